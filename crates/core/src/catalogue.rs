@@ -1,0 +1,145 @@
+//! The catalogue: every item's external id, title and metadata, as plain data.
+
+use crate::{Csr, Ids, ItemIdx, hash};
+
+/// A many-valued property of items: genres, tags with counts, makers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Its name, singular and lower case: `genre`, `tag`, `maker`.
+    pub name: String,
+    /// The values that occur, in the order of their indices.
+    pub values: Ids,
+    /// `(items, values)`: how often each value was given to each item (1 where it is a plain fact).
+    pub of_items: Csr,
+}
+
+impl Field {
+    /// The values of one item with their counts, in the order of their indices.
+    pub fn of(&self, item: ItemIdx) -> impl Iterator<Item = (&str, f32)> {
+        let (columns, counts) = if item.at() < self.of_items.n_rows() {
+            self.of_items.row(item.at())
+        } else {
+            (&[][..], &[][..])
+        };
+        columns
+            .iter()
+            .zip(counts)
+            .map(|(&c, &n)| (self.values.name(c), n))
+    }
+}
+
+/// All items with their metadata, and what else a reader of histories must know.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Catalogue {
+    /// External item ids.
+    pub items: Ids,
+    /// External user ids.
+    pub users: Ids,
+    /// Titles `(items)`, empty where unknown; no titles at all where the source has none.
+    pub titles: Vec<String>,
+    /// Metadata, one field each.
+    pub fields: Vec<Field>,
+    /// Names of the behaviors in the order of their chain (view, cart, buy); one at least.
+    pub behaviors: Vec<String>,
+    /// Index of the behavior that is recommended for and measured.
+    pub target_behavior: u8,
+    /// Number of training users of each item `(items)`.
+    pub train_counts: Vec<u32>,
+    /// Number of training users.
+    pub n_train_users: usize,
+}
+
+impl Catalogue {
+    /// A catalogue of items without metadata.
+    #[must_use]
+    pub fn of_items(items: Ids) -> Self {
+        Self {
+            train_counts: vec![0; items.len()],
+            items,
+            behaviors: vec!["interaction".to_owned()],
+            ..Self::default()
+        }
+    }
+
+    /// Number of items.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is no item.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The external id of an item.
+    #[must_use]
+    pub fn id(&self, item: ItemIdx) -> &str {
+        self.items.name(item.0)
+    }
+
+    /// The title of an item; its external id where it has none.
+    #[must_use]
+    pub fn title(&self, item: ItemIdx) -> &str {
+        self.titles
+            .get(item.at())
+            .filter(|t| !t.is_empty())
+            .map_or_else(|| self.id(item), String::as_str)
+    }
+
+    /// The field of a name.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|f| f.name == name)
+    }
+
+    /// Whether an item was seen in training by anybody.
+    #[must_use]
+    pub fn is_trained(&self, item: ItemIdx) -> bool {
+        self.train_counts.get(item.at()).is_some_and(|&n| n > 0)
+    }
+
+    /// One number per item that breaks ties between equal scores: a seeded hash of the external
+    /// id, so that neither the order of ids nor of lines in a file decides a ranking.
+    #[must_use]
+    pub fn tie_breaks(&self, seed: u64) -> Vec<u64> {
+        self.items
+            .names()
+            .iter()
+            .map(|id| hash::text(seed, id))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_fall_back_to_ids() {
+        let items = Ids::from_names(vec!["a".into(), "b".into()]).unwrap();
+        let mut c = Catalogue::of_items(items);
+        assert_eq!(c.title(ItemIdx(0)), "a");
+        c.titles = vec!["Alien (1979)".into(), String::new()];
+        assert_eq!(c.title(ItemIdx(0)), "Alien (1979)");
+        assert_eq!(c.title(ItemIdx(1)), "b");
+        assert_ne!(c.tie_breaks(1), c.tie_breaks(2));
+        assert!(!c.is_trained(ItemIdx(0)));
+    }
+
+    #[test]
+    fn fields_list_values_of_items() {
+        let mut values = Ids::new();
+        values.intern("Drama");
+        values.intern("War");
+        let genre = Field {
+            name: "genre".into(),
+            values,
+            of_items: Csr::from_rows([vec![(1, 1.0), (0, 2.0)], vec![]], 2).unwrap(),
+        };
+        let of: Vec<_> = genre.of(ItemIdx(0)).collect();
+        assert_eq!(of, vec![("Drama", 2.0), ("War", 1.0)]);
+        assert_eq!(genre.of(ItemIdx(7)).count(), 0);
+    }
+}

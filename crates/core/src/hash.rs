@@ -1,0 +1,51 @@
+//! Small, stable hashes: for breaking ties and for telling rows apart. Not for checksums.
+//!
+//! The functions are fixed for ever, because rankings depend on them: FNV-1a over the bytes,
+//! finished by the mixer of SplitMix64, whose output bits are all equally good.
+
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+/// Mixes the bits of `x` (the finalizer of SplitMix64).
+#[must_use]
+pub fn mix(mut x: u64) -> u64 {
+    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// A seeded hash of a text.
+#[must_use]
+pub fn text(seed: u64, text: &str) -> u64 {
+    let mut h = FNV_OFFSET ^ mix(seed);
+    for byte in text.bytes() {
+        h = (h ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
+    }
+    mix(h)
+}
+
+/// A hash of a row of indices; equal rows have equal hashes.
+#[must_use]
+pub fn row(items: impl Iterator<Item = u32>) -> u64 {
+    let mut h = FNV_OFFSET;
+    for item in items {
+        h = mix(h ^ u64::from(item));
+    }
+    h
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rankings of saved models depend on these values: they may never change.
+    #[test]
+    fn hashes_are_fixed_for_ever() {
+        assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(text(0, "296"), text(0, "296"));
+        assert_ne!(text(0, "296"), text(1, "296"));
+        assert_ne!(text(0, "296"), text(0, "297"));
+        assert_ne!(row([1, 2].into_iter()), row([2, 1].into_iter()));
+    }
+}

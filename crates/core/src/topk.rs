@@ -1,0 +1,277 @@
+//! Ranking, once for everybody: masks, top-k with ties broken by hash, and lists with their ties.
+//!
+//! Scores are compared by value; where they are equal, lists that people see are ordered by the
+//! seeded hash of the external item id ([`Catalogue::tie_breaks`](crate::Catalogue::tie_breaks)),
+//! and metrics see the whole group of ties ([`RankedWithTies`]) and take the expected value.
+
+use std::cmp::Ordering;
+
+use crate::ItemIdx;
+
+/// Which items may not be ranked: seen, excluded, not on an allow list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mask {
+    words: Vec<u64>,
+    n_items: usize,
+}
+
+impl Mask {
+    /// Nothing is masked.
+    #[must_use]
+    pub fn none(n_items: usize) -> Self {
+        Self {
+            words: vec![0; n_items.div_ceil(64)],
+            n_items,
+        }
+    }
+
+    /// Masks items; those outside of the catalogue are ignored.
+    pub fn hide(&mut self, items: impl IntoIterator<Item = ItemIdx>) {
+        for item in items {
+            if item.at() < self.n_items {
+                self.words[item.at() / 64] |= 1 << (item.at() % 64);
+            }
+        }
+    }
+
+    /// Masks everything but these items; what was masked before stays so.
+    pub fn only(&mut self, items: impl IntoIterator<Item = ItemIdx>) {
+        let mut allowed = Self::none(self.n_items);
+        allowed.hide(items);
+        for (word, allowed) in self.words.iter_mut().zip(&allowed.words) {
+            *word |= !allowed;
+        }
+    }
+
+    /// Masks nothing again, keeping the memory.
+    pub fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
+    /// Whether an item is masked; one outside of the catalogue is.
+    #[must_use]
+    pub fn hides(&self, item: ItemIdx) -> bool {
+        item.at() >= self.n_items || self.words[item.at() / 64] >> (item.at() % 64) & 1 == 1
+    }
+
+    /// Number of items that may be ranked.
+    #[must_use]
+    pub fn n_candidates(&self) -> usize {
+        let mut hidden: usize = self.words.iter().map(|w| w.count_ones() as usize).sum();
+        let spare = self.words.len() * 64 - self.n_items;
+        if spare > 0
+            && let Some(last) = self.words.last()
+        {
+            hidden -= (last >> (64 - spare)).count_ones() as usize;
+        }
+        self.n_items - hidden
+    }
+}
+
+/// An item with its score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    /// The item.
+    pub item: ItemIdx,
+    /// Its score.
+    pub score: f32,
+}
+
+/// The `k` best items that are not masked, best first; fewer if there are fewer.
+///
+/// Equal scores are ordered by `tie_breaks` `(items)`. A score that is not a number ranks last.
+#[must_use]
+pub fn top_k(scores: &[f32], mask: &Mask, tie_breaks: &[u64], k: usize) -> Vec<Scored> {
+    let key =
+        |i: usize| -> (f32, u64) { (total(scores[i]), tie_breaks.get(i).copied().unwrap_or(0)) };
+    let better = |a: &usize, b: &usize| -> Ordering {
+        let (a, b) = (key(*a), key(*b));
+        b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
+    };
+    let mut best: Vec<usize> = candidates_above(scores, mask, k);
+    best.sort_by(better);
+    best.truncate(k);
+    best.into_iter()
+        .map(|i| Scored {
+            item: ItemIdx(i as u32),
+            score: scores[i],
+        })
+        .collect()
+}
+
+/// Not-a-number ranks last; −0 equals 0.
+fn total(score: f32) -> f32 {
+    if score.is_nan() {
+        f32::NEG_INFINITY
+    } else {
+        score + 0.0
+    }
+}
+
+/// The unmasked positions whose score reaches the k-th best one, ties included, in no order.
+///
+/// One pass: candidates above a rising threshold are gathered in a buffer, which is cut down to
+/// the `k` best and their ties whenever it has doubled. So almost every item costs one comparison.
+fn candidates_above(scores: &[f32], mask: &Mask, k: usize) -> Vec<usize> {
+    let mut kept: Vec<usize> = Vec::new();
+    if k == 0 {
+        return kept;
+    }
+    let mut threshold = f32::NEG_INFINITY;
+    let mut limit = (2 * k).max(64);
+    for (word_at, &word) in mask.words.iter().enumerate() {
+        let start = word_at * 64;
+        let end = (start + 64).min(scores.len());
+        for (offset, &score) in scores[start.min(end)..end].iter().enumerate() {
+            // A NaN fails the comparison with any threshold above −∞ and is kept below it.
+            if score < threshold || word >> offset & 1 == 1 {
+                continue;
+            }
+            if score.is_nan() && threshold > f32::NEG_INFINITY {
+                continue;
+            }
+            kept.push(start + offset);
+            if kept.len() >= limit {
+                threshold = cut(&mut kept, scores, k);
+                limit = (2 * kept.len()).max(limit);
+            }
+        }
+    }
+    if kept.len() > k {
+        cut(&mut kept, scores, k);
+    }
+    kept
+}
+
+/// Keeps the `k` best of `kept` and what ties with the last of them; returns the k-th best score.
+fn cut(kept: &mut Vec<usize>, scores: &[f32], k: usize) -> f32 {
+    let mut values: Vec<f32> = kept.iter().map(|&i| total(scores[i])).collect();
+    let at = k.min(values.len()) - 1;
+    let (_, kth, _) = values.select_nth_unstable_by(at, |a, b| b.total_cmp(a));
+    let kth = *kth;
+    kept.retain(|&i| total(scores[i]) >= kth);
+    kth
+}
+
+/// The head of a ranking with its groups of equal scores, so that a metric can take the expected
+/// value over the orders within a group instead of the luck of one order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RankedWithTies {
+    /// Items, best group first; the last group is complete, so there may be more than `k`.
+    pub items: Vec<ItemIdx>,
+    /// Where each group of equal scores ends in `items`, ascending.
+    pub group_ends: Vec<u32>,
+    /// Number of items that could have been ranked (not masked).
+    pub n_candidates: usize,
+}
+
+impl RankedWithTies {
+    /// The groups that hold the `k` best unmasked items.
+    #[must_use]
+    pub fn new(scores: &[f32], mask: &Mask, k: usize) -> Self {
+        let mut best = candidates_above(scores, mask, k);
+        best.sort_unstable_by(|&a, &b| {
+            total(scores[b])
+                .total_cmp(&total(scores[a]))
+                .then(a.cmp(&b))
+        });
+        let mut group_ends: Vec<u32> = (1..best.len())
+            .filter(|&at| total(scores[best[at]]) != total(scores[best[at - 1]]))
+            .map(|at| at as u32)
+            .collect();
+        if !best.is_empty() {
+            group_ends.push(best.len() as u32);
+        }
+        Self {
+            items: best.into_iter().map(|i| ItemIdx(i as u32)).collect(),
+            group_ends,
+            n_candidates: mask.n_candidates(),
+        }
+    }
+
+    /// A list without ties, best first: what somebody else ranked.
+    #[must_use]
+    pub fn strict(items: Vec<ItemIdx>, n_candidates: usize) -> Self {
+        Self {
+            group_ends: (1..=items.len() as u32).collect(),
+            items,
+            n_candidates,
+        }
+    }
+
+    /// The groups as ranges of `items`.
+    pub fn groups(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let mut start = 0;
+        self.group_ends.iter().map(move |&end| {
+            let range = start..end as usize;
+            start = end as usize;
+            range
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn items(list: &[Scored]) -> Vec<u32> {
+        list.iter().map(|s| s.item.0).collect()
+    }
+
+    #[test]
+    fn masks_count_their_candidates() {
+        let mut mask = Mask::none(70);
+        assert_eq!(mask.n_candidates(), 70);
+        mask.hide([ItemIdx(0), ItemIdx(69), ItemIdx(500)]);
+        assert_eq!(mask.n_candidates(), 68);
+        mask.only([ItemIdx(0), ItemIdx(1), ItemIdx(68)]);
+        assert_eq!(mask.n_candidates(), 2);
+        assert!(mask.hides(ItemIdx(0)) && !mask.hides(ItemIdx(68)) && mask.hides(ItemIdx(70)));
+        mask.clear();
+        assert_eq!(mask.n_candidates(), 70);
+    }
+
+    #[test]
+    fn ties_are_broken_by_hash_and_nan_is_last() {
+        let scores = [1.0, 2.0, f32::NAN, 2.0, -0.0, 0.0];
+        let mask = Mask::none(6);
+        let list = top_k(&scores, &mask, &[0, 9, 0, 3, 8, 7], 6);
+        assert_eq!(items(&list), [3, 1, 0, 5, 4, 2]);
+        assert!(top_k(&scores, &mask, &[0; 6], 0).is_empty());
+        let ranked = RankedWithTies::new(&scores, &mask, 1);
+        assert_eq!(ranked.items, [ItemIdx(1), ItemIdx(3)]);
+        assert!(ranked.groups().eq([0..2, 2..2].into_iter().take(1)));
+    }
+
+    proptest! {
+        /// Against the definition: sort everything, drop what is masked, take k.
+        #[test]
+        fn agrees_with_sorting_everything(
+            scores in proptest::collection::vec(-3i8..4, 0..300),
+            hidden in proptest::collection::vec(0u32..300, 0..80),
+            k in 0usize..40,
+        ) {
+            let scores: Vec<f32> = scores.into_iter().map(f32::from).collect();
+            let n = scores.len();
+            let ties: Vec<u64> = (0..n as u64).map(crate::hash::mix).collect();
+            let mut mask = Mask::none(n);
+            mask.hide(hidden.iter().map(|&h| ItemIdx(h)));
+            let mut all: Vec<usize> =
+                (0..n).filter(|&i| !mask.hides(ItemIdx(i as u32))).collect();
+            prop_assert_eq!(mask.n_candidates(), all.len());
+            all.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(ties[a].cmp(&ties[b])));
+            let list = top_k(&scores, &mask, &ties, k);
+            let expected: Vec<u32> = all.iter().take(k).map(|&i| i as u32).collect();
+            prop_assert_eq!(items(&list), expected);
+
+            let ranked = RankedWithTies::new(&scores, &mask, k);
+            prop_assert!(ranked.items.len() >= k.min(all.len()));
+            for group in ranked.groups() {
+                let value = scores[ranked.items[group.start].at()];
+                let whole = all.iter().filter(|&&i| scores[i] == value).count();
+                prop_assert_eq!(group.len(), whole);
+            }
+        }
+    }
+}

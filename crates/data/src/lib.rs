@@ -1,0 +1,18 @@
+//! Raw interaction logs in, histories out.
+//!
+//! `ratings.dat` line → [`sources`] → [`Log`] → [`Filters`] → [`split`](mod@split) → histories.
+//! Every file format is one file in [`sources`]; whatever is wrong with a line is reported as
+//! `file:line:column` with the rule and the mend.
+
+pub mod error;
+pub mod fetch;
+pub mod filters;
+pub mod log;
+pub mod sources;
+pub mod split;
+pub mod synthetic;
+
+pub use error::{Error, Result};
+pub use filters::Filters;
+pub use log::Log;
+pub use split::{Fold, Split, SplitSpec};
