@@ -1,6 +1,7 @@
 //! The catalogue: every item's external id, title and metadata, as plain data.
 
-use crate::{Csr, Ids, ItemIdx, hash};
+use crate::traits::Artifact;
+use crate::{Csr, Error, Ids, ItemIdx, Result, Tensors, hash};
 
 /// A many-valued property of items: genres, tags with counts, makers.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,6 +113,67 @@ impl Catalogue {
     }
 }
 
+impl Artifact for Catalogue {
+    const KIND: &'static str = "catalogue";
+
+    fn save(&self, out: &mut Tensors) -> Result<()> {
+        out.put_ids("items", &self.items);
+        out.put_ids("users", &self.users);
+        out.put_texts("titles", &self.titles);
+        out.put_texts("behaviors", &self.behaviors);
+        out.put_u32("train_counts", &[self.train_counts.len()], self.train_counts.clone());
+        out.put_meta("target_behavior", &self.target_behavior)?;
+        out.put_meta("n_train_users", &self.n_train_users)?;
+        let names: Vec<&str> = self.fields.iter().map(|f| f.name.as_str()).collect();
+        out.put_meta("fields", &names)?;
+        for (at, field) in self.fields.iter().enumerate() {
+            out.put_ids(&format!("field.{at}.values"), &field.values);
+            out.put_csr(&format!("field.{at}.of_items"), &field.of_items);
+        }
+        Ok(())
+    }
+
+    fn load(from: &Tensors) -> Result<Self> {
+        let names: Vec<String> = from.meta("fields")?;
+        let mut fields = Vec::with_capacity(names.len());
+        for (at, name) in names.into_iter().enumerate() {
+            let values = from.ids(&format!("field.{at}.values"))?;
+            let of_items = from.csr(&format!("field.{at}.of_items"), values.len())?;
+            fields.push(Field { name, values, of_items });
+        }
+        let catalogue = Self {
+            items: from.ids("items")?,
+            users: from.ids("users")?,
+            titles: from.texts("titles")?,
+            fields,
+            behaviors: from.texts("behaviors")?,
+            target_behavior: from.meta("target_behavior")?,
+            train_counts: from.u32("train_counts")?.1.to_vec(),
+            n_train_users: from.meta("n_train_users")?,
+        };
+        let n = catalogue.items.len();
+        let of_items = |len: usize, what: &str| match len == n {
+            true => Ok(()),
+            false => Err(Error::shape(what, n, len)),
+        };
+        of_items(catalogue.train_counts.len(), "train counts")?;
+        if !catalogue.titles.is_empty() {
+            of_items(catalogue.titles.len(), "titles")?;
+        }
+        for field in &catalogue.fields {
+            of_items(field.of_items.n_rows(), &field.name)?;
+        }
+        if usize::from(catalogue.target_behavior) >= catalogue.behaviors.len() {
+            return Err(Error::range(
+                "the target behavior",
+                format!("below {}", catalogue.behaviors.len()),
+                catalogue.target_behavior,
+            ));
+        }
+        Ok(catalogue)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +188,23 @@ mod tests {
         assert_eq!(c.title(ItemIdx(1)), "b");
         assert_ne!(c.tie_breaks(1), c.tie_breaks(2));
         assert!(!c.is_trained(ItemIdx(0)));
+    }
+
+    #[test]
+    fn saved_and_loaded_it_is_the_same() {
+        let mut c = Catalogue::of_items(Ids::from_names(vec!["a".into(), "b".into()]).unwrap());
+        c.users = Ids::from_names(vec!["u".into()]).unwrap();
+        c.titles = vec!["Alien (1979)".into(), String::new()];
+        c.train_counts = vec![3, 0];
+        c.n_train_users = 4;
+        let values = Ids::from_names(vec!["Horror".into()]).unwrap();
+        let of_items = Csr::from_rows([vec![(0, 1.0)], vec![]], 1).unwrap();
+        c.fields.push(Field { name: "genre".into(), values, of_items });
+        let mut t = Tensors::new();
+        c.save(&mut t).unwrap();
+        assert_eq!(Catalogue::load(&t).unwrap(), c);
+        t.put_u32("train_counts", &[1], vec![3]);
+        assert!(Catalogue::load(&t).is_err());
     }
 
     #[test]

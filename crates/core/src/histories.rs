@@ -1,6 +1,6 @@
 //! Histories: what users did, row by row, in time order.
 
-use crate::{Csr, Error, ItemIdx, Result, UserIdx, hash};
+use crate::{Csr, Error, ItemIdx, Result, Tensors, UserIdx, hash};
 
 /// One thing a user did.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -308,6 +308,67 @@ impl Histories {
     }
 }
 
+/// The index that stands for an unknown user on disk.
+const NOBODY: u32 = u32::MAX;
+
+impl Histories {
+    /// Writes them down under a name.
+    pub fn save(&self, name: &str, out: &mut Tensors) {
+        let offsets: Vec<i64> = self.offsets.iter().map(|&o| o as i64).collect();
+        out.put_i64(&format!("{name}.offsets"), &[offsets.len()], offsets);
+        let items: Vec<u32> = self.items.iter().map(|i| i.0).collect();
+        out.put_u32(&format!("{name}.items"), &[items.len()], items);
+        let users: Vec<u32> = self.users.iter().map(|u| u.map_or(NOBODY, |u| u.0)).collect();
+        out.put_u32(&format!("{name}.users"), &[users.len()], users);
+        if let Some(times) = &self.times {
+            out.put_i64(&format!("{name}.times"), &[times.len()], times.clone());
+        }
+        if let Some(values) = &self.values {
+            out.put_f32(&format!("{name}.values"), &[values.len()], values.clone());
+        }
+        if let Some(behaviors) = &self.behaviors {
+            out.put_u8(&format!("{name}.behaviors"), &[behaviors.len()], behaviors.clone());
+        }
+    }
+
+    /// Reads them again, for a catalogue of `n_items`.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where an array is missing, and as [`Histories::new`].
+    pub fn load(name: &str, from: &Tensors, n_items: usize) -> Result<Self> {
+        let key = |part: &str| format!("{name}.{part}");
+        let offsets = from
+            .i64(&key("offsets"))?
+            .1
+            .iter()
+            .map(|&o| usize::try_from(o))
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(|_| Error::range("history offsets", "0 or more", "negative"))?;
+        let users = from.u32(&key("users"))?.1;
+        let times = key("times");
+        let values = key("values");
+        let behaviors = key("behaviors");
+        Self::new(HistoryArrays {
+            offsets,
+            items: from.u32(&key("items"))?.1.iter().map(|&i| ItemIdx(i)).collect(),
+            users: users.iter().map(|&u| (u != NOBODY).then_some(UserIdx(u))).collect(),
+            times: match from.has(&times) {
+                true => Some(from.i64(&times)?.1.to_vec()),
+                false => None,
+            },
+            values: match from.has(&values) {
+                true => Some(from.f32(&values)?.1.to_vec()),
+                false => None,
+            },
+            behaviors: match from.has(&behaviors) {
+                true => Some(from.u8(&behaviors)?.1.to_vec()),
+                false => None,
+            },
+            n_items,
+        })
+    }
+}
+
 /// One row: a view of a user's events.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct History<'a> {
@@ -452,6 +513,14 @@ impl OwnedHistory {
             values: self.values.as_deref(),
             behaviors: self.behaviors.as_deref(),
         }
+    }
+
+    /// The same events of nobody in particular: models that learn a vector per user fold it in, so
+    /// that it can be compared with edited copies of it.
+    #[must_use]
+    pub fn anonymous(mut self) -> Self {
+        self.user = None;
+        self
     }
 
     /// Removes every event of an item; returns how many there were.
@@ -609,6 +678,16 @@ mod tests {
         let back = Histories::from_histories([row.view(), h.row(1)], 3).unwrap();
         assert_eq!(back.row(0), row.view());
         assert_eq!(back.len(), 2);
+    }
+
+    #[test]
+    fn saved_and_loaded_they_are_the_same() {
+        let h = rated();
+        let mut t = Tensors::new();
+        h.save("train", &mut t);
+        assert_eq!(Histories::load("train", &t, 3).unwrap(), h);
+        assert!(Histories::load("train", &t, 2).is_err());
+        assert!(Histories::load("test", &t, 3).is_err());
     }
 
     #[test]

@@ -4,8 +4,6 @@
 //! seeded hash of the external item id ([`Catalogue::tie_breaks`](crate::Catalogue::tie_breaks)),
 //! and metrics see the whole group of ties ([`RankedWithTies`]) and take the expected value.
 
-use std::cmp::Ordering;
-
 use crate::ItemIdx;
 
 /// Which items may not be ranked: seen, excluded, not on an allow list.
@@ -82,21 +80,44 @@ pub struct Scored {
 /// Equal scores are ordered by `tie_breaks` `(items)`. A score that is not a number ranks last.
 #[must_use]
 pub fn top_k(scores: &[f32], mask: &Mask, tie_breaks: &[u64], k: usize) -> Vec<Scored> {
-    let key =
-        |i: usize| -> (f32, u64) { (total(scores[i]), tie_breaks.get(i).copied().unwrap_or(0)) };
-    let better = |a: &usize, b: &usize| -> Ordering {
-        let (a, b) = (key(*a), key(*b));
-        b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
-    };
-    let mut best: Vec<usize> = candidates_above(scores, mask, k);
-    best.sort_by(better);
+    let tie_break = |at: u32| tie_breaks.get(at as usize).copied().unwrap_or(0);
+    let mut best = candidates_above(scores, mask, k);
+    best.sort_by(|a, b| {
+        b.0.total_cmp(&a.0)
+            .then_with(|| tie_break(a.1).cmp(&tie_break(b.1)))
+            .then(a.1.cmp(&b.1))
+    });
     best.truncate(k);
     best.into_iter()
-        .map(|i| Scored {
-            item: ItemIdx(i as u32),
-            score: scores[i],
+        .map(|(_, at)| Scored {
+            item: ItemIdx(at),
+            score: scores[at as usize],
         })
         .collect()
+}
+
+/// The rank of an item among those that are not masked, 1 for the best, in the order of [`top_k`].
+///
+/// A masked item gets the rank that it would have if it alone were not masked. An item without a
+/// score ranks after all others.
+#[must_use]
+pub fn rank_of(scores: &[f32], mask: &Mask, tie_breaks: &[u64], item: ItemIdx) -> usize {
+    let Some(&own) = scores.get(item.at()) else {
+        return mask.n_candidates() + 1;
+    };
+    let tie_break = |at: usize| tie_breaks.get(at).copied().unwrap_or(0);
+    let own = (total(own), tie_break(item.at()), item.at());
+    let mut better = 0;
+    for ((word_at, &word), block) in mask.words.iter().enumerate().zip(scores.chunks(64)) {
+        for (offset, &score) in block.iter().enumerate() {
+            let at = word_at * 64 + offset;
+            let score = total(score);
+            let is_better =
+                score > own.0 || (score == own.0 && (tie_break(at), at) < (own.1, own.2));
+            better += usize::from(is_better && word >> offset & 1 == 0);
+        }
+    }
+    better + 1
 }
 
 /// Not-a-number ranks last; −0 equals 0.
@@ -108,48 +129,72 @@ fn total(score: f32) -> f32 {
     }
 }
 
+/// A candidate: its score, comparable by `total_cmp` (see [`total`]), and its position.
+type Candidate = (f32, u32);
+
 /// The unmasked positions whose score reaches the k-th best one, ties included, in no order.
 ///
 /// One pass: candidates above a rising threshold are gathered in a buffer, which is cut down to
-/// the `k` best and their ties whenever it has doubled. So almost every item costs one comparison.
-fn candidates_above(scores: &[f32], mask: &Mask, k: usize) -> Vec<usize> {
-    let mut kept: Vec<usize> = Vec::new();
+/// the `k` best and their ties whenever it has doubled. So almost every item costs one comparison,
+/// and 64 of them, a word of the mask, are compared at once without a branch.
+fn candidates_above(scores: &[f32], mask: &Mask, k: usize) -> Vec<Candidate> {
+    let mut kept: Vec<Candidate> = Vec::new();
     if k == 0 {
         return kept;
     }
     let mut threshold = f32::NEG_INFINITY;
-    let mut limit = (2 * k).max(64);
-    for (word_at, &word) in mask.words.iter().enumerate() {
-        let start = word_at * 64;
-        let end = (start + 64).min(scores.len());
-        for (offset, &score) in scores[start.min(end)..end].iter().enumerate() {
-            // A NaN fails the comparison with any threshold above −∞ and is kept below it.
-            if score < threshold || word >> offset & 1 == 1 {
-                continue;
-            }
-            if score.is_nan() && threshold > f32::NEG_INFINITY {
-                continue;
-            }
-            kept.push(start + offset);
-            if kept.len() >= limit {
-                threshold = cut(&mut kept, scores, k);
-                limit = (2 * kept.len()).max(limit);
-            }
+    let mut limit = k.saturating_mul(2).max(64);
+    for ((word_at, &word), block) in mask.words.iter().enumerate().zip(scores.chunks(64)) {
+        // A NaN ranks with −∞: it fails the comparison with any threshold above that.
+        let keep_nan = threshold == f32::NEG_INFINITY;
+        let mut open = if keep_nan {
+            !0
+        } else if block.iter().fold(false, |any, &s| any | (s >= threshold)) {
+            reaching(block, threshold)
+        } else {
+            continue;
+        };
+        open &= !word;
+        while open != 0 {
+            let offset = open.trailing_zeros() as usize;
+            open &= open - 1;
+            let Some(&score) = block.get(offset) else {
+                break;
+            };
+            kept.push((total(score), (word_at * 64 + offset) as u32));
+        }
+        if kept.len() >= limit {
+            threshold = cut(&mut kept, k);
+            limit = kept.len().saturating_mul(2).max(limit);
         }
     }
     if kept.len() > k {
-        cut(&mut kept, scores, k);
+        cut(&mut kept, k);
     }
     kept
 }
 
+/// One bit for each of up to 64 scores: whether it reaches the threshold.
+fn reaching(block: &[f32], threshold: f32) -> u64 {
+    block
+        .iter()
+        .enumerate()
+        .fold(0, |bits, (at, &s)| bits | (u64::from(s >= threshold) << at))
+}
+
 /// Keeps the `k` best of `kept` and what ties with the last of them; returns the k-th best score.
-fn cut(kept: &mut Vec<usize>, scores: &[f32], k: usize) -> f32 {
-    let mut values: Vec<f32> = kept.iter().map(|&i| total(scores[i])).collect();
-    let at = k.min(values.len()) - 1;
-    let (_, kth, _) = values.select_nth_unstable_by(at, |a, b| b.total_cmp(a));
-    let kth = *kth;
-    kept.retain(|&i| total(scores[i]) >= kth);
+fn cut(kept: &mut Vec<Candidate>, k: usize) -> f32 {
+    let at = k.min(kept.len()) - 1;
+    let (_, &mut (kth, _), _) = kept.select_nth_unstable_by(at, |a, b| b.0.total_cmp(&a.0));
+    // What is better than the k-th now stands before it; its equals may stand on either side.
+    let mut end = at + 1;
+    for next in end..kept.len() {
+        if kept[next].0 >= kth {
+            kept.swap(end, next);
+            end += 1;
+        }
+    }
+    kept.truncate(end);
     kth
 }
 
@@ -170,20 +215,16 @@ impl RankedWithTies {
     #[must_use]
     pub fn new(scores: &[f32], mask: &Mask, k: usize) -> Self {
         let mut best = candidates_above(scores, mask, k);
-        best.sort_unstable_by(|&a, &b| {
-            total(scores[b])
-                .total_cmp(&total(scores[a]))
-                .then(a.cmp(&b))
-        });
+        best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let mut group_ends: Vec<u32> = (1..best.len())
-            .filter(|&at| total(scores[best[at]]) != total(scores[best[at - 1]]))
+            .filter(|&at| best[at].0 != best[at - 1].0)
             .map(|at| at as u32)
             .collect();
         if !best.is_empty() {
             group_ends.push(best.len() as u32);
         }
         Self {
-            items: best.into_iter().map(|i| ItemIdx(i as u32)).collect(),
+            items: best.into_iter().map(|(_, at)| ItemIdx(at)).collect(),
             group_ends,
             n_candidates: mask.n_candidates(),
         }
@@ -264,8 +305,13 @@ mod tests {
             let list = top_k(&scores, &mask, &ties, k);
             let expected: Vec<u32> = all.iter().take(k).map(|&i| i as u32).collect();
             prop_assert_eq!(items(&list), expected);
+            for (at, item) in list.iter().enumerate() {
+                prop_assert_eq!(rank_of(&scores, &mask, &ties, item.item), at + 1);
+            }
 
             let ranked = RankedWithTies::new(&scores, &mask, k);
+            let head: Vec<ItemIdx> = ranked.items.clone();
+            prop_assert!(head.iter().all(|&i| !mask.hides(i)));
             prop_assert!(ranked.items.len() >= k.min(all.len()));
             for group in ranked.groups() {
                 let value = scores[ranked.items[group.start].at()];

@@ -1,5 +1,7 @@
 //! Rules over items: AND, OR, at-least-k, with negated literals; how they read and when they hold.
 
+pub mod compile;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Catalogue, ItemIdx};
