@@ -121,7 +121,11 @@ impl Artifact for Catalogue {
         out.put_ids("users", &self.users);
         out.put_texts("titles", &self.titles);
         out.put_texts("behaviors", &self.behaviors);
-        out.put_u32("train_counts", &[self.train_counts.len()], self.train_counts.clone());
+        out.put_u32(
+            "train_counts",
+            &[self.train_counts.len()],
+            self.train_counts.clone(),
+        );
         out.put_meta("target_behavior", &self.target_behavior)?;
         out.put_meta("n_train_users", &self.n_train_users)?;
         let names: Vec<&str> = self.fields.iter().map(|f| f.name.as_str()).collect();
@@ -139,7 +143,11 @@ impl Artifact for Catalogue {
         for (at, name) in names.into_iter().enumerate() {
             let values = from.ids(&format!("field.{at}.values"))?;
             let of_items = from.csr(&format!("field.{at}.of_items"), values.len())?;
-            fields.push(Field { name, values, of_items });
+            fields.push(Field {
+                name,
+                values,
+                of_items,
+            });
         }
         let catalogue = Self {
             items: from.ids("items")?,
@@ -199,7 +207,11 @@ mod tests {
         c.n_train_users = 4;
         let values = Ids::from_names(vec!["Horror".into()]).unwrap();
         let of_items = Csr::from_rows([vec![(0, 1.0)], vec![]], 1).unwrap();
-        c.fields.push(Field { name: "genre".into(), values, of_items });
+        c.fields.push(Field {
+            name: "genre".into(),
+            values,
+            of_items,
+        });
         let mut t = Tensors::new();
         c.save(&mut t).unwrap();
         assert_eq!(Catalogue::load(&t).unwrap(), c);

@@ -318,7 +318,11 @@ impl Histories {
         out.put_i64(&format!("{name}.offsets"), &[offsets.len()], offsets);
         let items: Vec<u32> = self.items.iter().map(|i| i.0).collect();
         out.put_u32(&format!("{name}.items"), &[items.len()], items);
-        let users: Vec<u32> = self.users.iter().map(|u| u.map_or(NOBODY, |u| u.0)).collect();
+        let users: Vec<u32> = self
+            .users
+            .iter()
+            .map(|u| u.map_or(NOBODY, |u| u.0))
+            .collect();
         out.put_u32(&format!("{name}.users"), &[users.len()], users);
         if let Some(times) = &self.times {
             out.put_i64(&format!("{name}.times"), &[times.len()], times.clone());
@@ -327,7 +331,11 @@ impl Histories {
             out.put_f32(&format!("{name}.values"), &[values.len()], values.clone());
         }
         if let Some(behaviors) = &self.behaviors {
-            out.put_u8(&format!("{name}.behaviors"), &[behaviors.len()], behaviors.clone());
+            out.put_u8(
+                &format!("{name}.behaviors"),
+                &[behaviors.len()],
+                behaviors.clone(),
+            );
         }
     }
 
@@ -350,8 +358,16 @@ impl Histories {
         let behaviors = key("behaviors");
         Self::new(HistoryArrays {
             offsets,
-            items: from.u32(&key("items"))?.1.iter().map(|&i| ItemIdx(i)).collect(),
-            users: users.iter().map(|&u| (u != NOBODY).then_some(UserIdx(u))).collect(),
+            items: from
+                .u32(&key("items"))?
+                .1
+                .iter()
+                .map(|&i| ItemIdx(i))
+                .collect(),
+            users: users
+                .iter()
+                .map(|&u| (u != NOBODY).then_some(UserIdx(u)))
+                .collect(),
             times: match from.has(&times) {
                 true => Some(from.i64(&times)?.1.to_vec()),
                 false => None,

@@ -42,7 +42,7 @@ pub use matrix::{Csr, Mat};
 pub use tensors::{Buffer, Tensor, Tensors};
 pub use topk::{Mask, RankedWithTies, Scored, rank_of, top_k};
 pub use traits::{
-    Activations, Additive, Artifact, Checkpoints, Dictionary, Explain, Fit, Latent, ListMetric, Lists, Monitor, Narrate,
-    NoProgress, Progress, Recommender, Run, Training, Truth, UserMetric,
+    Activations, Additive, Artifact, Checkpoints, Dictionary, Explain, Fit, Latent, ListMetric,
+    Lists, Monitor, Narrate, NoProgress, Progress, Recommender, Run, Training, Truth, UserMetric,
 };
 pub use unit::Unit;

@@ -80,18 +80,14 @@ pub struct Scored {
 /// Equal scores are ordered by `tie_breaks` `(items)`. A score that is not a number ranks last.
 #[must_use]
 pub fn top_k(scores: &[f32], mask: &Mask, tie_breaks: &[u64], k: usize) -> Vec<Scored> {
-    let tie_break = |at: u32| tie_breaks.get(at as usize).copied().unwrap_or(0);
+    let tie_break = |c: &Candidate| tie_breaks.get(c.at()).copied().unwrap_or(0);
     let mut best = candidates_above(scores, mask, k);
-    best.sort_by(|a, b| {
-        b.0.total_cmp(&a.0)
-            .then_with(|| tie_break(a.1).cmp(&tie_break(b.1)))
-            .then(a.1.cmp(&b.1))
-    });
+    best.sort_unstable_by_key(|c| (c.group(), tie_break(c), c.at()));
     best.truncate(k);
     best.into_iter()
-        .map(|(_, at)| Scored {
-            item: ItemIdx(at),
-            score: scores[at as usize],
+        .map(|c| Scored {
+            item: ItemIdx(c.at() as u32),
+            score: scores[c.at()],
         })
         .collect()
 }
@@ -129,42 +125,74 @@ fn total(score: f32) -> f32 {
     }
 }
 
-/// A candidate: its score, comparable by `total_cmp` (see [`total`]), and its position.
-type Candidate = (f32, u32);
+/// A candidate that sorts as it ranks: the score, best first, in the upper half, and the position in
+/// the lower half. Comparing whole numbers keeps the selection free of branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate(u64);
+
+impl Candidate {
+    fn new(score: f32, at: usize) -> Self {
+        Self(u64::from(Self::place(score)) << 32 | at as u64)
+    }
+
+    /// The bits of a score as a whole number that is smaller for better scores and equal for equals.
+    fn place(score: f32) -> u32 {
+        let bits = total(score).to_bits();
+        if bits >> 31 == 1 {
+            bits
+        } else {
+            !bits & (u32::MAX >> 1)
+        }
+    }
+
+    /// Equal for candidates that tie.
+    fn group(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    fn at(self) -> usize {
+        (self.0 & u64::from(u32::MAX)) as usize
+    }
+}
+
+/// Scores that are compared at once: a quarter of a word of a mask.
+const LANES: usize = 16;
 
 /// The unmasked positions whose score reaches the k-th best one, ties included, in no order.
 ///
 /// One pass: candidates above a rising threshold are gathered in a buffer, which is cut down to
 /// the `k` best and their ties whenever it has doubled. So almost every item costs one comparison,
-/// and 64 of them, a word of the mask, are compared at once without a branch.
+/// of which sixteen are made at once.
 fn candidates_above(scores: &[f32], mask: &Mask, k: usize) -> Vec<Candidate> {
-    let mut kept: Vec<Candidate> = Vec::new();
     if k == 0 {
-        return kept;
+        return Vec::new();
     }
+    let mut limit = k.saturating_mul(2).max(128);
+    let mut kept: Vec<Candidate> = Vec::with_capacity((limit + LANES).min(scores.len()));
     let mut threshold = f32::NEG_INFINITY;
-    let mut limit = k.saturating_mul(2).max(64);
-    for ((word_at, &word), block) in mask.words.iter().enumerate().zip(scores.chunks(64)) {
-        // A NaN ranks with −∞: it fails the comparison with any threshold above that.
-        let keep_nan = threshold == f32::NEG_INFINITY;
-        let mut open = if keep_nan {
-            !0
-        } else if block.iter().fold(false, |any, &s| any | (s >= threshold)) {
-            reaching(block, threshold)
-        } else {
+    let (chunks, rest) = scores.as_chunks::<LANES>();
+    let mut padded = [f32::NEG_INFINITY; LANES];
+    padded[..rest.len()].copy_from_slice(rest);
+    for (at, chunk) in chunks.iter().chain([&padded]).enumerate() {
+        if !any_reaches(chunk, threshold) {
             continue;
-        };
-        open &= !word;
+        }
+        let word = mask.words.get(at / 4).copied().unwrap_or(!0);
+        let mut open = reaching(chunk, threshold) & !(word >> (at % 4 * LANES)) as u16;
+        if at == chunks.len() {
+            open &= !(u16::MAX << rest.len());
+        }
         while open != 0 {
-            let offset = open.trailing_zeros() as usize;
+            let lane = open.trailing_zeros() as usize % LANES;
             open &= open - 1;
-            let Some(&score) = block.get(offset) else {
-                break;
-            };
-            kept.push((total(score), (word_at * 64 + offset) as u32));
+            // What is not a number passes the comparisons, but ranks with −∞.
+            let score = total(chunk[lane]);
+            if score >= threshold {
+                kept.push(Candidate::new(score, at * LANES + lane));
+            }
         }
         if kept.len() >= limit {
-            threshold = cut(&mut kept, k);
+            threshold = total(scores[cut(&mut kept, k).at()]);
             limit = kept.len().saturating_mul(2).max(limit);
         }
     }
@@ -174,22 +202,39 @@ fn candidates_above(scores: &[f32], mask: &Mask, k: usize) -> Vec<Candidate> {
     kept
 }
 
-/// One bit for each of up to 64 scores: whether it reaches the threshold.
-fn reaching(block: &[f32], threshold: f32) -> u64 {
-    block
+/// Whether a score is not below the threshold. The compiler makes vector comparisons of it, because
+/// the length is fixed and nothing leaves the loop early.
+#[inline]
+fn any_reaches(chunk: &[f32; LANES], threshold: f32) -> bool {
+    chunk
         .iter()
-        .enumerate()
-        .fold(0, |bits, (at, &s)| bits | (u64::from(s >= threshold) << at))
+        .fold(false, |any, &score| any | reaches(score, threshold))
 }
 
-/// Keeps the `k` best of `kept` and what ties with the last of them; returns the k-th best score.
-fn cut(kept: &mut Vec<Candidate>, k: usize) -> f32 {
+/// One bit for each score: whether it is not below the threshold.
+#[inline]
+fn reaching(chunk: &[f32; LANES], threshold: f32) -> u16 {
+    chunk.iter().enumerate().fold(0, |bits, (lane, &score)| {
+        bits | u16::from(reaches(score, threshold)) << lane
+    })
+}
+
+/// Not below the threshold; so is what is not a number.
+#[inline]
+fn reaches(score: f32, threshold: f32) -> bool {
+    let below = score < threshold;
+    !below
+}
+
+/// Keeps the `k` best of `kept` and what ties with the last of them, which it returns.
+fn cut(kept: &mut Vec<Candidate>, k: usize) -> Candidate {
     let at = k.min(kept.len()) - 1;
-    let (_, &mut (kth, _), _) = kept.select_nth_unstable_by(at, |a, b| b.0.total_cmp(&a.0));
-    // What is better than the k-th now stands before it; its equals may stand on either side.
-    let mut end = at + 1;
-    for next in end..kept.len() {
-        if kept[next].0 >= kth {
+    let (_, &mut kth, _) = kept.select_nth_unstable(at);
+    // What is better than the k-th now stands before it; its equals may stand behind it too.
+    let behind = at + 1;
+    let mut end = behind;
+    for next in behind..kept.len() {
+        if kept[next].group() == kth.group() {
             kept.swap(end, next);
             end += 1;
         }
@@ -215,16 +260,18 @@ impl RankedWithTies {
     #[must_use]
     pub fn new(scores: &[f32], mask: &Mask, k: usize) -> Self {
         let mut best = candidates_above(scores, mask, k);
-        best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let mut group_ends: Vec<u32> = (1..best.len())
-            .filter(|&at| best[at].0 != best[at - 1].0)
-            .map(|at| at as u32)
-            .collect();
-        if !best.is_empty() {
-            group_ends.push(best.len() as u32);
+        best.sort_unstable();
+        let mut group_ends = Vec::with_capacity(best.len());
+        for at in 1..=best.len() {
+            if best
+                .get(at)
+                .is_none_or(|next| next.group() != best[at - 1].group())
+            {
+                group_ends.push(at as u32);
+            }
         }
         Self {
-            items: best.into_iter().map(|(_, at)| ItemIdx(at)).collect(),
+            items: best.into_iter().map(|c| ItemIdx(c.at() as u32)).collect(),
             group_ends,
             n_candidates: mask.n_candidates(),
         }
@@ -286,6 +333,28 @@ mod tests {
     }
 
     proptest! {
+        /// Infinite scores and what is not a number, masked or not, keep their places.
+        #[test]
+        fn special_scores_rank_as_defined(
+            picks in proptest::collection::vec(0usize..6, 0..200),
+            hidden in proptest::collection::vec(0u32..200, 0..60),
+            k in 1usize..12,
+        ) {
+            let values = [f32::NAN, f32::NEG_INFINITY, f32::INFINITY, -0.0, 0.0, 1.0];
+            let scores: Vec<f32> = picks.iter().map(|&p| values[p]).collect();
+            let mut mask = Mask::none(scores.len());
+            mask.hide(hidden.iter().map(|&h| ItemIdx(h)));
+            let mut all: Vec<f32> = (0..scores.len())
+                .filter(|&i| !mask.hides(ItemIdx(i as u32)))
+                .map(|i| total(scores[i]))
+                .collect();
+            all.sort_by(|a, b| b.total_cmp(a));
+            let list = top_k(&scores, &mask, &[], k);
+            let found: Vec<f32> = list.iter().map(|s| total(s.score)).collect();
+            prop_assert_eq!(&found[..], &all[..k.min(all.len())]);
+            prop_assert!(list.iter().all(|s| !mask.hides(s.item)));
+        }
+
         /// Against the definition: sort everything, drop what is masked, take k.
         #[test]
         fn agrees_with_sorting_everything(
@@ -310,8 +379,7 @@ mod tests {
             }
 
             let ranked = RankedWithTies::new(&scores, &mask, k);
-            let head: Vec<ItemIdx> = ranked.items.clone();
-            prop_assert!(head.iter().all(|&i| !mask.hides(i)));
+            prop_assert!(ranked.items.iter().all(|&i| !mask.hides(i)));
             prop_assert!(ranked.items.len() >= k.min(all.len()));
             for group in ranked.groups() {
                 let value = scores[ranked.items[group.start].at()];

@@ -43,7 +43,7 @@ pub struct Run<'a> {
     pub checkpoints: Option<&'a mut dyn Checkpoints>,
 }
 
-impl Run<'static> {
+impl Run<'_> {
     /// A run without progress, monitor or checkpoints, with a memory budget of 16 GB.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {

@@ -62,8 +62,7 @@ pub fn compile(items: &[ItemIdx], values: &[f64], pattern: usize, tolerance: f64
             return Ok(Rule::at_least(k, items.iter().copied()));
         }
     }
-    let constant =
-        |mask: usize| (0..values.len()).all(|q| (q ^ pattern) & mask != 0 || same(q));
+    let constant = |mask: usize| (0..values.len()).all(|q| (q ^ pattern) & mask != 0 || same(q));
     // All literals together always hold for the pattern alone, so there is a mask.
     let mask = (0..values.len())
         .filter(|&mask| constant(mask))
@@ -95,7 +94,10 @@ mod tests {
     fn table(links: &[f64], or: f64, two: f64) -> Vec<f64> {
         (0..1usize << links.len())
             .map(|q| {
-                let sum: f64 = (0..links.len()).filter(|b| q >> b & 1 == 1).map(|b| links[b]).sum();
+                let sum: f64 = (0..links.len())
+                    .filter(|b| q >> b & 1 == 1)
+                    .map(|b| links[b])
+                    .sum();
                 sum + if q != 0 { or } else { 0.0 } + if q.count_ones() > 1 { two } else { 0.0 }
             })
             .collect()
@@ -108,7 +110,10 @@ mod tests {
             compile(&i, &table(links, or, two), pattern, 0.0).unwrap()
         };
         assert_eq!(all(&[0.0; 3], 1.0, 0.0, 0b010), Rule::any(i.clone()));
-        assert_eq!(all(&[0.0; 3], 0.0, 1.0, 0b110), Rule::at_least(2, i.clone()));
+        assert_eq!(
+            all(&[0.0; 3], 0.0, 1.0, 0b110),
+            Rule::at_least(2, i.clone())
+        );
         // One of them only, where two would give more: the others must be absent.
         assert_eq!(
             all(&[0.0; 3], 1.0, 1.0, 0b010),
@@ -116,13 +121,19 @@ mod tests {
         );
         // Only the first item counts.
         assert_eq!(all(&[1.0, 0.0, 0.0], 0.0, 0.0, 0b011), Rule::all([i[0]]));
-        assert_eq!(all(&[1.0, 0.5, 0.0], 0.0, 0.0, 0b111), Rule::all([i[0], i[1]]));
+        assert_eq!(
+            all(&[1.0, 0.5, 0.0], 0.0, 0.0, 0b111),
+            Rule::all([i[0], i[1]])
+        );
         assert_eq!(
             all(&[1.0, 0.5, 0.0], 0.0, 0.0, 0b101),
             Rule::all([i[0]]).and_not([i[1]])
         );
         assert_eq!(all(&[0.0; 3], 0.0, 0.0, 0b001), Rule::any(i.clone()));
-        assert_eq!(compile(&i[..1], &[0.0, 2.0], 1, 0.0).unwrap(), Rule::all([i[0]]));
+        assert_eq!(
+            compile(&i[..1], &[0.0, 2.0], 1, 0.0).unwrap(),
+            Rule::all([i[0]])
+        );
         assert_eq!(compile(&[], &[0.0], 0, 0.0).unwrap(), Rule::all([]));
         // Nobody of the group: a conjunction of absences.
         assert_eq!(
@@ -131,11 +142,11 @@ mod tests {
         );
         // Within the tolerance 0.1 and 0.11 are one value.
         let near = [0.0, 0.1, 0.11, 0.1];
-        assert_eq!(compile(&i[..2], &near, 1, 0.02).unwrap(), Rule::any(i[..2].to_vec()));
         assert_eq!(
-            compile(&i[..2], &near, 1, 0.0).unwrap(),
-            Rule::all([i[0]])
+            compile(&i[..2], &near, 1, 0.02).unwrap(),
+            Rule::any(i[..2].to_vec())
         );
+        assert_eq!(compile(&i[..2], &near, 1, 0.0).unwrap(), Rule::all([i[0]]));
     }
 
     #[test]

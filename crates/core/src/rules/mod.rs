@@ -1,6 +1,8 @@
 //! Rules over items: AND, OR, at-least-k, with negated literals; how they read and when they hold.
 
 pub mod compile;
+pub mod minimize;
+pub mod statistics;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,318 @@
+//! How often a rule holds, how well it foretells an item, and for whom it decides.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::rules::{Operator, Rule};
+use crate::{Additive, Histories, ItemIdx, Mask, top_k};
+
+/// Users that are scored at once.
+const BLOCK: usize = 256;
+
+/// How a rule and an item go together over the users of a census.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statistics {
+    /// Users for whom the rule holds.
+    pub support: usize,
+    /// Those of them who have the item.
+    pub hits: usize,
+    /// Users who have the item.
+    pub with_item: usize,
+    /// All users.
+    pub users: usize,
+}
+
+impl Statistics {
+    /// Support as a share of all users; 0 without users.
+    #[must_use]
+    pub fn support_share(&self) -> f64 {
+        ratio(self.support, self.users)
+    }
+
+    /// `P(item | rule)`; 0 where the rule never holds.
+    #[must_use]
+    pub fn confidence(&self) -> f64 {
+        ratio(self.hits, self.support)
+    }
+
+    /// `P(item | rule) / P(item)`: 1 says that the rule tells nothing. 0 where nobody has the item.
+    #[must_use]
+    pub fn lift(&self) -> f64 {
+        let share = ratio(self.with_item, self.users);
+        if share == 0.0 {
+            0.0
+        } else {
+            self.confidence() / share
+        }
+    }
+}
+
+fn ratio(part: usize, whole: usize) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
+}
+
+/// Who has what: histories by item, so that rules can be counted without passing over all users.
+#[derive(Debug, Clone)]
+pub struct Census {
+    offsets: Vec<usize>, // (items + 1)
+    users: Vec<u32>,
+    n_users: usize,
+}
+
+impl Census {
+    /// Counts the rows of histories; an item that stands twice in a row counts once.
+    #[must_use]
+    pub fn new(histories: &Histories) -> Self {
+        let by_item = histories.to_csr().transpose();
+        Self {
+            offsets: by_item.offsets().to_vec(),
+            users: by_item.columns().to_vec(),
+            n_users: histories.len(),
+        }
+    }
+
+    /// The rows that have an item, ascending; none for an item that is not of the catalogue.
+    #[must_use]
+    pub fn with_item(&self, item: ItemIdx) -> &[u32] {
+        match self.offsets.get(item.at()..=item.at() + 1) {
+            Some(&[from, to]) => &self.users[from..to],
+            _ => &[],
+        }
+    }
+
+    /// The rows for which a rule holds, ascending.
+    #[must_use]
+    pub fn holders(&self, rule: &Rule) -> Vec<u32> {
+        // True literals per user: those of absent items to begin with.
+        let absent = rule.literals.iter().filter(|l| l.negated).count() as i64;
+        let mut truths = vec![absent; self.n_users];
+        for literal in &rule.literals {
+            let step = if literal.negated { -1 } else { 1 };
+            for &u in self.with_item(literal.item) {
+                truths[u as usize] += step;
+            }
+        }
+        let needed = match rule.operator {
+            Operator::And => rule.literals.len() as i64,
+            Operator::Or => 1,
+            Operator::AtLeast(k) => i64::from(k),
+        };
+        (0..self.n_users as u32)
+            .filter(|&u| truths[u as usize] >= needed)
+            .collect()
+    }
+
+    /// How a rule foretells an item. A literal on the item itself is left out of the rule: it would
+    /// foretell itself, and a candidate never has it.
+    #[must_use]
+    pub fn statistics(&self, rule: &Rule, item: ItemIdx) -> Statistics {
+        let without = rule.literals.iter().copied().filter(|l| l.item != item);
+        let holders = self.holders(&Rule {
+            operator: rule.operator,
+            literals: without.collect(),
+        });
+        let with_item = self.with_item(item);
+        let hits = holders
+            .iter()
+            .filter(|u| with_item.binary_search(u).is_ok())
+            .count();
+        Statistics {
+            support: holders.len(),
+            hits,
+            with_item: with_item.len(),
+            users: self.n_users,
+        }
+    }
+}
+
+/// For how many users a unit decides that an item is recommended: the item is among the `k` best of
+/// those that the user does not have, and without the unit it would fall behind the next one. Keyed by
+/// `(unit index, item)`; pairs that decide for nobody are not listed.
+#[must_use]
+pub fn decisive(
+    model: &dyn Additive,
+    users: &Histories,
+    k: usize,
+) -> BTreeMap<(usize, ItemIdx), u32> {
+    let mut counts = BTreeMap::new();
+    for start in (0..users.len()).step_by(BLOCK) {
+        let block = users.slice(start, (start + BLOCK).min(users.len()));
+        let scores = model.score(&block);
+        let found: Vec<Vec<(usize, ItemIdx)>> = (0..block.len())
+            .into_par_iter()
+            .map(|u| {
+                let user = block.row(u);
+                let scores: Vec<f32> = scores.row(u).to_vec();
+                let mut mask = Mask::none(scores.len());
+                mask.hide(user.items.iter().copied());
+                let mut list = top_k(&scores, &mask, &[], k + 1);
+                let Some(next) = (list.len() > k).then(|| list.pop()).flatten() else {
+                    // With at most k candidates every one is recommended anyway.
+                    return Vec::new();
+                };
+                let features = model.features(user);
+                let mut found = Vec::new();
+                for candidate in list {
+                    for &(unit, activation) in &features {
+                        let value = activation * model.effect(unit, candidate.item);
+                        if candidate.score - value < next.score {
+                            found.push((unit, candidate.item));
+                        }
+                    }
+                }
+                found
+            })
+            .collect();
+        for pair in found.into_iter().flatten() {
+            *counts.entry(pair).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Explain, History, Latent, Ledger, Mat, Recommender, Result, Unit};
+    use proptest::prelude::*;
+
+    fn i(n: u32) -> ItemIdx {
+        ItemIdx(n)
+    }
+
+    #[test]
+    fn statistics_by_hand() {
+        // Item 2 is had by three of five users, by two of the three with 0 or 1.
+        let rows = [vec![0, 2], vec![1, 2], vec![0, 1], vec![2], vec![]];
+        let census = Census::new(&Histories::from_rows(&rows, 4).unwrap());
+        let rule = Rule::any([i(0), i(1)]);
+        let s = census.statistics(&rule, i(2));
+        assert_eq!((s.support, s.hits, s.with_item, s.users), (3, 2, 3, 5));
+        assert_eq!(s.support_share(), 0.6);
+        assert!((s.confidence() - 2.0 / 3.0).abs() < 1e-12);
+        assert!((s.lift() - 2.0 / 3.0 / 0.6).abs() < 1e-12);
+        // On item 1 the rule is "item 0" only.
+        let own = census.statistics(&rule, i(1));
+        assert_eq!((own.support, own.hits), (2, 1));
+        assert_eq!(
+            census.holders(&Rule::at_least(2, [i(0), i(1), i(2)])),
+            [0, 1, 2]
+        );
+        assert_eq!(census.holders(&Rule::all([i(2)]).and_not([i(0)])), [1, 3]);
+        assert!(census.with_item(i(9)).is_empty());
+        assert_eq!(census.statistics(&rule, i(3)).lift(), 0.0);
+        assert_eq!(census.statistics(&Rule::any([]), i(2)).confidence(), 0.0);
+        let nobody = Census::new(&Histories::from_rows(&[], 1).unwrap());
+        assert_eq!(nobody.statistics(&rule, i(0)).support_share(), 0.0);
+    }
+
+    /// Items 0 and 1 give 2 and 1 to item 2, item 0 gives 2.5 to item 3.
+    struct Toy;
+
+    const LINKS: [(usize, u32, f32); 3] = [(0, 2, 2.0), (1, 2, 1.0), (0, 3, 2.5)];
+
+    impl Recommender for Toy {
+        fn score(&self, users: &Histories) -> Mat {
+            self.decode(&self.encode(users))
+        }
+    }
+
+    impl Latent for Toy {
+        fn encode(&self, users: &Histories) -> Mat {
+            let mut z = Mat::zeros((users.len(), 4));
+            for (u, row) in users.rows().enumerate() {
+                row.items.iter().for_each(|i| z[[u, i.at()]] = 1.0);
+            }
+            z
+        }
+
+        fn decode(&self, z: &Mat) -> Mat {
+            let mut scores = Mat::zeros((z.nrows(), 4));
+            for u in 0..z.nrows() {
+                for (from, to, w) in LINKS {
+                    scores[[u, to as usize]] += z[[u, from]] * w;
+                }
+            }
+            scores
+        }
+    }
+
+    impl Explain for Toy {
+        fn explain(&self, _: History<'_>, _: ItemIdx) -> Ledger {
+            Ledger::default()
+        }
+    }
+
+    impl Additive for Toy {
+        fn n_units(&self) -> usize {
+            4
+        }
+
+        fn unit(&self, index: usize) -> Unit {
+            Unit::Link(ItemIdx(index as u32))
+        }
+
+        fn resolve(&self, _: Unit) -> Result<Vec<usize>> {
+            Ok(Vec::new())
+        }
+
+        fn features(&self, user: History<'_>) -> Vec<(usize, f32)> {
+            user.item_values()
+                .iter()
+                .map(|&(i, v)| (i.at(), v))
+                .collect()
+        }
+
+        fn effect(&self, index: usize, item: ItemIdx) -> f32 {
+            LINKS
+                .iter()
+                .filter(|l| l.0 == index && l.1 == item.0)
+                .map(|l| l.2)
+                .sum()
+        }
+
+        fn ledger(&self, _: &[(usize, f32)], _: History<'_>, _: ItemIdx) -> Ledger {
+            Ledger::default()
+        }
+    }
+
+    #[test]
+    fn decisive_units_by_hand() {
+        // With 0 and 1 item 2 has 3 and item 3 has 2.5: without 0 or without 1 item 2 falls behind.
+        // With 0 alone item 3 is first, and only thanks to 0. With 1 alone item 2 is first, and without
+        // 1 it would still be level with the others: that is no fall.
+        let rows = [vec![0, 1], vec![0], vec![1], vec![0, 1, 2]];
+        let users = Histories::from_rows(&rows, 4).unwrap();
+        let found = decisive(&Toy, &users, 1);
+        let expected = [((0, i(2)), 1), ((0, i(3)), 1), ((1, i(2)), 1)];
+        assert_eq!(found, BTreeMap::from(expected));
+        assert!(decisive(&Toy, &users, 9).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn holders_are_those_for_whom_the_rule_holds(
+            rows in proptest::collection::vec(proptest::collection::btree_set(0u32..6, 0..6), 0..30),
+            positive in proptest::collection::btree_set(0u32..6, 0..4),
+            negative in proptest::collection::btree_set(0u32..6, 0..3),
+            k in 0u32..4,
+        ) {
+            let rows: Vec<Vec<u32>> = rows.into_iter().map(|r| r.into_iter().collect()).collect();
+            let census = Census::new(&Histories::from_rows(&rows, 6).unwrap());
+            for operator in [Operator::And, Operator::Or, Operator::AtLeast(k)] {
+                let mut rule = Rule::all(positive.iter().map(|&p| i(p)));
+                rule = rule.and_not(negative.iter().map(|&n| i(n)));
+                rule.operator = operator;
+                let expected: Vec<u32> = (0..rows.len() as u32)
+                    .filter(|&u| rule.holds(|item| rows[u as usize].contains(&item.0)))
+                    .collect();
+                prop_assert_eq!(census.holders(&rule), expected);
+            }
+        }
+    }
+}
