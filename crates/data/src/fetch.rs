@@ -1,1 +1,570 @@
-//! Placeholder.
+//! Public data sets from their official addresses: downloaded with resume, checked against the
+//! published checksum where there is one, and unpacked.
+//!
+//! Nothing is fetched unless somebody asks for it by name. Where there is no network, the error says
+//! what to download by hand and where to put it; [`fetch`] then takes it from there.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufReader, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use md5::{Digest, Md5};
+use serde::Serialize;
+
+use crate::{Error, Result};
+
+/// Where GroupLens keeps the MovieLens archives.
+const GROUPLENS: &str = "https://files.grouplens.org/datasets/movielens";
+
+/// The most bytes of an archive, packed and unpacked: more than four times the largest set.
+const MOST_BYTES: u64 = 8 << 30;
+
+/// The most files of an archive.
+const MOST_FILES: usize = 10_000;
+
+/// The terms that hold for every MovieLens set.
+const TERMS: &str = "MovieLens data, GroupLens Research, University of Minnesota. For research; not for commercial or \
+     revenue-bearing purposes without permission of GroupLens; use must be acknowledged in \
+     publications (F. M. Harper and J. A. Konstan, The MovieLens Datasets, ACM TiiS 5(4), 2015); no \
+     endorsement may be stated or implied; no warranty.";
+const KEEP: &str = "Must not be redistributed without permission.";
+const SHARE: &str = "May be redistributed under the same terms.";
+
+/// A data set that can be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct KnownSet {
+    /// The name to ask for; the archive is this and `.zip`.
+    pub name: &'static str,
+    /// What it holds.
+    pub about: &'static str,
+    /// Size of the archive in megabytes, about.
+    pub megabytes: u32,
+    /// What may be done with it, besides the terms that hold for all (see [`KnownSet::notice`]).
+    pub redistribution: &'static str,
+}
+
+impl KnownSet {
+    /// The licence notice, to be shown to whoever fetches the set.
+    #[must_use]
+    pub fn notice(&self) -> String {
+        format!(
+            "{TERMS} {} The full terms lie with the data (README).",
+            self.redistribution
+        )
+    }
+
+    /// The official address of the archive.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{GROUPLENS}/{}.zip", self.name)
+    }
+}
+
+const KNOWN: [KnownSet; 8] = [
+    KnownSet {
+        name: "ml-100k",
+        about: "100,000 ratings, 943 users, 1,682 films (1998)",
+        megabytes: 5,
+        redistribution: KEEP,
+    },
+    KnownSet {
+        name: "ml-1m",
+        about: "1,000,209 ratings, 6,040 users, 3,706 films (2003)",
+        megabytes: 6,
+        redistribution: KEEP,
+    },
+    KnownSet {
+        name: "ml-10m",
+        about: "10,000,054 ratings, 95,580 tags, 69,878 users (2009)",
+        megabytes: 63,
+        redistribution: KEEP,
+    },
+    KnownSet {
+        name: "ml-20m",
+        about: "20,000,263 ratings, 465,564 tags, 138,493 users (2015)",
+        megabytes: 199,
+        redistribution: KEEP,
+    },
+    KnownSet {
+        name: "ml-25m",
+        about: "25,000,095 ratings, 1,093,360 tags, 162,541 users (2019)",
+        megabytes: 250,
+        redistribution: SHARE,
+    },
+    KnownSet {
+        name: "ml-32m",
+        about: "32,000,204 ratings, 2,000,072 tags, 200,948 users (2023)",
+        megabytes: 239,
+        redistribution: SHARE,
+    },
+    KnownSet {
+        name: "ml-latest-small",
+        about: "100,836 ratings, 3,683 tags, 610 users (2018); changes over time",
+        megabytes: 1,
+        redistribution: SHARE,
+    },
+    KnownSet {
+        name: "ml-latest",
+        about: "about 33,000,000 ratings, 2,000,000 tags, 330,000 users (2023); changes over time",
+        megabytes: 335,
+        redistribution: SHARE,
+    },
+];
+
+/// The sets that can be fetched.
+#[must_use]
+pub fn known() -> &'static [KnownSet] {
+    &KNOWN
+}
+
+/// What became of a checksum.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Checksum {
+    /// The MD5 of the archive is the published one.
+    Verified(String),
+    /// None is published for this archive; its parts were checked by the CRC of the zip format.
+    NotPublished,
+    /// The set was there already, so nothing was fetched and nothing checked.
+    NotChecked,
+}
+
+/// What was fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FetchReport {
+    /// The name of the set.
+    pub name: String,
+    /// The folder with its files.
+    pub folder: PathBuf,
+    /// The archive, which is kept.
+    pub archive: PathBuf,
+    /// Bytes that came over the network.
+    pub bytes: u64,
+    /// Bytes that an earlier, broken download had left.
+    pub resumed_from: u64,
+    /// Whether the archive was checked.
+    pub checksum: Checksum,
+    /// The unpacked files.
+    pub files: Vec<String>,
+    /// Whether the folder was there already, so that nothing was done.
+    pub already_there: bool,
+    /// The licence notice, to be shown.
+    pub notice: String,
+}
+
+/// Fetches a known set into the folder `into`: the archive `into/NAME.zip` and the folder `into/NAME`.
+///
+/// `progress` is told the bytes so far and all bytes, where the server says how many there are. An
+/// unfinished download stays as `NAME.zip.part` and is continued the next time. An archive that lies
+/// there already, put by hand, is taken as it is. `base_url` replaces the official address (a mirror).
+///
+/// # Errors
+/// [`Error::Option`] for an unknown name; [`Error::Fetch`] where the server cannot be reached, refuses,
+/// breaks off, or sends something else than was published, with the way to do it by hand;
+/// [`Error::Io`] where the folder cannot be written; [`Error::Source`] for an archive that cannot be
+/// unpacked, is not what it seems, or would write elsewhere.
+pub fn fetch(
+    name: &str,
+    into: &Path,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+    base_url: Option<&str>,
+) -> Result<FetchReport> {
+    let set = KNOWN.iter().find(|set| set.name == name).ok_or_else(|| {
+        let names: Vec<&str> = KNOWN.iter().map(|set| set.name).collect();
+        Error::option(
+            "the data set",
+            format!("'{name}' is not known"),
+            format!("it is one of {}", names.join(", ")),
+        )
+    })?;
+    let archive = into.join(format!("{name}.zip"));
+    let mut report = FetchReport {
+        name: name.to_owned(),
+        folder: into.join(name),
+        archive: archive.clone(),
+        bytes: 0,
+        resumed_from: 0,
+        checksum: Checksum::NotChecked,
+        files: Vec::new(),
+        already_there: false,
+        notice: set.notice(),
+    };
+    if report.folder.exists() {
+        report.already_there = true;
+        return Ok(report);
+    }
+    fs::create_dir_all(into)
+        .map_err(|e| Error::io(into, e, "name a folder that can be written"))?;
+    if !archive.exists() {
+        let base = base_url.unwrap_or(GROUPLENS).trim_end_matches('/');
+        let server = Server::new(format!("{base}/{name}.zip"), &archive);
+        let part = into.join(format!("{name}.zip.part"));
+        (report.bytes, report.resumed_from) = server.download(&part, progress)?;
+        report.checksum = server.verify(&part)?;
+        fs::rename(&part, &archive)
+            .map_err(|e| Error::io(&archive, e, "the finished download cannot be renamed"))?;
+    }
+    report.files = unpack(&archive, &report.folder, MOST_BYTES)?;
+    Ok(report)
+}
+
+/// One file of a server.
+struct Server<'a> {
+    agent: ureq::Agent,
+    url: String,
+    archive: &'a Path,
+}
+
+impl<'a> Server<'a> {
+    fn new(url: String, archive: &'a Path) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(30)))
+            .timeout_per_read(Some(Duration::from_secs(60)))
+            .user_agent(concat!("limpid/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Self {
+            agent,
+            url,
+            archive,
+        }
+    }
+
+    /// The error of a download, with the way to do without it.
+    fn error(&self, reason: impl Into<String>) -> Error {
+        Error::Fetch {
+            url: self.url.clone(),
+            reason: reason.into(),
+            mend: format!(
+                "run it again to continue, or download the address by hand, put the file at {} and \
+                 run it again",
+                self.archive.display()
+            ),
+        }
+    }
+
+    fn get(&self, url: &str, from: u64) -> Result<ureq::http::Response<ureq::Body>> {
+        let mut request = self.agent.get(url);
+        if from > 0 {
+            request = request.header("Range", format!("bytes={from}-"));
+        }
+        request
+            .call()
+            .map_err(|e| self.error(format!("the server cannot be reached ({e})")))
+    }
+
+    /// Downloads to `part`, continuing what is there; gives the bytes that came and those that were
+    /// there.
+    fn download(
+        &self,
+        part: &Path,
+        progress: &mut dyn FnMut(u64, Option<u64>),
+    ) -> Result<(u64, u64)> {
+        let mut from = fs::metadata(part).map_or(0, |m| m.len());
+        let mut response = self.get(&self.url, from)?;
+        if from > 0 && response.status() == 416 {
+            // The piece does not fit this file: begin anew.
+            from = 0;
+            response = self.get(&self.url, 0)?;
+        }
+        let continues = response.status() == 206
+            && response
+                .headers()
+                .get("Content-Range")
+                .and_then(|v| v.to_str().ok())
+                .is_some_and(|v| v.trim().starts_with(&format!("bytes {from}-")));
+        match response.status().as_u16() {
+            206 if continues => {}
+            200 => from = 0,
+            206 => {
+                from = 0;
+                response = self.get(&self.url, 0)?;
+                if response.status() != 200 {
+                    return Err(self.error(format!("the server answers {}", response.status())));
+                }
+            }
+            _ => return Err(self.error(format!("the server answers {}", response.status()))),
+        }
+        let total = response.body().content_length().map(|n| n + from);
+        if total.is_some_and(|n| n > MOST_BYTES) {
+            return Err(self.error(format!("the file is larger than {MOST_BYTES} bytes")));
+        }
+        let cannot_write = |e| Error::io(part, e, "the download cannot be written");
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .append(from > 0)
+            .truncate(from == 0)
+            .open(part)
+            .map_err(cannot_write)?;
+        let mut body = response.into_body().into_reader();
+        let mut buffer = vec![0u8; 1 << 16];
+        let mut done = from;
+        progress(done, total);
+        loop {
+            let n = match body.read(&mut buffer) {
+                Ok(n) => n,
+                Err(error) => {
+                    return Err(
+                        self.error(format!("the connection broke after {done} bytes ({error})"))
+                    );
+                }
+            };
+            if n == 0 {
+                break;
+            }
+            file.write_all(&buffer[..n]).map_err(cannot_write)?;
+            done += n as u64;
+            if done > MOST_BYTES {
+                return Err(self.error(format!("the file is larger than {MOST_BYTES} bytes")));
+            }
+            progress(done, total);
+        }
+        if let Some(total) = total.filter(|&total| total != done) {
+            return Err(self.error(format!(
+                "the connection broke after {done} of {total} bytes"
+            )));
+        }
+        file.sync_all().map_err(cannot_write)?;
+        Ok((done - from, from))
+    }
+
+    /// Compares the download with the published checksum.
+    fn verify(&self, part: &Path) -> Result<Checksum> {
+        let url = format!("{}.md5", self.url);
+        let mut response = self.get(&url, 0)?;
+        match response.status().as_u16() {
+            200 => {}
+            403 | 404 | 410 => return Ok(Checksum::NotPublished),
+            _ => {
+                let reason = format!("the server answers {} for its checksum", response.status());
+                return Err(self.error(reason));
+            }
+        }
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(10_000)
+            .lossy_utf8(true)
+            .read_to_string()
+            .map_err(|e| self.error(format!("its checksum cannot be read ({e})")))?;
+        // Either "c4d9…  ml-1m.zip" or "MD5 (ml-1m.zip) = c4d9…".
+        let published = text
+            .split(|c: char| !c.is_ascii_hexdigit())
+            .find(|word| word.len() == 32)
+            .map(str::to_ascii_lowercase)
+            .ok_or_else(|| self.error("its checksum file holds no MD5"))?;
+        let found = md5_of(part)?;
+        if found == published {
+            return Ok(Checksum::Verified(found));
+        }
+        fs::remove_file(part)
+            .map_err(|e| Error::io(part, e, "a wrong download cannot be removed"))?;
+        Err(self.error(format!(
+            "the MD5 of the download is {found}, but {published} is published; it was removed"
+        )))
+    }
+}
+
+/// The MD5 of a file in hexadecimal digits.
+fn md5_of(path: &Path) -> Result<String> {
+    let cannot_read = |e| Error::io(path, e, "the download cannot be read again");
+    let mut file = File::open(path).map_err(cannot_read)?;
+    let mut hasher = Md5::new();
+    let mut buffer = vec![0u8; 1 << 16];
+    loop {
+        let n = file.read(&mut buffer).map_err(cannot_read)?;
+        if n == 0 {
+            break;
+        }
+        hasher.update(&buffer[..n]);
+    }
+    Ok(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+/// Unpacks an archive into a folder that is not there yet; gives the files.
+///
+/// A single folder at the top of the archive is left out (`ml-10M100K/`). The files are first written
+/// beside the folder, which gets its name when all are complete.
+fn unpack(archive: &Path, folder: &Path, most: u64) -> Result<Vec<String>> {
+    let mut beside = folder.as_os_str().to_owned();
+    beside.push(".part");
+    let beside = PathBuf::from(beside);
+    let cannot_write = |e| Error::io(&beside, e, "the archive cannot be unpacked here");
+    if beside.exists() {
+        fs::remove_dir_all(&beside).map_err(cannot_write)?;
+    }
+    let file =
+        File::open(archive).map_err(|e| Error::io(archive, e, "the archive cannot be read"))?;
+    let unpacked = extract(BufReader::new(file), archive, &beside, most);
+    match unpacked {
+        Ok(files) => {
+            fs::rename(&beside, folder).map_err(cannot_write)?;
+            Ok(files)
+        }
+        Err(error) => {
+            // The first error is the one that counts; what is left over is tried to be removed.
+            let _ = fs::remove_dir_all(&beside);
+            Err(error)
+        }
+    }
+}
+
+fn extract(
+    packed: impl Read + Seek,
+    archive: &Path,
+    into: &Path,
+    most: u64,
+) -> Result<Vec<String>> {
+    let bad =
+        |reason: String| Error::source(archive, reason, "remove the archive and fetch it again");
+    let cannot_write = |e| Error::io(into, e, "the archive cannot be unpacked here");
+    let mut zip = zip::ZipArchive::new(packed)
+        .map_err(|e| bad(format!("is no zip archive that can be read ({e})")))?;
+    if zip.len() > MOST_FILES {
+        return Err(bad(format!("holds more than {MOST_FILES} files")));
+    }
+    let mut names: Vec<PathBuf> = Vec::new();
+    for index in 0..zip.len() {
+        let entry = zip
+            .by_index(index)
+            .map_err(|e| bad(format!("its file {index} cannot be read ({e})")))?;
+        let shown = || String::from_utf8_lossy(entry.name_raw()).into_owned();
+        if entry.is_symlink() {
+            return Err(bad(format!("holds a link, '{}'", shown())));
+        }
+        // None where the name leads out of the folder.
+        names.push(entry.enclosed_name().ok_or_else(|| {
+            bad(format!(
+                "holds a file that would be written elsewhere, '{}'",
+                shown()
+            ))
+        })?);
+    }
+    let top = names.iter().find_map(|n| n.components().next());
+    let top = top
+        .map(|c| PathBuf::from(c.as_os_str()))
+        .filter(|top| names.iter().all(|n| n.starts_with(top)) && names.iter().any(|n| n != top));
+    fs::create_dir_all(into).map_err(cannot_write)?;
+    let (mut files, mut total) = (Vec::new(), 0u64);
+    for (index, name) in names.iter().enumerate() {
+        let entry = zip
+            .by_index(index)
+            .map_err(|e| bad(format!("its file {index} cannot be read ({e})")))?;
+        if entry.is_dir() {
+            continue;
+        }
+        let name = match &top {
+            Some(top) => name.strip_prefix(top).unwrap_or(name),
+            None => name,
+        };
+        let path = into.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(cannot_write)?;
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(cannot_write)?;
+        // The size that an archive declares is not believed: the bytes are counted.
+        let room = most - total;
+        let n = std::io::copy(&mut entry.take(room + 1), &mut file)
+            .map_err(|e| bad(format!("'{}' cannot be unpacked ({e})", name.display())))?;
+        if n > room {
+            return Err(bad(format!("unpacks to more than {most} bytes")));
+        }
+        total += n;
+        files.push(name.to_string_lossy().replace('\\', "/"));
+    }
+    if files.is_empty() {
+        return Err(bad("holds no files".to_owned()));
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+    use zip::write::SimpleFileOptions;
+
+    fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes) in files {
+            zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn unpacked(bytes: &[u8], most: u64) -> (tempfile::TempDir, Result<Vec<String>>) {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = dir.path().join("a.zip");
+        fs::write(&archive, bytes).unwrap();
+        let files = unpack(&archive, &dir.path().join("a"), most);
+        (dir, files)
+    }
+
+    #[test]
+    fn the_top_folder_is_left_out() {
+        let (dir, files) = unpacked(&zipped(&[("top/b", b"2"), ("top/sub/a", b"1")]), 100);
+        assert_eq!(files.unwrap(), ["b", "sub/a"]);
+        assert_eq!(fs::read(dir.path().join("a/sub/a")).unwrap(), b"1");
+        assert!(!dir.path().join("a.part").exists());
+        let (_dir, files) = unpacked(&zipped(&[("x", b"2"), ("top/a", b"1")]), 100);
+        assert_eq!(files.unwrap(), ["top/a", "x"]);
+    }
+
+    #[test]
+    fn archives_that_mean_harm_are_refused() {
+        let (dir, files) = unpacked(&zipped(&[("../evil", b"x")]), 100);
+        assert!(
+            files
+                .unwrap_err()
+                .to_string()
+                .contains("elsewhere, '../evil'")
+        );
+        assert!(!dir.path().join("evil").exists() && !dir.path().join("a").exists());
+        let bomb = zipped(&[("a", &[0; 60]), ("b", &[0; 60])]);
+        let (dir, files) = unpacked(&bomb, 100);
+        assert!(
+            files
+                .unwrap_err()
+                .to_string()
+                .contains("more than 100 bytes")
+        );
+        assert!(!dir.path().join("a").exists() && !dir.path().join("a.part").exists());
+        let (_dir, files) = unpacked(&bomb, 120);
+        assert_eq!(files.unwrap().len(), 2);
+        let (_dir, files) = unpacked(b"no zip", 100);
+        assert!(files.unwrap_err().to_string().contains("no zip archive"));
+        let mut links = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        links
+            .add_symlink("a", "/etc", SimpleFileOptions::default())
+            .unwrap();
+        let (_dir, files) = unpacked(&links.finish().unwrap().into_inner(), 100);
+        assert!(files.unwrap_err().to_string().contains("holds a link"));
+    }
+
+    #[test]
+    fn known_sets_have_addresses_and_terms() {
+        for set in known() {
+            assert!(set.url().ends_with(&format!("/{}.zip", set.name)));
+            assert!(set.notice().contains("redistributed"));
+        }
+        let error = fetch("ml-2m", Path::new("."), &mut |_, _| (), None).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("'ml-2m' is not known; it is one of ml-100k")
+        );
+    }
+}

@@ -4,6 +4,9 @@
 //! Every file format is one file in [`sources`]; whatever is wrong with a line is reported as
 //! `file:line:column` with the rule and the mend.
 
+mod check;
+pub mod describe;
+mod draw;
 pub mod error;
 pub mod fetch;
 pub mod filters;
@@ -12,7 +15,9 @@ pub mod sources;
 pub mod split;
 pub mod synthetic;
 
+pub use describe::Description;
 pub use error::{Error, Result};
 pub use filters::Filters;
-pub use log::Log;
+pub use log::{GivenPart, Log, ReadReport};
+pub use sources::{ReadOptions, read};
 pub use split::{Fold, Split, SplitSpec};

@@ -1,0 +1,231 @@
+//! Adjacency lists: a line `user item item …` a user, split by spaces or tabs, without times.
+//!
+//! Graph recommenders publish them in two forms. Flat: `train.txt` and `test.txt` hold the target
+//! behavior, other files (`cart.txt`, `view.txt`) are named by their behavior. Or a folder a behavior
+//! with `train.txt` and `test.txt` each; then only the target's test file is the test part: the
+//! others would tell what is to be predicted, so they are left out with a note.
+
+use std::io::BufRead;
+
+use super::builder::{Builder, Draft};
+use super::chain;
+use super::lines::{Cell, Flaw, Lines, MEND_LINE};
+use super::place::{Entry, Folder};
+use crate::log::GivenPart;
+use crate::{Error, Result};
+
+/// The behavior of `train.txt` where other behaviors lie beside it.
+const TARGET: &str = "buy";
+
+/// Names of the validation file.
+const VALIDATION: [&str; 4] = ["valid", "validation", "val", "dev"];
+
+/// Whether the folder holds adjacency lists, by the names of its files.
+pub(super) fn is_here(folder: &Folder<'_>) -> bool {
+    folder.get("train.txt").is_some() || !behaviors(folder).is_empty()
+}
+
+/// The subfolders with a train file, ordered by name.
+fn behaviors(folder: &Folder<'_>) -> Vec<String> {
+    let mut names: Vec<String> = folder
+        .entries()
+        .iter()
+        .filter_map(|e| e.name.strip_suffix("/train.txt"))
+        .map(str::to_owned)
+        .collect();
+    names.sort();
+    names
+}
+
+/// Reads a folder, or a single file as one behavior.
+pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+    builder.report.format = "adjacency lists".to_owned();
+    if let Some(entry) = folder.single() {
+        return read_file(entry, 0, None, builder);
+    }
+    let names = behaviors(folder);
+    if names.is_empty() {
+        flat(folder, builder)
+    } else {
+        by_folder(folder, &names, builder)
+    }
+}
+
+/// One folder a behavior.
+fn by_folder(folder: &Folder<'_>, names: &[String], builder: &mut Builder<'_>) -> Result<()> {
+    let target = match &builder.options.target_behavior {
+        Some(target) => target.clone(),
+        None => {
+            let known = |n: &&String| chain::place(n).is_some();
+            let last = names.iter().filter(known).max_by_key(|n| chain::place(n));
+            match last {
+                Some(last) => last.clone(),
+                None if names.len() == 1 => names[0].clone(),
+                None => {
+                    return Err(Error::source(
+                        &folder.path,
+                        format!("which behavior is to be predicted: {}?", names.join(", ")),
+                        "name it (target_behavior)",
+                    ));
+                }
+            }
+        }
+    };
+    if !names.contains(&target) {
+        return Err(Error::option(
+            "target_behavior",
+            format!("'{target}' is no folder of {}", folder.path.display()),
+            format!("it is one of {}", names.join(", ")),
+        ));
+    }
+    let mut left_out = Vec::new();
+    for name in names {
+        let behavior = number(builder, name, folder)?;
+        for (file, part) in parts(name, folder) {
+            if part == GivenPart::Train || *name == target {
+                read_file(file, behavior, Some(part), builder)?;
+            } else {
+                left_out.push(file.stored.clone());
+            }
+        }
+    }
+    if !left_out.is_empty() {
+        builder.note(format!(
+            "{} left out: only {target} is tested, and held-out events of other behaviors would tell \
+             what the test asks",
+            left_out.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// The files of a behavior's folder with their parts.
+fn parts<'f, 'a>(name: &str, folder: &'f Folder<'a>) -> Vec<(&'f Entry<'a>, GivenPart)> {
+    let prefix = if name.is_empty() {
+        String::new()
+    } else {
+        format!("{name}/")
+    };
+    let get = |stem: &str| folder.get(&format!("{prefix}{stem}.txt"));
+    let mut parts = Vec::new();
+    parts.extend(get("train").map(|e| (e, GivenPart::Train)));
+    let validation = VALIDATION.iter().find_map(|stem| get(stem));
+    parts.extend(validation.map(|e| (e, GivenPart::Validation)));
+    parts.extend(get("test").map(|e| (e, GivenPart::Test)));
+    parts
+}
+
+/// Files side by side.
+fn flat(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+    let own = parts("", folder);
+    if own
+        .first()
+        .is_none_or(|(_, part)| *part != GivenPart::Train)
+    {
+        return Err(Error::source(
+            &folder.path,
+            format!("has no train.txt; found {}", folder.found()),
+            "name a folder with train.txt, or one file with the format adjacency",
+        ));
+    }
+    let stem = |e: &Entry<'_>| e.name.strip_suffix(".txt").map(str::to_owned);
+    let others: Vec<(&Entry<'_>, String)> = folder
+        .top()
+        .filter_map(|e| Some((e, stem(e)?)))
+        .filter(|(_, stem)| chain::place(stem).is_some())
+        .collect();
+    let has_parts = own.len() > 1;
+    let target = if others.is_empty() {
+        "interaction"
+    } else {
+        TARGET
+    };
+    let target_number = number(builder, target, folder)?;
+    for (file, part) in own {
+        read_file(file, target_number, has_parts.then_some(part), builder)?;
+    }
+    for (file, name) in others {
+        let behavior = number(builder, &name, folder)?;
+        read_file(
+            file,
+            behavior,
+            has_parts.then_some(GivenPart::Train),
+            builder,
+        )?;
+    }
+    Ok(())
+}
+
+fn number(builder: &mut Builder<'_>, name: &str, folder: &Folder<'_>) -> Result<u8> {
+    builder
+        .behavior(name)
+        .map_err(|flaw| Error::source(&folder.path, flaw.reason, "drop some of its folders"))
+}
+
+fn read_file(
+    entry: &Entry<'_>,
+    behavior: u8,
+    part: Option<GivenPart>,
+    builder: &mut Builder<'_>,
+) -> Result<()> {
+    builder.file(&entry.stored);
+    lists(&mut *entry.open()?, &entry.label, behavior, part, builder)
+}
+
+/// Reads the lists of a stream.
+pub(super) fn lists(
+    reader: &mut dyn BufRead,
+    label: &str,
+    behavior: u8,
+    part: Option<GivenPart>,
+    builder: &mut Builder<'_>,
+) -> Result<()> {
+    let mut lines = Lines::new(reader, label);
+    let mut alone = 0usize;
+    while lines.advance_to_text()? {
+        let mut cells = words(lines.current());
+        let Some(user) = cells.next() else { continue };
+        let mut n = 0usize;
+        for item in cells {
+            let outcome = builder.event(&Draft {
+                user,
+                item,
+                value: None,
+                time: None,
+                behavior,
+                part,
+            });
+            // A list with a bad id is counted once, with the ids before it kept.
+            let bad = outcome.is_err();
+            builder.settle(label, lines.number(), outcome)?;
+            n += 1;
+            if bad {
+                break;
+            }
+        }
+        alone += usize::from(n == 0);
+        if n == 0 && user.text.contains(&b',') {
+            let flaw = Flaw::new(user.at, "missing field", "the line has one word only").mend(
+                format!("adjacency lists are split by spaces or tabs; {MEND_LINE}"),
+            );
+            builder.settle(label, lines.number(), Err(flaw))?;
+        }
+    }
+    if alone > 0 {
+        builder.note(format!(
+            "{label}: {alone} users stand there without an item"
+        ));
+    }
+    Ok(())
+}
+
+/// The words of a line with their places.
+fn words(line: &[u8]) -> impl Iterator<Item = Cell<'_>> {
+    let mut at = 0;
+    line.split(|b| b.is_ascii_whitespace())
+        .filter_map(move |word| {
+            let cell = Cell { text: word, at };
+            at += word.len() + 1;
+            (!word.is_empty()).then_some(cell)
+        })
+}

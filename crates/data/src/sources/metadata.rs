@@ -1,0 +1,366 @@
+//! Item metadata from anywhere, joined by item id: the metadata files of every known format, and any
+//! CSV, TSV or JSON Lines file with a column of item ids.
+//!
+//! Ids without an item are left out and counted in a note. What a column means is decided by its name
+//! (see [`Meaning`]): titles, years, fields; a column of unknown meaning becomes a field unless
+//! nearly every item has a value of its own.
+
+use std::io::BufRead;
+
+use super::builder::Builder;
+use super::columns::{is_item_id, item_id, plain, wrong_fields};
+use super::jsonl::no_json;
+use super::lines::{Cell, Flaw, Lines, text};
+use super::meaning::{Meaning, bare, is_code, year_of_title};
+use super::options::MetadataSource;
+use super::place::{Entry, Folder};
+use super::records::Records;
+use super::table::{header, separator};
+use super::{movielens_100k, movielens_csv, movielens_dat, recbole, rechorus};
+use crate::{Error, Result};
+
+/// Bytes of a first line that are looked at.
+const PEEK: usize = 1 << 16;
+
+/// Joins one source.
+pub(super) fn join(source: &MetadataSource, builder: &mut Builder<'_>) -> Result<()> {
+    let folder = Folder::on_disk(&source.path)?;
+    join_folder(&folder, source.column.as_deref(), builder)
+}
+
+/// Joins the metadata of a folder or file.
+pub(super) fn join_folder(
+    folder: &Folder<'_>,
+    column: Option<&str>,
+    builder: &mut Builder<'_>,
+) -> Result<()> {
+    let before = builder.n_matched();
+    let n_files = builder.report.files.len();
+    builder.begin_join();
+    match folder.single() {
+        Some(entry) => one_file(folder, entry, column, builder)?,
+        None => whole_folder(folder, column, builder)?,
+    }
+    let strangers = builder.end_join();
+    if builder.report.files.len() == n_files {
+        return Err(Error::source(
+            &folder.path,
+            format!(
+                "holds no item metadata that is known; found {}",
+                folder.found()
+            ),
+            "name a file with a column of item ids",
+        ));
+    }
+    if builder.n_matched() == before {
+        return Err(Error::source(
+            &folder.path,
+            format!("says nothing about the items of the data ({strangers} other ids)"),
+            "name the column with their ids after the path, as FILE:COLUMN",
+        ));
+    }
+    if strangers > 0 {
+        builder.note(format!(
+            "{}: {strangers} ids are not in the data and were left out",
+            folder.path.display()
+        ));
+    }
+    Ok(())
+}
+
+/// Joins whatever is known in a folder.
+fn whole_folder(
+    folder: &Folder<'_>,
+    column: Option<&str>,
+    builder: &mut Builder<'_>,
+) -> Result<()> {
+    movielens_dat::items(folder, builder)?;
+    movielens_csv::items(folder, column, builder)?;
+    movielens_100k::items(folder, builder)?;
+    rechorus::items(folder, builder)?;
+    for entry in folder.top() {
+        let known = ["item", "kg"].contains(&entry.extension().as_str())
+            || entry.name == "movies_extrainfos.dat"
+            || is_items_table(entry);
+        if known {
+            one_file(folder, entry, column, builder)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is the item table that lies beside a table of events.
+pub(super) fn is_items_table(entry: &Entry<'_>) -> bool {
+    let extension = entry.extension();
+    entry.name == format!("items.{extension}")
+        && ["csv", "tsv", "jsonl", "ndjson"].contains(&extension.as_str())
+}
+
+/// Joins one file, by its name and first line.
+pub(super) fn one_file(
+    folder: &Folder<'_>,
+    entry: &Entry<'_>,
+    column: Option<&str>,
+    builder: &mut Builder<'_>,
+) -> Result<()> {
+    match (entry.name.as_str(), entry.extension().as_str()) {
+        ("u.item", _) => return movielens_100k::items(folder, builder),
+        (_, "kg" | "link") => {
+            let stem = entry.name.rsplit_once('.').map_or("", |(stem, _)| stem);
+            let beside = |end: &str| {
+                folder.get(&format!("{stem}.{end}")).ok_or_else(|| {
+                    Error::source(
+                        &folder.path,
+                        format!("has no {stem}.{end} beside {}", entry.stored),
+                        "facts need both: .kg holds them, .link ties entities to items",
+                    )
+                })
+            };
+            return recbole::facts(beside("link")?, beside("kg")?, builder);
+        }
+        _ => {}
+    }
+    builder.file(&entry.stored);
+    let first = entry.first_line(PEEK)?;
+    let reader = &mut *entry.open()?;
+    let label = &entry.label;
+    let fields = 1 + first.windows(2).filter(|w| w == b"::").count();
+    match (entry.name.as_str(), entry.extension().as_str()) {
+        (_, "item") => recbole::items(reader, label, column, builder),
+        (_, "jsonl" | "ndjson" | "json") => objects(reader, label, column, builder),
+        (_, "parquet") => Err(Error::source(
+            label,
+            "item metadata in Parquet is not read",
+            "write it as CSV or JSON Lines",
+        )),
+        ("tags.dat", _) => movielens_dat::read_tags(reader, label, builder),
+        ("movies.dat", _) => movielens_dat::read_movies(reader, label, builder),
+        (_, "dat") if fields >= movielens_dat::EXTRA_FIELDS => {
+            movielens_dat::read_extra(reader, label, builder)
+        }
+        (_, "dat") if fields == 3 => movielens_dat::read_movies(reader, label, builder),
+        _ => {
+            let separator = separator(entry, None)?;
+            table(reader, label, separator, column, builder)
+        }
+    }
+}
+
+/// Reads a table with a column of item ids. A table with a column of users and one of tags has a
+/// row for each tag given: tags are then counted without case.
+pub(super) fn table(
+    reader: &mut dyn BufRead,
+    label: &str,
+    separator: u8,
+    id: Option<&str>,
+    builder: &mut Builder<'_>,
+) -> Result<()> {
+    let mut records = Records::new(Lines::new(reader, label), separator);
+    let Some(header) = header(&mut records)? else {
+        return Ok(());
+    };
+    let at = id_column(&header, id, label)?;
+    let plain_names: Vec<String> = header.iter().map(|h| plain(h)).collect();
+    let tags_by_users = plain_names.iter().any(|n| n == "tag")
+        && plain_names
+            .iter()
+            .any(|n| ["userid", "user"].contains(&n.as_str()));
+    let columns: Vec<(usize, Meaning)> = header
+        .iter()
+        .enumerate()
+        .filter(|&(column, name)| column != at && !is_coded_copy(name, &header))
+        .map(|(column, name)| (column, Meaning::of(name)))
+        .filter(|(column, meaning)| match meaning {
+            Meaning::Nothing => false,
+            _ => !tags_by_users || plain_names[*column] == "tag",
+        })
+        .collect();
+    let has_year = columns.iter().any(|(_, m)| *m == Meaning::Year);
+    while let Some(record) = records.advance()? {
+        let outcome = record.and_then(|()| {
+            if records.len() != header.len() {
+                let last = records.cell(records.len().saturating_sub(1));
+                return Err(wrong_fields(records.len(), header.len(), last));
+            }
+            let cell = |at: usize| records.cell(at).unwrap_or(Cell { text: b"", at: 0 });
+            let Some(item) = builder.item(cell(at))? else {
+                return Ok(());
+            };
+            for (column, meaning) in &columns {
+                let value = text(cell(*column), false)?;
+                if tags_by_users {
+                    meaning.give(builder, item, &value);
+                } else {
+                    give(meaning, &value, has_year, item, builder);
+                }
+            }
+            Ok(())
+        });
+        match outcome {
+            Ok(()) => builder.settle(label, records.line(), Ok(()))?,
+            Err(flaw) => {
+                let (line, flaw) = records.place(flaw);
+                builder.settle(label, line, Err(flaw))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives an item the value of a cell; a title may tell the year where no column does.
+fn give(meaning: &Meaning, value: &str, has_year: bool, item: u32, builder: &mut Builder<'_>) {
+    meaning.give_list(builder, item, value);
+    if *meaning == Meaning::Title
+        && !has_year
+        && let Some(year) = year_of_title(value)
+    {
+        builder.fact("year", item, year);
+    }
+}
+
+/// Whether a column holds the codes of another one (`i_genre_c` beside `genres`).
+fn is_coded_copy(name: &str, header: &[String]) -> bool {
+    let meaning = |name: &str| Meaning::of(bare(name));
+    is_code(name)
+        && header
+            .iter()
+            .any(|other| !is_code(other) && meaning(other) == meaning(name))
+}
+
+/// The column of item ids: the named one, else the only one with a usual name.
+fn id_column(header: &[String], id: Option<&str>, label: &str) -> Result<usize> {
+    let mend = "name it after the path, as FILE:COLUMN";
+    let shown = || {
+        header
+            .iter()
+            .take(20)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    if let Some(id) = id {
+        return header
+            .iter()
+            .position(|h| h == id)
+            .or_else(|| header.iter().position(|h| h.eq_ignore_ascii_case(id)))
+            .ok_or_else(|| {
+                Error::source(
+                    label,
+                    format!("has no column '{id}' among: {}", shown()),
+                    mend,
+                )
+            });
+    }
+    let usual: Vec<&str> = header
+        .iter()
+        .map(String::as_str)
+        .filter(|h| is_item_id(h))
+        .collect();
+    match (item_id(header), usual.len()) {
+        (Some(at), 1) => Ok(at),
+        // A table about items may call their id just that.
+        (None, _) if header.iter().any(|h| plain(h) == "id") => {
+            Ok(header.iter().position(|h| plain(h) == "id").unwrap_or(0))
+        }
+        (None, _) => Err(Error::source(
+            label,
+            format!("no column of item ids among: {}", shown()),
+            mend,
+        )),
+        _ => Err(Error::source(
+            label,
+            format!("several columns may hold item ids: {}", usual.join(", ")),
+            mend,
+        )),
+    }
+}
+
+/// Reads one JSON object a line; lists may be nested.
+pub(super) fn objects(
+    reader: &mut dyn BufRead,
+    label: &str,
+    id: Option<&str>,
+    builder: &mut Builder<'_>,
+) -> Result<()> {
+    let mut lines = Lines::new(reader, label);
+    let mut id_key: Option<String> = None;
+    while lines.advance_to_text()? {
+        let line = lines.current();
+        let object: serde_json::Map<String, serde_json::Value> = match serde_json::from_slice(line)
+        {
+            Ok(object) => object,
+            Err(error) => {
+                let flaw = no_json(line, &error);
+                builder.settle(label, lines.number(), Err(flaw))?;
+                continue;
+            }
+        };
+        let key = match &id_key {
+            Some(key) => key,
+            None => {
+                let keys: Vec<String> = object.keys().cloned().collect();
+                let at = id_column(&keys, id, label)?;
+                id_key.insert(keys[at].clone())
+            }
+        };
+        let outcome = describe(&object, key, builder);
+        builder.settle(label, lines.number(), outcome)?;
+    }
+    Ok(())
+}
+
+/// Gives an item what an object says about it.
+fn describe(
+    object: &serde_json::Map<String, serde_json::Value>,
+    key: &str,
+    builder: &mut Builder<'_>,
+) -> std::result::Result<(), Flaw> {
+    let id = object.get(key).and_then(scalar).ok_or_else(|| {
+        Flaw::new(
+            0,
+            "missing field",
+            format!("the record has no id at '{key}'"),
+        )
+    })?;
+    let cell = Cell {
+        text: id.as_bytes(),
+        at: 0,
+    };
+    let Some(item) = builder.item(cell)? else {
+        return Ok(());
+    };
+    let meanings: Vec<(Meaning, &serde_json::Value)> = object
+        .iter()
+        .filter(|(name, _)| *name != key)
+        .map(|(name, value)| (Meaning::of(name), value))
+        .collect();
+    let has_year = meanings.iter().any(|(m, _)| *m == Meaning::Year);
+    for (meaning, value) in meanings {
+        if let Some(text) = scalar(value) {
+            give(&meaning, &text, has_year, item, builder);
+        } else {
+            // Lists of lists (categories of Amazon) hold values at their leaves.
+            let mut open = vec![value];
+            while let Some(value) = open.pop() {
+                match value {
+                    serde_json::Value::Array(values) => open.extend(values.iter().rev()),
+                    leaf => {
+                        if let Some(text) = scalar(leaf) {
+                            meaning.give(builder, item, &text);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A text or number of JSON as text.
+fn scalar(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,62 @@
+//! MovieLens 20M and later, "latest" too (GroupLens): `ratings.csv`, `movies.csv` and `tags.csv` with
+//! headers, quoted as in RFC 4180. `links.csv` and the genome are not read.
+
+use super::builder::Builder;
+use super::columns::plain;
+use super::metadata;
+use super::options::{Column, Columns};
+use super::place::{Entry, Folder};
+use super::table;
+use crate::{Error, Result};
+
+/// Whether a first line is the header of `ratings.csv`.
+pub(super) fn is_ratings(first_line: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(first_line);
+    let names: Vec<String> = line.split(',').map(plain).collect();
+    names.len() >= 3 && names[0] == "userid" && names[1] == "movieid" && names[2] == "rating"
+}
+
+/// Reads the set.
+pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+    let entry = folder.single().or_else(|| folder.get("ratings.csv"));
+    let entry = entry.ok_or_else(|| {
+        Error::source(
+            &folder.path,
+            format!("has no ratings.csv; found {}", folder.found()),
+            "unpack all of the archive",
+        )
+    })?;
+    builder.report.format = "MovieLens, CSV".to_owned();
+    read_events(entry, builder)?;
+    items(folder, Some("movieId"), builder)
+}
+
+fn read_events(entry: &Entry<'_>, builder: &mut Builder<'_>) -> Result<()> {
+    builder.file(&entry.stored);
+    let name = |name: &str| Some(Column::Name(name.to_owned()));
+    let columns = Columns {
+        user: name("userId"),
+        item: name("movieId"),
+        value: name("rating"),
+        time: name("timestamp"),
+        behavior: None,
+    };
+    let reader = &mut *entry.open()?;
+    table::events(reader, &entry.label, b',', &columns, None, builder)
+}
+
+/// Reads `movies.csv` and `tags.csv`, where they are there; `id` names their column of item ids.
+pub(super) fn items(
+    folder: &Folder<'_>,
+    id: Option<&str>,
+    builder: &mut Builder<'_>,
+) -> Result<()> {
+    for name in ["movies.csv", "tags.csv"] {
+        if let Some(entry) = folder.get(name) {
+            builder.file(&entry.stored);
+            let reader = &mut *entry.open()?;
+            metadata::table(reader, &entry.label, b',', id, builder)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,350 @@
+//! Values and times as data sets write them.
+
+use super::lines::{Cell, Flaw};
+use super::options::TimeUnit;
+
+/// Seconds from 1970 to 2100: the times that are believed.
+pub(super) const END_OF_TIME: i64 = 4_102_444_800;
+
+/// Reads a rating or weight: a finite number.
+pub(super) fn value(cell: Cell<'_>) -> Result<f32, Flaw> {
+    let cell = cell.trim();
+    if let [digit @ b'0'..=b'9'] = cell.text {
+        return Ok(f32::from(digit - b'0'));
+    }
+    if cell.text.is_empty() {
+        return Err(Flaw::new(cell.at, "empty value", "the value is empty"));
+    }
+    std::str::from_utf8(cell.text)
+        .ok()
+        .and_then(|text| text.parse::<f32>().ok())
+        .filter(|value| value.is_finite())
+        .ok_or_else(|| {
+            let reason = format!(
+                "the value must be a finite number, but is '{}'",
+                cell.shown()
+            );
+            Flaw::new(cell.at, "bad value", reason)
+        })
+}
+
+/// A time as it is written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Written {
+    /// A number since 1970 in a unit that is not said.
+    Number(i64),
+    /// Seconds since 1970: a date, or a column with a known unit.
+    Seconds(i64),
+}
+
+/// Reads a time: a number since 1970, with or without a fraction, or a date as in ISO 8601.
+pub(super) fn time(cell: Cell<'_>) -> Result<Written, Flaw> {
+    let cell = cell.trim();
+    if let Some(number) = digits(cell.text) {
+        return Ok(Written::Number(number));
+    }
+    if cell.text.is_empty() {
+        return Err(Flaw::new(cell.at, "empty time", "the time is empty"));
+    }
+    let text = std::str::from_utf8(cell.text).unwrap_or_default();
+    if let Some(seconds) = date(text) {
+        return Ok(Written::Seconds(seconds));
+    }
+    match text.parse::<f64>() {
+        // Fractions are dropped: histories count in seconds, and order within one is file order.
+        Ok(number) if number.is_finite() && number.abs() < 9e18 => {
+            Ok(Written::Number(number.floor() as i64))
+        }
+        _ => {
+            let reason = format!(
+                "the time must be a number since 1970 or a date such as 2001-02-03 or \
+                 2001-02-03T04:05:06Z, but is '{}'",
+                cell.shown()
+            );
+            Err(Flaw::new(cell.at, "bad time", reason))
+        }
+    }
+}
+
+/// Up to 18 digits and nothing else.
+fn digits(text: &[u8]) -> Option<i64> {
+    if text.is_empty() || text.len() > 18 {
+        return None;
+    }
+    text.iter().try_fold(0i64, |number, &byte| {
+        byte.is_ascii_digit()
+            .then(|| number * 10 + i64::from(byte - b'0'))
+    })
+}
+
+/// The clock of a data set: decides the unit at the first number, and holds all others to it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Clock {
+    unit: Option<TimeUnit>,
+    given: bool,
+}
+
+impl Clock {
+    /// A clock of a given unit, or one that decides.
+    pub(super) fn new(unit: Option<TimeUnit>) -> Self {
+        Self {
+            unit,
+            given: unit.is_some(),
+        }
+    }
+
+    /// The unit that was decided on without being given.
+    pub(super) fn decided(&self) -> Option<TimeUnit> {
+        self.unit.filter(|_| !self.given)
+    }
+
+    /// Seconds since 1970.
+    ///
+    /// A number below 4,102,444,800 (2100 in seconds) counts seconds, one below a thousand times
+    /// that milliseconds, and so on: the ranges leave only the first seven weeks of 1970 of the
+    /// finer units out.
+    pub(super) fn seconds(&mut self, written: Written, at: usize) -> Result<i64, Flaw> {
+        let absurd = |seconds: i64, number: i64| {
+            let when = if seconds < 0 {
+                "before 1970"
+            } else {
+                "after 2100"
+            };
+            Flaw::new(at, "absurd time", format!("the time {number} lies {when}"))
+        };
+        let number = match written {
+            Written::Seconds(seconds) if (0..END_OF_TIME).contains(&seconds) => return Ok(seconds),
+            Written::Seconds(seconds) => return Err(absurd(seconds, seconds)),
+            Written::Number(number) => number,
+        };
+        if self.given {
+            let per_second = self.unit.map_or(1, TimeUnit::per_second);
+            let seconds = number.div_euclid(per_second);
+            return if (0..END_OF_TIME).contains(&seconds) {
+                Ok(seconds)
+            } else {
+                Err(absurd(seconds, number).mend("mend the line or the unit (time_unit)"))
+            };
+        }
+        let unit = [
+            TimeUnit::Seconds,
+            TimeUnit::Milliseconds,
+            TimeUnit::Microseconds,
+            TimeUnit::Nanoseconds,
+        ]
+        .into_iter()
+        .find(|unit| {
+            number >= 0
+                && i128::from(number) < i128::from(END_OF_TIME) * i128::from(unit.per_second())
+        })
+        .ok_or_else(|| absurd(number, number))?;
+        let first = *self.unit.get_or_insert(unit);
+        if first != unit {
+            let reason = format!(
+                "the time {number} looks like {unit}, but the times before it were {first}"
+            );
+            return Err(Flaw::new(at, "mixed time units", reason)
+                .mend("mend the line, or say the unit (time_unit)"));
+        }
+        Ok(number / unit.per_second())
+    }
+}
+
+/// Seconds since 1970 of `2001-02-03`, `2001-02-03T04:05`, `2001-02-03 04:05:06.7+01:00`; without a
+/// zone it is UTC.
+fn date(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let number = |range: std::ops::Range<usize>| digits(bytes.get(range)?);
+    if bytes.get(4) != Some(&b'-') || bytes.get(7) != Some(&b'-') {
+        return None;
+    }
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1..=last).contains(&day) {
+        return None;
+    }
+    let midnight = days(year, month, day) * 86_400;
+    let Some(separator) = bytes.get(10) else {
+        return Some(midnight);
+    };
+    if !matches!(separator, b'T' | b't' | b' ') || bytes.get(13) != Some(&b':') {
+        return None;
+    }
+    let (hour, minute) = (number(11..13)?, number(14..16)?);
+    let mut rest = bytes.get(16..)?;
+    let mut second = 0;
+    if let [b':', tens, ones, tail @ ..] = rest {
+        second = digits(&[*tens, *ones])?;
+        rest = tail;
+        if let [b'.' | b',', fraction @ ..] = rest {
+            let n = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+            if n == 0 {
+                return None;
+            }
+            rest = &fraction[n..];
+        }
+    }
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let local = midnight + hour * 3600 + minute * 60 + second;
+    let offset = match rest {
+        [] | [b'Z' | b'z'] => 0,
+        [sign @ (b'+' | b'-'), h1, h2, zone @ ..] => {
+            let minutes = match zone {
+                [] => 0,
+                [b':', m1, m2] | [m1, m2] => digits(&[*m1, *m2])?,
+                _ => return None,
+            };
+            let hours = digits(&[*h1, *h2])?;
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let seconds = hours * 3600 + minutes * 60;
+            if *sign == b'+' { seconds } else { -seconds }
+        }
+        _ => return None,
+    };
+    Some(local - offset)
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar: years are counted from March, so that
+/// the leap day is the last of a year, in eras of 400 years (146,097 days).
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cell(text: &str) -> Cell<'_> {
+        Cell {
+            text: text.as_bytes(),
+            at: 3,
+        }
+    }
+
+    #[test]
+    fn values_are_finite_numbers() {
+        for (text, expected) in [("5", 5.0), (" 3.5 ", 3.5), ("-1", -1.0), ("1e2", 100.0)] {
+            assert_eq!(value(cell(text)).unwrap(), expected);
+        }
+        for bad in [
+            "",
+            "NaN",
+            "inf",
+            "-infinity",
+            "five",
+            "1e99",
+            "1,5",
+            "\u{661}",
+        ] {
+            assert!(value(cell(bad)).is_err(), "{bad}");
+        }
+        assert_eq!(
+            value(cell(" nan")).unwrap_err().reason,
+            "the value must be a finite number, but is 'nan'"
+        );
+        assert_eq!(value(cell(" nan")).unwrap_err().at, 4);
+    }
+
+    #[test]
+    fn times_in_all_their_forms() {
+        let read = |text: &str| {
+            let written = time(cell(text))?;
+            Clock::default().seconds(written, 0)
+        };
+        // date -u -d '2001-02-03 04:05:06' +%s
+        for text in [
+            "981173106",
+            "981173106.0",
+            "981173106.9",
+            "9.81173106e8",
+            "981173106000",
+            "981173106999",
+            "981173106000000",
+            "981173106000000000",
+            "2001-02-03T04:05:06Z",
+            "2001-02-03 04:05:06",
+            "2001-02-03T04:05:06.789Z",
+            "2001-02-03T05:05:06+01:00",
+            "2001-02-03T02:35:06-0130",
+        ] {
+            assert_eq!(read(text).unwrap(), 981_173_106, "{text}");
+        }
+        assert_eq!(read("1970-01-01").unwrap(), 0);
+        assert_eq!(read("2000-02-29").unwrap(), 951_782_400);
+        for bad in [
+            "",
+            "-1",
+            "nan",
+            "inf",
+            "1e300",
+            "2001-02-29",
+            "2001-13-01",
+            "1969-12-31",
+            "2100-01-01",
+            "2001-02-03T",
+            "2001-02-03T04",
+            "2001-02-03T24:00",
+            "2001-02-03Q04:05",
+            "2001-02-03T04:05:06+1",
+            "99999999999999999999",
+            "yesterday",
+            "2001-02-03T04:05:06.",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_clock_holds_all_times_to_one_unit() {
+        let mut clock = Clock::default();
+        assert_eq!(
+            clock.seconds(Written::Number(981_173_106_000), 0).unwrap(),
+            981_173_106
+        );
+        assert_eq!(clock.decided(), Some(TimeUnit::Milliseconds));
+        let flaw = clock.seconds(Written::Number(981_173_106), 5).unwrap_err();
+        assert_eq!((flaw.at, flaw.kind), (5, "mixed time units"));
+        let mut clock = Clock::new(Some(TimeUnit::Milliseconds));
+        assert_eq!(
+            clock.seconds(Written::Number(981_173_106), 0).unwrap(),
+            981_173
+        );
+        let mut clock = Clock::new(Some(TimeUnit::Seconds));
+        assert!(clock.seconds(Written::Number(981_173_106_000), 0).is_err());
+    }
+
+    proptest! {
+        /// Against counting day by day.
+        #[test]
+        fn days_follow_each_other(year in 1970i64..2100, month in 1i64..13, day in 1i64..28) {
+            prop_assert_eq!(days(year, month, day) + 1, days(year, month, day + 1));
+            let text = format!("{year:04}-{month:02}-{day:02}");
+            prop_assert_eq!(date(&text), Some(days(year, month, day) * 86_400));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,30}", number in any::<i64>()) {
+            let _ = value(cell(&text));
+            if let Ok(written) = time(cell(&text)) {
+                let _ = Clock::default().seconds(written, 0);
+            }
+            let seconds = Clock::default().seconds(Written::Number(number), 0);
+            prop_assert!(seconds.is_err() || (0..END_OF_TIME).contains(&seconds.unwrap()));
+        }
+    }
+}

@@ -1,0 +1,488 @@
+//! A split as a folder: `split.json` says what it is, one table for each part holds the events in
+//! external ids, so that other programs can use the same split.
+//!
+//! The tables are `train.tsv`, `validation.tsv` and `test.tsv`, for held-out users also
+//! `validation_input.tsv` and `test_input.tsv`: tab-separated, quoted where an id needs it, with
+//! the header `user item value time behavior`; what the log does not have is empty. Item metadata
+//! stays with the data set and is not copied.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use limpid_core::histories::HistoryArrays;
+use limpid_core::{Catalogue, Event, Histories, Ids, ItemIdx, UserIdx};
+use serde::{Deserialize, Serialize};
+
+use crate::log::{IMPORT_SEED, shuffled};
+use crate::{Error, Log, Result};
+
+use super::assemble::catalogue;
+use super::hash::hash;
+use super::{Fold, Split, SplitSpec};
+
+/// The format that is written, and the only one that is read.
+const SCHEMA: &str = "limpid.split/1";
+
+const COLUMNS: [&str; 5] = ["user", "item", "value", "time", "behavior"];
+
+/// What `split.json` holds.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    schema: String,
+    version: String,
+    spec: SplitSpec,
+    hash: String,
+    data_hash: String,
+    behaviors: Vec<String>,
+    target_behavior: u8,
+    /// Columns that are filled.
+    values: bool,
+    times: bool,
+    behavior: bool,
+    parts: BTreeMap<String, PartSize>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PartSize {
+    users: usize,
+    events: usize,
+}
+
+impl Split {
+    /// Writes the split as a folder, which is complete once it has its name: it is written beside
+    /// it and renamed. A folder that holds a split already is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written, [`Error::Source`] where the folder holds something
+    /// else.
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        let write = "choose a folder that can be written";
+        let name = dir.file_name().map_or_else(
+            || "split".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        );
+        let beside =
+            |what: &str| dir.with_file_name(format!(".{name}.{what}-{}", std::process::id()));
+        let (part, old) = (beside("part"), beside("old"));
+        let exists = dir.exists();
+        if exists && !dir.join("split.json").exists() && !is_empty_folder(dir)? {
+            return Err(Error::source(
+                dir,
+                "the folder holds something else than a split",
+                "choose a folder that is new, empty or holds a split",
+            ));
+        }
+        let written = fs::create_dir_all(&part)
+            .map_err(|e| Error::io(&part, e, write))
+            .and_then(|()| self.write_into(&part));
+        let renamed = written.and_then(|()| {
+            if exists {
+                fs::rename(dir, &old).map_err(|e| Error::io(dir, e, write))?;
+            }
+            fs::rename(&part, dir).map_err(|e| Error::io(dir, e, write))
+        });
+        if renamed.is_err() {
+            // The error of the writing is the one to report, not that of the clearing away.
+            let _ = fs::remove_dir_all(&part);
+            if exists && !dir.exists() {
+                let _ = fs::rename(&old, dir);
+            }
+            return renamed;
+        }
+        if exists {
+            fs::remove_dir_all(&old)
+                .map_err(|e| Error::io(&old, e, "remove it: the split is saved"))?;
+        }
+        Ok(())
+    }
+
+    /// Reads a split of a log, with its metadata.
+    ///
+    /// # Errors
+    /// [`Error::Source`] where the split was made from other data, has another format or was
+    /// changed; [`Error::Io`] and [`Error::Line`] where a file cannot be read.
+    pub fn load(dir: &Path, log: &Log) -> Result<Self> {
+        crate::check::check(log)?;
+        let head = read_head(dir)?;
+        let data_hash = log.hash();
+        if head.data_hash != data_hash {
+            return Err(Error::source(
+                dir,
+                format!(
+                    "the split was made from other data: its log has the hash {}, '{}' with these \
+                     filters has {}",
+                    short(&head.data_hash),
+                    log.name,
+                    short(&data_hash)
+                ),
+                "read the same data with the same filters, or split again",
+            ));
+        }
+        let parts = read_parts(dir, &head)?;
+        assemble(dir, head, parts, log)
+    }
+
+    /// Reads a split without its log: the items are those of its events, without titles or
+    /// metadata, and users are numbered as they come.
+    ///
+    /// # Errors
+    /// As [`Split::load`].
+    pub fn load_alone(dir: &Path) -> Result<Self> {
+        let head = read_head(dir)?;
+        let parts = read_parts(dir, &head)?;
+        let (mut users, mut items) = (Ids::new(), Ids::new());
+        for line in parts.values().flatten() {
+            users.intern(&line.user);
+            items.intern(&line.item);
+        }
+        let names = shuffled(items.names(), IMPORT_SEED)
+            .into_iter()
+            .map(|old| items.name(old).to_owned())
+            .collect();
+        let log = Log {
+            items: Ids::from_names(names)?,
+            users,
+            behaviors: head.behaviors.clone(),
+            target_behavior: head.target_behavior,
+            ..Log::default()
+        };
+        assemble(dir, head, parts, &log)
+    }
+
+    /// The parts by the name of their table.
+    fn parts(&self) -> Vec<(&'static str, &Histories)> {
+        let mut parts = vec![
+            ("train", &self.train),
+            ("validation", &self.validation.target),
+            ("test", &self.test.target),
+        ];
+        if let Some(input) = &self.validation.input {
+            parts.push(("validation_input", input));
+        }
+        if let Some(input) = &self.test.input {
+            parts.push(("test_input", input));
+        }
+        parts
+    }
+
+    fn write_into(&self, dir: &Path) -> Result<()> {
+        let mut sizes = BTreeMap::new();
+        for (name, rows) in self.parts() {
+            write_table(&dir.join(format!("{name}.tsv")), rows, &self.catalogue)?;
+            let users = rows.rows().filter(|row| !row.is_empty()).count();
+            let events = rows.n_events();
+            sizes.insert(name.to_owned(), PartSize { users, events });
+        }
+        let head = Head {
+            schema: SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            spec: self.spec,
+            hash: self.hash.clone(),
+            data_hash: self.data_hash.clone(),
+            behaviors: self.catalogue.behaviors.clone(),
+            target_behavior: self.catalogue.target_behavior,
+            values: self.train.values().is_some(),
+            times: self.train.times().is_some(),
+            behavior: self.train.behaviors().is_some(),
+            parts: sizes,
+            notes: self.notes.clone(),
+        };
+        let path = dir.join("split.json");
+        let text = serde_json::to_string_pretty(&head)
+            .map_err(|e| Error::io(&path, e.into(), "report this as a defect"))?;
+        fs::write(&path, text + "\n").map_err(|e| Error::io(&path, e, "free some space"))
+    }
+}
+
+/// One line of a table.
+struct Line {
+    /// Where it stands, from 1.
+    at: u64,
+    user: String,
+    item: String,
+    value: f32,
+    time: Option<i64>,
+    behavior: u8,
+}
+
+type Parts = BTreeMap<&'static str, Vec<Line>>;
+
+fn is_empty_folder(dir: &Path) -> Result<bool> {
+    let mut entries =
+        fs::read_dir(dir).map_err(|e| Error::io(dir, e, "choose a folder for the split"))?;
+    Ok(entries.next().is_none())
+}
+
+fn write_table(path: &Path, rows: &Histories, catalogue: &Catalogue) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut table = csv::WriterBuilder::new().delimiter(b'\t').from_path(path)?;
+        table.write_record(COLUMNS)?;
+        for row in rows.rows() {
+            let user = row.user.map_or("", |u| catalogue.users.name(u.0));
+            for event in row.events() {
+                let value = row
+                    .values
+                    .map_or_else(String::new, |_| event.value.to_string());
+                let time = event.time.map_or_else(String::new, |t| t.to_string());
+                let behavior = row
+                    .behaviors
+                    .and_then(|_| catalogue.behaviors.get(usize::from(event.behavior)))
+                    .map_or("", String::as_str);
+                table.write_record([user, catalogue.id(event.item), &value, &time, behavior])?;
+            }
+        }
+        table.into_inner().map_err(|e| e.into_error())?.flush()
+    };
+    write().map_err(|e| Error::io(path, e, "free some space, or choose another folder"))
+}
+
+fn read_head(dir: &Path) -> Result<Head> {
+    let path = dir.join("split.json");
+    let text = fs::read_to_string(&path)
+        .map_err(|e| Error::io(&path, e, "name a folder that a split was saved in"))?;
+    // The schema is asked for first: a later format may differ in any other field.
+    let schema = serde_json::from_str::<serde_json::Value>(&text)
+        .ok()
+        .and_then(|json| json.get("schema")?.as_str().map(str::to_owned));
+    if let Some(other) = schema.filter(|schema| schema != SCHEMA) {
+        return Err(Error::source(
+            &path,
+            format!("the format must be {SCHEMA}, but is {other}"),
+            "read it with the version that wrote it, or split again",
+        ));
+    }
+    let head: Head = serde_json::from_str(&text).map_err(|e| {
+        Error::source(
+            &path,
+            format!("not the head of a split: {e}"),
+            "split again",
+        )
+    })?;
+    if usize::from(head.target_behavior) >= head.behaviors.len() {
+        return Err(Error::source(
+            &path,
+            format!(
+                "the target behavior must be one of {}, but is number {}",
+                head.behaviors.len(),
+                head.target_behavior
+            ),
+            "split again",
+        ));
+    }
+    Ok(head)
+}
+
+fn read_parts(dir: &Path, head: &Head) -> Result<Parts> {
+    let mut names = vec!["train", "validation", "test"];
+    if matches!(head.spec, SplitSpec::Users { .. }) {
+        names.extend(["validation_input", "test_input"]);
+    }
+    names
+        .into_iter()
+        .map(|name| Ok((name, read_table(&dir.join(format!("{name}.tsv")), head)?)))
+        .collect()
+}
+
+fn read_table(path: &Path, head: &Head) -> Result<Vec<Line>> {
+    let mut table = csv::ReaderBuilder::new()
+        .delimiter(b'\t')
+        .from_path(path)
+        .map_err(|e| csv_error(path, e))?;
+    let header = table.headers().map_err(|e| csv_error(path, e))?;
+    if header != COLUMNS[..] {
+        return Err(line_error(
+            path,
+            1,
+            format!("the header must be '{}'", COLUMNS.join("\\t")),
+        ));
+    }
+    let mut lines = Vec::new();
+    let mut record = csv::StringRecord::new();
+    while table
+        .read_record(&mut record)
+        .map_err(|e| csv_error(path, e))?
+    {
+        lines.push(read_line(&record, head).map_err(|why| {
+            line_error(path, record.position().map_or(0, csv::Position::line), why)
+        })?);
+    }
+    Ok(lines)
+}
+
+fn read_line(record: &csv::StringRecord, head: &Head) -> std::result::Result<Line, String> {
+    let field = |at: usize| record.get(at).unwrap_or("");
+    let value = if head.values {
+        field(2)
+            .parse::<f32>()
+            .ok()
+            .filter(|v| v.is_finite())
+            .ok_or_else(|| format!("the value must be a number, but is '{}'", field(2)))?
+    } else {
+        1.0
+    };
+    let time = if head.times {
+        let time = field(3).parse();
+        Some(time.map_err(|_| format!("the time must be in seconds, but is '{}'", field(3)))?)
+    } else {
+        None
+    };
+    let behavior = if head.behavior {
+        head.behaviors
+            .iter()
+            .position(|b| b == field(4))
+            .and_then(|b| u8::try_from(b).ok())
+            .ok_or_else(|| {
+                format!(
+                    "the behavior must be one of {}, but is '{}'",
+                    head.behaviors.join(", "),
+                    field(4)
+                )
+            })?
+    } else {
+        0
+    };
+    Ok(Line {
+        at: record.position().map_or(0, csv::Position::line),
+        user: field(0).to_owned(),
+        item: field(1).to_owned(),
+        value,
+        time,
+        behavior,
+    })
+}
+
+/// Builds the split and compares its hash with the one it was saved with.
+fn assemble(dir: &Path, head: Head, mut parts: Parts, log: &Log) -> Result<Split> {
+    let damaged = |why: String| Error::source(dir, why, "restore the folder, or split again");
+    let mut take = |name: &'static str| -> Result<(PathBuf, BTreeMap<u32, Vec<Event>>)> {
+        let path = dir.join(format!("{name}.tsv"));
+        let rows = by_user(&path, parts.remove(name).unwrap_or_default(), log)?;
+        Ok((path, rows))
+    };
+    let of_input = |users: Vec<u32>, (path, mut rows): (PathBuf, BTreeMap<u32, Vec<Event>>)| {
+        let ordered = users
+            .iter()
+            .map(|&u| (u, rows.remove(&u).unwrap_or_default()))
+            .collect();
+        match rows.keys().next() {
+            None => histories(ordered, &head, log),
+            Some(&user) => Err(Error::source(
+                &path,
+                format!(
+                    "the user '{}' has events to predict, but none to predict from",
+                    log.users.name(user)
+                ),
+                "restore the folder, or split again",
+            )),
+        }
+    };
+    let users_of = |rows: &Histories| rows.users().iter().flatten().map(|u| u.0).collect();
+    let train = histories(take("train")?.1.into_iter().collect(), &head, log)?;
+    let mut fold = |target, input| -> Result<Fold> {
+        if matches!(head.spec, SplitSpec::Users { .. }) {
+            let input = histories(take(input)?.1.into_iter().collect(), &head, log)?;
+            Ok(Fold {
+                target: of_input(users_of(&input), take(target)?)?,
+                input: Some(input),
+            })
+        } else {
+            Ok(Fold::of_train(of_input(users_of(&train), take(target)?)?))
+        }
+    };
+    let validation = fold("validation", "validation_input")?;
+    let test = fold("test", "test_input")?;
+    let catalogue = catalogue(log, &train);
+    let hash = hash(&head.spec, &catalogue, &train, &validation, &test);
+    if hash != head.hash {
+        return Err(damaged(format!(
+            "the tables were changed: their hash is {}, that of split.json is {}",
+            short(&hash),
+            short(&head.hash)
+        )));
+    }
+    Ok(Split {
+        spec: head.spec,
+        train,
+        validation,
+        test,
+        catalogue,
+        hash,
+        data_hash: head.data_hash,
+        notes: head.notes,
+    })
+}
+
+/// The lines of each user, in the order of the table.
+fn by_user(path: &Path, lines: Vec<Line>, log: &Log) -> Result<BTreeMap<u32, Vec<Event>>> {
+    let mut rows: BTreeMap<u32, Vec<Event>> = BTreeMap::new();
+    for line in lines {
+        let index = |what: &str, ids: &Ids, id: &str| {
+            let unknown = || line_error(path, line.at, format!("the data have no {what} '{id}'"));
+            ids.get(id).ok_or_else(unknown)
+        };
+        let user = index("user", &log.users, &line.user)?;
+        let item = index("item", &log.items, &line.item)?;
+        rows.entry(user).or_default().push(Event {
+            item: ItemIdx(item),
+            time: line.time,
+            value: line.value,
+            behavior: line.behavior,
+        });
+    }
+    Ok(rows)
+}
+
+/// Histories with the columns that the head names.
+fn histories(rows: Vec<(u32, Vec<Event>)>, head: &Head, log: &Log) -> Result<Histories> {
+    let mut offsets = vec![0];
+    for (_, row) in &rows {
+        offsets.push(offsets[offsets.len() - 1] + row.len());
+    }
+    let events = || rows.iter().flat_map(|(_, row)| row);
+    Ok(Histories::new(HistoryArrays {
+        offsets,
+        items: events().map(|e| e.item).collect(),
+        times: head
+            .times
+            .then(|| events().map(|e| e.time.unwrap_or(0)).collect()),
+        values: head.values.then(|| events().map(|e| e.value).collect()),
+        behaviors: head
+            .behavior
+            .then(|| events().map(|e| e.behavior).collect()),
+        users: rows.iter().map(|&(user, _)| Some(UserIdx(user))).collect(),
+        n_items: log.items.len(),
+    })?)
+}
+
+fn line_error(path: &Path, line: u64, reason: String) -> Error {
+    Error::Line {
+        file: path.display().to_string(),
+        line,
+        column: 1,
+        reason,
+        mend: "restore the folder, or split again".to_owned(),
+    }
+}
+
+fn csv_error(path: &Path, error: csv::Error) -> Error {
+    let line = error.position().map_or(1, csv::Position::line);
+    match error.into_kind() {
+        csv::ErrorKind::Io(e) => Error::io(path, e, "restore the folder, or split again"),
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => line_error(
+            path,
+            line,
+            format!("a line must have {expected_len} fields, but has {len}"),
+        ),
+        _ => line_error(path, line, "the text must be UTF-8, but is not".to_owned()),
+    }
+}
+
+/// The first digits of a hash, enough to tell two apart.
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}

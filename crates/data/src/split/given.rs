@@ -1,0 +1,52 @@
+//! `given`: the parts that the set's own files name.
+
+use crate::log::GivenPart;
+use crate::{Error, Result};
+
+use super::events::{Events, Place};
+
+/// Takes the parts as they came. Validation may be empty.
+///
+/// Held-out events of other behaviors than the target are left out: they are neither what is
+/// measured nor what a model may see.
+pub(super) fn assign(events: &Events<'_>, notes: &mut Vec<String>) -> Result<Vec<Place>> {
+    let log = events.log;
+    let refuse = |why: &str| {
+        Error::option(
+            "split",
+            format!("given: '{}' {why}", log.name),
+            "choose another split, such as ratio:70/10/20@42 or leave-one-out",
+        )
+    };
+    let given = log
+        .given
+        .as_ref()
+        .ok_or_else(|| refuse("brings no files of its own for the parts"))?;
+    let mut left = 0;
+    let places: Vec<Place> = given
+        .iter()
+        .zip(&events.is_target)
+        .map(|(part, is_target)| match part {
+            GivenPart::Train => Place::Train,
+            GivenPart::Validation if *is_target => Place::Validation,
+            GivenPart::Test if *is_target => Place::Test,
+            _ => {
+                left += 1;
+                Place::Left
+            }
+        })
+        .collect();
+    if !places.contains(&Place::Test) {
+        return Err(refuse("has no test event of the target behavior"));
+    }
+    if !places.contains(&Place::Train) {
+        return Err(refuse("has no train event"));
+    }
+    if left > 0 {
+        notes.push(format!(
+            "{left} held-out events of other behaviors than '{}', or repeated, are left out",
+            log.behaviors[usize::from(log.target_behavior)]
+        ));
+    }
+    Ok(places)
+}

@@ -1,0 +1,242 @@
+//! Fetching against a server on this machine: whole, resumed, missing, broken and wrong downloads.
+
+// A test may fail by a panic, in its helper functions too.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Cursor, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use limpid_data::Error;
+use limpid_data::fetch::{Checksum, FetchReport, fetch};
+use zip::write::SimpleFileOptions;
+
+/// How the server treats the archive.
+#[derive(Clone, Copy, PartialEq)]
+enum Manner {
+    /// Sends it, or the piece that is asked for.
+    Whole,
+    /// Ignores ranges.
+    NoRanges,
+    /// Says its full length and stops half-way.
+    Breaks,
+    /// Refuses ranges that begin beyond its end.
+    Unsatisfiable,
+}
+
+/// A server of `/ml-1m.zip` and `/ml-1m.zip.md5` (where given); other paths are missing. Gives its
+/// address and the requests that it got.
+fn serve(
+    archive: Vec<u8>,
+    md5: Option<String>,
+    manner: Manner,
+) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut path, mut from) = (String::new(), 0usize);
+            let mut line = String::new();
+            while reader.read_line(&mut line).unwrap() > 0 && line.trim() != "" {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                if words[0] == "GET" {
+                    path = words[1].to_owned();
+                }
+                if words[0].eq_ignore_ascii_case("range:") {
+                    let digits = words[1].trim_start_matches("bytes=").trim_end_matches('-');
+                    from = digits.parse().unwrap();
+                }
+                line.clear();
+            }
+            log.lock().unwrap().push(format!("{path} {from}"));
+            let reply = |status: &str, head: &str, body: &[u8], length: usize| {
+                let mut reply = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{head}Connection: close\r\n\r\n"
+                )
+                .into_bytes();
+                reply.extend_from_slice(body);
+                reply
+            };
+            let bytes = match (path.as_str(), &md5) {
+                ("/ml-1m.zip", _) => {
+                    let n = archive.len();
+                    match manner {
+                        Manner::Breaks => reply("200 OK", "", &archive[..n / 2], n),
+                        Manner::Unsatisfiable if from > 0 => {
+                            reply("416 Range Not Satisfiable", "", b"", 0)
+                        }
+                        Manner::Whole if from > 0 => {
+                            let range = format!("Content-Range: bytes {from}-{}/{n}\r\n", n - 1);
+                            reply("206 Partial Content", &range, &archive[from..], n - from)
+                        }
+                        _ => reply("200 OK", "", &archive, n),
+                    }
+                }
+                ("/ml-1m.zip.md5", Some(md5)) => reply("200 OK", "", md5.as_bytes(), md5.len()),
+                _ => reply("404 Not Found", "", b"none", 4),
+            };
+            // A client that hangs up early is not this server's concern.
+            let _ = stream.write_all(&bytes);
+        }
+    });
+    (address, seen)
+}
+
+fn archive() -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in [
+        ("ml-1m/ratings.dat", "1::2::5::978300760\n"),
+        ("ml-1m/README", "terms"),
+    ] {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn md5(bytes: &[u8]) -> String {
+    use md5::{Digest, Md5};
+    Md5::digest(bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}
+
+fn get(into: &Path, address: &str) -> Result<FetchReport, Error> {
+    fetch("ml-1m", into, &mut |_, _| (), Some(address))
+}
+
+#[test]
+fn a_set_is_fetched_checked_and_unpacked() {
+    let archive = archive();
+    let sum = md5(&archive);
+    let (address, seen) = serve(
+        archive.clone(),
+        Some(format!("MD5 (ml-1m.zip) = {sum}\n")),
+        Manner::Whole,
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let mut steps = Vec::new();
+    let report = fetch(
+        "ml-1m",
+        dir.path(),
+        &mut |done, total| steps.push((done, total)),
+        Some(&format!("{address}/")),
+    )
+    .unwrap();
+    assert_eq!(report.checksum, Checksum::Verified(sum));
+    assert_eq!(
+        (report.bytes, report.resumed_from),
+        (archive.len() as u64, 0)
+    );
+    assert_eq!(report.files, ["README", "ratings.dat"]);
+    assert!(report.notice.contains("GroupLens"));
+    assert_eq!(
+        steps.last(),
+        Some(&(archive.len() as u64, Some(archive.len() as u64)))
+    );
+    assert!(dir.path().join("ml-1m.zip").exists());
+    assert!(!dir.path().join("ml-1m.zip.part").exists());
+    let log = limpid_data::read(&report.folder, &Default::default()).unwrap();
+    assert_eq!(log.n_events(), 1);
+
+    // What is there is not fetched again.
+    let requests = seen.lock().unwrap().len();
+    assert!(get(dir.path(), &address).unwrap().already_there);
+    assert_eq!(seen.lock().unwrap().len(), requests);
+    // An archive put there by hand is taken as it is.
+    std::fs::remove_dir_all(&report.folder).unwrap();
+    let again = get(dir.path(), &address).unwrap();
+    assert_eq!((again.bytes, again.checksum), (0, Checksum::NotChecked));
+    assert!(again.folder.join("ratings.dat").exists());
+    assert_eq!(seen.lock().unwrap().len(), requests);
+}
+
+#[test]
+fn a_broken_download_is_continued() {
+    let archive = archive();
+    let dir = tempfile::tempdir().unwrap();
+    let (address, _) = serve(archive.clone(), None, Manner::Breaks);
+    let error = get(dir.path(), &address).unwrap_err().to_string();
+    assert!(error.contains("the connection broke after"), "{error}");
+    assert!(error.contains("run it again to continue"), "{error}");
+    let part = dir.path().join("ml-1m.zip.part");
+    let half = std::fs::metadata(&part).unwrap().len();
+    assert_eq!(half, archive.len() as u64 / 2);
+
+    let (address, seen) = serve(archive.clone(), None, Manner::Whole);
+    let report = get(dir.path(), &address).unwrap();
+    assert_eq!(report.resumed_from, half);
+    assert_eq!(report.bytes, archive.len() as u64 - half);
+    assert_eq!(report.checksum, Checksum::NotPublished);
+    assert_eq!(seen.lock().unwrap()[0], format!("/ml-1m.zip {half}"));
+    assert_eq!(
+        std::fs::read(dir.path().join("ml-1m.zip")).unwrap(),
+        archive
+    );
+}
+
+#[test]
+fn servers_without_ranges_send_it_anew() {
+    for manner in [Manner::NoRanges, Manner::Unsatisfiable] {
+        let archive = archive();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("ml-1m.zip.part"), b"something else").unwrap();
+        let (address, _) = serve(archive.clone(), Some(md5(&archive)), manner);
+        let report = get(dir.path(), &address).unwrap();
+        assert_eq!(
+            (report.resumed_from, report.bytes),
+            (0, archive.len() as u64)
+        );
+    }
+}
+
+#[test]
+fn wrong_downloads_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let published = "0123456789abcdef0123456789ABCDEF  ml-1m.zip";
+    let (address, _) = serve(archive(), Some(published.into()), Manner::Whole);
+    let error = get(dir.path(), &address).unwrap_err().to_string();
+    assert!(
+        error.contains("0123456789abcdef0123456789abcdef is published"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+
+    let bytes = b"<html>come back later</html>".to_vec();
+    let (address, _) = serve(bytes, None, Manner::Whole);
+    let error = get(dir.path(), &address).unwrap_err().to_string();
+    assert!(
+        error.contains("is no zip archive that can be read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn without_the_set_the_error_says_how_to_do_it_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, _) = serve(archive(), None, Manner::Whole);
+    let error = fetch("ml-100k", dir.path(), &mut |_, _| (), Some(&address)).unwrap_err();
+    let expected = format!(
+        "{address}/ml-100k.zip: the server answers 404 Not Found; run it again to continue, or \
+         download the address by hand, put the file at {} and run it again",
+        dir.path().join("ml-100k.zip").display()
+    );
+    assert_eq!(error.to_string(), expected);
+
+    // A port on which nobody listens.
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let error = get(dir.path(), &format!("http://{closed}"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("the server cannot be reached"), "{error}");
+    assert!(error.contains("download the address by hand"), "{error}");
+}

@@ -1,0 +1,597 @@
+//! Every format on small files whose right answer is known, and the words of every refusal.
+
+// A test may fail by a panic, in its helper functions too.
+#![allow(clippy::unwrap_used)]
+
+use limpid_core::ItemIdx;
+use limpid_data::log::{GivenPart, Log};
+use limpid_data::sources::{
+    Column, Columns, Format, MetadataSource, OnError, ReadOptions, TimeUnit, read, read_bytes,
+};
+use limpid_data::{Error, Result};
+
+fn try_read(files: &[(&str, &str)], options: &ReadOptions) -> Result<Log> {
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(n, t)| (*n, t.as_bytes())).collect();
+    read_bytes("set", &files, options)
+}
+
+fn of(files: &[(&str, &str)]) -> Log {
+    try_read(files, &ReadOptions::default()).unwrap()
+}
+
+fn refused(files: &[(&str, &str)]) -> String {
+    try_read(files, &ReadOptions::default())
+        .unwrap_err()
+        .to_string()
+}
+
+/// Events as `user item value time`, in file order.
+fn events(log: &Log) -> Vec<String> {
+    (0..log.n_events())
+        .map(|e| {
+            let mut text = format!(
+                "{} {}",
+                log.users.name(log.user[e]),
+                log.items.name(log.item[e])
+            );
+            if let Some(value) = &log.value {
+                text += &format!(" {}", value[e]);
+            }
+            if let Some(time) = &log.time {
+                text += &format!(" {}", time[e]);
+            }
+            if let Some(behavior) = &log.behavior {
+                text += &format!(" {}", log.behaviors[behavior[e] as usize]);
+            }
+            text
+        })
+        .collect()
+}
+
+fn facts(log: &Log, field: &str, id: &str) -> Vec<(String, f32)> {
+    let item = ItemIdx(log.items.get(id).unwrap());
+    let field = log.fields.iter().find(|f| f.name == field);
+    field.map_or_else(Vec::new, |f| {
+        f.of(item).map(|(v, n)| (v.to_owned(), n)).collect()
+    })
+}
+
+fn title<'l>(log: &'l Log, id: &str) -> &'l str {
+    &log.titles[log.items.get(id).unwrap() as usize]
+}
+
+#[test]
+fn movielens_100k() {
+    let item = "1|Toy Story (1995)|01-Jan-1995||http://x|0|1|0\n9|Only Listed|||u|1|0|1\n";
+    let genre = "unknown|0\nAnimation|1\nWar|2\n\n";
+    let files = [
+        (
+            "u.data",
+            "196\t1\t3\t881250949\r\n186\t2\t4.5\t891717742\r\n",
+        ),
+        ("u.item", item),
+        ("u.genre", genre),
+        ("u1.base", "196\t1\t3\t881250949\n"),
+        ("u1.test", "186\t2\t4\t891717742\n"),
+        ("u.user", "1|24|M|technician|85711"),
+    ];
+    let log = of(&files);
+    assert_eq!(events(&log), ["196 1 3 881250949", "186 2 4.5 891717742"]);
+    assert_eq!(log.name, "set");
+    assert_eq!(log.report.files, ["u.data", "u.genre", "u.item"]);
+    assert_eq!(facts(&log, "genre", "1"), [("Animation".into(), 1.0)]);
+    assert_eq!(facts(&log, "genre", "9"), [("War".into(), 1.0)]);
+    assert_eq!(facts(&log, "year", "1"), [("1995".into(), 1.0)]);
+    assert_eq!(title(&log, "9"), "Only Listed");
+    assert_eq!(log.items.len(), 3);
+    let options = ReadOptions {
+        given: Some("u1".into()),
+        ..ReadOptions::default()
+    };
+    let log = try_read(&files, &options).unwrap();
+    assert_eq!(log.given, Some(vec![GivenPart::Train, GivenPart::Test]));
+    // A file alone is read without its neighbors.
+    assert_eq!(of(&files[..1]).titles.len(), 0);
+}
+
+#[test]
+fn movielens_dat() {
+    let files = [
+        (
+            "ratings.dat",
+            "1::1193::5::978300760\n1::661::3::978302109\n",
+        ),
+        (
+            "movies.dat",
+            "661::Poly::Title: The Return (1999)::Drama|War\n",
+        ),
+        (
+            "tags.dat",
+            "7::661::So::Good::5\n8::661::so::GOOD::9\n9::661:: ::9\n",
+        ),
+        ("movies_extrainfos.dat", "not read\n"),
+    ];
+    let log = of(&files);
+    assert_eq!(events(&log), ["1 1193 5 978300760", "1 661 3 978302109"]);
+    assert_eq!(title(&log, "661"), "Poly::Title: The Return (1999)");
+    assert_eq!(facts(&log, "tag", "661"), [("so::good".into(), 2.0)]);
+    assert_eq!(facts(&log, "genre", "661").len(), 2);
+
+    let mut latin: Vec<(&str, &[u8])> = vec![("ratings.dat", b"1::73::5::978300760\n")];
+    latin.push(("movies.dat", b"73::Mis\xe9rables, Les (1995)::Drama\n"));
+    let log = read_bytes("set", &latin, &ReadOptions::default()).unwrap();
+    assert_eq!(title(&log, "73"), "Misérables, Les (1995)");
+}
+
+#[test]
+fn movielens_csv() {
+    let files = [
+        (
+            "ratings.csv",
+            "userId,movieId,rating,timestamp\r\n1,1,4.0,964982703\r\n",
+        ),
+        (
+            "movies.csv",
+            "movieId,title,genres\r\n1,\"American President, The (1995)\",Comedy|Drama\r\n\
+             2,Untitled,(no genres listed)\r\n",
+        ),
+        (
+            "tags.csv",
+            "userId,movieId,tag,timestamp\r\n2,1,Funny,1\r\n3,1,funny,2\r\n3,1,\"a, b\",2\r\n",
+        ),
+        ("links.csv", "movieId,imdbId,tmdbId\r\n1,0114709,862\r\n"),
+    ];
+    let log = of(&files);
+    assert_eq!(events(&log), ["1 1 4 964982703"]);
+    assert_eq!(title(&log, "1"), "American President, The (1995)");
+    assert_eq!(
+        facts(&log, "tag", "1"),
+        [("a, b".into(), 1.0), ("funny".into(), 2.0)]
+    );
+    assert_eq!(facts(&log, "year", "1"), [("1995".into(), 1.0)]);
+    assert!(facts(&log, "genre", "2").is_empty());
+    assert_eq!(log.fields.len(), 3);
+    assert_eq!(of(&files[..1]).report.format, "MovieLens, CSV");
+}
+
+#[test]
+fn recbole() {
+    let inter = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n";
+    let files = [
+        (
+            "x.inter",
+            &*format!("{inter}u\ta\t3\t881250949.0\nu\tb\t2\t881250950\n"),
+        ),
+        (
+            "x.item",
+            "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\tprice:float\n\
+             a\tToy \"Story\t1995\tAnimation Comedy\t3.5\n",
+        ),
+        ("x.user", "user_id:token\tage:token\nu\t24\n"),
+    ];
+    let log = of(&files);
+    assert_eq!(events(&log), ["u a 3 881250949", "u b 2 881250950"]);
+    assert_eq!(title(&log, "a"), "Toy \"Story");
+    assert_eq!(facts(&log, "genre", "a").len(), 2);
+    assert_eq!(facts(&log, "year", "a"), [("1995".into(), 1.0)]);
+    assert_eq!(log.fields.len(), 2);
+
+    let log = of(&[
+        ("x.train.inter", &format!("{inter}u\ta\t3\t1\n")),
+        ("x.test.inter", &format!("{inter}u\tb\t3\t2\n")),
+        ("x.valid.inter", &format!("{inter}u\tc\t3\t3\n")),
+    ]);
+    let parts = log.given.clone().unwrap();
+    let mut seen: Vec<_> = events(&log).into_iter().zip(parts).collect();
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            ("u a 3 1".to_owned(), GivenPart::Train),
+            ("u b 3 2".to_owned(), GivenPart::Test),
+            ("u c 3 3".to_owned(), GivenPart::Validation)
+        ]
+    );
+    let error = refused(&[("x.inter", "user_id\titem_id\n1\t2\n")]);
+    assert!(
+        error.starts_with("x.inter:1:1: the first line of an atomic file"),
+        "{error}"
+    );
+    let error = refused(&[("x.inter", &format!("{inter}u\ta\t3\n"))]);
+    assert!(
+        error.starts_with("x.inter:2:6: expected 4 fields, found 3"),
+        "{error}"
+    );
+}
+
+#[test]
+fn rechorus() {
+    let head = "user_id\titem_id\ttime\tneg_items\n";
+    let log = of(&[
+        ("train.csv", "user_id\titem_id\ttime\n1\t5\t965779200\n"),
+        ("dev.csv", &format!("{head}1\t6\t965779201.0\t[7, 8]\n")),
+        ("test.csv", &format!("{head}1\t7\t965779202\t[6]\n")),
+        (
+            "item_meta.csv",
+            "item_id\ti_category\tr_complement\n5\t0\t[6, 7]\n6\t1\t[]\n",
+        ),
+    ]);
+    assert_eq!(
+        events(&log),
+        ["1 5 965779200", "1 6 965779201", "1 7 965779202"]
+    );
+    use GivenPart::{Test, Train, Validation};
+    assert_eq!(log.given, Some(vec![Train, Validation, Test]));
+    assert_eq!(facts(&log, "complement", "5").len(), 2);
+    assert_eq!(facts(&log, "category", "6"), [("1".into(), 1.0)]);
+    let error = refused(&[("dev.csv", head), ("test.csv", head)]);
+    assert!(
+        error.contains("has no train.csv; found dev.csv, test.csv"),
+        "{error}"
+    );
+}
+
+#[test]
+fn adjacency_lists() {
+    let log = of(&[
+        ("buy/train.txt", "0\t7\t2\n1\t3\n"),
+        ("buy/test.txt", "0\t5\n"),
+        ("view/train.txt", "0\t5\n2\n"),
+        ("view/test.txt", "0\t7\n"),
+        ("dict/count.txt", "{}"),
+    ]);
+    assert_eq!(log.behaviors, ["view", "buy"]);
+    assert_eq!(
+        events(&log),
+        ["0 7 buy", "0 2 buy", "1 3 buy", "0 5 buy", "0 5 view"]
+    );
+    let given = log.given.unwrap();
+    assert_eq!(given.iter().filter(|&&g| g == GivenPart::Test).count(), 1);
+    assert_eq!(log.users.names(), ["0", "1"]);
+    let notes = &log.report.notes;
+    assert!(
+        notes
+            .iter()
+            .any(|n| n.starts_with("view/test.txt left out: only buy")),
+        "{notes:?}"
+    );
+    assert!(
+        notes
+            .iter()
+            .any(|n| n.contains("1 users stand there without an item")),
+        "{notes:?}"
+    );
+
+    let log = of(&[
+        ("train.txt", "0 7 2 \n1 3\n"),
+        ("test.txt", "0 5\n"),
+        ("cart.txt", "1 7\n"),
+        ("item_list.txt", "org_id remap_id\n"),
+    ]);
+    assert_eq!(log.behaviors, ["cart", "buy"]);
+    assert_eq!(
+        events(&log),
+        ["0 7 buy", "0 2 buy", "1 3 buy", "0 5 buy", "1 7 cart"]
+    );
+    let log = of(&[("train.txt", "0 7 2\n"), ("test.txt", "0 5\n")]);
+    assert_eq!(log.behaviors, ["interaction"]);
+    assert_eq!(log.target_behavior, 0);
+
+    let options = ReadOptions {
+        format: Some(Format::Adjacency),
+        ..ReadOptions::default()
+    };
+    let log = try_read(&[("lists.txt", "a b c\n")], &options).unwrap();
+    assert_eq!(
+        (events(&log), log.given),
+        (vec!["a b".into(), "a c".into()], None)
+    );
+}
+
+#[test]
+fn amazon_reviews() {
+    let line = "{\"reviewerID\": \"A2\", \"asin\": \"138\", \"helpful\": [0, 0], \"reviewText\": \"Not \
+                \\\"much\\\"\", \"overall\": 5.0, \"unixReviewTime\": 1393545600}\n";
+    let log = of(&[("Music_5.json", line)]);
+    assert_eq!(log.report.format, "Amazon reviews");
+    assert_eq!(events(&log), ["A2 138 5 1393545600"]);
+    assert_eq!(log.name, "set");
+}
+
+#[test]
+fn tables() {
+    let log = of(&[("a.tsv", "item\tuser\tscore\nx\tu\t2.5\n")]);
+    assert_eq!(events(&log), ["u x 2.5"]);
+    let log = of(&[(
+        "a.csv",
+        "\u{feff}customer_id;product_id;date\n1;\"a;b\";2001-02-03\n",
+    )]);
+    assert_eq!(events(&log), ["1 a;b 981158400"]);
+    let log = of(&[(
+        "log.csv",
+        "visitorid,event,itemid\n1,view,7\n1,addtocart,7\n1,view,8\n",
+    )]);
+    assert_eq!(log.behaviors, ["view", "addtocart"]);
+    let log = of(&[(
+        "a.csv",
+        "user,item,time\n1,2,981173106000\n1,3,981173107000\n",
+    )]);
+    assert_eq!(events(&log), ["1 2 981173106", "1 3 981173107"]);
+    assert_eq!(
+        log.report.notes,
+        ["times are in milliseconds and were converted to seconds"]
+    );
+
+    let options = ReadOptions {
+        columns: Columns {
+            user: Some(Column::Number(1)),
+            ..Columns::default()
+        },
+        ..ReadOptions::default()
+    };
+    let log = try_read(&[("a.csv", "1,2,5,100\n1,3,4,200\n")], &options).unwrap();
+    assert_eq!(events(&log), ["1 2 5 100", "1 3 4 200"]);
+    let options = ReadOptions {
+        separator: Some('/'),
+        time_unit: Some(TimeUnit::Milliseconds),
+        ..ReadOptions::default()
+    };
+    let log = try_read(&[("a.csv", "user/item/time\n1/2/5000\n")], &options).unwrap();
+    assert_eq!(events(&log), ["1 2 5"]);
+}
+
+#[test]
+fn a_folder_of_tables() {
+    let log = of(&[
+        ("events.csv", "user,item\nu,a\nu,b\n"),
+        (
+            "items.csv",
+            "item_id,title,mood,blurb\na,A,calm,x\nc,C,calm,y\n",
+        ),
+        ("truth.json", "{}"),
+    ]);
+    assert_eq!(events(&log), ["u a", "u b"]);
+    assert_eq!((log.items.len(), title(&log, "c")), (3, "C"));
+    assert_eq!(facts(&log, "mood", "a"), [("calm".into(), 1.0)]);
+}
+
+#[test]
+fn refusals_name_place_rule_and_mend() {
+    let mend = "mend the line, or skip bad lines (on_error = skip)";
+    for (name, text, expected) in [
+        (
+            "ratings.dat",
+            "1::2::5::978300760\n1::2::5\n",
+            "ratings.dat:2:8: expected user, item, rating and time split by '::', found 3 fields",
+        ),
+        (
+            "u.data",
+            "1\t2\t5\t978300760\textra\n",
+            "u.data:1:17: expected user, item, rating and time split by tabs, found 5 fields",
+        ),
+        (
+            "u.data",
+            "1\t2\tNaN\t978300760\n",
+            "u.data:1:5: the value must be a finite number, but is 'NaN'",
+        ),
+        (
+            "u.data",
+            "1\t2\t5\t-4\n",
+            "u.data:1:7: the time -4 lies before 1970",
+        ),
+        ("u.data", "1\t\t5\t4\n", "u.data:1:3: the item id is empty"),
+        (
+            "a.csv",
+            "user,item\n1,2\n1\n",
+            "a.csv:3:2: expected 2 fields, found 1",
+        ),
+        (
+            "a.csv",
+            "user,item\n1,2,3\n",
+            "a.csv:2:5: expected 2 fields, found 3",
+        ),
+        (
+            "a.csv",
+            "user,item\n1,2000-01-01,\n",
+            "a.csv:2:14: expected 2 fields, found 3",
+        ),
+        (
+            "a.csv",
+            "user,item\n1,\"2\n3,4\n",
+            "a.csv:2:3: the quote that opens here does not close within 1000 lines; close it",
+        ),
+        (
+            "a.csv",
+            "user,item,time\n1,2,4102444800\n1,2,7\n",
+            "a.csv:3:5: the time 7 looks like seconds",
+        ),
+        (
+            "a.csv",
+            "a,b\n1,2\n",
+            "a.csv: no column of user ids among: a, b; name it (columns.user)",
+        ),
+        ("a.csv", "user,item\n", "set: holds no events; name a file"),
+        ("a.csv", "", "set: holds no events; name a file"),
+    ] {
+        let error = refused(&[(name, text)]);
+        assert!(error.starts_with(expected), "{error}\nexpected {expected}");
+        let has_mend = error.contains("; ");
+        assert!(has_mend, "{error}");
+    }
+    let error = refused(&[("u.data", "1\t2\tx\t4\n")]);
+    assert!(error.ends_with(mend), "{error}");
+    let bytes: [(&str, &[u8]); 1] = [("a.csv", b"user,item\nu,caf\xe9\n")];
+    let error = read_bytes("set", &bytes, &ReadOptions::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("a.csv:2:6: the byte 0xe9 is not UTF-8; convert"),
+        "{error}"
+    );
+}
+
+#[test]
+fn places_are_those_of_the_unpacked_text() {
+    use std::io::Write;
+    let mut text = String::from("user,item,rating\n");
+    for i in 0..5000 {
+        text += &format!("{i},{i},3\n");
+    }
+    text += "7,8,bad\n";
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(text.as_bytes()).unwrap();
+    let gz = gz.finish().unwrap();
+    let zst = zstd::encode_all(text.as_bytes(), 3).unwrap();
+    for (name, bytes) in [("a.csv.gz", &gz), ("a.csv.zst", &zst)] {
+        let read = |bytes: &[u8]| {
+            read_bytes("set", &[(name, bytes)], &ReadOptions::default())
+                .unwrap_err()
+                .to_string()
+        };
+        let error = read(bytes);
+        assert!(
+            error.starts_with(&format!("{name}:5002:5: the value")),
+            "{error}"
+        );
+        let error = read(&bytes[..bytes.len() / 2]);
+        assert!(error.contains("cannot be unpacked or read"), "{error}");
+    }
+}
+
+#[test]
+fn bad_lines_can_be_skipped_and_are_counted() {
+    let options = ReadOptions {
+        on_error: OnError::Skip,
+        ..ReadOptions::default()
+    };
+    let text = "user,item,rating\n1,2,3\n1,3\n1,4,x\n1,5,inf\n,6,1\n1,\"7,2\n1,8,1\n";
+    let log = try_read(&[("a.csv", text)], &options).unwrap();
+    assert_eq!(events(&log), ["1 2 3", "1 8 1"]);
+    let expected = [
+        ("bad value", 2),
+        ("empty id", 1),
+        ("missing field", 1),
+        ("open quote", 1),
+    ];
+    let skipped: Vec<(&str, usize)> = log
+        .report
+        .skipped
+        .iter()
+        .map(|(r, n)| (r.as_str(), *n))
+        .collect();
+    assert_eq!(skipped, expected);
+    assert_eq!(log.report.rows, 2);
+}
+
+#[test]
+fn unknown_folders_list_what_was_found_and_tried() {
+    let error = refused(&[("a.xyz", "1"), ("b.xyz", "2")]);
+    assert_eq!(
+        error,
+        "set: no known format; found a.xyz, b.xyz; tried movielens-100k, movielens-dat, \
+         movielens-csv, recbole, rechorus, adjacency, amazon, table, jsonl, parquet; name the file \
+         with the events, and its format if it is not told by its name"
+    );
+    let error = refused(&[("a.csv", "1"), ("b.csv", "2")]);
+    assert!(error.contains("found a.csv, b.csv"), "{error}");
+    let error = refused(&[("movies.dat", "1::a::b"), ("tags.dat", "1::2::x::1")]);
+    assert!(
+        error.contains("holds item metadata (movies.dat, tags.dat) but no events"),
+        "{error}"
+    );
+    let options = ReadOptions {
+        given: Some("u1".into()),
+        ..ReadOptions::default()
+    };
+    let error = try_read(&[("a.csv", "user,item\n1,2\n")], &options).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Option {
+                option: "given",
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn metadata_is_joined_by_item_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let events_file = write("log.csv", "user,item\nu,a\nu,b\n");
+    let join = |path: &std::path::Path, column: Option<&str>| {
+        let options = ReadOptions {
+            metadata: vec![MetadataSource {
+                path: path.to_path_buf(),
+                column: column.map(str::to_owned),
+            }],
+            ..ReadOptions::default()
+        };
+        read(&events_file, &options)
+    };
+    let csv = write(
+        "facts.csv",
+        "asin,title,categories\na,A (1999),x|y\nz,Z,x\nz2,Z,x\n",
+    );
+    let log = join(&csv, None).unwrap();
+    assert_eq!(log.items.len(), 2);
+    assert_eq!((title(&log, "a"), title(&log, "b")), ("A (1999)", ""));
+    assert_eq!(facts(&log, "category", "a").len(), 2);
+    assert!(
+        log.report.notes[0].ends_with("facts.csv: 2 ids are not in the data and were left out")
+    );
+
+    let json = write(
+        "meta.jsonl",
+        "{\"asin\": \"b\", \"title\": \"B\", \"category\": [[\"x\", \"y\"], [\"x\"]], \"brand\": \"M\"}\n",
+    );
+    let log = join(&json, None).unwrap();
+    assert_eq!(facts(&log, "category", "b").len(), 2);
+    assert_eq!(facts(&log, "maker", "b"), [("M".into(), 1.0)]);
+
+    let plain = write("plain.csv", "id,genre\nb,War\n");
+    assert_eq!(facts(&join(&plain, None).unwrap(), "genre", "b").len(), 1);
+    let odd = write("odd.csv", "key,genre\nb,War\n");
+    assert!(
+        join(&odd, None)
+            .unwrap_err()
+            .to_string()
+            .contains("no column of item ids")
+    );
+    assert_eq!(
+        facts(&join(&odd, Some("key")).unwrap(), "genre", "b").len(),
+        1
+    );
+    let strange = write("strange.csv", "item,genre\nq,War\n");
+    let error = join(&strange, None).unwrap_err().to_string();
+    assert!(
+        error.contains("says nothing about the items of the data (1 other ids)"),
+        "{error}"
+    );
+    let extra = write(
+        "movies_extrainfos.dat",
+        "a::Alien::1979::R::25 May 1979::Horror, Sci-Fi::Ridley Scott::Dan O'Bannon::Sigourney Weaver, \
+         Tom Skerritt::In space: no::N/A\n",
+    );
+    let log = join(&extra, None).unwrap();
+    assert_eq!(title(&log, "a"), "Alien (1979)");
+    assert_eq!(facts(&log, "actor", "a").len(), 2);
+    assert_eq!(facts(&log, "maker", "a"), [("Ridley Scott".into(), 1.0)]);
+    let log = join(dir.path(), None);
+    assert!(log.is_ok(), "{log:?}");
+}
+
+#[test]
+fn item_indices_do_not_depend_on_the_order_of_lines() {
+    let a = of(&[("a.csv", "user,item\nu,a\nv,b\nu,c\n")]);
+    let b = of(&[("a.csv", "user,item\nv,b\nu,a\nu,c\n")]);
+    assert_eq!(a.items, b.items);
+    assert_eq!(a.hash(), b.hash());
+    assert_ne!(a.users, b.users);
+}

@@ -1,0 +1,606 @@
+//! What every split promises, on logs that proptest makes up and on small ones computed by hand.
+
+// A test that cannot go on says so by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use limpid_core::{Histories, Ids};
+use limpid_data::log::GivenPart;
+use limpid_data::split::split;
+use limpid_data::{Fold, Log, Split, SplitSpec};
+use proptest::prelude::*;
+
+/// One line of a made-up log: user, item, time, behavior.
+type Line = (u32, u32, i64, u8);
+
+fn log_of(lines: &[Line], n_behaviors: usize) -> Log {
+    let (mut users, mut items) = (Ids::new(), Ids::new());
+    let user = lines
+        .iter()
+        .map(|l| users.intern(&format!("u{}", l.0)))
+        .collect();
+    let item = lines
+        .iter()
+        .map(|l| items.intern(&format!("i{}", l.1)))
+        .collect();
+    Log {
+        name: "toy".into(),
+        users,
+        items,
+        user,
+        item,
+        time: Some(lines.iter().map(|l| l.2).collect()),
+        behavior: (n_behaviors > 1).then(|| lines.iter().map(|l| l.3).collect()),
+        behaviors: ["view", "buy"][2 - n_behaviors..]
+            .iter()
+            .map(|b| (*b).to_owned())
+            .collect(),
+        target_behavior: n_behaviors as u8 - 1,
+        ..Log::default()
+    }
+}
+
+fn spec(text: &str) -> SplitSpec {
+    text.parse().unwrap()
+}
+
+fn cut(log: &Log, text: &str) -> Split {
+    split(log, &spec(text)).unwrap()
+}
+
+fn refused(log: &Log, text: &str) -> String {
+    split(log, &spec(text)).unwrap_err().to_string()
+}
+
+/// The events of a part in external ids: user, item, time, behavior.
+fn events(split: &Split, part: &Histories) -> Vec<(String, String, Option<i64>, u8)> {
+    let mut out = Vec::new();
+    for row in part.rows() {
+        let user = split.catalogue.users.name(row.user.unwrap().0);
+        for e in row.events() {
+            let item = split.catalogue.id(e.item);
+            out.push((user.to_owned(), item.to_owned(), e.time, e.behavior));
+        }
+    }
+    out
+}
+
+fn parts(split: &Split) -> Vec<&Histories> {
+    let folds = [&split.validation, &split.test];
+    let inputs = folds.into_iter().filter_map(|f| f.input.as_ref());
+    std::iter::once(&split.train)
+        .chain(folds.map(|f| &f.target))
+        .chain(inputs)
+        .collect()
+}
+
+/// Items of each part as text, for hand-made cases: `u0: i1 i2 | u1: i3`.
+fn text(split: &Split, part: &Histories) -> String {
+    let rows: Vec<String> = part
+        .rows()
+        .map(|row| {
+            let items: Vec<&str> = row.items.iter().map(|&i| split.catalogue.id(i)).collect();
+            let user = split.catalogue.users.name(row.user.unwrap().0);
+            format!("{user}: {}", items.join(" "))
+        })
+        .collect();
+    rows.join(" | ")
+}
+
+/// Users with 1 to 12 events each, unique pairs per behavior, unique times.
+fn lines(n_behaviors: u8) -> impl Strategy<Value = Vec<Line>> {
+    proptest::collection::btree_set((0u32..12, 0u32..15, 0..n_behaviors), 4..90)
+        .prop_flat_map(|set| {
+            let set: Vec<_> = set.into_iter().collect();
+            let times: Vec<i64> = (0..set.len() as i64).collect();
+            (Just(set).prop_shuffle(), Just(times).prop_shuffle())
+        })
+        .prop_map(|(set, times)| {
+            set.into_iter()
+                .zip(times)
+                .map(|((u, i, b), t)| (u, i, 1000 + 7 * t, b))
+                .collect()
+        })
+}
+
+fn specs() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec![
+        "ratio:70/10/20@3",
+        "ratio:80/0/20@9",
+        "ratio:10/45/45@1",
+        "leave-one-out",
+        "leave-last:2",
+        "temporal:0.6",
+        "users:50/20/30,holdout=0.4@5",
+        "none",
+    ])
+}
+
+/// What the documentation promises, checked on one split.
+fn check_promises(log: &Log, split: &Split) {
+    // Every event is in one part at most, and nothing is made up.
+    let mut source: BTreeMap<_, usize> = BTreeMap::new();
+    for e in 0..log.user.len() {
+        let key = (
+            log.users.name(log.user[e]).to_owned(),
+            log.items.name(log.item[e]).to_owned(),
+            log.time.as_ref().map(|t| t[e]),
+            log.behavior.as_ref().map_or(0, |b| b[e]),
+        );
+        *source.entry(key).or_default() += 1;
+    }
+    let mut total = 0;
+    for part in parts(split) {
+        for event in events(split, part) {
+            let left = source.get_mut(&event).expect("an event of the log");
+            assert!(*left > 0, "{event:?} stands in two parts");
+            *left -= 1;
+            total += 1;
+        }
+    }
+    let left_out = log.user.len() - total;
+    assert!(
+        left_out == 0 || !split.notes.is_empty(),
+        "{left_out} events left without a note"
+    );
+    for fold in [&split.validation, &split.test] {
+        let input = split.input(fold);
+        assert_eq!(input.users(), fold.target.users());
+        for (known, target) in input.rows().zip(fold.target.rows()) {
+            assert!(!known.is_empty());
+            for wanted in target.events() {
+                assert_eq!(wanted.behavior, log.target_behavior);
+                for e in known.events_of(wanted.item) {
+                    assert_ne!(e.behavior, log.target_behavior);
+                    assert!(e.time < wanted.time);
+                }
+            }
+        }
+    }
+    assert_eq!(split.catalogue.train_counts, split.train.item_counts());
+    assert_eq!(split.catalogue.n_train_users, split.train.len());
+}
+
+proptest! {
+    #[test]
+    fn parts_are_disjoint_and_cover_everything(lines in lines(1), spec in specs()) {
+        let log = log_of(&lines, 1);
+        if let Ok(split) = split(&log, &spec.parse().unwrap()) {
+            check_promises(&log, &split);
+            let n: usize = parts(&split).iter().map(|p| p.n_events()).sum();
+            if !spec.starts_with("temporal") {
+                prop_assert_eq!(n, lines.len());
+            }
+        }
+    }
+
+    #[test]
+    fn other_behaviors_give_nothing_away(lines in lines(2), spec in specs()) {
+        let log = log_of(&lines, 2);
+        if let Ok(split) = split(&log, &spec.parse().unwrap()) {
+            check_promises(&log, &split);
+        }
+    }
+
+    #[test]
+    fn the_order_of_lines_does_not_matter(
+        (lines, other) in lines(2).prop_flat_map(|l| (Just(l.clone()), Just(l).prop_shuffle())),
+        spec in specs(),
+    ) {
+        let spec = spec.parse().unwrap();
+        match (split(&log_of(&lines, 2), &spec), split(&log_of(&other, 2), &spec)) {
+            (Ok(a), Ok(b)) => {
+                prop_assert_eq!(&a.hash, &b.hash);
+                prop_assert_eq!(&a.data_hash, &b.data_hash);
+                let as_set = |s: &Split, p: &Histories| -> BTreeSet<_> {
+                    events(s, p).into_iter().collect()
+                };
+                for (p, q) in parts(&a).into_iter().zip(parts(&b)) {
+                    prop_assert_eq!(as_set(&a, p), as_set(&b, q));
+                }
+            }
+            (Err(a), Err(b)) => prop_assert_eq!(a.to_string(), b.to_string()),
+            _ => prop_assert!(false, "one order is split, the other refused"),
+        }
+    }
+
+    #[test]
+    fn item_indices_do_not_matter(lines in lines(1), spec in specs(), seed in 0u64..50) {
+        let log = log_of(&lines, 1);
+        let mut shuffled = log.clone();
+        shuffled.shuffle_items(seed).unwrap();
+        let spec = spec.parse().unwrap();
+        if let Ok(a) = split(&log, &spec) {
+            prop_assert_eq!(a.hash, split(&shuffled, &spec).unwrap().hash);
+        }
+    }
+
+    #[test]
+    fn every_user_keeps_a_train_event(lines in lines(1), seed in 0u64..1000) {
+        let log = log_of(&lines, 1);
+        for text in [format!("ratio:20/40/40@{seed}"), "leave-last:3".to_owned()] {
+            let s = cut(&log, &text);
+            prop_assert_eq!(s.train.len(), log.users.len());
+            for r in 0..s.train.len() {
+                let count = |part: &Histories| part.row(r).len();
+                let (train, val, test) =
+                    (count(&s.train), count(&s.validation.target), count(&s.test.target));
+                prop_assert!(train >= 1);
+                // Only users with too few events lack a part, and test goes first.
+                prop_assert!(test >= 1 || train + val + test == 1);
+                prop_assert!(val >= 1 || train + test <= 2 || text.starts_with("leave"));
+                prop_assert_eq!(train + val + test, log.by_user()[r].len());
+            }
+        }
+    }
+
+    #[test]
+    fn saved_and_loaded_it_is_the_same(lines in lines(2), spec in specs()) {
+        let log = log_of(&lines, 2);
+        if let Ok(split) = split(&log, &spec.parse().unwrap()) {
+            let dir = tempfile::tempdir().unwrap();
+            let dir = dir.path().join("deep/split");
+            split.save(&dir).unwrap();
+            prop_assert_eq!(&Split::load(&dir, &log).unwrap(), &split);
+            let alone = Split::load_alone(&dir).unwrap();
+            prop_assert_eq!(&alone.hash, &split.hash);
+            prop_assert_eq!(alone.train.n_events(), split.train.n_events());
+        }
+    }
+}
+
+/// Three users with 4, 3 and 1 events; time runs against the order of the file.
+fn small() -> Log {
+    log_of(
+        &[
+            (0, 3, 40, 0),
+            (0, 2, 30, 0),
+            (1, 5, 35, 0),
+            (0, 1, 20, 0),
+            (1, 4, 25, 0),
+            (0, 0, 10, 0),
+            (1, 0, 15, 0),
+            (2, 6, 45, 0),
+        ],
+        1,
+    )
+}
+
+#[test]
+fn leave_one_out_by_hand() {
+    let s = cut(&small(), "leave-one-out");
+    assert_eq!(text(&s, &s.train), "u0: i0 i1 | u1: i0 | u2: i6");
+    assert_eq!(text(&s, &s.validation.target), "u0: i2 | u1: i4 | u2: ");
+    assert_eq!(text(&s, &s.test.target), "u0: i3 | u1: i5 | u2: ");
+    assert_eq!(s.test.n_users(), 2);
+    assert!(
+        s.notes[0].starts_with("1 users have too few events"),
+        "{:?}",
+        s.notes
+    );
+    assert!(
+        s.notes[1].starts_with("2 of 2 test events are of items"),
+        "{:?}",
+        s.notes
+    );
+    let s = cut(&small(), "leave-last:2");
+    assert_eq!(text(&s, &s.train), "u0: i0 | u1: i0 | u2: i6");
+    assert_eq!(text(&s, &s.validation.target), "u0: i1 | u1:  | u2: ");
+    assert_eq!(text(&s, &s.test.target), "u0: i2 i3 | u1: i4 i5 | u2: ");
+}
+
+#[test]
+fn without_times_the_last_is_the_last_in_the_file() {
+    let log = Log {
+        time: None,
+        ..small()
+    };
+    let s = cut(&log, "leave-one-out");
+    assert_eq!(text(&s, &s.test.target), "u0: i0 | u1: i0 | u2: ");
+    assert!(s.notes[0].contains("no times"));
+    let error = refused(&log, "temporal:0.5");
+    assert!(
+        error.contains("needs times") && error.contains("ratio:70/10/20@42"),
+        "{error}"
+    );
+}
+
+#[test]
+fn temporal_by_hand() {
+    // Times 10 15 20 25 | 30 35 | 40 45; user u2 comes after the cut.
+    let s = cut(&small(), "temporal:0.5");
+    assert_eq!(text(&s, &s.train), "u0: i0 i1 | u1: i0 i4");
+    assert_eq!(text(&s, &s.validation.target), "u0: i2 | u1: i5");
+    assert_eq!(text(&s, &s.test.target), "u0: i3 | u1: ");
+    assert!(s.notes[0].contains("1 users have no train event; their 1 held-out events"));
+    assert!(refused(&small(), "temporal:0.01").contains("leaves 0 of 8 events for train"));
+}
+
+#[test]
+fn views_after_the_cut_or_the_purchase_are_left_out() {
+    let log = log_of(
+        &[
+            (0, 0, 10, 0), // view of i0, before its purchase
+            (0, 0, 20, 1),
+            (0, 1, 30, 1),
+            (0, 1, 31, 0), // view of i1, after its purchase
+            (0, 2, 5, 0),  // view of i2, before its purchase
+            (0, 2, 40, 1),
+            (0, 3, 50, 0), // view of another item, after everything
+        ],
+        2,
+    );
+    let s = cut(&log, "leave-one-out");
+    assert_eq!(text(&s, &s.train), "u0: i2 i0 i0 i3");
+    assert_eq!(text(&s, &s.validation.target), "u0: i1");
+    assert_eq!(text(&s, &s.test.target), "u0: i2");
+    assert_eq!(s.train.row(0).behaviors.unwrap(), [0, 0, 1, 0]);
+    let s = cut(&log, "temporal:0.4");
+    assert_eq!(text(&s, &s.train), "u0: i2 i0 i0");
+    assert!(
+        s.notes[0].starts_with("2 events of other behaviors"),
+        "{:?}",
+        s.notes
+    );
+    let untimed = Log { time: None, ..log };
+    let s = cut(&untimed, "leave-one-out");
+    assert_eq!(s.train.n_events(), 5);
+    assert!(
+        s.notes
+            .iter()
+            .any(|n| n.contains("no times: events of other behaviors"))
+    );
+}
+
+#[test]
+fn repeated_events_never_stand_on_both_sides() {
+    let log = log_of(
+        &[
+            (0, 0, 1, 0),
+            (0, 1, 2, 0),
+            (0, 1, 3, 0),
+            (0, 2, 4, 0),
+            (0, 1, 5, 0),
+        ],
+        1,
+    );
+    let s = cut(&log, "leave-one-out");
+    assert_eq!(text(&s, &s.train), "u0: i0");
+    assert_eq!(text(&s, &s.validation.target), "u0: i2");
+    assert_eq!(text(&s, &s.test.target), "u0: i1");
+    assert!(s.notes[0].starts_with("2 earlier events"), "{:?}", s.notes);
+    assert_eq!(cut(&log, "none").train.n_events(), 5);
+}
+
+/// A log of `users` × `items` events, all at different times.
+fn grid(users: u32, items: u32) -> Log {
+    let lines: Vec<Line> = (0..users * items)
+        .map(|e| (e / items, e % items, i64::from(e), 0))
+        .collect();
+    log_of(&lines, 1)
+}
+
+#[test]
+fn ratios_are_global_and_exact_where_users_are_rich() {
+    let log = grid(50, 100);
+    let s = cut(&log, "ratio:70/10/20@1");
+    // 5,000 events and nobody without a part: the draw stands as it fell.
+    assert_eq!(s.validation.target.n_events(), 500);
+    assert_eq!(s.test.target.n_events(), 1000);
+    let sizes: BTreeSet<usize> = s.test.target.rows().map(|row| row.len()).collect();
+    assert!(
+        sizes.len() > 3,
+        "a global draw gives users different sizes: {sizes:?}"
+    );
+    assert!(s.notes.is_empty(), "{:?}", s.notes);
+    let again = cut(&log, "ratio:70/10/20@1");
+    assert_eq!(s, again);
+    let other = cut(&log, "ratio:70/10/20@2");
+    assert_ne!(s.hash, other.hash);
+    assert_ne!(s.test, other.test);
+}
+
+/// Published numbers name a split by its hash: it may never change.
+#[test]
+fn splits_are_fixed_for_ever() {
+    let log = grid(12, 9);
+    let first: Vec<String> = [
+        "ratio:70/10/20@1",
+        "leave-one-out",
+        "users:50/25/25,holdout=0.3@2",
+    ]
+    .iter()
+    .map(|text| cut(&log, text).hash[..16].to_owned())
+    .collect();
+    assert_eq!(
+        first,
+        ["1af89ac84e4d0616", "639d95deb244a7b6", "dcfd6d34dfc2ddfb"]
+    );
+}
+
+#[test]
+fn held_out_users_are_folded_in() {
+    let log = grid(20, 10);
+    let s = cut(&log, "users:80/10/10,holdout=0.25@4");
+    assert_eq!(
+        (
+            s.train.len(),
+            s.validation.target.len(),
+            s.test.target.len()
+        ),
+        (16, 2, 2)
+    );
+    assert!(s.train.rows().all(|row| row.len() == 10));
+    for fold in [&s.validation, &s.test] {
+        assert!(fold.target.rows().all(|row| row.len() == 2));
+        assert!(s.input(fold).rows().all(|row| row.len() == 8));
+        let held_out: BTreeSet<_> = fold.target.users().iter().collect();
+        assert!(s.train.users().iter().all(|u| !held_out.contains(u)));
+    }
+    assert_ne!(s.hash, cut(&log, "users:80/10/10,holdout=0.25@5").hash);
+    let error = refused(&grid(4, 1), "users:50/25/25,holdout=0.2@1");
+    assert!(error.contains("only 0 have two events or more"), "{error}");
+}
+
+#[test]
+fn given_parts_are_taken_as_they_are() {
+    use GivenPart::{Test, Train, Validation};
+    let log = Log {
+        given: Some(vec![
+            Test, Validation, Train, Train, Train, Train, Test, Test,
+        ]),
+        ..small()
+    };
+    let s = cut(&log, "given");
+    assert_eq!(text(&s, &s.train), "u0: i0 i1 | u1: i4 i5");
+    assert_eq!(text(&s, &s.validation.target), "u0: i2 | u1: ");
+    assert_eq!(text(&s, &s.test.target), "u0: i3 | u1: i0");
+    assert!(
+        s.notes[0].contains("1 users have no train event"),
+        "{:?}",
+        s.notes
+    );
+    assert!(refused(&small(), "given").contains("brings no files"));
+    let all_train = Log {
+        given: Some(vec![Train; 8]),
+        ..small()
+    };
+    assert!(refused(&all_train, "given").contains("no test event"));
+}
+
+#[test]
+fn none_learns_from_everything() {
+    let s = cut(&small(), "none");
+    assert_eq!(s.train.n_events(), 8);
+    assert!(s.validation.is_empty() && s.test.is_empty());
+    assert_eq!(s.test.target.len(), s.train.len());
+}
+
+#[test]
+fn logs_that_do_not_agree_are_refused() {
+    for bad in [
+        Log {
+            item: vec![0],
+            ..small()
+        },
+        Log {
+            time: Some(vec![]),
+            ..small()
+        },
+        Log {
+            item: vec![99; 8],
+            ..small()
+        },
+        Log {
+            behaviors: vec![],
+            ..small()
+        },
+        Log {
+            titles: vec!["A".into()],
+            ..small()
+        },
+        Log {
+            value: Some(vec![f32::NAN; 8]),
+            ..small()
+        },
+        Log {
+            behavior: Some(vec![1; 8]),
+            ..small()
+        },
+        Log {
+            given: Some(vec![]),
+            ..small()
+        },
+    ] {
+        assert!(split(&bad, &SplitSpec::LeaveOneOut).is_err());
+        assert!(limpid_data::Filters::default().apply(bad).is_err());
+    }
+    let empty = Log {
+        behaviors: vec!["interaction".into()],
+        ..Log::default()
+    };
+    assert!(
+        split(&empty, &SplitSpec::None)
+            .unwrap_err()
+            .to_string()
+            .contains("has no events")
+    );
+}
+
+#[test]
+fn folders_of_other_data_or_changed_ones_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("split");
+    let log = small();
+    let s = cut(&log, "leave-one-out");
+    s.save(&path).unwrap();
+    // Saving again replaces it, and nothing is left beside it.
+    s.save(&path).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+
+    let error = Split::load(&path, &grid(3, 3)).unwrap_err().to_string();
+    assert!(error.contains("made from other data"), "{error}");
+
+    let test = path.join("test.tsv");
+    let good = std::fs::read_to_string(&test).unwrap();
+    let refuses = |content: &str, why: &str| {
+        std::fs::write(&test, content).unwrap();
+        for result in [Split::load(&path, &log), Split::load_alone(&path)] {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    };
+    refuses(&good.replace("i3", "i2"), "the tables were changed");
+    refuses(
+        &good.replace("40", "soon"),
+        "test.tsv:2:1: the time must be in seconds, but is 'soon'",
+    );
+    refuses(&good.replace("user\t", "who\t"), "the header must be");
+    refuses(
+        &good.replace("i3\t\t40", "i3\t40"),
+        "must have 5 fields, but has 4",
+    );
+    std::fs::write(&test, good.replace("i3", "i9")).unwrap();
+    let error = Split::load(&path, &log).unwrap_err().to_string();
+    assert!(
+        error.contains("test.tsv:2:1: the data have no item 'i9'"),
+        "{error}"
+    );
+    std::fs::write(&test, good).unwrap();
+
+    let head = path.join("split.json");
+    let good = std::fs::read_to_string(&head).unwrap();
+    std::fs::write(&head, good.replace("limpid.split/1", "limpid.split/9")).unwrap();
+    let error = Split::load(&path, &log).unwrap_err().to_string();
+    assert!(
+        error.contains("must be limpid.split/1, but is limpid.split/9"),
+        "{error}"
+    );
+    std::fs::write(&head, "{}").unwrap();
+    assert!(Split::load(&path, &log).is_err());
+
+    std::fs::remove_file(&head).unwrap();
+    let error = s.save(&path).unwrap_err().to_string();
+    assert!(error.contains("holds something else"), "{error}");
+    assert!(Split::load_alone(&dir.path().join("nowhere")).is_err());
+}
+
+#[test]
+fn odd_ids_survive_the_folder() {
+    let mut log = small();
+    log.users =
+        Ids::from_names(vec!["a\tb".into(), "say \"hi\"".into(), "line\nend".into()]).unwrap();
+    log.value = Some((0..8).map(|e| 0.1 + e as f32).collect());
+    let s = cut(&log, "ratio:60/20/20@8");
+    let dir = tempfile::tempdir().unwrap();
+    s.save(dir.path()).unwrap();
+    assert_eq!(Split::load(dir.path(), &log).unwrap(), s);
+    let alone = Split::load_alone(dir.path()).unwrap();
+    let fold: &Fold = &alone.test;
+    assert_eq!(
+        fold.target.values().unwrap().len(),
+        s.test.target.n_events()
+    );
+    assert_eq!(alone.hash, s.hash);
+}

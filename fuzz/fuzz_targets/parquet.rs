@@ -1,0 +1,13 @@
+//! Any bytes as a Parquet file: read or refused, and what is read can be described and hashed.
+//!
+//! The reader turns a panic of the decoder into an error; libFuzzer stops at any panic all the same,
+//! so what this target finds may be a bug of the decoder.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use limpid_data::sources::Format;
+
+fuzz_target!(|data: &[u8]| {
+    limpid_fuzz::read(Format::Parquet, &[("events.parquet", data)]);
+});
