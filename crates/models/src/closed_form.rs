@@ -1,0 +1,258 @@
+//! Linear autoencoders in closed form: the block that EASE and EDLAE share.
+//!
+//! Both minimize `Σ_u ω_u ‖x_u − x_u B‖² + Σ_i reg_i ‖B_i·‖²` subject to `diag(B) = 0`. With
+//! `P = (Xᵀ diag(ω) X + diag(reg))⁻¹` the solution is `B_ij = −P_ij / P_jj` off the diagonal (Steck,
+//! WWW 2019, equation 8). All of it is in double precision until B itself.
+
+use faer::linalg::cholesky::llt;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::triangular_inverse::invert_lower_triangular;
+use faer::{Accum, MatMut, MatRef, Par};
+use limpid_core::{Csr, Error, Histories, Result, Run};
+use rayon::prelude::*;
+
+use crate::item_links::ItemLinks;
+
+/// How faer cuts its work. A constant, because the cut decides the order of sums, and a model must
+/// not depend on the number of threads that happen to run it.
+const PARTS: usize = 8;
+
+/// Rows of B that are written together, so that reading a column of P uses whole cache lines.
+const BAND: usize = 64;
+
+/// Weights of users, `n_u^−exponent` scaled to a mean of 1 over the users with at least one item;
+/// `n_u` is the number of distinct items. A user without items has the weight 0.
+pub(crate) fn user_weights(rows: &Csr, exponent: f64) -> Vec<f64> {
+    let n_items = |u: usize| rows.offsets()[u + 1] - rows.offsets()[u];
+    let mut weights: Vec<f64> = (0..rows.n_rows())
+        .map(|u| match n_items(u) {
+            0 => 0.0,
+            n => (n as f64).powf(-exponent),
+        })
+        .collect();
+    let present = (0..rows.n_rows()).filter(|&u| n_items(u) > 0).count();
+    let sum: f64 = weights.iter().sum();
+    if sum > 0.0 {
+        let scale = present as f64 / sum;
+        weights.iter_mut().for_each(|w| *w *= scale);
+    }
+    weights
+}
+
+/// The lower triangle of `Xᵀ diag(ω) X` `(I, I)`, column-major, for `X` `(U, I)`; zero above the
+/// diagonal. Its cost is the sum of squares of the row lengths.
+pub(crate) fn gram_lower(rows: &Csr, weights: &[f64]) -> Vec<f64> {
+    let n = rows.n_columns();
+    let users = rows.transpose();
+    let mut gram = vec![0.0; n * n];
+    gram.par_chunks_mut(n.max(1))
+        .enumerate()
+        .for_each(|(item, column)| {
+            let (users, values) = users.row(item);
+            for (&u, &value) in users.iter().zip(values) {
+                let weight = weights[u as usize] * f64::from(value);
+                let (items, values) = rows.row(u as usize);
+                let from = items.partition_point(|&i| (i as usize) < item);
+                for (&i, &v) in items[from..].iter().zip(&values[from..]) {
+                    column[i as usize] += weight * f64::from(v);
+                }
+            }
+        });
+    gram
+}
+
+/// Fits dense item-to-item weights: users weigh `n_u^−exponent` (mean 1), and the ridge of an item
+/// is `reg + rho · G_ii`.
+///
+/// # Errors
+/// [`Error::Memory`] where the matrices do not fit the budget, [`Error::Numeric`] where the Gram
+/// matrix with its ridge is not positive definite.
+pub(crate) fn fit_links(
+    histories: &Histories,
+    exponent: f64,
+    reg: f64,
+    rho: f64,
+    run: &Run<'_>,
+) -> Result<ItemLinks> {
+    let n = histories.n_items();
+    check_memory(n, run.memory_budget)?;
+    run.progress.start("Gram matrix and inverse", 2);
+    let rows = histories.to_csr();
+    let gram = gram_lower(&rows, &user_weights(&rows, exponent));
+    let ridge: Vec<f64> = (0..n).map(|i| reg + rho * gram[i * n + i]).collect();
+    run.progress.step(1);
+    if run.progress.interrupted() {
+        return Err(Error::Interrupted(
+            "the inverse was not begun, so there is nothing to keep".to_owned(),
+        ));
+    }
+    let links = zero_diagonal_ridge(gram, &ridge, n)?;
+    run.progress.step(1);
+    ItemLinks::dense(links, n)
+}
+
+/// Refuses a catalogue whose dense matrices do not fit: two of `I²` doubles and one of `I²` floats.
+fn check_memory(n_items: usize, budget: u64) -> Result<()> {
+    let needed = 20 * (n_items as u64).pow(2);
+    if needed <= budget {
+        return Ok(());
+    }
+    Err(Error::Memory {
+        what: format!("a dense item-to-item model of {n_items} items"),
+        needed_mb: needed / 1_000_000,
+        budget_mb: budget / 1_000_000,
+        mend: "raise the budget, drop rare items (k-core), or use ruleslim or slim, which keep \
+               only what they need"
+            .to_owned(),
+    })
+}
+
+/// `B` `(I, I)`, row-major with a zero diagonal, from the lower triangle of a Gram matrix
+/// (column-major, consumed) and the ridge of each item `(I)`.
+///
+/// # Errors
+/// [`Error::Numeric`] where Gram + ridge is not positive definite.
+pub(crate) fn zero_diagonal_ridge(mut gram: Vec<f64>, ridge: &[f64], n: usize) -> Result<Vec<f32>> {
+    for (i, r) in ridge.iter().enumerate() {
+        gram[i * n + i] += r;
+    }
+    let par = Par::rayon(PARTS);
+    let mut a = MatMut::from_column_major_slice_mut(&mut gram, n, n);
+    let mut memory = faer::dyn_stack::MemBuffer::try_new(llt::factor::cholesky_in_place_scratch::<
+        f64,
+    >(n, par, faer::Spec::default()))
+    .map_err(|_| Error::Numeric {
+        what: "Cholesky factorization".to_owned(),
+        why: "no memory for its workspace".to_owned(),
+    })?;
+    llt::factor::cholesky_in_place(
+        a.as_mut(),
+        Default::default(),
+        par,
+        faer::dyn_stack::MemStack::new(&mut memory),
+        faer::Spec::default(),
+    )
+    .map_err(
+        |llt::factor::LltError::NonPositivePivot { index }| Error::Numeric {
+            what: "Cholesky factorization".to_owned(),
+            why: format!(
+                "the Gram matrix plus the ridge is not positive definite at item #{index}; use a \
+             larger ridge"
+            ),
+        },
+    )?;
+    // G = L Lᵀ, so P = L⁻ᵀ L⁻¹; the product goes where L stood, which is not needed any more.
+    let mut inverse = vec![0.0; n * n];
+    let mut l_inv = MatMut::from_column_major_slice_mut(&mut inverse, n, n);
+    invert_lower_triangular(l_inv.as_mut(), a.as_ref(), par);
+    let l_inv: MatRef<'_, f64> = l_inv.as_ref();
+    triangular::matmul(
+        a.as_mut(),
+        BlockStructure::TriangularLower,
+        Accum::Replace,
+        l_inv.transpose(),
+        BlockStructure::TriangularUpper,
+        l_inv,
+        BlockStructure::TriangularLower,
+        1.0,
+        par,
+    );
+    drop(inverse);
+    let diagonal: Vec<f64> = (0..n).map(|i| gram[i * n + i]).collect();
+    if let Some(bad) = diagonal.iter().position(|d| !(d.is_finite() && *d > 0.0)) {
+        return Err(Error::Numeric {
+            what: "inverse of the Gram matrix".to_owned(),
+            why: format!(
+                "its diagonal is {} at item #{bad}; use a larger ridge",
+                diagonal[bad]
+            ),
+        });
+    }
+    let mut links = vec![0f32; n * n]; // (I, I)
+    links
+        .par_chunks_mut(BAND * n.max(1))
+        .enumerate()
+        .for_each(|(band, rows)| {
+            let first = band * BAND;
+            let height = rows.len() / n;
+            for j in 0..n {
+                let scale = -1.0 / diagonal[j];
+                for r in 0..height {
+                    let i = first + r;
+                    if i != j {
+                        let (low, high) = (i.min(j), i.max(j));
+                        rows[r * n + j] = (gram[low * n + high] * scale) as f32;
+                    }
+                }
+            }
+        });
+    Ok(links)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rows(rows: &[Vec<u32>], n: usize) -> Csr {
+        Histories::from_rows(rows, n).unwrap().to_csr()
+    }
+
+    #[test]
+    fn user_weights_have_mean_one() {
+        let w = user_weights(&rows(&[vec![0, 1, 2, 3], vec![0], vec![]], 4), 0.5);
+        // n^-½ is 0.5 and 1; their mean is 0.75.
+        assert!((w[0] - 0.5 / 0.75).abs() < 1e-12 && (w[1] - 1.0 / 0.75).abs() < 1e-12);
+        assert_eq!(w[2], 0.0);
+        assert_eq!(
+            user_weights(&rows(&[vec![0], vec![0, 1]], 2), 0.0),
+            [1.0, 1.0]
+        );
+    }
+
+    /// Two items, G = [[2, 1], [1, 1]], ridge 1: P = [[3, 1], [1, 2]]⁻¹ = [[2, −1], [−1, 3]] / 5, so
+    /// B_01 = 1/3 and B_10 = 1/2.
+    #[test]
+    fn two_items_by_hand() {
+        let gram = gram_lower(&rows(&[vec![0, 1], vec![0]], 2), &[1.0, 1.0]);
+        assert_eq!(gram, [2.0, 1.0, 0.0, 1.0]);
+        let b = zero_diagonal_ridge(gram, &[1.0, 1.0], 2).unwrap();
+        assert_eq!(b, [0.0, 1.0 / 3.0, 0.5, 0.0]);
+        assert!(zero_diagonal_ridge(vec![0.0; 4], &[0.0; 2], 2).is_err());
+        assert!(zero_diagonal_ridge(vec![f64::NAN; 4], &[1.0; 2], 2).is_err());
+        assert!(zero_diagonal_ridge(vec![], &[], 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_catalogue_that_does_not_fit_is_refused() {
+        assert!(check_memory(1000, 20_000_000).is_ok());
+        let message = check_memory(1001, 20_000_000).unwrap_err().to_string();
+        assert!(message.contains("1001 items") && message.contains("ruleslim"));
+    }
+
+    proptest! {
+        /// The condition of the optimum: off the diagonal, `(G + R) B` is zero in column j at every
+        /// row but j.
+        #[test]
+        fn solves_the_normal_equations(
+            data in proptest::collection::vec(proptest::collection::btree_set(0u32..9, 0..6), 1..20),
+            reg in 0.1f64..5.0,
+        ) {
+            let n = 9;
+            let rows = rows(&data.into_iter().map(|r| r.into_iter().collect()).collect::<Vec<_>>(), n);
+            let weights = user_weights(&rows, 0.5);
+            let gram = gram_lower(&rows, &weights);
+            let at = |i: usize, j: usize| gram[i.min(j) * n + i.max(j)];
+            let b = zero_diagonal_ridge(gram.clone(), &vec![reg; n], n).unwrap();
+            for j in 0..n {
+                prop_assert_eq!(b[j * n + j], 0.0);
+                for i in (0..n).filter(|&i| i != j) {
+                    let fit: f64 = (0..n)
+                        .map(|k| (at(i, k) + if i == k { reg } else { 0.0 }) * f64::from(b[k * n + j]))
+                        .sum();
+                    prop_assert!((fit - at(i, j)).abs() < 1e-4, "{} {}", fit, at(i, j));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Rows of `K = Σ_u ω_u φ(u) φ(u)ᵀ` over binary features, whole where memory allows it and one by
+//! one where not.
+//!
+//! Features are numbered by falling weight (see [`super::Ranking`]). The first rows are the dearest to
+//! compute and the ones that most targets ask for; the last ones cost next to nothing. So a bounded
+//! memory holds the first rows for good, and the others are computed whenever they are wanted.
+
+use rayon::prelude::*;
+
+/// Rows that are mirrored together, so that writing reads whole cache lines.
+const BAND: usize = 64;
+
+/// Which users have which features, both ways; indices ascend within a row.
+pub(super) struct Incidence {
+    offsets: Vec<usize>, // (U + 1)
+    features: Vec<u32>,
+    user_offsets: Vec<usize>, // (P + 1)
+    users: Vec<u32>,
+    weights: Vec<f64>, // (U)
+}
+
+impl Incidence {
+    /// From the features of each user, ascending, and the users' weights.
+    pub(super) fn new(rows: Vec<Vec<u32>>, weights: Vec<f64>, n_features: usize) -> Self {
+        let mut offsets = vec![0];
+        let mut user_offsets = vec![0; n_features + 1];
+        for row in &rows {
+            offsets.push(offsets[offsets.len() - 1] + row.len());
+            for &f in row {
+                user_offsets[f as usize + 1] += 1;
+            }
+        }
+        for f in 0..n_features {
+            user_offsets[f + 1] += user_offsets[f];
+        }
+        let features: Vec<u32> = rows.into_iter().flatten().collect();
+        let mut users = vec![0; features.len()];
+        let mut next = user_offsets.clone();
+        for (u, range) in offsets.windows(2).enumerate() {
+            for &f in &features[range[0]..range[1]] {
+                users[next[f as usize]] = u as u32;
+                next[f as usize] += 1;
+            }
+        }
+        Self {
+            offsets,
+            features,
+            user_offsets,
+            users,
+            weights,
+        }
+    }
+
+    pub(super) fn n_features(&self) -> usize {
+        self.user_offsets.len() - 1
+    }
+
+    pub(super) fn n_users(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// The users who have a feature, ascending.
+    pub(super) fn users(&self, feature: u32) -> &[u32] {
+        let f = feature as usize;
+        &self.users[self.user_offsets[f]..self.user_offsets[f + 1]]
+    }
+
+    /// The features of a user, ascending.
+    pub(super) fn features(&self, user: u32) -> &[u32] {
+        let u = user as usize;
+        &self.features[self.offsets[u]..self.offsets[u + 1]]
+    }
+
+    pub(super) fn weight(&self, user: u32) -> f64 {
+        self.weights[user as usize]
+    }
+
+    /// `K_ff` of every feature.
+    pub(super) fn diagonal(&self) -> Vec<f64> {
+        (0..self.n_features() as u32)
+            .map(|f| self.users(f).iter().map(|&u| self.weight(u)).sum())
+            .collect()
+    }
+
+    /// Adds row `feature` of K, from column `from` on, to `out` `(P)`.
+    fn add_row(&self, feature: u32, from: u32, out: &mut [f64]) {
+        for &u in self.users(feature) {
+            let weight = self.weight(u);
+            let row = self.features(u);
+            let row = &row[row.partition_point(|&f| f < from)..];
+            for &f in row {
+                out[f as usize] += weight;
+            }
+        }
+    }
+}
+
+/// The rows of K that are held.
+pub(super) enum Gram {
+    /// All of them, row-major `(P, P)`.
+    Whole(Vec<f32>),
+    /// The first ones, as `(column, value)` pairs; all others are computed when wanted.
+    Head(Vec<Vec<(u32, f32)>>),
+}
+
+impl Gram {
+    /// Computes what fits into `budget` bytes.
+    pub(super) fn new(incidence: &Incidence, budget: u64) -> Self {
+        let p = incidence.n_features();
+        if 6 * (p as u64).pow(2) <= budget {
+            return Self::Whole(whole(incidence));
+        }
+        let mut head = Vec::new();
+        let mut left = budget;
+        // Rows are computed in blocks, in parallel, until the memory is used.
+        'fill: for start in (0..p).step_by(4 * BAND) {
+            let block: Vec<Vec<(u32, f32)>> = (start..(start + 4 * BAND).min(p))
+                .into_par_iter()
+                .map_init(
+                    || vec![0.0; p],
+                    |buffer, f| {
+                        incidence.add_row(f as u32, 0, buffer);
+                        drain(buffer)
+                    },
+                )
+                .collect();
+            for row in block {
+                let bytes = (8 * row.len() + 24) as u64;
+                if bytes > left {
+                    break 'fill;
+                }
+                left -= bytes;
+                head.push(row);
+            }
+        }
+        Self::Head(head)
+    }
+
+    /// Writes the columns `wanted` (ascending) of row `feature` to `out`, both `(S)`. `buffer` `(P)`
+    /// is all zeros before and after.
+    pub(super) fn gather(
+        &self,
+        incidence: &Incidence,
+        feature: u32,
+        wanted: &[u32],
+        out: &mut [f32],
+        buffer: &mut [f64],
+    ) {
+        match self {
+            Self::Whole(k) => {
+                let p = incidence.n_features();
+                let row = &k[feature as usize * p..(feature as usize + 1) * p];
+                for (o, &f) in out.iter_mut().zip(wanted) {
+                    *o = row[f as usize];
+                }
+            }
+            Self::Head(head) => match head.get(feature as usize) {
+                Some(row) => {
+                    out.fill(0.0);
+                    let mut row = row.as_slice();
+                    for (o, &f) in out.iter_mut().zip(wanted) {
+                        // Both lists ascend; what lies before is never looked at again.
+                        let at = gallop(row, f);
+                        row = &row[at..];
+                        match row.first() {
+                            Some(&(column, value)) if column == f => *o = value,
+                            Some(_) => {}
+                            None => break,
+                        }
+                    }
+                }
+                None => {
+                    incidence.add_row(feature, 0, buffer);
+                    for (o, &f) in out.iter_mut().zip(wanted) {
+                        *o = buffer[f as usize] as f32;
+                    }
+                    for &u in incidence.users(feature) {
+                        for &f in incidence.features(u) {
+                            buffer[f as usize] = 0.0;
+                        }
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// The first position of `row` whose column is not below `column`, by doubling steps: the next one is
+/// usually near.
+fn gallop(row: &[(u32, f32)], column: u32) -> usize {
+    let mut step = 1;
+    while step < row.len() && row[step].0 < column {
+        step *= 2;
+    }
+    let (from, to) = (step / 2, (step + 1).min(row.len()));
+    from + row[from..to].partition_point(|&(c, _)| c < column)
+}
+
+/// All of K. Only the upper triangle is summed; the lower one is its mirror image.
+fn whole(incidence: &Incidence) -> Vec<f32> {
+    let p = incidence.n_features();
+    let upper: Vec<Vec<f32>> = (0..p)
+        .into_par_iter()
+        .map_init(
+            || vec![0.0; p],
+            |buffer, f| {
+                incidence.add_row(f as u32, f as u32, buffer);
+                let row = buffer[f..].iter().map(|&v| v as f32).collect();
+                buffer[f..].fill(0.0);
+                row
+            },
+        )
+        .collect();
+    let mut k = vec![0.0; p * p];
+    k.par_chunks_mut(BAND * p.max(1))
+        .enumerate()
+        .for_each(|(band, rows)| {
+            let first = band * BAND;
+            for (r, row) in rows.chunks_exact_mut(p).enumerate() {
+                row[first + r..].copy_from_slice(&upper[first + r]);
+            }
+            let height = rows.len() / p;
+            for q in 0..first + height {
+                let from = first.max(q + 1);
+                for i in from..first + height {
+                    rows[(i - first) * p + q] = upper[q][i - q];
+                }
+            }
+        });
+    k
+}
+
+/// The nonzero entries of a buffer, which is all zeros afterwards.
+fn drain(buffer: &mut [f64]) -> Vec<(u32, f32)> {
+    buffer
+        .iter_mut()
+        .enumerate()
+        .filter(|(_, v)| **v != 0.0)
+        .map(|(f, v)| (f as u32, std::mem::take(v) as f32))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// However much memory there is, the numbers are the definition's.
+        #[test]
+        fn every_budget_gives_the_same_rows(
+            rows in proptest::collection::vec(proptest::collection::btree_set(0u32..70, 0..9), 0..20),
+            budget in prop_oneof![Just(0u64), Just(900), Just(1_000_000)],
+            wanted in proptest::collection::btree_set(0u32..70, 0..70),
+        ) {
+            let rows: Vec<Vec<u32>> = rows.into_iter().map(|r| r.into_iter().collect()).collect();
+            let weights: Vec<f64> = (0..rows.len()).map(|u| 0.5 + u as f64).collect();
+            let incidence = Incidence::new(rows.clone(), weights.clone(), 70);
+            let gram = Gram::new(&incidence, budget);
+            let wanted: Vec<u32> = wanted.into_iter().collect();
+            let mut buffer = vec![0.0; 70];
+            for f in 0..70u32 {
+                let mut out = vec![f32::NAN; wanted.len()];
+                gram.gather(&incidence, f, &wanted, &mut out, &mut buffer);
+                for (&q, &value) in wanted.iter().zip(&out) {
+                    let expected: f64 = rows
+                        .iter()
+                        .zip(&weights)
+                        .filter(|(r, _)| r.contains(&f) && r.contains(&q))
+                        .map(|(_, w)| w)
+                        .sum();
+                    prop_assert_eq!(f64::from(value), expected);
+                }
+                prop_assert!(buffer.iter().all(|&v| v == 0.0));
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The rules of the target's own group, with the literal on the target left out.
+//!
+//! "At least one of g without j" is "at least one of g" except for the users who have j and no other
+//! item of g; "at least two" likewise except for those who have j and exactly one other. So their rows
+//! of K are the stored ones less a sum over few users, and no copies of rules are ever stored.
+
+use super::{Engine, UNRANKED};
+
+/// One of the two rules, as it is for the present target.
+pub(super) struct OwnRule {
+    /// Its number among the features that may enter.
+    pub(super) rank: u32,
+    /// Its place among those that were chosen for the target, if it was.
+    pub(super) place: Option<usize>,
+    /// `c_f` of it.
+    pub(super) evidence: f32,
+    /// `K_ff` of it.
+    pub(super) diagonal: f64,
+    row: Vec<f64>, // (P): its row of K
+}
+
+/// The rules of the target's own group.
+pub(super) struct Own {
+    rules: Vec<OwnRule>,
+    spare: Vec<Vec<f64>>,
+    others: Vec<u8>, // (U): how many other items of the group a user has; zeros between uses
+    every: Vec<u32>, // 0..P
+    stored: Vec<f32>, // (P)
+}
+
+impl Own {
+    pub(super) fn new(p: usize, n_users: usize) -> Self {
+        Self {
+            rules: Vec::new(),
+            spare: Vec::new(),
+            others: vec![0; n_users],
+            every: (0..p as u32).collect(),
+            stored: vec![0.0; p],
+        }
+    }
+
+    pub(super) fn rules(&self) -> &[OwnRule] {
+        &self.rules
+    }
+
+    /// Computes the rules' rows for a target. `buffer` `(P)` is zeros before and after.
+    pub(super) fn prepare(&mut self, engine: &Engine<'_>, target: u32, buffer: &mut [f64]) {
+        self.spare.extend(self.rules.drain(..).map(|r| r.row));
+        let (items, ranks) = engine.own_rules(target);
+        if ranks == [None; 2] {
+            return;
+        }
+        let incidence = &engine.incidence;
+        let users_of = |item: u32| engine.targets.users.row(item as usize);
+        for &item in &items {
+            for &u in users_of(item).0 {
+                self.others[u as usize] = self.others[u as usize].saturating_add(1);
+            }
+        }
+        let link = engine.ranking.rank_of[target as usize];
+        for (needed, rank) in ranks.iter().enumerate() {
+            let &Some(rank) = rank else { continue };
+            let mut row = self.spare.pop().unwrap_or_default();
+            engine
+                .gram
+                .gather(incidence, rank, &self.every, &mut self.stored, buffer);
+            row.clear();
+            row.extend(self.stored.iter().map(|&v| f64::from(v)));
+            let mut evidence = 0.0;
+            let (users, values) = users_of(target);
+            for (&u, &x) in users.iter().zip(values) {
+                let weight = incidence.weight(u);
+                let others = usize::from(self.others[u as usize]);
+                if others == needed {
+                    // The rule holds for this user only through the target.
+                    for &f in incidence.features(u) {
+                        row[f as usize] -= weight;
+                    }
+                } else if others > needed {
+                    evidence += weight * f64::from(x);
+                }
+            }
+            // Sums in f32 and corrections in f64 do not cancel to the last bit.
+            row.iter_mut().for_each(|v| *v = v.max(0.0));
+            row[link as usize] = evidence;
+            self.rules.push(OwnRule {
+                rank,
+                place: None,
+                evidence: evidence as f32,
+                diagonal: row[rank as usize],
+                row,
+            });
+        }
+        for &item in &items {
+            for &u in users_of(item).0 {
+                self.others[u as usize] = 0;
+            }
+        }
+        // "At least two" implies "at least one": their common entry is the diagonal of the former.
+        if let [or, two] = self.rules.as_mut_slice() {
+            or.row[two.rank as usize] = two.diagonal;
+            two.row[or.rank as usize] = two.diagonal;
+        }
+    }
+
+    /// Finds the rules among the chosen features.
+    pub(super) fn locate(&mut self, chosen: &[u32]) {
+        for rule in &mut self.rules {
+            debug_assert_ne!(rule.rank, UNRANKED);
+            rule.place = chosen.binary_search(&rule.rank).ok();
+        }
+    }
+
+    /// Writes the row of the chosen feature `s` if it is one of the rules.
+    pub(super) fn fetch(&self, s: usize, chosen: &[u32], row: &mut [f32]) -> bool {
+        let Some(rule) = self.rules.iter().find(|r| r.place == Some(s)) else {
+            return false;
+        };
+        for (o, &f) in row.iter_mut().zip(chosen) {
+            *o = rule.row[f as usize] as f32;
+        }
+        true
+    }
+
+    /// Puts the rules' entries into the row of another feature.
+    pub(super) fn mend(&self, feature: u32, row: &mut [f32]) {
+        for rule in &self.rules {
+            if let Some(place) = rule.place {
+                row[place] = rule.row[feature as usize] as f32;
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What is done of a fit, and how a kill loses little of it.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use limpid_core::{Csr, Result, Run, Tensors};
+
+/// A state is saved when the last one is older than this.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Targets between two looks at the clock.
+const BLOCK: usize = 1024;
+
+/// The targets that are done, in the order of their numbers.
+pub(super) struct Done {
+    rows: Vec<Vec<(u32, f32)>>,
+    n_items: usize,
+    fingerprint: String,
+    saved_at: Instant,
+    saved_rows: usize,
+}
+
+impl Done {
+    /// Goes on from the last checkpoint if it is of the same fit; else from nothing.
+    pub(super) fn resume(n_items: usize, fingerprint: &str, run: &Run<'_>) -> Self {
+        let last = run.checkpoints.as_ref().and_then(|c| c.last());
+        let rows = last
+            .and_then(|state| read(&state, fingerprint).ok())
+            .filter(|rows| rows.len() <= n_items)
+            .unwrap_or_default();
+        Self {
+            saved_rows: rows.len(),
+            rows,
+            n_items,
+            fingerprint: fingerprint.to_owned(),
+            saved_at: Instant::now(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The targets to do next: all at once if nothing is to be kept in between.
+    pub(super) fn next_block(&self, checkpoints: bool) -> Range<usize> {
+        let from = self.rows.len();
+        match checkpoints {
+            true => from..(from + BLOCK).min(self.n_items),
+            false => from..self.n_items,
+        }
+    }
+
+    pub(super) fn extend(&mut self, rows: Vec<Vec<(u32, f32)>>) {
+        self.rows.extend(rows);
+    }
+
+    pub(super) fn save_if_due(&mut self, run: &mut Run<'_>) -> Result<()> {
+        if self.saved_at.elapsed() < INTERVAL {
+            return Ok(());
+        }
+        self.save(run)
+    }
+
+    pub(super) fn save(&mut self, run: &mut Run<'_>) -> Result<()> {
+        let Some(checkpoints) = run.checkpoints.as_mut() else {
+            return Ok(());
+        };
+        if self.rows.len() > self.saved_rows {
+            checkpoints.save(&write(&self.rows, &self.fingerprint)?)?;
+            self.saved_rows = self.rows.len();
+        }
+        self.saved_at = Instant::now();
+        Ok(())
+    }
+
+    /// What became of an interrupted fit.
+    pub(super) fn summary(&self, n_items: usize, run: &Run<'_>) -> String {
+        match run.checkpoints {
+            Some(_) => format!(
+                "{} of {n_items} targets are in the checkpoint; run it again to go on",
+                self.rows.len()
+            ),
+            None => "nothing was kept, because the run has no checkpoints".to_owned(),
+        }
+    }
+
+    pub(super) fn into_rows(self) -> Vec<Vec<(u32, f32)>> {
+        self.rows
+    }
+}
+
+fn write(rows: &[Vec<(u32, f32)>], fingerprint: &str) -> Result<Tensors> {
+    let n_features = rows.iter().flatten().map(|e| e.0 as usize + 1).max();
+    let mut state = Tensors::new();
+    state.put_meta("fingerprint", &fingerprint)?;
+    state.put_meta("features", &n_features.unwrap_or(0))?;
+    let csr = Csr::from_rows(rows.iter().cloned(), n_features.unwrap_or(0))?;
+    state.put_csr("weights", &csr);
+    Ok(state)
+}
+
+fn read(state: &Tensors, fingerprint: &str) -> Result<Vec<Vec<(u32, f32)>>> {
+    let found: String = state.meta("fingerprint")?;
+    if found != fingerprint {
+        return Ok(Vec::new());
+    }
+    let csr = state.csr("weights", state.meta("features")?)?;
+    Ok((0..csr.n_rows())
+        .map(|target| {
+            let (features, weights) = csr.row(target);
+            features
+                .iter()
+                .copied()
+                .zip(weights.iter().copied())
+                .collect()
+        })
+        .collect())
+}

@@ -1,0 +1,115 @@
+//! EASE: dense item-to-item weights in closed form.
+//!
+//! Harald Steck: Embarrassingly Shallow Autoencoders for Sparse Data (WWW 2019),
+//! <https://arxiv.org/abs/1905.03375>. Minimizes `‖X − XB‖² + reg ‖B‖²` subject to `diag(B) = 0`:
+//! `P = (XᵀX + reg I)⁻¹`, `B_ij = −P_ij / P_jj` (equation 8).
+//! Score: `x B`. The zero diagonal keeps an item from explaining itself.
+
+use limpid_core::traits::require;
+use limpid_core::{Artifact, Fit, Result, Run, Tensors, Training};
+use serde::{Deserialize, Serialize};
+
+use crate::closed_form::fit_links;
+use crate::item_links::{ItemLinks, scores_by_item_links};
+use crate::registry::Parameter;
+
+/// Hyper-parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The ridge λ.
+    pub reg: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { reg: 500.0 }
+    }
+}
+
+impl Config {
+    /// What `limpid models` prints.
+    pub(crate) const PARAMETERS: &'static [Parameter] = &[Parameter {
+        name: "reg",
+        range: "above 0",
+        tune: &["100", "200", "500", "1000", "2000"],
+        doc: "ridge λ; more users want more",
+    }];
+}
+
+impl Fit for Config {
+    type Model = Model;
+
+    fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
+        require(
+            self.reg > 0.0 && self.reg.is_finite(),
+            "reg",
+            "above 0",
+            self.reg,
+        )?;
+        let links = fit_links(data.histories, 0.0, self.reg, 0.0, run)?;
+        Ok(Model { links })
+    }
+}
+
+/// The fitted model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    links: ItemLinks, // (I, I), zero diagonal
+}
+
+scores_by_item_links!(Model);
+
+impl Artifact for Model {
+    const KIND: &'static str = "model/ease";
+
+    fn save(&self, out: &mut Tensors) -> Result<()> {
+        self.links.save(out);
+        Ok(())
+    }
+
+    fn load(from: &Tensors) -> Result<Self> {
+        Ok(Self {
+            links: ItemLinks::load(from)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limpid_core::{Catalogue, Histories, Recommender};
+
+    /// Two items that both of two users have: XᵀX = [[2, 2], [2, 2]], reg = 1, so
+    /// P = [[3, −2], [−2, 3]] / 5 and B = [[0, 2/3], [2/3, 0]].
+    #[test]
+    fn two_items_by_hand() {
+        let histories = Histories::from_rows(&[vec![0, 1], vec![0, 1]], 2).unwrap();
+        let catalogue = Catalogue::default();
+        let data = Training {
+            histories: &histories,
+            catalogue: &catalogue,
+        };
+        let model = Config { reg: 1.0 }.fit(&data, &mut Run::seeded(0)).unwrap();
+        let asked = Histories::from_rows(&[vec![0]], 2).unwrap();
+        let scores = model.score(&asked);
+        assert_eq!(scores[[0, 0]], 0.0);
+        assert!((scores[[0, 1]] - 2.0 / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn refuses_a_ridge_that_is_none_and_a_catalogue_that_does_not_fit() {
+        let histories = Histories::from_rows(&[vec![0]], 40_000).unwrap();
+        let catalogue = Catalogue::default();
+        let data = Training {
+            histories: &histories,
+            catalogue: &catalogue,
+        };
+        assert!(Config { reg: 0.0 }.fit(&data, &mut Run::seeded(0)).is_err());
+        let message = Config::default()
+            .fit(&data, &mut Run::seeded(0))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("32000 MB"), "{message}");
+    }
+}

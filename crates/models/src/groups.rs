@@ -1,0 +1,575 @@
+//! Groups: a partition of the items into small sets that the same users have.
+//!
+//! A rule reads well when it speaks of a handful of items that belong together. The partition is
+//! greedy: pairs of near neighbors, most similar first, join their groups while the union is small
+//! enough and as a whole similar enough. It depends on the data alone, not on the order of items,
+//! threads or lines, up to exact ties.
+//!
+//! Similarity is the cosine of item columns. With a `coherence` above 0 it is lowered for items
+//! whose metadata have little in common, so that groups can be named; that costs some accuracy and
+//! is off by default.
+
+use std::collections::BTreeMap;
+
+use limpid_core::{Catalogue, Csr, ItemIdx};
+use rayon::prelude::*;
+
+/// Items that fewer users have stay alone: their neighbors are luck.
+const MIN_SUPPORT: usize = 5;
+
+/// Neighbors of an item that may found a group with it.
+const NEIGHBORS: usize = 40;
+
+/// Pairs below this similarity do not join.
+const MIN_SIMILARITY: f64 = 0.05;
+
+/// The mean similarity between two groups must reach this share of the pair's that joins them.
+const MIN_LINK: f64 = 0.5;
+
+/// The group of an item that is in none.
+const ALONE: u32 = u32::MAX;
+
+/// A partition of the items; groups have two items at least, all other items are alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Groups {
+    members: Vec<Vec<ItemIdx>>,
+    of: Vec<u32>,
+}
+
+impl Groups {
+    /// Groups from their members; an item must not stand in two of them.
+    ///
+    /// `None` where one does, where a group has fewer than two items, or where an item is not below
+    /// `n_items`.
+    #[must_use]
+    pub fn new(mut members: Vec<Vec<ItemIdx>>, n_items: usize) -> Option<Self> {
+        let mut of = vec![ALONE; n_items];
+        for (g, items) in members.iter_mut().enumerate() {
+            items.sort_unstable();
+            if items.len() < 2 {
+                return None;
+            }
+            for item in items.iter() {
+                let place = of.get_mut(item.at())?;
+                if *place != ALONE {
+                    return None;
+                }
+                *place = g as u32;
+            }
+        }
+        Some(Self { members, of })
+    }
+
+    /// No groups: every item is alone.
+    #[must_use]
+    pub fn none(n_items: usize) -> Self {
+        Self {
+            members: Vec::new(),
+            of: vec![ALONE; n_items],
+        }
+    }
+
+    /// Number of groups.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Number of items of the catalogue.
+    #[must_use]
+    pub fn n_items(&self) -> usize {
+        self.of.len()
+    }
+
+    /// The items of a group, ascending; empty for a group that there is not.
+    #[must_use]
+    pub fn members(&self, group: u32) -> &[ItemIdx] {
+        self.members.get(group as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The group of an item, unless it is alone.
+    #[must_use]
+    pub fn of(&self, item: ItemIdx) -> Option<u32> {
+        self.of.get(item.at()).copied().filter(|&g| g != ALONE)
+    }
+
+    /// All groups in the order of their numbers.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[ItemIdx]> {
+        self.members.iter().map(Vec::as_slice)
+    }
+}
+
+/// How items are grouped.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Grouping {
+    /// Items in a group at most.
+    pub size: usize,
+    /// Share of the similarity that is taken away where metadata have nothing in common, in `0..=1`.
+    pub coherence: f64,
+}
+
+/// Groups the items of `rows` `(U, I)`, of which only the pattern counts. Groups are numbered by
+/// falling support (the users of their items together).
+#[must_use]
+pub fn partition(rows: &Csr, grouping: Grouping, catalogue: &Catalogue) -> Groups {
+    let n_items = rows.n_columns();
+    let likeness = Likeness {
+        rows,
+        users: &rows.transpose(),
+        coherence: grouping.coherence,
+        catalogue,
+    };
+    let pairs = likeness.near_pairs();
+    let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
+    order.par_sort_unstable_by(|&x, &y| {
+        let similarity = |p: u32| pairs[p as usize].similarity;
+        similarity(y).total_cmp(&similarity(x)).then(x.cmp(&y))
+    });
+    let similarity = |a: u32, b: u32| {
+        pairs
+            .binary_search_by_key(&(a, b), |p| (p.a, p.b))
+            .map_or_else(|_| likeness.of(a, b), |at| pairs[at].similarity)
+    };
+    let mut group_of: Vec<u32> = (0..n_items as u32).collect();
+    let mut members: Vec<Vec<u32>> = (0..n_items as u32).map(|i| vec![i]).collect();
+    for pair in order.iter().map(|&p| &pairs[p as usize]) {
+        let (x, y) = (group_of[pair.a as usize], group_of[pair.b as usize]);
+        if x == y || members[x as usize].len() + members[y as usize].len() > grouping.size {
+            continue;
+        }
+        let (mut sum, mut n) = (0.0, 0.0);
+        for &a in &members[x as usize] {
+            for &b in &members[y as usize] {
+                sum += similarity(a.min(b), a.max(b));
+                n += 1.0;
+            }
+        }
+        if sum < MIN_LINK * pair.similarity * n {
+            continue;
+        }
+        let joined = std::mem::take(&mut members[y as usize]);
+        for &item in &joined {
+            group_of[item as usize] = x;
+        }
+        members[x as usize].extend(joined);
+    }
+    let support = |items: &[u32]| -> usize {
+        items
+            .iter()
+            .map(|&i| likeness.users.row(i as usize).0.len())
+            .sum()
+    };
+    members.retain(|m| m.len() > 1);
+    members.iter_mut().for_each(|m| m.sort_unstable());
+    members.sort_by_cached_key(|m| (std::cmp::Reverse(support(m)), m.clone()));
+    let mut of = vec![ALONE; n_items];
+    for (g, items) in members.iter().enumerate() {
+        for &item in items {
+            of[item as usize] = g as u32;
+        }
+    }
+    Groups {
+        members: members
+            .into_iter()
+            .map(|m| m.into_iter().map(ItemIdx).collect())
+            .collect(),
+        of,
+    }
+}
+
+struct Pair {
+    a: u32,
+    b: u32,
+    similarity: f64,
+}
+
+struct Likeness<'a> {
+    rows: &'a Csr,  // (U, I)
+    users: &'a Csr, // (I, U)
+    coherence: f64,
+    catalogue: &'a Catalogue,
+}
+
+impl Likeness<'_> {
+    fn support(&self, item: u32) -> usize {
+        self.users.row(item as usize).0.len()
+    }
+
+    fn similarity(&self, a: u32, b: u32, both: u32) -> f64 {
+        let cosine = f64::from(both) / ((self.support(a) * self.support(b)) as f64).sqrt();
+        if self.coherence == 0.0 {
+            return cosine;
+        }
+        let apart = 1.0 - agreement(self.catalogue, ItemIdx(a), ItemIdx(b));
+        cosine * (1.0 - self.coherence * apart)
+    }
+
+    /// The similarity of any two items, by walking their users.
+    fn of(&self, a: u32, b: u32) -> f64 {
+        let (mut x, mut y) = (self.users.row(a as usize).0, self.users.row(b as usize).0);
+        if x.len() > y.len() {
+            std::mem::swap(&mut x, &mut y);
+        }
+        let mut both = 0;
+        for u in x {
+            // What is left of the longer list shrinks, so the search does too.
+            let at = y.partition_point(|v| v < u);
+            y = &y[at..];
+            both += u32::from(y.first() == Some(u));
+        }
+        self.similarity(a, b, both)
+    }
+
+    /// All pairs `a < b` of which one is among the nearest neighbors of the other, ascending.
+    fn near_pairs(&self) -> Vec<Pair> {
+        let n_items = self.rows.n_columns();
+        let mut pairs: Vec<(u32, u32, f64)> = (0..n_items as u32)
+            .into_par_iter()
+            .filter(|&a| self.support(a) >= MIN_SUPPORT)
+            .map_init(
+                || (vec![0u32; n_items], Vec::new()),
+                |(both, touched), a| {
+                    for &u in self.users.row(a as usize).0 {
+                        for &b in self.rows.row(u as usize).0 {
+                            if both[b as usize] == 0 {
+                                touched.push(b);
+                            }
+                            both[b as usize] += 1;
+                        }
+                    }
+                    let mut near: Vec<(u32, f64)> = touched
+                        .iter()
+                        .filter(|&&b| b != a && self.support(b) >= MIN_SUPPORT)
+                        .map(|&b| (b, self.similarity(a, b, both[b as usize])))
+                        .filter(|&(_, s)| s > MIN_SIMILARITY)
+                        .collect();
+                    for b in touched.drain(..) {
+                        both[b as usize] = 0;
+                    }
+                    let order =
+                        |x: &(u32, f64), y: &(u32, f64)| y.1.total_cmp(&x.1).then(x.0.cmp(&y.0));
+                    if near.len() > NEIGHBORS {
+                        near.select_nth_unstable_by(NEIGHBORS - 1, order);
+                        near.truncate(NEIGHBORS);
+                    }
+                    near.into_iter()
+                        .map(|(b, s)| (a.min(b), a.max(b), s))
+                        .collect::<Vec<_>>()
+                },
+            )
+            .flatten_iter()
+            .collect();
+        pairs.par_sort_unstable_by_key(|&(a, b, _)| (a, b));
+        pairs.dedup_by_key(|&mut (a, b, _)| (a, b));
+        pairs
+            .into_iter()
+            .map(|(a, b, similarity)| Pair { a, b, similarity })
+            .collect()
+    }
+}
+
+/// How much of their metadata two items share: the mean over the fields that describe both of the
+/// Jaccard index of their values; 0 where no field does.
+fn agreement(catalogue: &Catalogue, a: ItemIdx, b: ItemIdx) -> f64 {
+    let (mut sum, mut n) = (0.0, 0.0);
+    for field in &catalogue.fields {
+        let of = |item| -> Vec<&str> { field.of(item).map(|(v, _)| v).collect() };
+        let (x, y) = (of(a), of(b));
+        if x.is_empty() || y.is_empty() {
+            continue;
+        }
+        let both = x.iter().filter(|v| y.contains(v)).count();
+        sum += both as f64 / (x.len() + y.len() - both) as f64;
+        n += 1.0;
+    }
+    if n == 0.0 { 0.0 } else { sum / n }
+}
+
+/// A name for a group, read off its metadata: the words that its titles share, a maker, genres and
+/// a period, as far as at least three quarters of the items have them; else its two most popular
+/// titles. It is a label and never an input of a fit.
+#[must_use]
+pub fn name(catalogue: &Catalogue, members: &[ItemIdx]) -> String {
+    let most = (3 * members.len()).div_ceil(4).max(2);
+    let mut facts = Vec::new();
+    if let Some(series) = series(catalogue, members, most) {
+        facts.push(format!("“{series}”"));
+    }
+    facts.extend(shared(catalogue, members, most));
+    if let Some(period) = period(catalogue, members)
+        && !facts.is_empty()
+    {
+        facts.push(period);
+    }
+    if !facts.is_empty() {
+        return facts.join(" · ");
+    }
+    let mut items = members.to_vec();
+    items.sort_by_key(|i| {
+        let count = catalogue.train_counts.get(i.at()).copied().unwrap_or(0);
+        (std::cmp::Reverse(count), catalogue.id(*i).to_owned())
+    });
+    let rest = match items.len() {
+        0..=2 => String::new(),
+        n => format!(" + {}", n - 2),
+    };
+    let titles: Vec<&str> = items.iter().take(2).map(|&i| catalogue.title(i)).collect();
+    format!("{}{rest}", titles.join(" & "))
+}
+
+/// Words that say nothing about what a title is.
+const EMPTY_WORDS: &[&str] = &[
+    "the", "and", "for", "with", "from", "part", "this", "that", "your", "les", "der", "die",
+    "das", "of", "in", "on", "to", "at", "by", "or", "an", "is", "it", "ii", "iii", "iv", "vi",
+    "vii", "viii", "ix", "movie", "film", "story",
+];
+
+/// The longest run of words that stands in at least `most` of the titles, without the year.
+fn series(catalogue: &Catalogue, members: &[ItemIdx], most: usize) -> Option<String> {
+    let titles: Vec<Vec<&str>> = members
+        .iter()
+        .map(|&i| {
+            let title = catalogue.titles.get(i.at()).map_or("", String::as_str);
+            // "Alien (1979)" and "Terminator, The (1984)" both end where the parenthesis opens.
+            let bare = title.split(" (").next().unwrap_or("");
+            bare.split(|c: char| !c.is_alphanumeric() && c != '\'')
+                .filter(|w| !w.is_empty())
+                .collect()
+        })
+        .collect();
+    let fold = |words: &[&str]| -> Vec<String> { words.iter().map(|w| w.to_lowercase()).collect() };
+    let tells = |w: &&str| {
+        w.chars().count() >= 3
+            && !EMPTY_WORDS.contains(&w.to_lowercase().as_str())
+            && w.chars().any(char::is_alphabetic)
+    };
+    let mut best: Option<(usize, String)> = None;
+    for title in &titles {
+        for from in 0..title.len() {
+            for to in from + 1..=title.len() {
+                let run = &title[from..to];
+                // A run opens and closes with a word that tells something.
+                if !(run.first().is_some_and(tells) && run.last().is_some_and(tells)) {
+                    continue;
+                }
+                let folded = fold(run);
+                let with = titles
+                    .iter()
+                    .filter(|t| fold(t).windows(run.len()).any(|w| w == folded))
+                    .count();
+                if with >= most && best.as_ref().is_none_or(|(len, _)| run.len() > *len) {
+                    best = Some((run.len(), run.join(" ")));
+                }
+            }
+        }
+    }
+    best.map(|(_, words)| words)
+}
+
+/// Values of the fields that at least `most` of the items have: per field the rarest two in the
+/// catalogue, because the rarest tell most. Years are left to [`period`].
+fn shared(catalogue: &Catalogue, members: &[ItemIdx], most: usize) -> Vec<String> {
+    let mut out = Vec::new();
+    for field in catalogue.fields.iter().filter(|f| f.name != "year") {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for &item in members {
+            for (value, _) in field.of(item) {
+                *counts.entry(value).or_default() += 1;
+            }
+        }
+        let frequency = |value: &str| {
+            let column = field.values.get(value);
+            let columns = field.of_items.columns().iter();
+            columns.filter(|&&c| Some(c) == column).count()
+        };
+        let mut values: Vec<(usize, &str)> = counts
+            .into_iter()
+            .filter(|&(_, n)| n >= most)
+            .map(|(value, _)| (frequency(value), value))
+            .collect();
+        values.sort_unstable();
+        let two: Vec<&str> = values.into_iter().take(2).map(|(_, v)| v).collect();
+        if !two.is_empty() {
+            out.push(two.join(", "));
+        }
+    }
+    out
+}
+
+/// "1990s" or "1977–1983", where all items have a year and the years span ten at most.
+fn period(catalogue: &Catalogue, members: &[ItemIdx]) -> Option<String> {
+    let years: Vec<i32> = members
+        .iter()
+        .map(|&i| year(catalogue, i))
+        .collect::<Option<_>>()?;
+    let (first, last) = (*years.iter().min()?, *years.iter().max()?);
+    if first == last {
+        Some(first.to_string())
+    } else if first / 10 == last / 10 {
+        Some(format!("{}s", first / 10 * 10))
+    } else if last - first <= 10 {
+        Some(format!("{first}–{last}"))
+    } else {
+        None
+    }
+}
+
+/// The year of an item: of the field `year`, else in the last parentheses of its title.
+fn year(catalogue: &Catalogue, item: ItemIdx) -> Option<i32> {
+    let stated = catalogue
+        .field("year")
+        .and_then(|f| f.of(item).next()?.0.parse().ok());
+    stated.or_else(|| {
+        let title = catalogue.titles.get(item.at())?;
+        let (_, rest) = title.rsplit_once('(')?;
+        let year: i32 = rest.strip_suffix(')')?.parse().ok()?;
+        (1000..3000).contains(&year).then_some(year)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limpid_core::{Field, Histories, Ids};
+    use proptest::prelude::*;
+
+    const PLAIN: Grouping = Grouping {
+        size: 4,
+        coherence: 0.0,
+    };
+
+    fn rows(rows: &[Vec<u32>], n: usize) -> Csr {
+        Histories::from_rows(rows, n).unwrap().to_csr()
+    }
+
+    fn catalogue(titles: &[&str]) -> Catalogue {
+        let ids = (0..titles.len()).map(|i| format!("{i}")).collect();
+        let mut c = Catalogue::of_items(Ids::from_names(ids).unwrap());
+        c.titles = titles.iter().map(|t| (*t).to_owned()).collect();
+        c
+    }
+
+    fn field(name: &str, of: &[&[&str]]) -> Field {
+        let mut values = Ids::new();
+        let rows: Vec<Vec<(u32, f32)>> = of
+            .iter()
+            .map(|vs| vs.iter().map(|v| (values.intern(v), 1.0)).collect())
+            .collect();
+        let of_items = Csr::from_rows(rows, values.len()).unwrap();
+        Field {
+            name: name.into(),
+            values,
+            of_items,
+        }
+    }
+
+    #[test]
+    fn what_is_had_together_stands_together() {
+        // Six users have 0, 1, 2; five have 3, 4; everybody has 5; one user has 6.
+        let mut data = vec![vec![0, 1, 2, 5]; 6];
+        data.extend(vec![vec![3, 4, 5]; 5]);
+        data[0].push(6);
+        let groups = partition(&rows(&data, 8), PLAIN, &Catalogue::default());
+        assert_eq!(groups.of(ItemIdx(0)), groups.of(ItemIdx(2)));
+        assert_eq!(groups.of(ItemIdx(3)), groups.of(ItemIdx(4)));
+        assert_ne!(groups.of(ItemIdx(0)), groups.of(ItemIdx(3)));
+        assert_eq!(groups.of(ItemIdx(6)), None, "one user is too few");
+        assert_eq!(groups.of(ItemIdx(7)), None);
+        assert!(groups.iter().all(|g| (2..=4).contains(&g.len())));
+        let smaller = partition(
+            &rows(&data, 8),
+            Grouping { size: 1, ..PLAIN },
+            &Catalogue::default(),
+        );
+        assert!(smaller.is_empty());
+    }
+
+    #[test]
+    fn coherence_parts_what_metadata_part() {
+        let data = vec![vec![0, 1, 2, 3]; 9];
+        let mut c = catalogue(&["a", "b", "c", "d"]);
+        let by_data = partition(&rows(&data, 4), PLAIN, &c);
+        assert_eq!(by_data.len(), 1);
+        c.fields = vec![field("genre", &[&["war"], &["love"], &["war"], &["love"]])];
+        let coherent = Grouping {
+            coherence: 1.0,
+            ..PLAIN
+        };
+        let groups = partition(&rows(&data, 4), coherent, &c);
+        assert_eq!(groups.len(), 2);
+        assert_eq!(groups.of(ItemIdx(0)), groups.of(ItemIdx(2)));
+    }
+
+    #[test]
+    fn names_come_from_what_is_shared() {
+        let mut c = catalogue(&[
+            "Star Wars (1977)",
+            "Return of the Jedi: Star Wars (1983)",
+            "STAR WARS: Episode V (1980)",
+            "Alien (1979)",
+        ]);
+        let all: Vec<ItemIdx> = (0..4).map(ItemIdx).collect();
+        assert_eq!(name(&c, &all), "“Star Wars” · 1977–1983");
+        c.titles = ["Aladdin (1992)", "Bambi (1942)", "Cars", "Dumbo (1941)"]
+            .map(String::from)
+            .into();
+        c.train_counts = vec![5, 3, 9, 1];
+        assert_eq!(name(&c, &all), "Cars & Aladdin (1992) + 2");
+        c.fields = vec![
+            field(
+                "genre",
+                &[
+                    &["Drama", "War"],
+                    &["War"],
+                    &["War", "Drama"],
+                    &["Drama", "War"],
+                ],
+            ),
+            field("maker", &[&["A"], &["A"], &["B"], &["C"]]),
+        ];
+        assert_eq!(name(&c, &all), "Drama, War");
+        c.titles = vec![
+            "a (1990)".into(),
+            "b (1994)".into(),
+            "c (1999)".into(),
+            "d (1992)".into(),
+        ];
+        assert_eq!(name(&c, &all), "Drama, War · 1990s");
+        assert_eq!(name(&c, &all[..1]), "a (1990)");
+        assert_eq!(name(&Catalogue::default(), &[]), "");
+    }
+
+    #[test]
+    fn groups_that_overlap_are_none() {
+        let (a, b, c) = (ItemIdx(0), ItemIdx(1), ItemIdx(2));
+        assert!(Groups::new(vec![vec![b, a]], 3).is_some());
+        assert!(Groups::new(vec![vec![a, b], vec![b, c]], 3).is_none());
+        assert!(Groups::new(vec![vec![a]], 3).is_none());
+        assert!(Groups::new(vec![vec![a, c]], 2).is_none());
+    }
+
+    proptest! {
+        /// The same items under other numbers give the same groups, as long as nothing ties.
+        #[test]
+        fn is_a_partition_for_any_threads(
+            data in proptest::collection::vec(proptest::collection::btree_set(0u32..20, 0..12), 0..60),
+            size in 2usize..6,
+        ) {
+            let data: Vec<Vec<u32>> = data.into_iter().map(|r| r.into_iter().collect()).collect();
+            let rows = rows(&data, 20);
+            let grouping = Grouping { size, coherence: 0.0 };
+            let groups = partition(&rows, grouping, &Catalogue::default());
+            prop_assert!(groups.iter().all(|g| (2..=size).contains(&g.len())));
+            let members: Vec<Vec<ItemIdx>> = groups.iter().map(<[ItemIdx]>::to_vec).collect();
+            prop_assert_eq!(&Groups::new(members, 20).unwrap(), &groups);
+            let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+            prop_assert_eq!(one.install(|| partition(&rows, grouping, &Catalogue::default())), groups);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! ItemKNN: an item is recommended for the items of the history that are most like it.
+//!
+//! Sarwar, Karypis, Konstan, Riedl: Item-based collaborative filtering recommendation algorithms
+//! (WWW 2001); shrinkage after Bell and Koren (2007).
+//! `sim(i, j) = Σ_u x_ui x_uj / (‖x_i‖ ‖x_j‖ + shrink)`; a target keeps its `k` most similar items,
+//! and `score(u, j) = Σ_{i ∈ u ∩ kNN(j)} x_ui sim(i, j)`.
+
+use limpid_core::traits::require;
+use limpid_core::{Artifact, Csr, Error, Fit, Result, Run, Tensors, Training, hash};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::item_links::{ItemLinks, scores_by_item_links};
+use crate::registry::Parameter;
+
+/// Hyper-parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Neighbors that each target keeps.
+    pub k: usize,
+    /// Added to the denominator of the cosine: pairs seen by few users count less. 0 is the plain
+    /// cosine.
+    pub shrink: f32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            k: 100,
+            shrink: 0.0,
+        }
+    }
+}
+
+impl Config {
+    /// What `limpid models` prints.
+    pub(crate) const PARAMETERS: &'static [Parameter] = &[
+        Parameter {
+            name: "k",
+            range: "1 and more",
+            tune: &["20", "50", "100", "200"],
+            doc: "neighbors that each target keeps",
+        },
+        Parameter {
+            name: "shrink",
+            range: "0 and more",
+            tune: &["0", "10", "50"],
+            doc: "added to the denominator of the cosine; pairs seen by few users count less",
+        },
+    ];
+}
+
+impl Fit for Config {
+    type Model = Model;
+
+    fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
+        require(self.k >= 1, "k", "1 or more", self.k)?;
+        require(
+            self.shrink >= 0.0 && self.shrink.is_finite(),
+            "shrink",
+            "0 or more",
+            self.shrink,
+        )?;
+        let by_user = data.histories.to_csr();
+        let by_item = by_user.transpose();
+        let n_items = by_item.n_rows();
+        let norms: Vec<f64> = (0..n_items)
+            .map(|i| {
+                let (_, values) = by_item.row(i);
+                let squares: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+                squares.sqrt()
+            })
+            .collect();
+        let progress = run.progress;
+        progress.start("neighbors", n_items as u64);
+        let neighbors: Vec<Vec<(u32, f32)>> = (0..n_items)
+            .into_par_iter()
+            .map_init(
+                || Accumulator::new(n_items),
+                |acc, j| {
+                    progress.step(1);
+                    if progress.interrupted() {
+                        return Vec::new();
+                    }
+                    self.neighbors(j, &by_user, &by_item, &norms, acc)
+                },
+            )
+            .collect();
+        if progress.interrupted() {
+            return Err(Error::Interrupted("no model was fitted".to_owned()));
+        }
+        // Found per target, stored per item of the history, which is how scores are added up.
+        let by_target = Csr::from_rows(neighbors, n_items)?;
+        Ok(Model {
+            links: ItemLinks::sparse(by_target.transpose())?,
+        })
+    }
+}
+
+/// Sums over the users of one target, with a list of what was touched.
+struct Accumulator {
+    dot: Vec<f64>, // (I)
+    touched: Vec<u32>,
+}
+
+impl Accumulator {
+    fn new(n_items: usize) -> Self {
+        Self {
+            dot: vec![0.0; n_items],
+            touched: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// The most similar items of target `j` with their similarities. Ties go to the item that more
+    /// users have, then to the hash of the index, so that the order of items decides nothing.
+    fn neighbors(
+        &self,
+        j: usize,
+        by_user: &Csr,
+        by_item: &Csr,
+        norms: &[f64],
+        acc: &mut Accumulator,
+    ) -> Vec<(u32, f32)> {
+        let (users, values) = by_item.row(j);
+        for (&u, &v) in users.iter().zip(values) {
+            let (items, theirs) = by_user.row(u as usize);
+            for (&i, &w) in items.iter().zip(theirs) {
+                if acc.dot[i as usize] == 0.0 {
+                    acc.touched.push(i);
+                }
+                acc.dot[i as usize] += f64::from(v) * f64::from(w);
+            }
+        }
+        let mut similar: Vec<(f64, f64, u32)> = Vec::with_capacity(acc.touched.len());
+        for &i in &acc.touched {
+            let dot = std::mem::take(&mut acc.dot[i as usize]);
+            let norm = norms[i as usize] * norms[j] + f64::from(self.shrink);
+            if i as usize != j && dot != 0.0 && norm > 0.0 {
+                similar.push((dot / norm, norms[i as usize], i));
+            }
+        }
+        acc.touched.clear();
+        let better = |a: &(f64, f64, u32), b: &(f64, f64, u32)| {
+            b.0.total_cmp(&a.0)
+                .then(b.1.total_cmp(&a.1))
+                .then(hash::mix(u64::from(a.2)).cmp(&hash::mix(u64::from(b.2))))
+        };
+        if similar.len() > self.k {
+            similar.select_nth_unstable_by(self.k - 1, better);
+            similar.truncate(self.k);
+        }
+        similar.into_iter().map(|(s, _, i)| (i, s as f32)).collect()
+    }
+}
+
+/// The fitted model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    links: ItemLinks, // (I, I)
+}
+
+scores_by_item_links!(Model);
+
+impl Artifact for Model {
+    const KIND: &'static str = "model/itemknn";
+
+    fn save(&self, out: &mut Tensors) -> Result<()> {
+        self.links.save(out);
+        Ok(())
+    }
+
+    fn load(from: &Tensors) -> Result<Self> {
+        Ok(Self {
+            links: ItemLinks::load(from)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limpid_core::{Catalogue, Histories, Recommender};
+
+    fn fit(config: &Config, rows: &[Vec<u32>], n: usize) -> Model {
+        let histories = Histories::from_rows(rows, n).unwrap();
+        let data = Training {
+            histories: &histories,
+            catalogue: &Catalogue::default(),
+        };
+        config.fit(&data, &mut Run::seeded(0)).unwrap()
+    }
+
+    /// Two users: {0, 1} and {0, 2}. cos(0, 1) = 1 / √(2·1).
+    #[test]
+    fn cosine_by_hand() {
+        let rows = [vec![0, 1], vec![0, 2]];
+        let model = fit(&Config::default(), &rows, 3);
+        let asked = Histories::from_rows(&[vec![1]], 3).unwrap();
+        let scores = model.score(&asked);
+        assert!((scores[[0, 0]] - 0.5f32.sqrt()).abs() < 1e-6);
+        assert_eq!(scores[[0, 1]], 0.0);
+        assert_eq!(scores[[0, 2]], 0.0);
+        let shrunk = fit(&Config { k: 1, shrink: 1.0 }, &rows, 3);
+        let expected = 1.0 / (2f32.sqrt() + 1.0);
+        assert!((shrunk.score(&asked)[[0, 0]] - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn keeps_k_neighbors_per_target() {
+        let rows: Vec<Vec<u32>> = (0..20)
+            .map(|u| (0..10).filter(|i| (u + i) % 3 != 0).collect())
+            .collect();
+        let model = fit(&Config { k: 2, shrink: 0.0 }, &rows, 10);
+        let ItemLinks::Sparse(csr) = &model.links else {
+            unreachable!()
+        };
+        let by_target = csr.transpose();
+        assert!((0..10).all(|j| by_target.row(j).0.len() == 2));
+    }
+}

@@ -1,0 +1,122 @@
+//! Popularity: every user gets the items that most users have.
+//!
+//! The measure that any recommender has to beat, and the honest fallback for a user of whom nothing
+//! is known. It has no latent: there is nothing to edit, and an explanation is one line.
+
+use limpid_core::traits::require;
+use limpid_core::{
+    Artifact, Buffer, Error, Explain, Fit, Histories, History, ItemIdx, Ledger, Mat, Part,
+    PartKind, Recommender, Result, Run, Tensors, Training, Unit,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::registry::Parameter;
+
+/// Hyper-parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Power of the count: 1 is the plain count, 0.5 flattens it, 0 makes all items equal.
+    pub exponent: f32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { exponent: 1.0 }
+    }
+}
+
+impl Config {
+    /// What `limpid models` prints.
+    pub(crate) const PARAMETERS: &'static [Parameter] = &[Parameter {
+        name: "exponent",
+        range: "0 to 4",
+        tune: &[],
+        doc: "power of the count; 1 is the plain count, 0 makes all items equal",
+    }];
+}
+
+impl Fit for Config {
+    type Model = Model;
+
+    fn fit(&self, data: &Training<'_>, _: &mut Run<'_>) -> Result<Model> {
+        require(
+            (0.0..=4.0).contains(&self.exponent),
+            "exponent",
+            "between 0 and 4",
+            self.exponent,
+        )?;
+        let counts = data.histories.item_counts();
+        let scores: Vec<f32> = counts
+            .iter()
+            .map(|&n| {
+                if n == 0 {
+                    0.0
+                } else {
+                    (n as f32).powf(self.exponent)
+                }
+            })
+            .collect();
+        Ok(Model {
+            scores: scores.into(),
+        })
+    }
+}
+
+/// The fitted model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    scores: Buffer<f32>, // (I)
+}
+
+impl Recommender for Model {
+    fn score(&self, users: &Histories) -> Mat {
+        let mut out = Mat::zeros((users.len(), self.scores.len())); // (U, I)
+        for mut row in out.rows_mut() {
+            for (o, &s) in row.iter_mut().zip(self.scores.iter()) {
+                *o = s;
+            }
+        }
+        out
+    }
+
+    fn explainer(&self) -> Option<&dyn Explain> {
+        Some(self)
+    }
+}
+
+impl Explain for Model {
+    fn explain(&self, _: History<'_>, item: ItemIdx) -> Ledger {
+        let value = self.scores.get(item.at()).copied().unwrap_or(0.0);
+        Ledger::of_parts(
+            0.0,
+            vec![Part {
+                unit: Unit::Popularity,
+                kind: PartKind::Popularity,
+                rule: None,
+                cites: Vec::new(),
+                activation: 1.0,
+                effect: value,
+                value,
+                edited_by: None,
+            }],
+        )
+    }
+}
+
+impl Artifact for Model {
+    const KIND: &'static str = "model/popularity";
+
+    fn save(&self, out: &mut Tensors) -> Result<()> {
+        out.put_f32("scores", &[self.scores.len()], self.scores.clone());
+        Ok(())
+    }
+
+    fn load(from: &Tensors) -> Result<Self> {
+        let (shape, scores) = from.f32("scores")?;
+        if shape.len() != 1 {
+            return Err(Error::shape("scores", "one row", format!("{shape:?}")));
+        }
+        Ok(Self { scores })
+    }
+}

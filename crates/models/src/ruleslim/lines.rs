@@ -1,0 +1,112 @@
+//! One line per group: what the links and rules of a group say together, compiled exactly.
+//!
+//! For a target, the value of a group of m items is a table over the 2^m subsets a user may have:
+//! `h(S) = Σ_{i ∈ S} v_i + v_or [|S| ≥ 1] + v_two [|S| ≥ 2]`. The user's line is the shortest rule that
+//! says exactly when `h` has the value it has for him (see [`limpid_core::rules::compile`]).
+//!
+//! NOT in a line only tells cases apart: `h` never falls when an item is added, so the absence of an
+//! item is not a reason for the target.
+
+use limpid_core::rules::compile::{MAX_ITEMS, compile};
+use limpid_core::{Event, History, ItemIdx, Ledger, Part, PartKind, Unit};
+
+use super::Model;
+
+/// Sums of the same weights in another order differ by less.
+const EQUAL: f64 = 1e-9;
+
+/// The ledger of `item` with the parts of each group joined into one line. Groups whose activations are
+/// not those of the user's own items (somebody edited them) stay as they are, part by part: a rule would
+/// not be true of them.
+pub(super) fn lines(
+    model: &Model,
+    features: &[(usize, f32)],
+    user: History<'_>,
+    item: ItemIdx,
+) -> Ledger {
+    let raw = model.ledger_parts(features, user, item);
+    let mut parts: Vec<Part> = Vec::with_capacity(raw.len());
+    let mut of_groups: Vec<(u32, Part)> = Vec::new();
+    for (group, part) in raw {
+        match group {
+            None => parts.push(part),
+            Some(g) => of_groups.push((g, part)),
+        }
+    }
+    of_groups.sort_by_key(|(g, _)| *g);
+    for run in of_groups.chunk_by(|a, b| a.0 == b.0) {
+        match line(model, run[0].0, features, user, item) {
+            Some(line) => parts.push(line),
+            None => parts.extend(run.iter().map(|(_, part)| part.clone())),
+        }
+    }
+    Ledger::of_parts(model.base_of(item), parts)
+}
+
+/// The line of one group, if the activations are the user's own.
+fn line(
+    model: &Model,
+    group: u32,
+    features: &[(usize, f32)],
+    user: History<'_>,
+    item: ItemIdx,
+) -> Option<Part> {
+    let members = model.groups().members(group);
+    let has = |i: &ItemIdx| user.contains(*i);
+    let own: Vec<u32> = members.iter().filter(|i| has(i)).map(|i| i.0).collect();
+    let expected = model.features.active(&own);
+    let (or, two) = (model.features.or_of(group), model.features.two_of(group));
+    let all = members.iter().map(|i| i.0).chain(or).chain(two);
+    for feature in all {
+        let activation = features
+            .binary_search_by_key(&(feature as usize), |&(f, _)| f)
+            .map_or(0.0, |at| features[at].1);
+        let wanted = if expected.contains(&feature) {
+            1.0
+        } else {
+            0.0
+        };
+        if activation != wanted {
+            return None;
+        }
+    }
+    // The user does not have the target (unless he does), so its literal says nothing.
+    let items: Vec<ItemIdx> = members
+        .iter()
+        .copied()
+        .filter(|i| *i != item || has(i))
+        .collect();
+    if items.len() > MAX_ITEMS {
+        return None;
+    }
+    let effect = |feature: u32| f64::from(model.weights.get(feature as usize, item.0));
+    let links: Vec<f64> = items.iter().map(|i| effect(i.0)).collect();
+    let (or, two) = (or.map_or(0.0, effect), two.map_or(0.0, effect));
+    let values: Vec<f64> = (0..1usize << items.len())
+        .map(|subset| {
+            let sum: f64 = (0..items.len())
+                .filter(|b| subset >> b & 1 == 1)
+                .map(|b| links[b])
+                .sum();
+            sum + if subset != 0 { or } else { 0.0 }
+                + if subset.count_ones() > 1 { two } else { 0.0 }
+        })
+        .collect();
+    let pattern = items
+        .iter()
+        .enumerate()
+        .fold(0, |p, (b, i)| p | usize::from(has(i)) << b);
+    let rule = compile(&items, &values, pattern, EQUAL).ok()?;
+    let value = values[pattern] as f32;
+    let cites: Vec<Event> = user.events().filter(|e| items.contains(&e.item)).collect();
+    Some(Part {
+        unit: Unit::Group(group),
+        kind: PartKind::Rule,
+        rule: Some(rule),
+        cites,
+        activation: 1.0,
+        effect: value,
+        value,
+        edited_by: None,
+    })
+}

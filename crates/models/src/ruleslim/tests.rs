@@ -1,0 +1,595 @@
+use limpid_core::hash;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use limpid_core::histories::HistoryArrays;
+use limpid_core::rules::{Operator, Rule};
+use limpid_core::{
+    Catalogue, Checkpoints, Edits, Ids, NoProgress, OwnedHistory, Progress, UserIdx,
+};
+use proptest::prelude::*;
+
+use super::*;
+
+fn fitted(histories: &Histories, config: &Config) -> Model {
+    let catalogue = Catalogue::default();
+    let data = Training {
+        histories,
+        catalogue: &catalogue,
+    };
+    config.fit(&data, &mut Run::seeded(0)).unwrap()
+}
+
+/// Small prices, so that twenty users say something.
+fn keen() -> Config {
+    Config {
+        reg: 0.5,
+        l1: Some(0.2),
+        min_users: Some(2),
+        ..Config::default()
+    }
+}
+
+/// Users of four tastes with overlaps, by a fixed rule.
+fn users(n: u32) -> Histories {
+    let rows: Vec<Vec<u32>> = (0..n)
+        .map(|u| {
+            let taste = u % 4;
+            (0..24)
+                .filter(|&i| {
+                    let at_home = i / 6 == taste;
+                    let luck = hash::mix(u64::from(u * 100 + i)) % 10;
+                    luck < if at_home { 6 } else { 1 }
+                })
+                .collect()
+        })
+        .collect();
+    Histories::from_rows(&rows, 24).unwrap()
+}
+
+/// The problem of one target as it is written, solved slowly: φ^(j) is computed afresh with item j
+/// taken out of every row, and all features enter.
+fn by_definition(model: &Model, rows: &Csr, settings: &Settings, target: u32) -> Vec<f64> {
+    let features = &model.features;
+    let (n, n_items) = (features.len(), features.n_items());
+    let weights = user_weights(rows, 0.5);
+    let mean = rows.values().iter().sum::<f32>() / rows.nnz() as f32;
+    let phi: Vec<Vec<u32>> = (0..rows.n_rows())
+        .map(|u| {
+            let others = rows.row(u).0.iter().copied().filter(|&i| i != target);
+            features.active(&others.collect::<Vec<_>>())
+        })
+        .collect();
+    let mut k = vec![vec![0.0; n]; n];
+    let mut c = vec![0.0; n];
+    for (u, active) in phi.iter().enumerate() {
+        let x = f64::from(rows.get(u, target) / mean);
+        for &f in active {
+            c[f as usize] += weights[u] * x;
+            for &g in active {
+                k[f as usize][g as usize] += weights[u];
+            }
+        }
+    }
+    let mut v = vec![0.0; n];
+    for _ in 0..3000 {
+        for f in 0..n {
+            let (l1, rho) = match f < n_items {
+                true => (settings.l1.link, settings.rho.link),
+                false => (settings.l1.rule, settings.rho.rule),
+            };
+            let rest: f64 = (0..n).filter(|&g| g != f).map(|g| k[f][g] * v[g]).sum();
+            let denominator = k[f][f] + settings.reg + rho * k[f][f];
+            v[f] = ((c[f] - rest - l1) / denominator).max(0.0);
+        }
+    }
+    v
+}
+
+#[test]
+fn weights_are_those_of_the_definition() {
+    let plain = users(30);
+    let values = (0..plain.n_events())
+        .map(|e| 1.0 + (e % 3) as f32)
+        .collect();
+    let weighted = Histories::new(HistoryArrays {
+        offsets: plain.offsets().to_vec(),
+        items: plain.items().to_vec(),
+        values: Some(values),
+        users: (0..30).map(|u| Some(UserIdx(u))).collect(),
+        n_items: 24,
+        ..HistoryArrays::default()
+    })
+    .unwrap();
+    let config = Config {
+        preset: Preset::Accurate,
+        ..keen()
+    };
+    for histories in [plain, weighted] {
+        let rows = histories.to_csr();
+        let model = fitted(&histories, &config);
+        assert!(model.groups().iter().any(|g| g.len() > 2));
+        let settings = config.settings(30);
+        let mut rules = 0;
+        for target in 0..24 {
+            let v = by_definition(&model, &rows, &settings, target);
+            for (f, expected) in v.iter().enumerate() {
+                let found = f64::from(model.weights.get(f, target));
+                assert!(
+                    (found - expected).abs() < 2e-3,
+                    "{f} → {target}: {found} instead of {expected}"
+                );
+                rules += usize::from(f >= 24 && *expected > 0.0);
+            }
+        }
+        assert!(rules > 10, "only {rules} rules have a weight");
+    }
+}
+
+#[test]
+fn few_groups_are_kept_and_their_weights_grow() {
+    let histories = users(60);
+    let all = fitted(
+        &histories,
+        &Config {
+            preset: Preset::Accurate,
+            ..keen()
+        },
+    );
+    let few = fitted(
+        &histories,
+        &Config {
+            groups: Some(2),
+            ..keen()
+        },
+    );
+    let groups = |model: &Model, target: u32| {
+        let kept = (0..model.n_units()).filter(|&f| model.weights.get(f, target) > 0.0);
+        let mut groups: Vec<Option<u32>> = kept.map(|f| model.features.group_of(f)).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups.len()
+    };
+    assert!((0..24).all(|t| groups(&few, t) <= 2));
+    assert!((0..24).any(|t| groups(&all, t) > 2));
+    let points = fitted(
+        &histories,
+        &Config {
+            points: 0.05,
+            ..keen()
+        },
+    );
+    assert!(points.weights.nnz() > 0);
+    for w in points.weights.values() {
+        let steps = w / 0.05;
+        assert!((steps - steps.round()).abs() < 1e-4 && *w > 0.0);
+    }
+}
+
+#[test]
+fn rules_without_the_target_and_lines_by_hand() {
+    // One group {0, 1, 2}; the weights on target 3 and on target 0 are set by hand.
+    let group = vec![ItemIdx(0), ItemIdx(1), ItemIdx(2)];
+    let features = Features::new(Groups::new(vec![group.clone()], 5).unwrap(), |_| true);
+    let weights = Csr::from_rows(
+        [
+            vec![(3, 0.5)],
+            vec![(0, 0.25)],
+            vec![],
+            vec![],
+            vec![(3, 1.0)],
+            vec![(0, 0.5), (3, 0.125)], // at least one
+            vec![(3, 2.0)],             // at least two
+        ],
+        5,
+    )
+    .unwrap();
+    let model = Model {
+        features,
+        weights,
+        base: vec![0.0, 0.0, 0.0, 0.0625, 0.0],
+    };
+    let of = |items: &[u32]| OwnedHistory::of_items(items.iter().map(|&i| ItemIdx(i)).collect());
+    let line = |items: &[u32], target: u32| {
+        let history = of(items);
+        let features = model.features(history.view());
+        model.lines(&features, history.view(), ItemIdx(target))
+    };
+    // Items 0 and 1: 0.5 + 0.125 + 2, and item 2 more would change nothing.
+    let both = line(&[4, 1, 0], 3);
+    assert_eq!((both.score, both.base), (3.6875, 0.0625));
+    assert_eq!(both.parts.len(), 2);
+    assert_eq!(both.parts[0].value, 2.625);
+    assert_eq!(both.parts[0].unit, Unit::Group(0));
+    assert_eq!(
+        both.parts[0].rule,
+        Some(Rule::all([ItemIdx(0), ItemIdx(1)]))
+    );
+    assert_eq!(both.parts[0].cites.len(), 2);
+    assert_eq!(
+        (both.parts[1].unit, both.parts[1].value),
+        (Unit::Link(ItemIdx(4)), 1.0)
+    );
+    // Item 1 alone: 0.125 only as long as no other is there.
+    let one = line(&[1], 3);
+    assert_eq!(
+        one.parts[0].rule,
+        Some(Rule::all([ItemIdx(1)]).and_not([ItemIdx(0), ItemIdx(2)]))
+    );
+    // On target 0 its own literal is not named: 1 gives 0.25 + 0.5.
+    let own = line(&[1, 2], 0);
+    assert_eq!(own.parts[0].value, 0.75);
+    assert_eq!(own.parts[0].rule, Some(Rule::all([ItemIdx(1)])));
+    // Unless the user has it already.
+    let seen = line(&[0, 1], 0);
+    assert_eq!(seen.parts[0].rule, Some(Rule::all([ItemIdx(1)])));
+    assert_eq!(seen.score, 0.75);
+    assert!(line(&[3], 3).parts.is_empty());
+
+    // A group that somebody edited stays in parts; the other group-free part is untouched.
+    let history = of(&[0, 1, 4]);
+    let features = model.features(history.view());
+    let catalogue =
+        Catalogue::of_items(Ids::from_names((0..5).map(|i| format!("{i}")).collect()).unwrap());
+    let edits = Edits::parse(&["g0.two=off"], &catalogue).unwrap();
+    let edited = edits.apply(&features, &|unit| model.resolve(unit)).unwrap();
+    let ledger = model.lines(&edited, history.view(), ItemIdx(3));
+    assert_eq!(ledger.score, 1.6875);
+    let units: Vec<Unit> = ledger.parts.iter().map(|p| p.unit).collect();
+    assert_eq!(
+        units,
+        [
+            Unit::Link(ItemIdx(4)),
+            Unit::Link(ItemIdx(0)),
+            Unit::GroupOr(0)
+        ]
+    );
+    assert_eq!(ledger, model.ledger(&edited, history.view(), ItemIdx(3)));
+}
+
+#[test]
+fn units_are_resolved() {
+    let model = fitted(&users(60), &keen());
+    for index in 0..model.n_units() {
+        assert_eq!(model.resolve(model.unit(index)).unwrap(), [index]);
+    }
+    let g = (0..model.groups().len() as u32)
+        .find(|&g| model.features.two_of(g).is_some())
+        .unwrap();
+    let whole = model.resolve(Unit::Group(g)).unwrap();
+    assert_eq!(whole.len(), model.groups().members(g).len() + 2);
+    for bad in [
+        Unit::Group(99),
+        Unit::GroupTwo(99),
+        Unit::Rule(0),
+        Unit::Link(ItemIdx(24)),
+    ] {
+        let message = model.resolve(bad).unwrap_err().to_string();
+        assert!(message.contains("gN.or"), "{message}");
+    }
+    assert_eq!(model.effect(model.n_units(), ItemIdx(0)), 0.0);
+}
+
+#[test]
+fn saved_and_loaded_it_is_the_same() {
+    let model = fitted(&users(60), &keen());
+    let mut t = Tensors::new();
+    model.save(&mut t).unwrap();
+    assert_eq!(Model::load(&t).unwrap(), model);
+    type Breakage = fn(&mut Tensors);
+    let breakages: [Breakage; 5] = [
+        |t| t.put_u32("groups.items", &[1], vec![0]),
+        |t| t.put_f32("base", &[1], vec![0.0]),
+        |t| t.put_u8("weights.targets", &[0, 3], vec![]),
+        |t| t.put_i64("weights.offsets", &[1], vec![0]),
+        |t| t.put_u8("groups.rules", &[0], vec![]),
+    ];
+    for (at, break_it) in breakages.into_iter().enumerate() {
+        let mut broken = t.clone();
+        break_it(&mut broken);
+        assert!(Model::load(&broken).is_err(), "{at}");
+    }
+}
+
+#[test]
+fn one_thread_or_three_give_the_same_bits() {
+    let histories = users(90);
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| fitted(&histories, &keen()))
+    };
+    assert_eq!(with(1), with(3));
+    // Nor does it matter how much of K is held: without memory its rows are computed when wanted.
+    let catalogue = Catalogue::default();
+    let data = Training {
+        histories: &histories,
+        catalogue: &catalogue,
+    };
+    let mut poor = Run {
+        memory_budget: 2000,
+        ..Run::seeded(0)
+    };
+    assert_eq!(keen().fit(&data, &mut poor).unwrap(), with(1));
+}
+
+#[test]
+fn a_user_of_whom_nothing_is_known_gets_what_is_popular() {
+    let model = fitted(&users(60), &keen());
+    let nobody = Histories::from_rows(&[vec![]], 24).unwrap();
+    let scores = model.score(&nobody);
+    let counts = users(60).item_counts();
+    for (score, count) in scores.row(0).iter().zip(counts) {
+        assert!((score - 1e-3 * count as f32 / 60.0).abs() < 1e-8);
+    }
+    assert!(
+        fitted(&Histories::from_rows(&[], 3).unwrap(), &keen())
+            .weights
+            .nnz()
+            == 0
+    );
+    assert!(fitted(&Histories::from_rows(&[vec![]], 0).unwrap(), &keen()).n_units() == 0);
+}
+
+/// Stops after so many steps, and keeps what is saved.
+#[derive(Default)]
+struct Stop {
+    after: u64,
+    steps: AtomicU64,
+}
+
+impl Progress for Stop {
+    fn start(&self, _: &str, _: u64) {}
+
+    fn step(&self, n: u64) {
+        self.steps.fetch_add(n, Ordering::Relaxed);
+    }
+
+    fn interrupted(&self) -> bool {
+        self.steps.load(Ordering::Relaxed) >= self.after
+    }
+}
+
+#[derive(Default)]
+struct Kept(Mutex<Option<Tensors>>);
+
+impl Checkpoints for Kept {
+    fn last(&self) -> Option<Tensors> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn save(&mut self, state: &Tensors) -> Result<()> {
+        *self.0.lock().unwrap() = Some(state.clone());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_fit_that_is_stopped_goes_on() {
+    // More targets than one block holds, most of them without users.
+    let rows: Vec<Vec<u32>> = users(60)
+        .rows()
+        .map(|r| r.items.iter().map(|i| i.0 * 90).collect())
+        .collect();
+    let histories = Histories::from_rows(&rows, 24 * 90).unwrap();
+    let catalogue = Catalogue::default();
+    let data = Training {
+        histories: &histories,
+        catalogue: &catalogue,
+    };
+    let mut kept = Kept::default();
+    let stop = Stop {
+        after: 1500,
+        ..Stop::default()
+    };
+    let mut run = Run {
+        progress: &stop,
+        checkpoints: Some(&mut kept),
+        ..Run::seeded(0)
+    };
+    let error = keen().fit(&data, &mut run).unwrap_err();
+    assert!(
+        error.to_string().contains("1024 of 2160 targets"),
+        "{error}"
+    );
+    let mut run = Run {
+        progress: &NoProgress,
+        checkpoints: Some(&mut kept),
+        ..Run::seeded(0)
+    };
+    let whole = keen().fit(&data, &mut Run::seeded(0)).unwrap();
+    assert_eq!(keen().fit(&data, &mut run).unwrap(), whole);
+    // A checkpoint of other settings is not gone on from.
+    let other = Config {
+        l1: Some(0.5),
+        ..keen()
+    };
+    let mut run = Run {
+        checkpoints: Some(&mut kept),
+        ..Run::seeded(0)
+    };
+    let fresh = other.fit(&data, &mut Run::seeded(0)).unwrap();
+    assert_eq!(other.fit(&data, &mut run).unwrap(), fresh);
+    assert_ne!(fresh, whole);
+}
+
+#[test]
+fn what_is_out_of_range_is_refused() {
+    let histories = users(20);
+    let catalogue = Catalogue::default();
+    let data = Training {
+        histories: &histories,
+        catalogue: &catalogue,
+    };
+    for (name, bad) in [
+        ("reg", Config { reg: 0.0, ..keen() }),
+        (
+            "rho",
+            Config {
+                rho: f64::NAN,
+                ..keen()
+            },
+        ),
+        (
+            "rho_rule",
+            Config {
+                rho_rule: Some(-1.0),
+                ..keen()
+            },
+        ),
+        (
+            "l1",
+            Config {
+                l1: Some(0.0),
+                ..keen()
+            },
+        ),
+        (
+            "refit",
+            Config {
+                refit: Some(1.5),
+                ..keen()
+            },
+        ),
+        (
+            "user_exponent",
+            Config {
+                user_exponent: 2.0,
+                ..keen()
+            },
+        ),
+        (
+            "group_size",
+            Config {
+                group_size: 0,
+                ..keen()
+            },
+        ),
+        (
+            "min_users",
+            Config {
+                min_users: Some(0),
+                ..keen()
+            },
+        ),
+        (
+            "points",
+            Config {
+                points: -0.1,
+                ..keen()
+            },
+        ),
+        (
+            "coherence",
+            Config {
+                coherence: 1.1,
+                ..keen()
+            },
+        ),
+        (
+            "prior",
+            Config {
+                prior: 1.0,
+                ..keen()
+            },
+        ),
+    ] {
+        let message = bad.fit(&data, &mut Run::seeded(0)).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("{name} must be")), "{message}");
+    }
+    let negative = Histories::new(HistoryArrays {
+        offsets: vec![0, 2],
+        items: vec![ItemIdx(0), ItemIdx(1)],
+        values: Some(vec![1.0, -2.0]),
+        users: vec![None],
+        n_items: 2,
+        ..HistoryArrays::default()
+    })
+    .unwrap();
+    let data = Training {
+        histories: &negative,
+        ..data
+    };
+    let message = keen()
+        .fit(&data, &mut Run::seeded(0))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("-2") && message.contains("above 0"),
+        "{message}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever the data and the history: score = decode(encode) = base + parts = base + lines; every
+    /// line holds for the user and has at most a group's literals; units of a line add up to it.
+    #[test]
+    fn every_score_is_the_sum_of_its_lines(
+        data in proptest::collection::vec(proptest::collection::btree_set(0u32..16, 0..9), 8..40),
+        history in proptest::collection::btree_set(0u32..16, 0..12),
+    ) {
+        let rows: Vec<Vec<u32>> = data.into_iter().map(|r| r.into_iter().collect()).collect();
+        let model = fitted(&Histories::from_rows(&rows, 16).unwrap(), &keen());
+        let row: Vec<u32> = history.iter().copied().collect();
+        let users = Histories::from_rows(&[row], 16).unwrap();
+        let user = users.row(0);
+        let scores = model.score(&users);
+        prop_assert_eq!(&scores, &model.decode(&model.encode(&users)));
+        let features = model.features(user);
+        for item in (0..16).map(ItemIdx) {
+            let score = f64::from(scores[[0, item.at()]]);
+            let ledger = model.explain(user, item);
+            let lines = model.lines(&features, user, item);
+            for told in [&ledger, &lines] {
+                let sum = told.parts.iter().map(|p| f64::from(p.value)).sum::<f64>();
+                prop_assert!((score - f64::from(told.base) - sum).abs() < 1e-6);
+            }
+            prop_assert!(lines.parts.len() <= ledger.parts.len());
+            for part in &lines.parts {
+                let Some(rule) = &part.rule else { continue };
+                prop_assert!(rule.holds(|i| history.contains(&i.0)));
+                prop_assert!(rule.literals.len() <= 4);
+                prop_assert!(!rule.literals.iter().any(|l| l.item == item && !history.contains(&item.0)));
+                prop_assert!(!part.cites.is_empty());
+                // Muting the unit of the line takes exactly its value away.
+                let muted = model.resolve(part.unit).unwrap();
+                let left: Vec<(usize, f32)> =
+                    features.iter().copied().filter(|(f, _)| !muted.contains(f)).collect();
+                let without = f64::from(model.ledger(&left, user, item).score);
+                prop_assert!((score - without - f64::from(part.value)).abs() < 1e-6);
+            }
+        }
+    }
+
+    /// A line says what any user gets: everybody who fulfills its rule has the same value of the group.
+    #[test]
+    fn lines_are_true_of_everybody(
+        data in proptest::collection::vec(proptest::collection::btree_set(0u32..8, 0..7), 12..30),
+        subset in 1usize..256,
+        other in 1usize..256,
+    ) {
+        let rows: Vec<Vec<u32>> = data.into_iter().map(|r| r.into_iter().collect()).collect();
+        let model = fitted(&Histories::from_rows(&rows, 8).unwrap(), &keen());
+        let user = |subset: usize, without: ItemIdx| {
+            let items = (0..8).filter(|i| subset >> i & 1 == 1).map(ItemIdx);
+            OwnedHistory::of_items(items.filter(|&i| i != without).collect())
+        };
+        for item in (0..8).map(ItemIdx) {
+            let (a, b) = (user(subset, item), user(other, item));
+            let lines = |h: &OwnedHistory| model.lines(&model.features(h.view()), h.view(), item);
+            let of_b = lines(&b);
+            for line in lines(&a).parts {
+                let (Some(rule), Unit::Group(_)) = (&line.rule, line.unit) else { continue };
+                prop_assert!(rule.operator != Operator::AtLeast(0));
+                if rule.holds(|i| b.view().contains(i)) {
+                    let value = of_b.parts.iter().find(|p| p.unit == line.unit).map_or(0.0, |p| p.value);
+                    prop_assert!((value - line.value).abs() < 1e-6);
+                }
+            }
+        }
+    }
+}
