@@ -1,0 +1,149 @@
+//! Intervals by the bootstrap over users.
+//!
+//! Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13: users are drawn with
+//! replacement, as many as there are, the mean is taken again, and the interval holds the middle
+//! `level` of the means (percentile interval). It says how much the number would move with other
+//! users of the same kind, not with another split or another seed of the model.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::spread::quantile;
+
+/// How intervals are made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Bootstrap {
+    /// How many times users are drawn; 0 asks for no intervals. Defaults to 1000.
+    pub resamples: usize,
+    /// Governs the draws, and the hash that breaks ties in the lists of list metrics. Defaults to 0.
+    pub seed: u64,
+    /// Share of the means that the interval holds, in (0, 1). Defaults to 0.95.
+    pub level: f64,
+}
+
+impl Default for Bootstrap {
+    fn default() -> Self {
+        Self {
+            resamples: 1000,
+            seed: 0,
+            level: 0.95,
+        }
+    }
+}
+
+impl Bootstrap {
+    /// Refuses a level that is no share.
+    ///
+    /// # Errors
+    /// [`limpid_core::Error::Range`].
+    pub(crate) fn check(&self) -> limpid_core::Result<()> {
+        limpid_core::traits::require(
+            self.level > 0.0 && self.level < 1.0,
+            "the level of an interval",
+            "above 0 and below 1, such as 0.95",
+            self.level,
+        )
+    }
+}
+
+/// From `low` to `high`, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// A stream of random numbers of its own for each piece of work, so that the numbers do not depend on
+/// which thread does it.
+pub(crate) fn stream(seed: u64, at: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(at);
+    rng
+}
+
+/// A number in `0..n`, by multiplication; the bias is below n / 2³².
+pub(crate) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
+    ((u64::from(rng.next_u32()) * n as u64) >> 32) as usize
+}
+
+/// The interval of each of `columns` means; `values` is `(users, columns)` in row-major order.
+/// Nothing without users or resamples.
+pub(crate) fn intervals(values: &[f64], columns: usize, how: &Bootstrap) -> Option<Vec<Interval>> {
+    let users = values.len().checked_div(columns)?;
+    if users == 0 || how.resamples == 0 {
+        return None;
+    }
+    let means: Vec<Vec<f64>> = (0..how.resamples as u64)
+        .into_par_iter()
+        .map(|resample| {
+            let mut rng = stream(how.seed, resample);
+            let mut sums = vec![0.0; columns];
+            for _ in 0..users {
+                let at = below(&mut rng, users) * columns;
+                for (sum, value) in sums.iter_mut().zip(&values[at..at + columns]) {
+                    *sum += value;
+                }
+            }
+            sums.iter_mut().for_each(|sum| *sum /= users as f64);
+            sums
+        })
+        .collect();
+    let tail = (1.0 - how.level) / 2.0;
+    Some(
+        (0..columns)
+            .map(|column| {
+                let mut sorted: Vec<f64> = means.iter().map(|m| m[column]).collect();
+                sorted.sort_by(f64::total_cmp);
+                Interval {
+                    low: quantile(&sorted, tail),
+                    high: quantile(&sorted, 1.0 - tail),
+                }
+            })
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For many users the interval is the mean ± 1.96 standard errors.
+    #[test]
+    fn agrees_with_the_normal_interval() {
+        let n = 2000;
+        let values: Vec<f64> = (0..n).flat_map(|u| [f64::from(u % 2), 3.0]).collect();
+        let found = intervals(&values, 2, &Bootstrap::default()).unwrap();
+        let half = 1.96 * 0.5 / f64::from(n).sqrt();
+        assert!((found[0].low - (0.5 - half)).abs() < 0.15 * half);
+        assert!((found[0].high - (0.5 + half)).abs() < 0.15 * half);
+        assert_eq!((found[1].low, found[1].high), (3.0, 3.0));
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let values: Vec<f64> = (0..300).map(|u| f64::from(u) * 0.37 % 1.0).collect();
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let pool = pool.build().unwrap();
+            pool.install(|| intervals(&values, 3, &Bootstrap::default()))
+        };
+        assert_eq!(with(1), with(3));
+    }
+
+    #[test]
+    fn nothing_to_draw_from() {
+        assert_eq!(intervals(&[], 2, &Bootstrap::default()), None);
+        assert_eq!(intervals(&[], 0, &Bootstrap::default()), None);
+        let none = Bootstrap {
+            resamples: 0,
+            ..Bootstrap::default()
+        };
+        assert_eq!(intervals(&[1.0], 1, &none), None);
+        let bad = Bootstrap { level: 1.0, ..none };
+        assert!(bad.check().is_err() && none.check().is_ok());
+    }
+}

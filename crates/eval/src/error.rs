@@ -1,0 +1,129 @@
+//! What can be refused before anything is measured.
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a measurement was refused; each message names the rule, the value and the mend.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A metric of this name does not exist.
+    #[error("there is no metric '{name}'{suggestion}; the metrics are {known}")]
+    UnknownMetric {
+        /// The name, as written.
+        name: String,
+        /// Either nothing or `; did you mean '…'?`.
+        suggestion: String,
+        /// All names.
+        known: String,
+    },
+    /// The cutoff of a metric is missing, superfluous or no positive number.
+    #[error("cannot read metric '{text}': {rule}; write '{example}'")]
+    Cutoff {
+        /// The metric, as written.
+        text: String,
+        /// The rule.
+        rule: &'static str,
+        /// What follows the rule.
+        example: String,
+    },
+    /// Two tables that must have one row per user have different numbers of rows.
+    #[error(
+        "the {what} has {found} rows, but the input histories have {expected}; row r of each must be the same user"
+    )]
+    Rows {
+        /// Which table.
+        what: &'static str,
+        /// Rows of the input histories.
+        expected: usize,
+        /// Rows of this table.
+        found: usize,
+    },
+    /// Row r of two tables belongs to different users.
+    #[error(
+        "row {row} of the {what} belongs to user {found}, but row {row} of the input histories to user {expected}; order both by the same users"
+    )]
+    Users {
+        /// Which table.
+        what: &'static str,
+        /// The row.
+        row: usize,
+        /// The user of the input histories.
+        expected: u32,
+        /// The user of the other table.
+        found: u32,
+    },
+    /// A table was made for another number of items.
+    #[error(
+        "the {what} has {found} items, but the catalogue has {expected}; use the catalogue that the data came with"
+    )]
+    Items {
+        /// Which table.
+        what: &'static str,
+        /// Items of the catalogue.
+        expected: usize,
+        /// Items of this table.
+        found: usize,
+    },
+    /// No row has both an input and something to be found.
+    #[error(
+        "no user can be measured: none of the {rows} rows has {needed}; check the split and the filters"
+    )]
+    NobodyToMeasure {
+        /// Number of rows.
+        rows: usize,
+        /// What every row lacks.
+        needed: &'static str,
+    },
+    /// No metric was asked for.
+    #[error("no metric was asked for; name one at least, such as 'ndcg@20'")]
+    NoMetric,
+    /// A list that was made elsewhere names an item twice or one that does not exist.
+    #[error("list {row}, position {position}: item {item} {why}")]
+    List {
+        /// The row of the list, from 0.
+        row: usize,
+        /// The position in the list, from 1.
+        position: usize,
+        /// The item's index.
+        item: u32,
+        /// The rule and the mend.
+        why: String,
+    },
+    /// Two results share no user or no metric, so there is nothing to compare.
+    #[error("the two results share no {what}: {mend}")]
+    NothingShared {
+        /// What they do not share.
+        what: &'static str,
+        /// The mend.
+        mend: String,
+    },
+    /// A user stands twice in a result.
+    #[error(
+        "user '{user}' stands twice in result {side}; a paired comparison needs each user once"
+    )]
+    TwiceTheUser {
+        /// The external id.
+        user: String,
+        /// `a` or `b`.
+        side: char,
+    },
+    /// The model gives no ledgers.
+    #[error(
+        "this model does not explain its scores, so its explanations cannot be measured; choose one with a ledger, or attach a dictionary of units to it"
+    )]
+    NoLedger,
+    /// A group number is needed for every item.
+    #[error(
+        "the grouping has {found} entries, but there are {expected} items; give every item its group, and items without one a group of their own"
+    )]
+    Grouping {
+        /// Number of items.
+        expected: usize,
+        /// Number of entries.
+        found: usize,
+    },
+    /// What the vocabulary refuses.
+    #[error(transparent)]
+    Core(#[from] limpid_core::Error),
+}

@@ -1,0 +1,479 @@
+//! Evaluation: a model, a matrix of scores or lists made elsewhere, against what is to be found.
+//!
+//! Users are scored block by block, so that no matrix of all users and items is ever held; within a
+//! block one pass over each row finds its head with the ties, and all metrics are taken from where
+//! the hits stand in it. Values are kept by user and summed in the order of users, so that the number
+//! of threads changes no bit.
+
+use limpid_core::{
+    Histories, ItemIdx, ListMetric, Lists, Mask, Mat, Progress, RankedWithTies, Recommender, Scored,
+};
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+use crate::{
+    Error, Result,
+    bootstrap::intervals,
+    breakdown::{
+        Breakdown, BreakdownBy, PartSums, THIRDS, count_thirds, cover_thirds, quartiles, thirds,
+    },
+    metrics::{HitProfile, ListMeasure, Metric, MetricAt, UserMeasure},
+    protocol::Protocol,
+    report::{AbsentMetric, MetricReport, PerUser, Report, why_absent},
+};
+
+/// Scores that a block may hold: 512 rows of a small catalogue, fewer of a large one.
+const BLOCK_SCORES: usize = 1 << 25;
+
+/// Rows whose rankings are measured at once where the scores are already there.
+const BLOCK_LISTS: usize = 8192;
+
+/// Rows of a block; it depends on the catalogue alone, so that results do not depend on the machine.
+pub(crate) fn block_rows(n_items: usize) -> usize {
+    (BLOCK_SCORES / n_items.max(1)).clamp(8, 512)
+}
+
+/// Measures a model.
+///
+/// # Errors
+/// Where the tables of the protocol do not belong together, nobody has anything to be found, the
+/// model's scores have another shape than `(users, items)`, or the user asked to stop.
+pub fn evaluate(
+    model: &dyn Recommender,
+    protocol: &Protocol<'_>,
+    progress: &dyn Progress,
+) -> Result<Report> {
+    let mut measurement = Measurement::new(protocol)?;
+    let rows = measurement.rows.clone();
+    progress.start("evaluating", rows.len() as u64);
+    for block in rows.chunks(block_rows(protocol.catalogue.len())) {
+        if progress.interrupted() {
+            return Err(limpid_core::Error::Interrupted("nothing was measured".to_owned()).into());
+        }
+        let scores = score_rows(model, protocol.input, block)?;
+        let of_row = |at: usize| Row::Scores(scores.view(), at);
+        measurement.add_block(block, of_row);
+        progress.step(block.len() as u64);
+    }
+    Ok(measurement.finish())
+}
+
+/// Measures scores that are already there: `(rows, items)`, row r for row r of the input.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_scores(scores: &Mat, protocol: &Protocol<'_>) -> Result<Report> {
+    let mut measurement = Measurement::new(protocol)?;
+    check_shape(scores, protocol.input.len(), protocol.catalogue.len())?;
+    let rows = measurement.rows.clone();
+    for block in rows.chunks(BLOCK_LISTS) {
+        measurement.add_block(block, |at| Row::Scores(scores.view(), block[at]));
+    }
+    Ok(measurement.finish())
+}
+
+/// Measures lists that were made elsewhere, best first, list r for row r of the input.
+///
+/// Entries that the protocol masks are left out and counted, so that lists with and without seen
+/// items are measured alike.
+///
+/// # Errors
+/// As [`evaluate`], and where a list names an item twice or one that is not of the catalogue.
+pub fn evaluate_lists(lists: &[Vec<ItemIdx>], protocol: &Protocol<'_>) -> Result<Report> {
+    let mut measurement = Measurement::new(protocol)?;
+    if lists.len() != protocol.input.len() {
+        return Err(Error::Rows {
+            what: "table of lists",
+            expected: protocol.input.len(),
+            found: lists.len(),
+        });
+    }
+    check_lists(lists, protocol.catalogue.len())?;
+    let rows = measurement.rows.clone();
+    for block in rows.chunks(BLOCK_LISTS) {
+        measurement.add_block(block, |at| Row::List(&lists[block[at]]));
+    }
+    Ok(measurement.finish())
+}
+
+fn check_lists(lists: &[Vec<ItemIdx>], n_items: usize) -> Result<()> {
+    let mut last_seen = vec![usize::MAX; n_items];
+    for (row, list) in lists.iter().enumerate() {
+        for (at, &item) in list.iter().enumerate() {
+            let refuse = |why: String| Error::List {
+                row,
+                position: at + 1,
+                item: item.0,
+                why,
+            };
+            let seen = last_seen.get_mut(item.at()).ok_or_else(|| {
+                refuse(format!(
+                    "is not of the catalogue, which has {n_items} items; leave it out"
+                ))
+            })?;
+            if *seen == row {
+                return Err(refuse(
+                    "stands twice in the list; keep its best place".into(),
+                ));
+            }
+            *seen = row;
+        }
+    }
+    Ok(())
+}
+
+fn check_shape(scores: &Mat, rows: usize, items: usize) -> Result<()> {
+    if scores.dim() == (rows, items) {
+        Ok(())
+    } else {
+        Err(limpid_core::Error::shape(
+            "scores (users, items)",
+            format!("({rows}, {items})"),
+            format!("{:?}", scores.dim()),
+        )
+        .into())
+    }
+}
+
+/// The scores of some rows of the histories, in their order.
+pub(crate) fn score_rows(
+    model: &dyn Recommender,
+    histories: &Histories,
+    rows: &[usize],
+) -> Result<Mat> {
+    let block = match (rows.first(), rows.last()) {
+        (Some(&first), Some(&last)) if last - first + 1 == rows.len() => {
+            histories.slice(first, last + 1)
+        }
+        _ => Histories::from_histories(
+            rows.iter().map(|&row| histories.row(row)),
+            histories.n_items(),
+        )?,
+    };
+    let scores = model.score(&block);
+    check_shape(&scores, rows.len(), histories.n_items())?;
+    Ok(scores)
+}
+
+/// What ranks the items of one user.
+#[derive(Clone, Copy)]
+enum Row<'a> {
+    /// A row of a matrix of scores.
+    Scores(ArrayView2<'a, f32>, usize),
+    /// A list without scores.
+    List(&'a [ItemIdx]),
+}
+
+/// What is known of one user once measured.
+struct OfUser {
+    /// `(1 + parts by popularity, user metrics)`: all targets first.
+    values: Vec<f64>,
+    targets_by_third: [usize; 3],
+    n_targets: usize,
+    n_untrained: usize,
+    n_masked: usize,
+    n_masked_listed: usize,
+    list: Vec<Scored>,
+}
+
+/// A measurement under way.
+struct Measurement<'a> {
+    protocol: &'a Protocol<'a>,
+    /// Rows that have something to be found.
+    rows: Vec<usize>,
+    user_metrics: Vec<(UserMeasure, usize)>,
+    list_metrics: Vec<(ListMeasure, usize)>,
+    /// How deep rankings must go.
+    depth: usize,
+    /// How long the lists for list metrics must be.
+    list_depth: usize,
+    tie_breaks: Vec<u64>,
+    thirds: Option<Vec<u8>>,
+    by_third: [PartSums; 3],
+    /// `(users, user metrics)`.
+    values: Vec<f64>,
+    targets: Vec<usize>,
+    lists: Lists,
+    n_untrained: usize,
+    n_masked: usize,
+    n_masked_listed: usize,
+}
+
+/// Memory that a thread uses again for every row.
+struct Scratch {
+    mask: Mask,
+    /// The items to be found, as a set and as a list.
+    wanted: Mask,
+    truth: Vec<ItemIdx>,
+    hits: HitProfile,
+}
+
+impl<'a> Measurement<'a> {
+    fn new(protocol: &'a Protocol<'a>) -> Result<Self> {
+        protocol.check()?;
+        let target = protocol.target;
+        let rows: Vec<usize> = (0..target.len())
+            .filter(|&row| protocol.has_truth(row))
+            .collect();
+        if rows.is_empty() {
+            return Err(Error::NobodyToMeasure {
+                rows: target.len(),
+                needed: "an item to be found",
+            });
+        }
+        let (mut user_metrics, mut list_metrics) = (Vec::new(), Vec::new());
+        for at in &protocol.metrics {
+            match at.metric {
+                Metric::User(measure) => user_metrics.push((measure, at.k)),
+                Metric::Lists(measure) => list_metrics.push((measure, at.k)),
+            }
+        }
+        let n_items = protocol.catalogue.len();
+        let list_depth = list_metrics.iter().map(|m| m.1).max().unwrap_or(0);
+        let depth = user_metrics
+            .iter()
+            .map(|&(measure, k)| match measure {
+                UserMeasure::Auc => n_items,
+                _ => k,
+            })
+            .fold(list_depth, usize::max)
+            .min(n_items);
+        Ok(Self {
+            rows,
+            depth,
+            list_depth,
+            tie_breaks: if list_metrics.is_empty() {
+                Vec::new()
+            } else {
+                protocol.catalogue.tie_breaks(protocol.bootstrap.seed)
+            },
+            thirds: thirds(protocol.catalogue)
+                .filter(|_| protocol.breakdowns && !user_metrics.is_empty()),
+            by_third: Default::default(),
+            values: Vec::new(),
+            targets: Vec::new(),
+            lists: Lists::default(),
+            n_untrained: 0,
+            n_masked: 0,
+            n_masked_listed: 0,
+            user_metrics,
+            list_metrics,
+            protocol,
+        })
+    }
+
+    /// Measures some rows; `of_row(at)` is what ranks the items of row `block[at]`.
+    fn add_block<'s>(&mut self, block: &[usize], of_row: impl Fn(usize) -> Row<'s> + Sync) {
+        let n_items = self.protocol.catalogue.len();
+        let this = &*self;
+        let of_users: Vec<OfUser> = (0..block.len())
+            .into_par_iter()
+            .map_init(
+                || Scratch {
+                    mask: Mask::none(n_items),
+                    wanted: Mask::none(n_items),
+                    truth: Vec::new(),
+                    hits: HitProfile::default(),
+                },
+                |scratch, at| this.measure(block[at], of_row(at), scratch),
+            )
+            .collect();
+        let n = self.user_metrics.len();
+        for user in of_users {
+            self.values.extend_from_slice(&user.values[..n]);
+            self.targets.push(user.n_targets);
+            self.n_untrained += user.n_untrained;
+            self.n_masked += user.n_masked;
+            self.n_masked_listed += user.n_masked_listed;
+            if self.list_depth > 0 {
+                self.lists.lists.push(user.list);
+            }
+            for (third, part) in self.by_third.iter_mut().enumerate() {
+                let n_targets = user.targets_by_third[third];
+                if n_targets > 0 {
+                    part.add(n_targets, &user.values[(third + 1) * n..(third + 2) * n]);
+                }
+            }
+        }
+    }
+
+    fn measure(&self, row: usize, ranking: Row<'_>, scratch: &mut Scratch) -> OfUser {
+        let protocol = self.protocol;
+        let Scratch {
+            mask,
+            wanted,
+            truth,
+            hits,
+        } = scratch;
+        protocol.hide(mask, row);
+        protocol.truth(row, wanted, truth);
+        let mut n_masked_listed = 0;
+        let ranked = match ranking {
+            Row::Scores(scores, at) => match scores.row(at).as_slice() {
+                Some(scores) => RankedWithTies::new(scores, mask, self.depth),
+                None => RankedWithTies::new(&scores.row(at).to_vec(), mask, self.depth),
+            },
+            Row::List(list) => {
+                let kept: Vec<ItemIdx> = list.iter().copied().filter(|&i| !mask.hides(i)).collect();
+                n_masked_listed = list.len() - kept.len();
+                RankedWithTies::strict(kept, mask.n_candidates())
+            }
+        };
+        let is_hit = |item: ItemIdx| wanted.hides(item);
+        let mut values = Vec::with_capacity(self.user_metrics.len() * 4);
+        let mut add_values = |hits: &HitProfile| {
+            values.extend(self.user_metrics.iter().map(|(m, k)| m.of(hits, *k)));
+        };
+        hits.fill(&ranked, truth.len(), is_hit);
+        add_values(hits);
+        let mut targets_by_third = [0; 3];
+        if let Some(thirds) = &self.thirds {
+            targets_by_third = count_thirds(truth, thirds);
+            for (third, &n_targets) in targets_by_third.iter().enumerate() {
+                let of_third = |i: ItemIdx| usize::from(thirds[i.at()]) == third && is_hit(i);
+                hits.fill(&ranked, n_targets, of_third);
+                add_values(hits);
+            }
+        }
+        let catalogue = protocol.catalogue;
+        OfUser {
+            values,
+            targets_by_third,
+            n_targets: truth.len(),
+            n_untrained: truth.iter().filter(|&&i| !catalogue.is_trained(i)).count(),
+            n_masked: truth.iter().filter(|&&i| mask.hides(i)).count(),
+            n_masked_listed,
+            list: if self.list_depth > 0 {
+                self.list(&ranked, ranking)
+            } else {
+                Vec::new()
+            },
+        }
+    }
+
+    /// The head of a ranking as people would see it: ties broken by hash.
+    fn list(&self, ranked: &RankedWithTies, ranking: Row<'_>) -> Vec<Scored> {
+        let mut list = Vec::with_capacity(self.list_depth);
+        for group in ranked.groups() {
+            if list.len() >= self.list_depth {
+                break;
+            }
+            let mut items = ranked.items[group].to_vec();
+            items.sort_by_key(|i| (self.tie_breaks[i.at()], *i));
+            for item in items.into_iter().take(self.list_depth - list.len()) {
+                let score = match ranking {
+                    Row::Scores(scores, at) => scores[(at, item.at())],
+                    Row::List(_) => -(list.len() as f32),
+                };
+                list.push(Scored { item, score });
+            }
+        }
+        list
+    }
+
+    fn finish(self) -> Report {
+        let protocol = self.protocol;
+        let user_metrics: Vec<MetricAt> = protocol
+            .metrics
+            .iter()
+            .copied()
+            .filter(|m| matches!(m.metric, Metric::User(_)))
+            .collect();
+        let breakdowns = self.breakdowns(&user_metrics);
+        let n_users = self.rows.len();
+        let per_user = PerUser {
+            metrics: user_metrics,
+            users: self.rows.iter().map(|&row| protocol.key(row)).collect(),
+            rows: self.rows.iter().map(|&row| row as u32).collect(),
+            values: self.values,
+        };
+        let means = per_user.means();
+        let intervals = intervals(&per_user.values, means.len(), &protocol.bootstrap);
+        let (mut metrics, mut absent) = (Vec::new(), Vec::new());
+        let (mut next_user, mut next_list) = (0, 0);
+        for &metric in &protocol.metrics {
+            let (value, interval) = match metric.metric {
+                Metric::User(_) => {
+                    next_user += 1;
+                    let interval = intervals.as_ref().map(|i| i[next_user - 1]);
+                    (means[next_user - 1], interval)
+                }
+                Metric::Lists(_) => {
+                    let (measure, k) = self.list_metrics[next_list];
+                    next_list += 1;
+                    (measure.over(&self.lists, protocol.catalogue, k), None)
+                }
+            };
+            if value.is_finite() {
+                metrics.push(MetricReport {
+                    metric,
+                    value,
+                    interval,
+                    n_users,
+                });
+            } else {
+                absent.push(AbsentMetric {
+                    metric,
+                    why: why_absent(metric.metric).to_owned(),
+                });
+            }
+        }
+        Report {
+            n_users,
+            n_skipped: protocol.input.len() - n_users,
+            n_items: protocol.catalogue.len(),
+            n_targets: self.targets.iter().sum(),
+            n_untrained_targets: self.n_untrained,
+            n_masked_targets: self.n_masked,
+            n_masked_listed: self.n_masked_listed,
+            masks: protocol.masks_in_words(),
+            bootstrap: protocol.bootstrap,
+            metrics,
+            absent,
+            breakdowns,
+            per_user,
+        }
+    }
+
+    fn breakdowns(&self, user_metrics: &[MetricAt]) -> Vec<Breakdown> {
+        if !self.protocol.breakdowns || user_metrics.is_empty() {
+            return Vec::new();
+        }
+        let n = user_metrics.len();
+        let lengths: Vec<u32> = self
+            .rows
+            .iter()
+            .map(|&row| self.protocol.input.row(row).len() as u32)
+            .collect();
+        let mut by_activity = vec![PartSums::default(); 4];
+        for (at, quartile) in quartiles(&lengths).into_iter().enumerate() {
+            let part = &mut by_activity[usize::from(quartile)];
+            part.covers(lengths[at]);
+            part.add(self.targets[at], &self.values[at * n..(at + 1) * n]);
+        }
+        let quartile_rows = by_activity
+            .into_iter()
+            .enumerate()
+            .filter_map(|(at, part)| part.row(format!("quartile {}", at + 1)))
+            .collect();
+        let mut breakdowns = vec![(BreakdownBy::UserActivity, quartile_rows)];
+        if let Some(thirds) = &self.thirds {
+            let mut by_third = self.by_third.clone();
+            cover_thirds(&mut by_third, thirds, self.protocol.catalogue);
+            let rows = by_third
+                .into_iter()
+                .zip(THIRDS)
+                .filter_map(|(part, name)| part.row(name.to_owned()))
+                .collect();
+            breakdowns.push((BreakdownBy::ItemPopularity, rows));
+        }
+        breakdowns
+            .into_iter()
+            .map(|(by, rows)| Breakdown {
+                by,
+                metrics: user_metrics.to_vec(),
+                rows,
+            })
+            .collect()
+    }
+}

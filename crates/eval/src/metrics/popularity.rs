@@ -1,0 +1,68 @@
+//! How well known the recommended items are: novelty and average popularity.
+
+use limpid_core::{Catalogue, Lists};
+
+/// `novelty@k`: the mean self-information `−log₂(c_i / U)` of the listed items in bits, with c_i the
+/// number of training users of item i and U of all training users; the mean is taken within each
+/// list, then over lists that are not empty.
+///
+/// Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems", PNAS 2010.
+/// An item that nobody has counts as if one user had it. Not defined (NaN) without training counts
+/// or where nothing is listed.
+#[must_use]
+pub fn novelty(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
+    let users = catalogue.n_train_users as f64;
+    if catalogue.train_counts.iter().all(|&c| c == 0) || catalogue.n_train_users == 0 {
+        return f64::NAN;
+    }
+    mean_of_lists(lists, k, |item| {
+        let count = catalogue.train_counts.get(item).copied().unwrap_or(0);
+        -(f64::from(count.max(1)) / users).log2()
+    })
+}
+
+/// `averagepopularity@k`: the mean number of training users of the listed items, within each list and
+/// then over lists that are not empty. Unit: users. Not defined (NaN) without training counts or
+/// where nothing is listed.
+#[must_use]
+pub fn average_popularity(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
+    if catalogue.train_counts.iter().all(|&c| c == 0) {
+        return f64::NAN;
+    }
+    mean_of_lists(lists, k, |item| {
+        f64::from(catalogue.train_counts.get(item).copied().unwrap_or(0))
+    })
+}
+
+fn mean_of_lists(lists: &Lists, k: usize, value: impl Fn(usize) -> f64) -> f64 {
+    let (mut sum, mut n) = (0.0, 0usize);
+    for list in &lists.lists {
+        let head = &list[..k.min(list.len())];
+        if !head.is_empty() {
+            let total: f64 = head.iter().map(|s| value(s.item.at())).sum();
+            sum += total / head.len() as f64;
+            n += 1;
+        }
+    }
+    sum / n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::testing::{catalogue, lists};
+
+    #[test]
+    fn by_hand() {
+        let mut c = catalogue(3);
+        c.train_counts = vec![8, 2, 0];
+        c.n_train_users = 8;
+        let l = lists(&[&[0, 1], &[2], &[]]);
+        // (0 + 2) / 2 bits and 3 bits; (8 + 2) / 2 users and none.
+        assert_eq!(novelty(&l, &c, 2), 2.0);
+        assert_eq!(novelty(&l, &c, 1), 1.5);
+        assert_eq!(average_popularity(&l, &c, 2), 2.5);
+        assert!(novelty(&lists(&[&[]]), &c, 2).is_nan());
+        assert!(average_popularity(&l, &catalogue(3), 2).is_nan());
+    }
+}

@@ -1,0 +1,95 @@
+//! How the recommendations of all users spread over the catalogue: coverage, Gini index, entropy.
+
+use limpid_core::{Catalogue, Lists};
+
+/// How often each item stands within the first `k` of a list `(items)`.
+fn exposures(lists: &Lists, catalogue: &Catalogue, k: usize) -> Vec<u64> {
+    let mut counts = vec![0u64; catalogue.len()];
+    for list in &lists.lists {
+        for scored in list.iter().take(k) {
+            if let Some(count) = counts.get_mut(scored.item.at()) {
+                *count += 1;
+            }
+        }
+    }
+    counts
+}
+
+/// `itemcoverage@k = items that stand in at least one list ÷ items of the catalogue`, in `[0, 1]`;
+/// larger is more varied. Not defined (NaN) for an empty catalogue.
+#[must_use]
+pub fn item_coverage(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
+    let shown = exposures(lists, catalogue, k)
+        .iter()
+        .filter(|&&n| n > 0)
+        .count();
+    shown as f64 / catalogue.len() as f64
+}
+
+/// `giniindex@k = Σ_i (2i − n − 1) c_i ÷ (n Σ_i c_i)`, with c_1 ≤ … ≤ c_n how often each of the n
+/// items of the catalogue is listed; in `[0, 1)`. 0: all items equally often; near 1: few items get
+/// everything. Not defined (NaN) where nothing is listed.
+#[must_use]
+pub fn gini_index(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
+    let mut counts = exposures(lists, catalogue, k);
+    counts.sort_unstable();
+    let n = counts.len() as f64;
+    let total: f64 = counts.iter().map(|&c| c as f64).sum();
+    let weighted: f64 = counts
+        .iter()
+        .enumerate()
+        .map(|(at, &c)| (2.0 * (at as f64 + 1.0) - n - 1.0) * c as f64)
+        .sum();
+    weighted / (n * total)
+}
+
+/// `entropy@k = −Σ_i p_i log₂ p_i` in bits, with p_i the share of item i in all listed places (the
+/// Shannon entropy); in `[0, log₂ n]`, larger is more varied. Not defined (NaN) where nothing is
+/// listed.
+#[must_use]
+pub fn entropy(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
+    let counts = exposures(lists, catalogue, k);
+    let total: u64 = counts.iter().sum();
+    if total == 0 {
+        return f64::NAN;
+    }
+    let bits: f64 = counts
+        .iter()
+        .filter(|&&c| c > 0)
+        .map(|&c| {
+            let p = c as f64 / total as f64;
+            -p * p.log2()
+        })
+        .sum();
+    // One item alone gives −0.
+    bits.max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::testing::{catalogue, lists};
+
+    /// Four items; item 0 is listed twice, item 1 once, item 2 once.
+    #[test]
+    fn by_hand() {
+        let c = catalogue(4);
+        let l = lists(&[&[0, 1], &[0, 2]]);
+        assert_eq!(item_coverage(&l, &c, 2), 0.75);
+        assert_eq!(item_coverage(&l, &c, 1), 0.25);
+        // Counts 0 1 1 2: (−3·0 − 1·1 + 1·1 + 3·2) / (4 · 4).
+        assert_eq!(gini_index(&l, &c, 2), 0.375);
+        assert_eq!(entropy(&l, &c, 2), 1.5);
+        assert_eq!(entropy(&l, &c, 1), 0.0);
+        let even = lists(&[&[0, 1], &[2, 3]]);
+        assert_eq!(gini_index(&even, &c, 2), 0.0);
+        assert_eq!(entropy(&even, &c, 2), 2.0);
+    }
+
+    #[test]
+    fn nothing_listed_is_not_defined() {
+        let (c, l) = (catalogue(2), lists(&[&[]]));
+        assert_eq!(item_coverage(&l, &c, 3), 0.0);
+        assert!(gini_index(&l, &c, 3).is_nan() && entropy(&l, &c, 3).is_nan());
+    }
+}
