@@ -1,1 +1,68 @@
-//! Placeholder.
+//! A recommender that people can read, question and steer.
+//!
+//! Every score is an exact sum of named evidence, a [ledger](limpid_core::Ledger). From that one
+//! idea follow *why*, *why not*, *steer* and *check*, for every model. This crate puts the pieces
+//! together: data in, a fitted model, a saved folder, and the [`Advisor`] that answers questions in
+//! the user's own ids.
+//!
+//! ```
+//! use limpid::{Advisor, Filter, Prepared, SplitFrom, Who, train};
+//! use limpid::core::{Edits, NoProgress};
+//! use limpid::models::Config;
+//!
+//! # fn main() -> limpid::Result<()> {
+//! let prepared = Prepared::synthetic(&limpid::data::synthetic::Config::default(),
+//!     &SplitFrom::Spec("ratio:70/10/20@7".parse()?))?;
+//! let config = Config::named("ease")?.set(&["reg=200"])?;
+//! let advisor = train(prepared, &config, 1, &NoProgress)?;
+//!
+//! let somebody = advisor.catalogue.users.name(0).to_owned();
+//! let list = advisor.recommend(&Who::user(&somebody), 5, &Filter::default(), &Edits::none())?;
+//! let why = advisor.explain(&Who::user(&somebody), &list.items[0].item.id, &Edits::none(), false)?;
+//! let sum: f32 = why.ledger.base + why.ledger.parts.iter().map(|p| p.value).sum::<f32>();
+//! assert!((sum - why.ledger.score).abs() < 1e-4);
+//! # Ok(()) }
+//! ```
+
+mod advisor;
+pub mod answers;
+pub mod artifact;
+mod error;
+pub mod lists;
+pub mod lookup;
+pub mod measure;
+mod prepare;
+pub mod run_file;
+mod training;
+
+pub use advisor::{Advisor, Events, Filter, ListRow, Parts, Who};
+pub use error::{Error, Result};
+pub use measure::{Fold, MeasureOptions};
+pub use prepare::{DataSource, Prepared, SplitFrom};
+pub use run_file::RunFile;
+pub use training::train;
+
+/// Sets how many threads are used from now on; 0 is all of them. Results do not depend on it.
+///
+/// # Errors
+/// [`Error::Usage`] if work has begun with another number already.
+pub fn set_threads(threads: usize) -> Result<()> {
+    if threads == 0 {
+        return Ok(());
+    }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|e| Error::Usage(format!("cannot use {threads} threads: {e}")))
+}
+
+/// The vocabulary.
+pub use limpid_core as core;
+/// Reading, filtering, splitting, inventing data.
+pub use limpid_data as data;
+/// Metrics.
+pub use limpid_eval as eval;
+/// Steering and counterfactuals.
+pub use limpid_insight as insight;
+/// The catalogue of models.
+pub use limpid_models as models;

@@ -1,0 +1,245 @@
+//! Lists: for one user, for anybody's history, for everybody.
+
+use limpid_core::{Edits, Histories, ItemIdx, Mask, PartKind, Scored, top_k};
+
+use super::{Advisor, Voice, Who};
+use crate::answers::{Reason, Recommendations, Recommended};
+use crate::{Result, lookup};
+
+/// Strongest pieces of evidence that a line of a list shows.
+const REASONS: usize = 2;
+
+/// Rows that are scored at once when lists are made for everybody.
+const BATCH: usize = 256;
+
+/// What may be recommended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Never these.
+    pub exclude: Vec<ItemIdx>,
+    /// Nothing but these.
+    pub only: Option<Vec<ItemIdx>>,
+    /// Items of the history too.
+    pub include_seen: bool,
+}
+
+/// One row of the lists for everybody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListRow<'a> {
+    /// External id of the user.
+    pub user: &'a str,
+    /// Place in his list, from 1.
+    pub rank: u32,
+    /// External id of the item.
+    pub item: &'a str,
+    /// Its score.
+    pub score: f32,
+}
+
+impl Advisor {
+    /// The filter of what a person writes: ids or titles to exclude, to allow, and conditions on
+    /// metadata such as `genre=Drama`, all of which must hold.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`](crate::Error::Unknown) with suggestions.
+    pub fn filter(
+        &self,
+        exclude: &[String],
+        only: &[String],
+        conditions: &[String],
+        include_seen: bool,
+    ) -> Result<Filter> {
+        let mut allowed: Option<Vec<ItemIdx>> = match only {
+            [] => None,
+            texts => Some(lookup::item_lists(&self.catalogue, texts)?),
+        };
+        for condition in conditions {
+            let holds = lookup::items_where(&self.catalogue, condition)?;
+            allowed = Some(match allowed {
+                None => holds,
+                Some(before) => before.into_iter().filter(|i| holds.contains(i)).collect(),
+            });
+        }
+        Ok(Filter {
+            exclude: lookup::item_lists(&self.catalogue, exclude)?,
+            only: allowed,
+            include_seen,
+        })
+    }
+
+    /// The list of somebody, each item with its strongest evidence.
+    ///
+    /// # Errors
+    /// Where the user, an item or a unit does not exist.
+    pub fn recommend(
+        &self,
+        who: &Who,
+        n: usize,
+        filter: &Filter,
+        edits: &Edits,
+    ) -> Result<Recommendations> {
+        let history = self.history(who)?;
+        let view = history.view();
+        let voice = self.steered(edits)?;
+        let mask = self.mask(view, filter);
+        let scores = self.scores(&voice, view)?;
+        let mut notes = Vec::new();
+        let (list, evidence) = self.list(&scores, &mask, n, &mut notes);
+        let mut items = Vec::with_capacity(list.len());
+        for (at, scored) in list.iter().enumerate() {
+            let because = match evidence {
+                true => self.reasons(&voice, view, scored.item)?,
+                false => Vec::new(),
+            };
+            items.push(Recommended {
+                rank: at + 1,
+                item: self.item_name(scored.item),
+                score: scored.score,
+                because,
+            });
+        }
+        Ok(Recommendations {
+            schema: "limpid.recommend/1",
+            user: who.name(),
+            history: view.item_values().len(),
+            asked: n,
+            edits: voice.edits(),
+            items,
+            notes,
+        })
+    }
+
+    /// The best items, and whether anything speaks for any of them. Where nothing does, the list is
+    /// the most popular items, and the notes say so.
+    fn list(
+        &self,
+        scores: &[f32],
+        mask: &Mask,
+        n: usize,
+        notes: &mut Vec<String>,
+    ) -> (Vec<Scored>, bool) {
+        let mut list = top_k(scores, mask, &self.tie_breaks, n);
+        let mut evidence = true;
+        if let Some(best) = list.first() {
+            let lowest = (0..scores.len())
+                .filter(|&i| !mask.hides(ItemIdx(i as u32)))
+                .map(|i| scores[i])
+                .fold(f32::INFINITY, f32::min);
+            if best.score == lowest && mask.n_candidates() > 1 {
+                evidence = false;
+                let counts: Vec<f32> = self
+                    .catalogue
+                    .train_counts
+                    .iter()
+                    .map(|&c| c as f32)
+                    .collect();
+                list = top_k(&counts, mask, &self.tie_breaks, n);
+                for entry in &mut list {
+                    entry.score = scores[entry.item.at()];
+                }
+                notes.push(
+                    "the model finds no evidence in this history: these are the most popular items"
+                        .to_owned(),
+                );
+            }
+        }
+        if list.len() < n {
+            notes.push(format!(
+                "{} of {n}: no more items may be recommended under these filters",
+                list.len()
+            ));
+        }
+        let untrained: Vec<&str> = list
+            .iter()
+            .filter(|s| !self.catalogue.is_trained(s.item))
+            .map(|s| self.catalogue.title(s.item))
+            .collect();
+        if !untrained.is_empty() {
+            notes.push(format!(
+                "without training data, so their place means nothing: {}",
+                untrained.join(", ")
+            ));
+        }
+        (list, evidence)
+    }
+
+    fn reasons(
+        &self,
+        voice: &Voice<'_>,
+        history: limpid_core::History<'_>,
+        item: ItemIdx,
+    ) -> Result<Vec<Reason>> {
+        let ledger = voice.ledger(history, item, false)?;
+        Ok(ledger
+            .parts
+            .iter()
+            .filter(|p| p.value > 0.0)
+            .take(REASONS)
+            .map(|part| Reason {
+                unit: part.unit.text(&self.catalogue),
+                text: match part.kind {
+                    PartKind::Popularity => "popular".to_owned(),
+                    _ => self.part_text(part, item),
+                },
+                value: part.value,
+            })
+            .collect())
+    }
+
+    /// The list of a one-event history: what goes with an item.
+    ///
+    /// # Errors
+    /// Where the item does not exist.
+    pub fn similar(&self, item: &str, n: usize, filter: &Filter) -> Result<Recommendations> {
+        let mut answer = self.recommend(
+            &Who::Items(vec![item.to_owned()]),
+            n,
+            filter,
+            &Edits::none(),
+        )?;
+        answer.schema = "limpid.similar/1";
+        Ok(answer)
+    }
+
+    /// Lists for every user of the training part, in the order of the data, handed over block by
+    /// block.
+    ///
+    /// # Errors
+    /// Where the model was saved without users, a unit does not exist, or `write` fails.
+    pub fn recommend_all(
+        &self,
+        n: usize,
+        filter: &Filter,
+        edits: &Edits,
+        write: &mut dyn FnMut(&[ListRow<'_>]) -> Result<()>,
+    ) -> Result<()> {
+        use rayon::prelude::*;
+        let train = &self.parts()?.train;
+        let voice = self.steered(edits)?;
+        for start in (0..train.len()).step_by(BATCH) {
+            let block: Histories = train.slice(start, (start + BATCH).min(train.len()));
+            let scores = voice.recommender().score(&block); // (block, I)
+            let lists: Vec<Vec<Scored>> = (0..block.len())
+                .into_par_iter()
+                .map(|row| {
+                    let mask = self.mask(block.row(row), filter);
+                    top_k(&scores.row(row).to_vec(), &mask, &self.tie_breaks, n)
+                })
+                .collect();
+            let mut rows = Vec::with_capacity(block.len() * n);
+            for (row, list) in lists.iter().enumerate() {
+                let Some(user) = block.users()[row] else {
+                    continue;
+                };
+                rows.extend(list.iter().enumerate().map(|(at, s)| ListRow {
+                    user: self.catalogue.users.name(user.0),
+                    rank: at as u32 + 1,
+                    item: self.catalogue.id(s.item),
+                    score: s.score,
+                }));
+            }
+            write(&rows)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! Why not, and what would have to change.
+
+use limpid_core::{Edits, History, Mask, top_k};
+use limpid_insight::{Counterfactual, Goal, HistoryEdit, Question, Search, Smallest, search};
+
+use super::{Advisor, Filter, Who};
+use crate::answers::{CounterfactualAnswer, ItemName, Standing, WhyNot};
+use crate::{Error, Result, lookup};
+
+impl Advisor {
+    /// Why an item is not among the first `n` of somebody, and the smallest edits of his history
+    /// that bring it in; if it is there already, those that push it out. Every edit is replayed
+    /// through the model before it is shown.
+    ///
+    /// # Errors
+    /// As [`Advisor::explain`]; [`Error::Usage`] if the item is in the history or kept out by the
+    /// filter, because then no edit of the history can bring it in.
+    pub fn why_not(
+        &self,
+        who: &Who,
+        item: &str,
+        n: usize,
+        filter: &Filter,
+        edits: &Edits,
+        limits: Search,
+    ) -> Result<WhyNot> {
+        let item = lookup::item(&self.catalogue, item)?;
+        if n == 0 {
+            return Err(Error::Usage(
+                "a list of length 0 holds nothing; use -n 10".to_owned(),
+            ));
+        }
+        let history = self.history(who)?;
+        let view = history.view();
+        let voice = self.steered(edits)?;
+        let mask_of = |h: History<'_>| -> Mask { self.mask(h, filter) };
+        let mask = mask_of(view);
+        if mask.hides(item) {
+            let why = match view.contains(item) {
+                true => {
+                    "is in the history already, so it is not recommended again; \
+                         --include-seen ranks it all the same"
+                }
+                false => "is kept out by the filters (--exclude, --only, --where)",
+            };
+            return Err(Error::Usage(format!(
+                "'{}' {why}",
+                self.catalogue.title(item)
+            )));
+        }
+        let scores = self.scores(&voice, view)?;
+        let rank = self.rank_under(&scores, &mask, item);
+        let already = rank <= n;
+        let verdict = search(
+            &Question {
+                model: voice.recommender(),
+                user: view,
+                item,
+                n,
+                goal: if already { Goal::Leave } else { Goal::Enter },
+                catalogue: &self.catalogue,
+                tie_breaks: &self.tie_breaks,
+                mask: &mask_of,
+            },
+            limits,
+        )?;
+        let last = top_k(&scores, &mask, &self.tie_breaks, n)
+            .get(n - 1)
+            .map(|s| Standing {
+                item: self.item_name(s.item),
+                score: s.score,
+                rank: Some(n),
+            });
+        let mut notes = self.notes_on(item);
+        if verdict.counterfactuals.is_empty() {
+            notes.push(format!(
+                "{} edited histories were tried, and no edit of up to {} events was found that would \
+                 {}; --max-edits allows more",
+                verdict.replayed,
+                limits.max_edits,
+                if already { "push it out" } else { "bring it in" }
+            ));
+        }
+        Ok(WhyNot {
+            schema: "limpid.why-not/1",
+            user: who.name(),
+            item: Standing {
+                item: self.item_name(item),
+                score: scores[item.at()],
+                rank: Some(rank),
+            },
+            n,
+            already,
+            bar: finite(verdict.before.bar),
+            last,
+            ledger: self.ledger_answer(&voice.ledger(view, item, false)?, item),
+            counterfactuals: verdict
+                .counterfactuals
+                .iter()
+                .map(|c| self.counterfactual_answer(c))
+                .collect(),
+            replayed: verdict.replayed,
+            exhaustive: verdict.exhaustive,
+            notes,
+        })
+    }
+
+    fn rank_under(&self, scores: &[f32], mask: &Mask, item: limpid_core::ItemIdx) -> usize {
+        limpid_core::rank_of(scores, mask, &self.tie_breaks, item)
+    }
+
+    fn counterfactual_answer(&self, c: &Counterfactual) -> CounterfactualAnswer {
+        let names = |wanted: fn(&HistoryEdit) -> Option<limpid_core::ItemIdx>| -> Vec<ItemName> {
+            c.edits
+                .iter()
+                .filter_map(wanted)
+                .map(|i| self.item_name(i))
+                .collect()
+        };
+        CounterfactualAnswer {
+            add: names(|e| match e {
+                HistoryEdit::Add(i) => Some(*i),
+                HistoryEdit::Remove(_) => None,
+            }),
+            remove: names(|e| match e {
+                HistoryEdit::Remove(i) => Some(*i),
+                HistoryEdit::Add(_) => None,
+            }),
+            rank: c.after.rank,
+            score: c.after.score,
+            bar: finite(c.after.bar),
+            smallest: match c.smallest {
+                Smallest::Proven => "proven smallest",
+                Smallest::Found => "smallest found",
+            },
+        }
+    }
+}
+
+fn finite(x: f32) -> Option<f32> {
+    x.is_finite().then_some(x)
+}

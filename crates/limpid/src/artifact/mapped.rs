@@ -1,0 +1,31 @@
+//! The one file that memory-maps: a saved array is read when it is used, not when it is opened.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use limpid_core::tensors::SharedBytes;
+
+use crate::{Error, Result};
+
+/// The bytes of a file, mapped read-only.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be opened or mapped.
+#[allow(unsafe_code)]
+pub(super) fn map(path: &Path) -> Result<SharedBytes> {
+    let file = File::open(path).map_err(|e| Error::io("cannot open", path, e))?;
+    let length = file
+        .metadata()
+        .map_err(|e| Error::io("cannot read", path, e))?
+        .len();
+    if length == 0 {
+        return Ok(Arc::new(Vec::new()));
+    }
+    // SAFETY: the map is read-only and private to this process, and lives as long as anybody holds
+    // it. Saved folders are written once, under another name, and renamed, so that limpid never
+    // changes a file that it may have mapped; whoever truncates one by hand while it is in use
+    // ends the process with a bus error, which is the known price of mapping files.
+    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io("cannot map", path, e))?;
+    Ok(Arc::new(map))
+}

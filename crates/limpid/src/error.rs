@@ -1,0 +1,89 @@
+//! What can go wrong when the pieces are put together; each message says how to mend it.
+
+use std::path::PathBuf;
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of the facade.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// From the vocabulary or a model.
+    #[error(transparent)]
+    Core(#[from] limpid_core::Error),
+    /// From reading data.
+    #[error(transparent)]
+    Data(#[from] limpid_data::Error),
+    /// From measuring.
+    #[error(transparent)]
+    Eval(#[from] limpid_eval::Error),
+    /// A file could not be read or written.
+    #[error("{action} {path}: {source}", path = .path.display())]
+    Io {
+        /// What was tried: `cannot read`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A saved folder is not what it should be.
+    #[error("{path}: {why}", path = .path.display())]
+    Artifact {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong, and the mend.
+        why: String,
+    },
+    /// Nothing has this name.
+    #[error("no {what} '{name}'{}", suggestions(.similar))]
+    Unknown {
+        /// What was looked for: `item`, `user`.
+        what: &'static str,
+        /// What was written.
+        name: String,
+        /// Names that look like it.
+        similar: Vec<String>,
+    },
+    /// Several things have this name.
+    #[error("{what} '{name}' is ambiguous: it may be {}; write id:… to choose", .candidates.join(", "))]
+    Ambiguous {
+        /// What was looked for.
+        what: &'static str,
+        /// What was written.
+        name: String,
+        /// What it may be.
+        candidates: Vec<String>,
+    },
+    /// The question cannot be asked of this model or with these options.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Error {
+    /// An [`Error::Io`], written short.
+    pub fn io(action: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::Io {
+            action,
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// An [`Error::Artifact`], written short.
+    pub fn artifact(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
+        Self::Artifact {
+            path: path.into(),
+            why: why.into(),
+        }
+    }
+}
+
+fn suggestions(similar: &[String]) -> String {
+    match similar {
+        [] => String::new(),
+        [one] => format!("; did you mean {one}?"),
+        several => format!("; did you mean one of {}?", several.join(", ")),
+    }
+}

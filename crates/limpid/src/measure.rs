@@ -1,0 +1,231 @@
+//! Measuring a saved model on its own split, and two models against each other.
+
+use limpid_core::{Progress, hash};
+use limpid_eval::{
+    Bootstrap, Comparing, Comparison, MaskName, MetricAt, Protocol, Report, compare, evaluate,
+};
+use serde::Serialize;
+
+use crate::artifact::SplitRecord;
+use crate::{Advisor, Error, Result};
+
+/// The part to measure on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fold {
+    /// The test part.
+    #[default]
+    Test,
+    /// The validation part.
+    Validation,
+}
+
+/// What to measure and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasureOptions {
+    /// The metrics.
+    pub metrics: Vec<MetricAt>,
+    /// The part.
+    pub fold: Fold,
+    /// Whether validation items are masked at the test too.
+    pub mask_validation: bool,
+    /// Whether the means are broken down by activity and popularity.
+    pub breakdowns: bool,
+    /// Draws of the bootstrap; 0 for no intervals.
+    pub resamples: usize,
+}
+
+impl Default for MeasureOptions {
+    fn default() -> Self {
+        Self {
+            metrics: default_metrics(),
+            fold: Fold::Test,
+            mask_validation: false,
+            breakdowns: false,
+            resamples: 1000,
+        }
+    }
+}
+
+/// What is measured when nobody says what.
+#[must_use]
+pub fn default_metrics() -> Vec<MetricAt> {
+    [
+        "ndcg@10",
+        "ndcg@20",
+        "recall@20",
+        "hit@10",
+        "mrr@20",
+        "itemcoverage@20",
+        "giniindex@20",
+        "novelty@20",
+    ]
+    .iter()
+    .filter_map(|m| m.parse().ok())
+    .collect()
+}
+
+/// A measurement with everything that makes its numbers comparable.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measured {
+    /// `limpid.evaluate/1`.
+    pub schema: &'static str,
+    /// Name of the model.
+    pub model: String,
+    /// Its settings.
+    pub settings: serde_json::Value,
+    /// Its seed.
+    pub seed: u64,
+    /// The data set.
+    pub data: String,
+    /// The split.
+    pub split: SplitRecord,
+    /// The part.
+    pub on: Fold,
+    /// The numbers.
+    #[serde(flatten)]
+    pub report: Report,
+}
+
+/// Two measurements on the same users.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Compared {
+    /// `limpid.compare/1`.
+    pub schema: &'static str,
+    /// What a is.
+    pub a: String,
+    /// What b is.
+    pub b: String,
+    /// The split that both were fitted on.
+    pub split: SplitRecord,
+    /// What was masked, in words.
+    pub masks: String,
+    /// The differences, a − b.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+impl Advisor {
+    /// Draws that depend on the split alone, so that every model of it meets the same ones.
+    fn bootstrap(&self, resamples: usize) -> Bootstrap {
+        Bootstrap {
+            resamples,
+            seed: hash::text(1, &self.manifest.split.hash),
+            ..Bootstrap::default()
+        }
+    }
+
+    /// The protocol of a measurement of this model.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the part is empty or the model was saved without users.
+    pub fn protocol(&self, options: &MeasureOptions) -> Result<Protocol<'_>> {
+        let parts = self.parts()?;
+        let (fold, name) = match options.fold {
+            Fold::Test => (&parts.test, "test"),
+            Fold::Validation => (&parts.validation, "validation"),
+        };
+        if fold.is_empty() {
+            return Err(Error::Usage(format!(
+                "the split '{}' has no {name} part to measure on; split with one, such as \
+                 --split ratio:70/10/20@7",
+                self.manifest.split.spec
+            )));
+        }
+        let input = parts.input(fold);
+        // Held-out users have rows of their own, so a validation row says nothing about them.
+        let aligned = parts.validation.input.is_none() && fold.input.is_none();
+        let mask_validation = options.mask_validation && options.fold == Fold::Test && aligned;
+        Ok(Protocol {
+            mask: mask_validation.then_some(&parts.validation.target),
+            mask_name: match (mask_validation, aligned && options.fold == Fold::Test) {
+                (true, _) => MaskName::TrainAndValidation,
+                (false, true) => MaskName::Train,
+                (false, false) => MaskName::Input,
+            },
+            breakdowns: options.breakdowns,
+            bootstrap: self.bootstrap(options.resamples),
+            ..Protocol::new(
+                input,
+                &fold.target,
+                &self.catalogue,
+                options.metrics.clone(),
+            )
+        })
+    }
+
+    /// Measures the model.
+    ///
+    /// # Errors
+    /// As [`Advisor::protocol`], and where the user asked to stop.
+    pub fn evaluate(&self, options: &MeasureOptions, progress: &dyn Progress) -> Result<Measured> {
+        let report = evaluate(&self.model, &self.protocol(options)?, progress)?;
+        Ok(Measured {
+            schema: "limpid.evaluate/1",
+            model: self.manifest.run.model.clone(),
+            settings: self.manifest.run.settings.clone(),
+            seed: self.manifest.run.seed,
+            data: self.manifest.data.name.clone(),
+            split: self.manifest.split.clone(),
+            on: options.fold,
+            report,
+        })
+    }
+
+    /// Compares two models of one split, user by user.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if their splits differ.
+    pub fn compare(
+        &self,
+        other: &Self,
+        options: &MeasureOptions,
+        progress: &dyn Progress,
+    ) -> Result<Compared> {
+        let (mine, theirs) = (&self.manifest.split, &other.manifest.split);
+        if mine.hash != theirs.hash {
+            return Err(Error::Usage(format!(
+                "these models were fitted on different splits, so their numbers cannot be \
+                 compared: {} ({}) and {} ({}); train both with the same --split and filters",
+                mine.spec,
+                short(&mine.hash),
+                theirs.spec,
+                short(&theirs.hash)
+            )));
+        }
+        let a = self.evaluate(options, progress)?;
+        let b = other.evaluate(options, progress)?;
+        let how = Comparing {
+            bootstrap: self.bootstrap(options.resamples),
+            ..Comparing::default()
+        };
+        Ok(Compared {
+            schema: "limpid.compare/1",
+            a: self.described(),
+            b: other.described(),
+            split: mine.clone(),
+            masks: a.report.masks.clone(),
+            comparison: compare(&a.report.per_user, &b.report.per_user, &how)?,
+        })
+    }
+
+    /// The model with its settings, in one line.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let settings = self.manifest.run.settings.as_object();
+        let settings: Vec<String> = settings
+            .into_iter()
+            .flatten()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
+        format!("{} {}", self.manifest.run.model, settings.join(" "))
+            .trim_end()
+            .to_owned()
+    }
+}
+
+/// The head of a hash, as it is shown to people.
+#[must_use]
+pub fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}

@@ -1,0 +1,245 @@
+//! Saved folders: what is saved is what is opened, and whatever is not what it should be is refused
+//! with the name of what is wrong.
+
+// A test that cannot go on says so by panicking.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use limpid::core::{Edits, NoProgress, Recommender};
+use limpid::data::synthetic;
+use limpid::models::{Config, ENTRIES};
+use limpid::{Advisor, Filter, Prepared, SplitFrom, Who, artifact, train};
+use proptest::prelude::*;
+
+fn small(model: &str) -> Advisor {
+    let world = synthetic::Config {
+        users: 120,
+        items: 60,
+        items_per_user: 12,
+        ..synthetic::Config::default()
+    };
+    let split = SplitFrom::Spec("ratio:70/10/20@3".parse().unwrap());
+    let prepared = Prepared::synthetic(&world, &split).unwrap();
+    train(prepared, &Config::named(model).unwrap(), 1, &NoProgress).unwrap()
+}
+
+fn saved(folder: &Path) -> PathBuf {
+    let path = folder.join("model");
+    small("ease").save(&path, true).unwrap();
+    path
+}
+
+fn refusal(path: &Path) -> String {
+    Advisor::open(path).unwrap_err().to_string()
+}
+
+#[test]
+fn every_model_survives_saving() {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in ENTRIES {
+        let path = folder.path().join(entry.name);
+        let before = small(entry.name);
+        before.save(&path, true).unwrap();
+        let after = Advisor::open(&path).unwrap();
+        assert_eq!(after.model, before.model, "{}", entry.name);
+        assert_eq!(after.catalogue, before.catalogue);
+        assert_eq!(after.parts, before.parts);
+        let train = &before.parts().unwrap().train;
+        assert_eq!(
+            after.model.score(train),
+            before.model.score(train),
+            "{}",
+            entry.name
+        );
+        assert_eq!(artifact::verify(&path).unwrap(), after.manifest);
+        let user = before.catalogue.users.name(0);
+        let list = |a: &Advisor| {
+            a.recommend(&Who::user(user), 5, &Filter::default(), &Edits::none())
+                .unwrap()
+        };
+        assert_eq!(list(&after), list(&before), "{}", entry.name);
+    }
+}
+
+#[test]
+fn saving_again_replaces_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = saved(folder.path());
+    small("popularity").save(&path, true).unwrap();
+    assert_eq!(
+        Advisor::open(&path).unwrap().manifest.kind,
+        "model/popularity"
+    );
+    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(names.len(), 1);
+}
+
+#[test]
+fn somebody_elses_folder_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = folder.path().join("photos");
+    fs::create_dir(&theirs).unwrap();
+    fs::write(theirs.join("cat.jpg"), "meow").unwrap();
+    let message = small("popularity")
+        .save(&theirs, true)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("no folder of limpid"), "{message}");
+    assert_eq!(fs::read_to_string(theirs.join("cat.jpg")).unwrap(), "meow");
+}
+
+#[test]
+fn without_users_it_holds_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let manifest = small("ease").save(&path, false).unwrap();
+    assert!(!manifest.holds_histories && !path.join("histories.safetensors").exists());
+    let advisor = Advisor::open(&path).unwrap();
+    assert!(advisor.catalogue.users.is_empty() && advisor.parts.is_none());
+    let none = Edits::none();
+    let asked = advisor.recommend(&Who::user("1"), 3, &Filter::default(), &none);
+    assert!(asked.unwrap_err().to_string().contains("--history"));
+    let item = advisor.catalogue.items.name(0).to_owned();
+    let anybody = Who::Items(vec![format!("id:{item}")]);
+    let list = advisor
+        .recommend(&anybody, 3, &Filter::default(), &none)
+        .unwrap();
+    assert_eq!(list.items.len(), 3);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = saved(folder.path());
+    let model = path.join("model.safetensors");
+    let whole = fs::read(&model).unwrap();
+
+    fs::write(&model, &whole[..whole.len() - 1]).unwrap();
+    assert!(refusal(&path).contains("model.safetensors") && refusal(&path).contains("truncated"));
+
+    let mut flipped = whole.clone();
+    let last = flipped.len() - 1;
+    flipped[last] ^= 1;
+    fs::write(&model, &flipped).unwrap();
+    assert!(refusal(&path).contains("checksum"), "{}", refusal(&path));
+
+    fs::remove_file(&model).unwrap();
+    assert!(refusal(&path).contains("model.safetensors"));
+    fs::write(&model, &whole).unwrap();
+    assert!(Advisor::open(&path).is_ok());
+
+    let manifest = path.join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    for (from, to, expected) in [
+        ("\"format\": 1", "\"format\": 999", "update limpid"),
+        ("\"format\": 1", "\"fromat\": 1", "names no format"),
+        (
+            "model/ease",
+            "model/of tomorrow",
+            "no model format 'model/of tomorrow'",
+        ),
+        (
+            "\"model.safetensors\"",
+            "\"../model.safetensors\"",
+            "outside of its folder",
+        ),
+        ("{", "", "damaged"),
+    ] {
+        fs::write(&manifest, text.replacen(from, to, 1)).unwrap();
+        assert!(refusal(&path).contains(expected), "{}", refusal(&path));
+    }
+    fs::remove_file(&manifest).unwrap();
+    assert!(refusal(&path).contains("no manifest.json"));
+    assert!(refusal(&folder.path().join("nowhere")).contains("no manifest.json"));
+}
+
+/// A model and a catalogue that do not belong together are refused even if every file is whole.
+#[test]
+fn parts_of_two_models_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = saved(folder.path());
+    let larger = synthetic::Config {
+        users: 120,
+        items: 70,
+        items_per_user: 12,
+        ..synthetic::Config::default()
+    };
+    let split = SplitFrom::Spec("ratio:70/10/20@3".parse().unwrap());
+    let prepared = Prepared::synthetic(&larger, &split).unwrap();
+    let other = train(prepared, &Config::named("ease").unwrap(), 1, &NoProgress).unwrap();
+    let mixed = Advisor::new(
+        other.manifest.clone(),
+        Advisor::open(&path).unwrap().model,
+        other.catalogue.clone(),
+        other.parts.clone(),
+    );
+    let path = folder.path().join("mixed");
+    mixed.save(&path, true).unwrap();
+    assert!(
+        refusal(&path).contains("items, the catalogue has"),
+        "{}",
+        refusal(&path)
+    );
+}
+
+/// Formats that were ever written stay readable. The folders under `formats` were written by the
+/// version that introduced them and are never written again; to add one for a new format, run this
+/// test with `LIMPID_WRITE_FORMAT=1` once.
+#[test]
+fn every_format_ever_written_is_read() {
+    let formats = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats");
+    let current = formats.join(format!("v{}", artifact::FORMAT));
+    if std::env::var_os("LIMPID_WRITE_FORMAT").is_some() && !current.exists() {
+        for name in ["ease", "itemknn", "popularity", "ruleslim"] {
+            let advisor = small(name);
+            let path = current.join(name);
+            advisor.save(&path, true).unwrap();
+            fs::write(current.join(format!("{name}.list.json")), list_of(&advisor)).unwrap();
+        }
+    }
+    let mut read = 0;
+    for version in fs::read_dir(&formats).unwrap() {
+        for entry in fs::read_dir(version.unwrap().path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                artifact::verify(&path).unwrap();
+                let advisor = Advisor::open(&path).unwrap();
+                let expected = fs::read_to_string(path.with_extension("list.json")).unwrap();
+                assert_eq!(list_of(&advisor), expected, "{}", path.display());
+                read += 1;
+            }
+        }
+    }
+    assert!(read >= 4, "only {read} saved models under tests/formats");
+}
+
+/// The ids of the first user's list: enough to see that scores, ties and ids are read as written.
+fn list_of(advisor: &Advisor) -> String {
+    let user = advisor.catalogue.users.name(0).to_owned();
+    let list = advisor
+        .recommend(&Who::user(user), 10, &Filter::default(), &Edits::none())
+        .unwrap();
+    let ids: Vec<&str> = list.items.iter().map(|i| i.item.id.as_str()).collect();
+    serde_json::to_string(&ids).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever byte is changed in whatever file: refused, or read as the same; never a panic.
+    #[test]
+    fn no_flipped_byte_goes_unnoticed(file in 0usize..3, at in any::<prop::sample::Index>(), flip in 1u8..=255) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        small("popularity").save(&path, true).unwrap();
+        let name = ["model", "catalogue", "histories"][file];
+        let target = path.join(format!("{name}.safetensors"));
+        let mut bytes = fs::read(&target).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        fs::write(&target, bytes).unwrap();
+        prop_assert!(Advisor::open(&path).is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! The slow tier: accuracy on real data, in two-sided bands around measured runs, seeds beside them.
+//!
+//! Protocol of all bands: every rating counts as 1, global 70/10/20 split, train items masked and
+//! validation items not, mean over all users. `LIMPID_DATA` names the folder of the data sets, which
+//! may not be redistributed; without it these tests say that they were skipped.
+
+// A test that cannot go on says so by panicking.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+use std::path::{Path, PathBuf};
+
+use limpid::core::NoProgress;
+use limpid::models::Config;
+use limpid::{DataSource, MeasureOptions, Prepared, SplitFrom, train};
+
+fn data(set: &str) -> Option<PathBuf> {
+    let Some(folder) = std::env::var_os("LIMPID_DATA") else {
+        eprintln!("skipped: LIMPID_DATA names no folder with {set}");
+        return None;
+    };
+    Some(PathBuf::from(folder).join(set))
+}
+
+/// Mean test ndcg@20 of a model over split seeds.
+fn ndcg(set: &Path, seeds: std::ops::RangeInclusive<u64>, model: &str, settings: &[&str]) -> f64 {
+    let config = Config::named(model).unwrap().set(settings).unwrap();
+    let options = MeasureOptions {
+        metrics: vec!["ndcg@20".parse().unwrap()],
+        resamples: 0,
+        ..MeasureOptions::default()
+    };
+    let n = seeds.clone().count() as f64;
+    let sum: f64 = seeds
+        .map(|seed| {
+            let source = DataSource {
+                path: set.to_owned(),
+                ..DataSource::default()
+            };
+            let split = SplitFrom::Spec(format!("ratio:70/10/20@{seed}").parse().unwrap());
+            let prepared = Prepared::read(&source, &split).unwrap();
+            let advisor = train(prepared, &config, 1, &NoProgress).unwrap();
+            advisor
+                .evaluate(&options, &NoProgress)
+                .unwrap()
+                .report
+                .metrics[0]
+                .value
+        })
+        .sum();
+    sum / n
+}
+
+fn check(name: &str, found: f64, expected: f64, tolerance: f64) {
+    eprintln!("{name}: ndcg@20 {found:.4}, band {expected} ± {tolerance}");
+    assert!(
+        (found - expected).abs() <= tolerance,
+        "{name}: {found:.4} is outside of {expected} ± {tolerance}"
+    );
+}
+
+#[test]
+fn ml_100k() {
+    let Some(set) = data("ml-100k") else { return };
+    check(
+        "ease, 5 splits",
+        ndcg(&set, 1..=5, "ease", &["reg=500"]),
+        0.366,
+        0.005,
+    );
+    check(
+        "itemknn, 5 splits",
+        ndcg(&set, 1..=5, "itemknn", &["k=100"]),
+        0.329,
+        0.006,
+    );
+    check(
+        "popularity, 5 splits",
+        ndcg(&set, 1..=5, "popularity", &[]),
+        0.191,
+        0.006,
+    );
+}
+
+#[test]
+fn ml_1m() {
+    let Some(set) = data("ml-1m") else { return };
+    check(
+        "ease, split 1",
+        ndcg(&set, 1..=1, "ease", &["reg=1000"]),
+        0.343,
+        0.004,
+    );
+    check(
+        "itemknn, split 1",
+        ndcg(&set, 1..=1, "itemknn", &["k=100"]),
+        0.299,
+        0.004,
+    );
+    check(
+        "popularity, split 1",
+        ndcg(&set, 1..=1, "popularity", &[]),
+        0.173,
+        0.004,
+    );
+}

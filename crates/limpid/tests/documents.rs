@@ -1,0 +1,50 @@
+//! The documents are true: every path they name exists, every command of the README is a verb.
+
+// A test that cannot go on says so by panicking.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs;
+use std::path::Path;
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// The texts in back-ticks that look like a path of this repository.
+fn paths(text: &str) -> Vec<&str> {
+    let mut in_ticks = text.split('`').skip(1).step_by(2).collect::<Vec<_>>();
+    in_ticks.retain(|t| {
+        [
+            "crates/",
+            "benches/",
+            "fuzz/",
+            "examples/",
+            "paper/",
+            ".ci/",
+        ]
+        .iter()
+        .any(|p| t.starts_with(p))
+            && !t.contains([' ', '<', '*'])
+    });
+    in_ticks
+}
+
+#[test]
+fn every_path_that_is_named_exists() {
+    let mut named = 0;
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        for path in paths(&text) {
+            // CONTRIBUTING shows where a new model would go.
+            if path.ends_with("yours.rs") {
+                continue;
+            }
+            assert!(
+                root().join(path).exists(),
+                "{document} names {path}, which does not exist"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 10, "the documents name only {named} paths");
+}
