@@ -1,0 +1,112 @@
+//! Progress on the terminal, for anything over a second; and Ctrl-C.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use limpid::core::Progress;
+
+/// Work that takes less than this shows no bar.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A bar per stage, never when standard error is no terminal.
+pub(crate) struct Bars {
+    shown: bool,
+    stage: Mutex<Option<Stage>>,
+}
+
+struct Stage {
+    bar: ProgressBar,
+    started: Instant,
+    visible: bool,
+}
+
+static INTERRUPTED: OnceLock<&'static AtomicBool> = OnceLock::new();
+
+/// From now on Ctrl-C asks the work to stop at its next safe place; a second one ends at once.
+fn listen() -> &'static AtomicBool {
+    INTERRUPTED.get_or_init(|| {
+        static FLAG: AtomicBool = AtomicBool::new(false);
+        // Without a handler Ctrl-C ends the program at once, which is the usual behavior.
+        let _ = ctrlc::set_handler(|| {
+            if FLAG.swap(true, Ordering::SeqCst) {
+                std::process::exit(130);
+            }
+        });
+        &FLAG
+    })
+}
+
+impl Bars {
+    pub(crate) fn new(quiet: bool) -> Self {
+        listen();
+        Self {
+            shown: !quiet && std::io::stderr().is_terminal(),
+            stage: Mutex::new(None),
+        }
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        if let Ok(stage) = self.stage.get_mut()
+            && let Some(stage) = stage.take()
+        {
+            stage.bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Bars {
+    fn start(&self, name: &str, total: u64) {
+        if !self.shown {
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg:24} {wide_bar} {pos}/{len}  {eta} left  {prefix}")
+        {
+            bar.set_style(style);
+        }
+        bar.set_message(name.to_owned());
+        let stage = Stage {
+            bar,
+            started: Instant::now(),
+            visible: false,
+        };
+        if let Ok(mut current) = self.stage.lock()
+            && let Some(before) = current.replace(stage)
+        {
+            before.bar.finish_and_clear();
+        }
+    }
+
+    fn step(&self, n: u64) {
+        if !self.shown {
+            return;
+        }
+        if let Ok(mut current) = self.stage.lock()
+            && let Some(stage) = current.as_mut()
+        {
+            if !stage.visible && stage.started.elapsed() > PATIENCE {
+                stage.bar.set_draw_target(ProgressDrawTarget::stderr());
+                stage.visible = true;
+            }
+            stage.bar.inc(n);
+        }
+    }
+
+    fn note(&self, text: &str) {
+        if let Ok(current) = self.stage.lock()
+            && let Some(stage) = current.as_ref()
+        {
+            stage.bar.set_prefix(text.to_owned());
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        listen().load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,75 @@
+//! `limpid compare`: two models of one split, user by user.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use limpid::Advisor;
+use limpid::measure::short;
+
+use super::evaluate::WhatArgs;
+use crate::output::{Output, Section, Table};
+use crate::progress::Bars;
+
+#[derive(Debug, Args)]
+pub(crate) struct Command {
+    /// The first model
+    a: PathBuf,
+    /// The second model; differences are first minus second
+    b: PathBuf,
+    #[command(flatten)]
+    what: WhatArgs,
+}
+
+impl Command {
+    pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let (a, b) = (Advisor::open(&self.a)?, Advisor::open(&self.b)?);
+        let bars = Bars::new(output.is_quiet());
+        let compared = a.compare(&b, &self.what.options(), &bars)?;
+        drop(bars);
+        let mut table = Table::new([
+            "metric",
+            "a",
+            "b",
+            "a − b",
+            "95 % interval",
+            "p",
+            "a better",
+            "b better",
+        ]);
+        for d in &compared.comparison.metrics {
+            table.row([
+                d.metric.to_string(),
+                format!("{:.4}", d.mean_a),
+                format!("{:.4}", d.mean_b),
+                format!("{:+.4}", d.difference),
+                d.interval
+                    .map_or_else(String::new, |i| format!("{:+.4} – {:+.4}", i.low, i.high)),
+                format!("{:.4}", d.p),
+                format!("{:.0} %", 100.0 * d.a_larger),
+                format!("{:.0} %", 100.0 * d.b_larger),
+            ]);
+        }
+        let head = format!(
+            "a: {} ({})\nb: {} ({})\nsplit {} ({}), {} users in both",
+            compared.a,
+            self.a.display(),
+            compared.b,
+            self.b.display(),
+            compared.split.spec,
+            short(&compared.split.hash),
+            compared.comparison.n_users,
+        );
+        let foot = format!(
+            "{}\np: sign-flip permutation test over users, two-sided; metrics over all lists at once \
+             (coverage, Gini) have no per-user difference and are left out",
+            compared.masks
+        );
+        let page = vec![
+            Section::Text(head),
+            Section::Table(table),
+            Section::Text(foot),
+        ];
+        output.answer(&compared, page)
+    }
+}

@@ -1,0 +1,330 @@
+//! `limpid data`: look at data, split it, fetch public sets, write the invented world.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use limpid::core::Progress;
+use limpid::data::Description;
+use limpid::data::describe::{Count, Quantiles, ValueCount};
+use limpid::data::fetch::{self, FetchReport, KnownSet};
+use limpid::data::synthetic::{self, World};
+use limpid::measure::short;
+use serde::Serialize;
+
+use crate::args::{ReadArgs, prepare, split_from};
+use crate::output::{Output, Section, Table};
+use crate::progress::Bars;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What is in a data set
+    Describe(Describe),
+    /// Split a data set into a folder that 'limpid train --split' takes
+    Split(Split),
+    /// Download a public data set from its official address
+    Fetch(Fetch),
+    /// Write the invented world of the quickstart, with its planted rules beside it
+    Synthesize(Synthesize),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Describe {
+    /// The file or folder
+    data: PathBuf,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Split {
+    /// The file or folder
+    data: PathBuf,
+    /// ratio:70/10/20@SEED, leave-one-out, leave-last:N, temporal:0.8,
+    /// users:80/10/10,holdout=0.2@SEED, given or none
+    #[arg(long, value_name = "SPLIT")]
+    split: String,
+    /// The folder to write
+    #[arg(long, short, value_name = "FOLDER")]
+    output: PathBuf,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fetch {
+    /// Name of the set; without it, the list of sets
+    name: Option<String>,
+    /// The folder to put it in
+    #[arg(long, short, value_name = "FOLDER", default_value = "data")]
+    output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Synthesize {
+    /// The folder to write
+    #[arg(long, short, value_name = "FOLDER")]
+    output: PathBuf,
+    /// Planted rules without a popularity shortcut: 2,000 users, 400 items, 40 rules
+    #[arg(long)]
+    planted: bool,
+    /// The seed of the world
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct SplitAnswer {
+    schema: &'static str,
+    folder: String,
+    spec: String,
+    hash: String,
+    data_hash: String,
+    parts: Vec<PartAnswer>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct PartAnswer {
+    part: &'static str,
+    users: usize,
+    events: usize,
+}
+
+impl Command {
+    pub(crate) fn run(self, output: &Output) -> Result<()> {
+        match self {
+            Self::Describe(command) => command.run(output),
+            Self::Split(command) => command.run(output),
+            Self::Fetch(command) => command.run(output),
+            Self::Synthesize(command) => command.run(output),
+        }
+    }
+}
+
+impl Split {
+    fn run(self, output: &Output) -> Result<()> {
+        let prepared = prepare(self.read.source(self.data)?, &split_from(&self.split)?)?;
+        output.notes(&prepared.notes);
+        let split = &prepared.split;
+        split.save(&self.output)?;
+        let parts = [
+            ("train", &split.train),
+            ("validation", &split.validation.target),
+            ("test", &split.test.target),
+        ]
+        .map(|(part, histories)| PartAnswer {
+            part,
+            users: histories.rows().filter(|r| !r.is_empty()).count(),
+            events: histories.n_events(),
+        });
+        let mut table = Table::new(["part", "users", "events"]);
+        for part in &parts {
+            table.row([
+                part.part.to_owned(),
+                part.users.to_string(),
+                part.events.to_string(),
+            ]);
+        }
+        let folder = self.output.display().to_string();
+        let head = format!(
+            "{} of {} saved to {folder} ({})",
+            split.spec,
+            prepared.data.name,
+            short(&split.hash)
+        );
+        let answer = SplitAnswer {
+            schema: "limpid.data-split/1",
+            folder,
+            spec: split.spec.to_string(),
+            hash: split.hash.clone(),
+            data_hash: split.data_hash.clone(),
+            parts: parts.into(),
+            notes: prepared.notes.clone(),
+        };
+        output.answer(&answer, vec![Section::Text(head), Section::Table(table)])
+    }
+}
+
+#[derive(Serialize)]
+struct DescribeAnswer {
+    schema: &'static str,
+    #[serde(flatten)]
+    description: Description,
+}
+
+impl Describe {
+    fn run(self, output: &Output) -> Result<()> {
+        let log = self.read.source(self.data)?.log()?;
+        let d = log.describe();
+        output.notes(&d.report.notes);
+        let mut facts = Table::new(["", ""]);
+        let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
+        fact("format", d.report.format.clone());
+        fact("files", d.report.files.join(", "));
+        fact("users", d.users.to_string());
+        fact(
+            "items",
+            match d.items_without_events {
+                0 => d.items.to_string(),
+                n => format!("{} ({n} without events)", d.items),
+            },
+        );
+        fact("events", d.events.to_string());
+        fact("density", format!("{:.3} %", 100.0 * d.density));
+        if d.behaviors.len() > 1 {
+            fact("behaviors", counts(&d.behaviors));
+            fact("recommended for", d.target_behavior.clone());
+        }
+        if !d.given.is_empty() {
+            fact("its own split", counts(&d.given));
+        }
+        if !d.values.is_empty() {
+            let value = |v: &ValueCount| match v.from == v.to {
+                true => format!("{}: {}", v.from, v.events),
+                false => format!("{} to {}: {}", v.from, v.to, v.events),
+            };
+            fact(
+                "values",
+                d.values.iter().map(value).collect::<Vec<_>>().join(", "),
+            );
+        }
+        if let Some((first, last)) = d.time_range {
+            fact("times", format!("{first} to {last} (seconds since 1970)"));
+        }
+        fact("events per user", quantiles(&d.events_per_user));
+        fact("events per item", quantiles(&d.events_per_item));
+        fact("Gini of popularity", format!("{:.3}", d.popularity_gini));
+        if d.titled_items > 0 {
+            fact(
+                "titles",
+                format!("{} items, such as {}", d.titled_items, d.titles.join("; ")),
+            );
+        }
+        for field in &d.fields {
+            fact(
+                &field.name,
+                format!(
+                    "{} values on {:.0} % of the items: {} …",
+                    field.values,
+                    100.0 * field.coverage,
+                    field.most_frequent.join(", ")
+                ),
+            );
+        }
+        if d.report.duplicates > 0 {
+            fact("merged duplicates", d.report.duplicates.to_string());
+        }
+        for (reason, n) in &d.report.skipped {
+            fact("skipped lines", format!("{n}: {reason}"));
+        }
+        let head = Section::Text(d.name.clone());
+        let answer = DescribeAnswer {
+            schema: "limpid.data-describe/1",
+            description: d,
+        };
+        output.answer(&answer, vec![head, Section::Table(facts)])
+    }
+}
+
+fn counts(counts: &[Count]) -> String {
+    let each = counts.iter().map(|c| format!("{} {}", c.name, c.events));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn quantiles(q: &Quantiles) -> String {
+    format!(
+        "mean {:.1}; min {}, 25 % {}, median {}, 75 % {}, 90 % {}, max {}",
+        q.mean, q.min, q.q25, q.median, q.q75, q.q90, q.max
+    )
+}
+
+#[derive(Serialize)]
+struct SetsAnswer {
+    schema: &'static str,
+    sets: &'static [KnownSet],
+}
+
+#[derive(Serialize)]
+struct FetchAnswer {
+    schema: &'static str,
+    #[serde(flatten)]
+    report: FetchReport,
+}
+
+impl Fetch {
+    fn run(self, output: &Output) -> Result<()> {
+        let Some(name) = &self.name else {
+            let mut table = Table::new(["name", "MB", "what", "redistribution"]);
+            for set in fetch::known() {
+                table.row([
+                    set.name.to_owned(),
+                    set.megabytes.to_string(),
+                    set.about.to_owned(),
+                    set.redistribution.to_owned(),
+                ]);
+            }
+            let answer = SetsAnswer {
+                schema: "limpid.data-sets/1",
+                sets: fetch::known(),
+            };
+            return output.answer(&answer, vec![Section::Table(table)]);
+        };
+        let bars = Bars::new(output.is_quiet());
+        let (mut begun, mut before) = (false, 0);
+        let mut progress = |done: u64, total: Option<u64>| {
+            if !begun {
+                bars.start(name, total.unwrap_or(0));
+                begun = true;
+            }
+            bars.step(done.saturating_sub(before));
+            before = done;
+        };
+        let report = fetch::fetch(name, &self.output, &mut progress, None)?;
+        drop(bars);
+        let text = format!(
+            "{}\n\n{} is in {}: {}\nNext: limpid data describe {}",
+            report.notice,
+            report.name,
+            report.folder.display(),
+            report.files.join(", "),
+            report.folder.display()
+        );
+        let answer = FetchAnswer {
+            schema: "limpid.data-fetch/1",
+            report,
+        };
+        output.answer(&answer, vec![Section::Text(text)])
+    }
+}
+
+#[derive(Serialize)]
+struct SynthesizeAnswer {
+    schema: &'static str,
+    folder: String,
+    events: usize,
+}
+
+impl Synthesize {
+    fn run(self, output: &Output) -> Result<()> {
+        let mut config = match self.planted {
+            true => synthetic::Config::planted(),
+            false => synthetic::Config::default(),
+        };
+        if let Some(seed) = self.seed {
+            config.seed = seed;
+        }
+        let world = World::generate(&config)?;
+        world.write(&self.output)?;
+        let answer = SynthesizeAnswer {
+            schema: "limpid.data-synthesize/1",
+            folder: self.output.display().to_string(),
+            events: world.log.n_events(),
+        };
+        let text = format!(
+            "{} events written to {}; truth.json holds the planted rules",
+            answer.events, answer.folder
+        );
+        output.answer(&answer, vec![Section::Text(text)])
+    }
+}

@@ -1,0 +1,90 @@
+//! `limpid models`: the catalogue with every parameter, range and default.
+
+use anyhow::Result;
+use clap::Args;
+use limpid::models::{Config, ENTRIES, Entry};
+use serde::Serialize;
+
+use crate::output::{Output, Section, Table};
+
+#[derive(Debug, Args)]
+pub(crate) struct Command {
+    /// One model in detail
+    name: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    schema: &'static str,
+    models: Vec<ModelAnswer>,
+}
+
+#[derive(Serialize)]
+struct ModelAnswer {
+    name: &'static str,
+    about: &'static str,
+    paper: &'static str,
+    parameters: Vec<ParameterAnswer>,
+}
+
+#[derive(Serialize)]
+struct ParameterAnswer {
+    name: &'static str,
+    default: serde_json::Value,
+    range: &'static str,
+    tuned_over: &'static [&'static str],
+    about: &'static str,
+}
+
+impl Command {
+    pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let entries: Vec<&Entry> = match &self.name {
+            Some(name) => vec![Entry::named(name)?],
+            None => ENTRIES.iter().collect(),
+        };
+        let mut answer = Answer {
+            schema: "limpid.models/1",
+            models: Vec::new(),
+        };
+        let mut page = Vec::new();
+        let mut all = Table::new(["model", "parameter", "default", "range", "what it does"]);
+        for entry in entries {
+            let defaults = Config::named(entry.name)?.to_value()?;
+            let parameters: Vec<ParameterAnswer> = entry
+                .parameters
+                .iter()
+                .map(|p| ParameterAnswer {
+                    name: p.name,
+                    default: defaults[p.name].clone(),
+                    range: p.range,
+                    tuned_over: p.tune,
+                    about: p.doc,
+                })
+                .collect();
+            for p in &parameters {
+                all.row([
+                    entry.name.to_owned(),
+                    p.name.to_owned(),
+                    p.default.to_string().trim_matches('"').to_owned(),
+                    p.range.to_owned(),
+                    p.about.to_owned(),
+                ]);
+            }
+            page.push(Section::Text(format!(
+                "{:<11} {}\n            {}",
+                entry.name, entry.about, entry.paper
+            )));
+            answer.models.push(ModelAnswer {
+                name: entry.name,
+                about: entry.about,
+                paper: entry.paper,
+                parameters,
+            });
+        }
+        page.push(Section::Table(all));
+        page.push(Section::Text(
+            "Set them with --model NAME --set PARAMETER=VALUE, or in a run.toml (--config).".into(),
+        ));
+        output.answer(&answer, page)
+    }
+}

@@ -1,0 +1,110 @@
+//! `limpid recommend`: lists for a user, for anybody's history, for everybody.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use limpid::answers::Recommendations;
+use limpid::lists::ListWriter;
+use limpid::{Advisor, Error};
+use serde::Serialize;
+
+use crate::args::{EditArgs, FilterArgs, WhoArgs};
+use crate::output::{Output, Section, Table, number};
+
+#[derive(Debug, Args)]
+pub(crate) struct Command {
+    /// A folder that 'limpid train' saved
+    model: PathBuf,
+    #[command(flatten)]
+    who: WhoArgs,
+    /// Lists for everybody: all
+    #[arg(long, value_name = "all", conflicts_with_all = ["user", "history"], requires = "output")]
+    users: Option<String>,
+    /// Length of the list
+    #[arg(short, long, default_value_t = 10, value_name = "N")]
+    n: usize,
+    /// The file for --users all: .csv or .parquet
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    edit: EditArgs,
+}
+
+#[derive(Serialize)]
+struct Written {
+    schema: &'static str,
+    file: String,
+    users: usize,
+    rows: usize,
+}
+
+impl Command {
+    pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let advisor = Advisor::open(&self.model)?;
+        let filter = self.filter.filter(&advisor)?;
+        let edits = self.edit.edits(&advisor)?;
+        if let Some(users) = &self.users {
+            if users != "all" {
+                bail!(Error::Usage(format!(
+                    "--users {users}: the only choice is all; one user is --user"
+                )));
+            }
+            let Some(file) = &self.output else {
+                bail!(Error::Usage(
+                    "--users all needs a file: -o recs.csv or -o recs.parquet".into()
+                ));
+            };
+            let mut writer = ListWriter::create(file)?;
+            let mut rows = 0;
+            advisor.recommend_all(self.n, &filter, &edits, &mut |block| {
+                rows += block.len();
+                writer.write(block)
+            })?;
+            writer.finish()?;
+            let written = Written {
+                schema: "limpid.recommend-all/1",
+                file: file.display().to_string(),
+                users: advisor.parts()?.train.len(),
+                rows,
+            };
+            let text = format!(
+                "{} rows for {} users written to {}",
+                rows, written.users, written.file
+            );
+            return output.answer(&written, vec![Section::Text(text)]);
+        }
+        let answer = advisor.recommend(&self.who.who()?, self.n, &filter, &edits)?;
+        let page = page(&answer);
+        output.answer(&answer, page)
+    }
+}
+
+/// The page of a list; `limpid similar` prints the same.
+pub(crate) fn page(answer: &Recommendations) -> Vec<Section> {
+    let mut head = match &answer.user {
+        Some(user) => format!("For user {user}, from {} items of history", answer.history),
+        None => format!("From a history of {} items", answer.history),
+    };
+    if !answer.edits.is_empty() {
+        head += &format!(", with {}", answer.edits);
+    }
+    let mut table = Table::new(["", "id", "title", "score", "because of"]);
+    for item in &answer.items {
+        let because: Vec<&str> = item.because.iter().map(|r| r.text.as_str()).collect();
+        table.row([
+            item.rank.to_string(),
+            item.item.id.clone(),
+            item.item.title.clone(),
+            number(item.score),
+            because.join("; "),
+        ]);
+    }
+    let mut page = vec![Section::Text(head), Section::Table(table)];
+    if !answer.notes.is_empty() {
+        page.push(Section::Text(answer.notes.join("\n")));
+    }
+    page
+}

@@ -1,0 +1,405 @@
+//! The binary as a user runs it: every verb on an invented world, its JSON, its errors, its exit
+//! codes.
+
+// A test that cannot go on says so by panicking.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+fn limpid(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_limpid"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn ok(args: &[&str]) -> String {
+    let out = limpid(args);
+    let err = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "limpid {}: {err}", args.join(" "));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+fn json(args: &[&str]) -> Value {
+    let mut all = args.to_vec();
+    all.extend(["--format", "json"]);
+    serde_json::from_str(&ok(&all)).unwrap()
+}
+
+fn fails(args: &[&str], code: i32) -> String {
+    let out = limpid(args);
+    let err = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(
+        out.status.code(),
+        Some(code),
+        "limpid {}: {err}",
+        args.join(" ")
+    );
+    assert!(!err.contains("panicked"), "{err}");
+    err
+}
+
+/// A folder with two models of one split, made once.
+fn models() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap().keep();
+        for model in ["ease", "itemknn"] {
+            let path = folder.join(model);
+            let args = [
+                "train",
+                "--data",
+                "synthetic",
+                "--split",
+                "ratio:70/10/20@7",
+            ];
+            let more = ["--model", model, "-o", path.to_str().unwrap()];
+            ok(&[&args[..], &more[..]].concat());
+        }
+        folder
+    })
+}
+
+fn ease() -> String {
+    models().join("ease").to_str().unwrap().to_owned()
+}
+
+/// A user of the saved world.
+fn somebody() -> String {
+    let file = models().join("all.csv");
+    ok(&[
+        "recommend",
+        &ease(),
+        "--users",
+        "all",
+        "-n",
+        "1",
+        "-o",
+        file.to_str().unwrap(),
+    ]);
+    let text = std::fs::read_to_string(file).unwrap();
+    let line = text.lines().nth(1).unwrap();
+    line.split(',').next().unwrap().to_owned()
+}
+
+#[test]
+fn the_tour_runs() {
+    let answer = json(&["quickstart"]);
+    assert_eq!(answer["schema"], "limpid.quickstart/1");
+    assert!(answer["evaluations"].as_array().unwrap().len() >= 3);
+    assert!(!answer["list"]["items"].as_array().unwrap().is_empty());
+    assert!(
+        !answer["why_not"]["counterfactuals"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn lists_explanations_and_contrasts_agree() {
+    let (model, user) = (ease(), somebody());
+    let list = json(&["recommend", &model, "--user", &user, "-n", "5"]);
+    let items = list["items"].as_array().unwrap();
+    assert_eq!(items.len(), 5);
+    let (first, fifth) = (
+        items[0]["id"].as_str().unwrap(),
+        items[4]["id"].as_str().unwrap(),
+    );
+    let why = json(&["explain", &model, "--user", &user, "--item", first]);
+    assert_eq!(why["rank"], 1);
+    let sum: f64 = why["ledger"]["parts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["value"].as_f64().unwrap())
+        .sum();
+    let score = items[0]["score"].as_f64().unwrap();
+    assert!((sum - score).abs() < 1e-4, "{sum} and {score}");
+    let contrast = json(&[
+        "explain",
+        &model,
+        "--user",
+        &user,
+        "--item",
+        first,
+        "--instead-of",
+        fifth,
+    ]);
+    let difference = score - items[4]["score"].as_f64().unwrap();
+    assert!((contrast["difference"].as_f64().unwrap() - difference).abs() < 1e-5);
+    let excluded = json(&[
+        "recommend",
+        &model,
+        "--user",
+        &user,
+        "-n",
+        "5",
+        "--exclude",
+        first,
+    ]);
+    assert_eq!(excluded["items"][0]["id"], items[1]["id"]);
+    let only = json(&[
+        "recommend",
+        &model,
+        "--user",
+        &user,
+        "-n",
+        "5",
+        "--only",
+        first,
+    ]);
+    assert_eq!(only["items"].as_array().unwrap().len(), 1);
+    assert!(only["notes"][0].as_str().unwrap().starts_with("1 of 5"));
+}
+
+#[test]
+fn an_edit_is_seen_in_scores_and_explanations() {
+    let (model, user) = (ease(), somebody());
+    let list = json(&["recommend", &model, "--user", &user, "-n", "1"]);
+    let item = list["items"][0]["id"].as_str().unwrap();
+    let unit = list["items"][0]["because"][0]["unit"].as_str().unwrap();
+    let edit = format!("{unit}=off");
+    let args = ["explain", &model, "--user", &user, "--item", item];
+    let (before, after) = (json(&args), json(&[&args[..], &["--edit", &edit]].concat()));
+    assert!(after["ledger"]["score"].as_f64() < before["ledger"]["score"].as_f64());
+    assert_eq!(after["edits"], edit.as_str());
+}
+
+#[test]
+fn why_not_shows_replayed_edits() {
+    let (model, user) = (ease(), somebody());
+    let list = json(&["recommend", &model, "--user", &user, "-n", "12"]);
+    let item = list["items"][11]["id"].as_str().unwrap();
+    let answer = json(&[
+        "explain",
+        &model,
+        "--user",
+        &user,
+        "--why-not",
+        item,
+        "-n",
+        "5",
+    ]);
+    assert_eq!(answer["item"]["rank"], 12);
+    for c in answer["counterfactuals"].as_array().unwrap() {
+        assert!(c["rank"].as_u64().unwrap() <= 5);
+    }
+    // What it says can be done by hand: the added items as extra events.
+    let add: Vec<String> = answer["counterfactuals"][0]["add"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| format!("{user},{}", i["id"].as_str().unwrap()))
+        .collect();
+    if !add.is_empty() {
+        let file = models().join("more.csv");
+        std::fs::write(&file, format!("user_id,item_id\n{}\n", add.join("\n"))).unwrap();
+        let file = file.to_str().unwrap();
+        let list = json(&[
+            "recommend",
+            &model,
+            "--user",
+            &user,
+            "--events",
+            file,
+            "-n",
+            "5",
+        ]);
+        let ids: Vec<&str> = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|i| i["id"].as_str().unwrap())
+            .collect();
+        assert!(ids.contains(&item), "{item} is not in {ids:?}");
+    }
+}
+
+#[test]
+fn measuring_and_comparing() {
+    let (a, b) = (ease(), models().join("itemknn"));
+    let metrics = [
+        "--metrics",
+        "ndcg@20,recall@20,itemcoverage@20,giniindex@20",
+    ];
+    let by = ["--by", "activity,popularity"];
+    let args = [&["evaluate", a.as_str()][..], &metrics, &by].concat();
+    let measured = json(&args);
+    assert_eq!(measured["schema"], "limpid.evaluate/1");
+    assert_eq!(measured["metrics"].as_array().unwrap().len(), 4);
+    assert!(
+        measured["masks"]
+            .as_str()
+            .unwrap()
+            .contains("validation items stay in")
+    );
+    let masked = json(&[&args[..], &["--mask", "train+validation"]].concat());
+    assert!(masked["metrics"][0]["value"].as_f64() > measured["metrics"][0]["value"].as_f64());
+    let compared = json(&["compare", &a, b.to_str().unwrap(), "--metrics", "ndcg@20"]);
+    let d = &compared["metrics"][0];
+    let by_hand = d["mean_a"].as_f64().unwrap() - d["mean_b"].as_f64().unwrap();
+    assert!((d["difference"].as_f64().unwrap() - by_hand).abs() < 1e-9);
+    let csv = ok(&["evaluate", &a, "--metrics", "ndcg@20", "--format", "csv"]);
+    assert!(csv.starts_with("metric,value,"), "{csv}");
+}
+
+#[test]
+fn models_of_different_splits_are_not_compared() {
+    let other = models().join("other-split");
+    let path = other.to_str().unwrap();
+    ok(&[
+        "train",
+        "--data",
+        "synthetic",
+        "--split",
+        "ratio:70/10/20@8",
+        "-o",
+        path,
+    ]);
+    assert!(fails(&["compare", &ease(), path], 2).contains("different splits"));
+}
+
+#[test]
+fn a_saved_split_gives_the_same_model() {
+    let folder = models().join("split");
+    let split = folder.to_str().unwrap();
+    ok(&[
+        "data",
+        "split",
+        "synthetic",
+        "--split",
+        "ratio:70/10/20@7",
+        "-o",
+        split,
+    ]);
+    let path = models().join("from-folder");
+    let path = path.to_str().unwrap();
+    ok(&["train", "--data", "synthetic", "--split", split, "-o", path]);
+    let hash = |p: &str| json(&["inspect", p])["split"]["hash"].clone();
+    assert_eq!(hash(path), hash(&ease()));
+    let run = ok(&["inspect", path, "--run"]);
+    let file = models().join("run.toml");
+    std::fs::write(&file, run).unwrap();
+    let again = models().join("again");
+    let args = [
+        "train",
+        "--config",
+        file.to_str().unwrap(),
+        "--data",
+        "synthetic",
+    ];
+    ok(&[&args[..], &["-o", again.to_str().unwrap()]].concat());
+    assert_eq!(hash(again.to_str().unwrap()), hash(path));
+}
+
+#[test]
+fn lists_made_elsewhere_are_measured() {
+    let folder = models();
+    let (recs, truth) = (folder.join("recs.csv"), folder.join("truth.csv"));
+    std::fs::write(
+        &recs,
+        "user_id,item_id,score\na,1,0.9\na,2,0.8\nb,3,0.7\nb,1,0.1\n",
+    )
+    .unwrap();
+    std::fs::write(&truth, "user_id,item_id\na,1\nb,1\n").unwrap();
+    let args = [
+        "--lists",
+        recs.to_str().unwrap(),
+        "--truth",
+        truth.to_str().unwrap(),
+    ];
+    let answer = json(&[&["evaluate"][..], &args, &["--metrics", "mrr@2,hit@1"]].concat());
+    assert_eq!(answer["metrics"][0]["value"], 0.75);
+    assert_eq!(answer["metrics"][1]["value"], 0.5);
+}
+
+#[test]
+fn parquet_lists_have_a_row_per_place() {
+    let file = models().join("recs.parquet");
+    let path = file.to_str().unwrap();
+    let answer = json(&[
+        "recommend",
+        &ease(),
+        "--users",
+        "all",
+        "-n",
+        "3",
+        "-o",
+        path,
+    ]);
+    let (users, rows) = (
+        answer["users"].as_u64().unwrap(),
+        answer["rows"].as_u64().unwrap(),
+    );
+    assert_eq!(rows, 3 * users);
+    let described = json(&["data", "describe", path]);
+    assert_eq!(described["events"].as_u64().unwrap(), rows);
+}
+
+#[test]
+fn small_verbs() {
+    let model = ease();
+    assert!(ok(&["models"]).contains("ruleslim"));
+    assert_eq!(
+        json(&["models", "ease"])["models"][0]["parameters"][0]["name"],
+        "reg"
+    );
+    assert!(ok(&["verify", &model]).contains("every checksum agrees"));
+    assert_eq!(json(&["inspect", &model])["schema"], "limpid.manifest/1");
+    assert!(ok(&["completions", "bash"]).contains("_limpid"));
+    assert_eq!(json(&["doctor"])["schema"], "limpid.doctor/1");
+    let item = json(&["recommend", &model, "--user", &somebody(), "-n", "1"]);
+    let id = item["items"][0]["id"].as_str().unwrap().to_owned();
+    let similar = json(&["similar", &model, "--item", &id, "-n", "3"]);
+    assert_eq!(similar["items"].as_array().unwrap().len(), 3);
+    assert!(ok(&["data", "fetch"]).contains("ml-100k"));
+}
+
+#[test]
+fn wrong_use_is_told_what_to_do() {
+    let model = ease();
+    let user = somebody();
+    let item_error = fails(
+        &["explain", &model, "--user", &user, "--item", "Teh Cooper"],
+        1,
+    );
+    assert!(item_error.contains("no item 'Teh Cooper'"), "{item_error}");
+    assert!(fails(&["recommend", &model], 2).contains("--user"));
+    assert!(fails(&["recommend", &model, "--user", "nobody at all"], 1).contains("no user"));
+    assert!(fails(&["train", "-o", "x"], 2).contains("--data"));
+    assert!(
+        fails(
+            &["train", "--data", "synthetic", "--model", "eaze", "-o", "x"],
+            1
+        )
+        .contains("ease")
+    );
+    let set = ["train", "--data", "synthetic", "--set", "rge=1", "-o", "x"];
+    assert!(fails(&set, 1).contains("reg"));
+    let split = [
+        "train",
+        "--data",
+        "synthetic",
+        "--split",
+        "ratio:1/2",
+        "-o",
+        "x",
+    ];
+    assert!(fails(&split, 1).contains("ratio:70/10/20"));
+    assert!(
+        fails(
+            &["recommend", &model, "--user", &user, "--edit", "link:296"],
+            1
+        )
+        .contains("link:296=off")
+    );
+    assert!(fails(&["evaluate", &model, "--metrics", "ndgc@20"], 2).contains("ndcg"));
+    assert!(fails(&["inspect", "/nowhere"], 1).contains("limpid train"));
+    assert!(fails(&["unknown"], 2).contains("Usage"));
+    assert!(!Path::new("x").exists());
+}
