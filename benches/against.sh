@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Side by side with NumPy on one split, two threads each. Needs numpy and scipy.
+#
+#   benches/against.sh PATH/TO/ml-1m
+set -euo pipefail
+data="${1:?say where MovieLens 1M is}"
+cd "$(dirname "$0")/.."
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+export OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
+
+cargo build --release --quiet -p limpid-cli -p limpid-benches
+target="${CARGO_TARGET_DIR:-target}/release"
+limpid="$target/limpid"
+against="$target/against"
+"$limpid" data split "$data" --split ratio:70/10/20@7 -o "$work/split" --quiet
+
+echo "== load and split"
+"$against" load "$data"
+
+echo "== EASE, lambda 1000: NumPy (double precision)"
+python3 benches/peers/ease_numpy.py "$work/split" --reg 1000 --dtype float64 --save-scores "$work/scores.npy"
+echo "== EASE, lambda 1000: limpid"
+"$against" fit "$work/split" --model ease --set reg=1000
+
+echo "== ndcg and recall at 5, 10, 20 of one score matrix: NumPy"
+python3 benches/peers/evaluate_numpy.py "$work/scores.npy" "$work/split"
+echo "== the same: limpid"
+"$against" measure "$work/scores.npy" "$work/split"
+
+for model in ease ruleslim; do
+  echo "== answers of a saved model: $model"
+  "$limpid" train --model "$model" --data "$data" --split "$work/split" -o "$work/$model" --quiet
+  "$against" answer "$work/$model"
+done
