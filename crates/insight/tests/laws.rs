@@ -1,6 +1,9 @@
 //! The laws of steering, contrasts and counterfactuals, on a small model that can be read: item
 //! links with integer weights, written here so that nothing but the traits of core is relied on.
 
+// A test that cannot go on says so by panicking.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use limpid_core::{
     Additive, Catalogue, Edits, Error, Explain, Histories, History, Ids, ItemIdx, Latent, Ledger,
     Mask, Mat, OwnedHistory, Part, PartKind, Recommender, Result, Unit,
