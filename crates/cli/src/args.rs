@@ -11,7 +11,7 @@ use limpid::{DataSource, Events, Prepared, SplitFrom, Who};
 
 use crate::verbs::{
     compare, completions, data, doctor, evaluate, explain, inspect, models, quickstart, recommend,
-    similar, train, verify,
+    rules, similar, train, verify,
 };
 
 /// A recommender that people can read, question and steer.
@@ -77,6 +77,8 @@ pub(crate) enum Verb {
     Recommend(recommend::Command),
     /// Why, why this rather than that, why not
     Explain(explain::Command),
+    /// The rules and links of a model, with support, confidence and lift
+    Rules(rules::Command),
     /// What goes with an item
     Similar(similar::Command),
     /// What made a saved model

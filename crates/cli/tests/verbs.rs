@@ -48,7 +48,7 @@ fn models() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap().keep();
-        for model in ["ease", "itemknn"] {
+        for model in ["ease", "itemknn", "ruleslim"] {
             let path = folder.join(model);
             let args = [
                 "train",
@@ -218,6 +218,46 @@ fn why_not_shows_replayed_edits() {
             .collect();
         assert!(ids.contains(&item), "{item} is not in {ids:?}");
     }
+}
+
+#[test]
+fn rules_are_listed_and_can_be_switched() {
+    let model = models().join("ruleslim");
+    let model = model.to_str().unwrap();
+    let all = json(&["rules", model, "-n", "1000"]);
+    assert_eq!(all["schema"], "limpid.rules/1");
+    let rules = all["rules"].as_array().unwrap();
+    assert!(!rules.is_empty());
+    for rule in rules {
+        assert!(rule["literals"].as_u64().unwrap() >= 2);
+        assert!(rule["support"].as_u64().unwrap() > 0);
+        assert!(rule["targets"][0]["weight"].as_f64().unwrap() > 0.0);
+    }
+    let target = rules[0]["targets"][0]["id"].as_str().unwrap();
+    let about = json(&[
+        "rules",
+        model,
+        "--supports",
+        target,
+        "--sort",
+        "lift",
+        "--links",
+    ]);
+    for rule in about["rules"].as_array().unwrap() {
+        assert_eq!(rule["targets"][0]["id"], target);
+    }
+    let user = somebody();
+    let list = json(&["recommend", model, "--user", &user, "-n", "1"]);
+    let item = list["items"][0]["id"].as_str().unwrap();
+    let args = ["explain", model, "--user", &user, "--item", item];
+    let before = json(&args);
+    let unit = before["ledger"]["parts"][0]["unit"].as_str().unwrap();
+    let value = before["ledger"]["parts"][0]["value"].as_f64().unwrap();
+    let edit = format!("{unit}=off");
+    let after = json(&[&args[..], &["--rule", &edit]].concat());
+    let fall =
+        before["ledger"]["score"].as_f64().unwrap() - after["ledger"]["score"].as_f64().unwrap();
+    assert!((fall - value).abs() < 1e-5, "{fall} and {value}");
 }
 
 #[test]

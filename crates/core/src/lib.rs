@@ -11,7 +11,7 @@
 //! | [`histories`] | [`Histories`], [`History`], [`Event`] |
 //! | [`catalogue`] | [`Catalogue`], [`Field`]: titles, genres, tags, makers |
 //! | [`topk`] | masks, top-k, tie groups: ranking, once for everybody |
-//! | [`unit`] | [`Unit`]: what can be named and switched |
+//! | [`unit`](mod@unit) | [`Unit`]: what can be named and switched |
 //! | [`ledger`] | [`Ledger`], [`Part`]: a score as a sum that can be read |
 //! | [`edit`] | [`Edit`], [`Edits`]: what a person changes |
 //! | [`rules`] | [`Rule`](rules::Rule): AND, OR, NOT, at-least-k over items |

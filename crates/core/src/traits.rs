@@ -1,5 +1,6 @@
 //! The traits: how the pieces fit every family of models. One page.
 
+use crate::rules::Rule;
 use crate::{
     Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, RankedWithTies, Result,
     Scored, Tensors, Unit,
@@ -147,8 +148,16 @@ pub trait Additive: Latent + Explain {
     /// The indices that a unit stands for; a group stands for several.
     ///
     /// # Errors
-    /// [`Error::NoSuchUnit`](crate::Error::NoSuchUnit).
+    /// [`Error::NoSuchUnit`].
     fn resolve(&self, unit: Unit) -> Result<Vec<usize>>;
+
+    /// The rule behind a unit, where it is one; an item of the history is a rule of one literal.
+    fn rule(&self, index: usize) -> Option<Rule> {
+        match self.unit(index) {
+            Unit::Link(item) => Some(Rule::all([item])),
+            _ => None,
+        }
+    }
 
     /// What every user gives to an item.
     fn base(&self, _item: ItemIdx) -> f32 {

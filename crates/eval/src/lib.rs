@@ -6,7 +6,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`metrics`] | the metrics, one file per family, and their registry: [`MetricAt`](metrics::MetricAt) reads `ndcg@20` |
+//! | [`metrics`] | the metrics, one file per family, and their registry: [`MetricAt`] reads `ndcg@20` |
 //! | [`protocol`] | [`Protocol`]: who is measured on what, and what is masked |
 //! | [`evaluate`](mod@evaluate) | [`evaluate()`], [`evaluate_scores`], [`evaluate_lists`] |
 //! | [`report`] | [`Report`] and [`PerUser`] |

@@ -105,6 +105,9 @@ pub struct PartAnswer {
     pub text: String,
     /// The rule's full definition, where it is one.
     pub rule: Option<String>,
+    /// What the rule says beyond the reason: that the user lacks something, or how many of a group
+    /// are needed. Lacking something never counts against or for the item by itself.
+    pub definition: Option<String>,
     /// The items of the history that it rests on.
     pub cites: Vec<ItemName>,
     /// How strongly the unit is present.

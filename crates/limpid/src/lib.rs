@@ -32,6 +32,7 @@ pub mod lists;
 pub mod lookup;
 pub mod measure;
 mod prepare;
+pub mod rules;
 pub mod run_file;
 mod training;
 

@@ -7,6 +7,7 @@ use limpid_data::sources::ReadOptions;
 use limpid_models::Config;
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::Manifest;
 use crate::{Error, Result};
 
 /// Hyper-parameters by name, as a TOML table.
@@ -63,6 +64,27 @@ fn one() -> u64 {
 }
 
 impl RunFile {
+    /// The run that made a saved model, without its data. A setting that was left to its default has
+    /// no value in TOML and is left out again.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where a setting has no TOML form.
+    pub fn of(manifest: &Manifest) -> Result<Self> {
+        let mut settings = manifest.run.settings.clone();
+        if let Some(fields) = settings.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        let settings = serde_json::from_value(settings)
+            .map_err(|e| Error::Usage(format!("these settings have no TOML form: {e}")))?;
+        Ok(Self {
+            model: manifest.run.model.clone(),
+            seed: manifest.run.seed,
+            split: Some(manifest.split.spec.clone()),
+            settings,
+            data: None,
+        })
+    }
+
     /// Reads a run.
     ///
     /// # Errors

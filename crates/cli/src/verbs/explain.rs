@@ -118,9 +118,9 @@ fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
     }
     let mut table = Table::new(header);
     for part in ledger.parts.iter().take(most) {
-        let text = match &part.rule {
-            Some(rule) if *rule != part.text => format!("{}   [{rule}]", part.text),
-            _ => part.text.clone(),
+        let text = match &part.definition {
+            Some(definition) => format!("{}   ({definition})", part.text),
+            None => part.text.clone(),
         };
         let mut cells = vec![signed(part.value), text, part.unit.clone()];
         cells.extend(part.edited_by.clone().filter(|_| edited));

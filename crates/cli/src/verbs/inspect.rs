@@ -23,14 +23,7 @@ impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let m = read_manifest(&self.model)?;
         if self.run {
-            let settings = toml_of(&m.run.settings)?;
-            let run = RunFile {
-                model: m.run.model.clone(),
-                seed: m.run.seed,
-                split: Some(m.split.spec.clone()),
-                settings,
-                data: None,
-            };
+            let run = RunFile::of(&m)?;
             return print(run.written()?.trim_end());
         }
         let mut facts = Table::new(["", ""]);
@@ -80,8 +73,4 @@ impl Command {
         }
         output.answer(&m, vec![Section::Table(facts), Section::Table(files)])
     }
-}
-
-fn toml_of(settings: &serde_json::Value) -> Result<limpid::run_file::Settings> {
-    Ok(serde_json::from_value(settings.clone())?)
 }

@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod models;
 pub(crate) mod quickstart;
 pub(crate) mod recommend;
+pub(crate) mod rules;
 pub(crate) mod similar;
 pub(crate) mod train;
 pub(crate) mod verify;
@@ -50,6 +51,7 @@ fn dispatch(verb: Verb, output: &Output) -> Result<()> {
         Verb::Compare(command) => command.run(output),
         Verb::Recommend(command) => command.run(output),
         Verb::Explain(command) => command.run(output),
+        Verb::Rules(command) => command.run(output),
         Verb::Similar(command) => command.run(output),
         Verb::Inspect(command) => command.run(output),
         Verb::Verify(command) => command.run(output),

@@ -63,7 +63,7 @@ impl Command {
             "fit",
         ]);
         let mut advisor = None;
-        for name in ["popularity", "itemknn", DEFAULT_MODEL] {
+        for name in ["popularity", "itemknn", "ease", DEFAULT_MODEL] {
             let model = train(prepared.clone(), &Config::named(name)?, 1, &NoProgress)?;
             let measured = measure(&model)?;
             let value = |at: usize| format!("{:.4}", measured.report.metrics[at].value);

@@ -14,11 +14,11 @@ use crate::output::{Output, Section};
 use crate::progress::Bars;
 
 /// The model that is trained when nobody names one.
-pub(crate) const DEFAULT_MODEL: &str = "ease";
+pub(crate) const DEFAULT_MODEL: &str = "ruleslim";
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// Name in the catalogue ('limpid models'); ease if not given
+    /// Name in the catalogue ('limpid models'); ruleslim if not given
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Change a parameter, such as reg=500; repeat it for more

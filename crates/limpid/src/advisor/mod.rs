@@ -6,6 +6,7 @@ mod why_not;
 
 use std::path::Path;
 
+use limpid_core::rules::{Operator, Rule};
 use limpid_core::{
     Artifact, Catalogue, Edits, Explain, Histories, History, ItemIdx, Ledger, Mask, OwnedHistory,
     Recommender, Tensors, UserIdx,
@@ -374,6 +375,7 @@ impl Advisor {
                 kind: part.kind,
                 text: self.part_text(part, item),
                 rule: part.rule.as_ref().map(|r| r.text(&self.catalogue)),
+                definition: part.rule.as_ref().and_then(|r| self.definition(r)),
                 cites: distinct(part.cites.iter().map(|e| e.item))
                     .into_iter()
                     .map(|i| self.item_name(i))
@@ -390,6 +392,25 @@ impl Advisor {
             parts,
             residual: ledger.residual,
             entries_for_80_percent: ledger.entries_for_positive(0.8),
+        }
+    }
+
+    /// What a rule says beyond the items that the user has.
+    fn definition(&self, rule: &Rule) -> Option<String> {
+        match rule.operator {
+            Operator::And => {
+                let lacking: Vec<&str> = rule
+                    .literals
+                    .iter()
+                    .filter(|l| l.negated)
+                    .map(|l| self.catalogue.title(l.item))
+                    .collect();
+                (!lacking.is_empty()).then(|| format!("and not {}", lacking.join(", not ")))
+            }
+            Operator::Or | Operator::AtLeast(_) if rule.literals.len() > 1 => {
+                Some(rule.text(&self.catalogue))
+            }
+            _ => None,
         }
     }
 
@@ -412,7 +433,16 @@ impl Advisor {
                 (None, unit) => unit.text(&self.catalogue),
             };
         }
-        let titles: Vec<&str> = cited.iter().map(|&i| self.catalogue.title(i)).collect();
+        // A conjunction names what it needs of the user; what else he has of its group changes
+        // nothing. NOT parts only tell cases apart: they are the definition, not the reason.
+        let needed: Vec<ItemIdx> = match &part.rule {
+            Some(rule) if rule.operator == Operator::And => {
+                let positive = rule.literals.iter().filter(|l| !l.negated);
+                positive.map(|l| l.item).collect()
+            }
+            _ => cited,
+        };
+        let titles: Vec<&str> = needed.iter().map(|&i| self.catalogue.title(i)).collect();
         titles.join(" + ")
     }
 }

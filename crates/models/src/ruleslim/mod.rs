@@ -490,6 +490,13 @@ impl Additive for Model {
         Ok(indices.into_iter().map(|i| i as usize).collect())
     }
 
+    fn rule(&self, index: usize) -> Option<limpid_core::rules::Rule> {
+        match self.unit(index) {
+            Unit::Link(item) => Some(limpid_core::rules::Rule::all([item])),
+            _ => self.features.rule(index),
+        }
+    }
+
     fn base(&self, item: ItemIdx) -> f32 {
         self.base_of(item)
     }

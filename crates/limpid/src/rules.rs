@@ -1,0 +1,211 @@
+//! The rules of a model as a table: what each says, how often it holds, and what it speaks for.
+
+use limpid_core::rules::statistics::Census;
+use limpid_core::rules::{Operator, Rule};
+use limpid_core::{Additive, ItemIdx, Recommender, Unit};
+use serde::Serialize;
+
+use crate::answers::ItemName;
+use crate::{Advisor, Error, Result, lookup};
+
+/// Targets that are listed with a rule when no target is asked for.
+const TARGETS: usize = 3;
+
+/// Which rules, and in what order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleQuery {
+    /// Only rules that mention this item.
+    pub item: Option<String>,
+    /// Only rules that speak for this item.
+    pub supports: Option<String>,
+    /// Only rules with at most so many literals.
+    pub max_literals: Option<usize>,
+    /// Single items of the history too; otherwise rules over several only.
+    pub links: bool,
+    /// The order.
+    pub sort: RuleOrder,
+    /// At most so many.
+    pub n: usize,
+}
+
+/// An order of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleOrder {
+    /// By the largest weight on a target.
+    Weight,
+    /// By how many users it holds for.
+    Support,
+    /// By how much likelier the first target is where it holds.
+    Lift,
+}
+
+/// The rules of a model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RulesAnswer {
+    /// `limpid.rules/1`.
+    pub schema: &'static str,
+    /// How many match.
+    pub matching: usize,
+    /// The first of them.
+    pub rules: Vec<RuleAnswer>,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// A rule with what it speaks for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RuleAnswer {
+    /// The unit, as written in edits.
+    pub unit: String,
+    /// How it reads.
+    pub text: String,
+    /// `and`, `or`, or `at_least`.
+    pub operator: Operator,
+    /// Number of literals.
+    pub literals: usize,
+    /// Training users for whom it holds; absent if the model was saved without users.
+    pub support: Option<usize>,
+    /// The same as a share.
+    pub support_share: Option<f64>,
+    /// What it speaks for, largest weight first.
+    pub targets: Vec<RuleTarget>,
+    /// How many targets it speaks for in all.
+    pub n_targets: usize,
+}
+
+/// An item that a rule speaks for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RuleTarget {
+    /// The item.
+    #[serde(flatten)]
+    pub item: ItemName,
+    /// What the rule adds to its score.
+    pub weight: f32,
+    /// Share of the users who meet the rule who have the item.
+    pub confidence: Option<f64>,
+    /// The same over the share of all users: 1 says that the rule tells nothing.
+    pub lift: Option<f64>,
+}
+
+struct Found {
+    index: usize,
+    rule: Rule,
+    targets: Vec<(ItemIdx, f32)>,
+    n_targets: usize,
+}
+
+impl Advisor {
+    /// The rules of the model.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the model has no named units, [`Error::Unknown`] for an item that does not
+    /// exist.
+    pub fn rules(&self, query: &RuleQuery) -> Result<RulesAnswer> {
+        let model = self.model.additive().ok_or_else(|| {
+            Error::Usage(format!(
+                "{} has no rules or links to list",
+                self.model.name()
+            ))
+        })?;
+        let find = |text: &Option<String>| {
+            let item = text.as_deref().map(|t| lookup::item(&self.catalogue, t));
+            item.transpose()
+        };
+        let (mentions, supports) = (find(&query.item)?, find(&query.supports)?);
+        let mut found: Vec<Found> = (0..model.n_units())
+            .filter(|&index| query.links || !matches!(model.unit(index), Unit::Link(_)))
+            .filter_map(|index| {
+                let rule = model.rule(index)?;
+                let mentioned = mentions.is_none_or(|i| rule.literals.iter().any(|l| l.item == i));
+                let short = query.max_literals.is_none_or(|n| rule.literals.len() <= n);
+                (mentioned && short).then(|| self.found(model, index, rule, supports))?
+            })
+            .collect();
+        let census = self.parts.as_ref().map(|p| Census::new(&p.train));
+        let mut keyed: Vec<(f64, Found)> = found
+            .drain(..)
+            .map(|f| (self.key(&f, query.sort, census.as_ref()), f))
+            .collect();
+        keyed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.index.cmp(&b.1.index)));
+        let matching = keyed.len();
+        let rules = keyed
+            .into_iter()
+            .take(query.n)
+            .map(|(_, f)| self.rule_answer(model, f, census.as_ref()))
+            .collect();
+        let mut notes = Vec::new();
+        if census.is_none() {
+            notes.push("the model was saved without users, so nothing is counted".to_owned());
+        }
+        Ok(RulesAnswer {
+            schema: "limpid.rules/1",
+            matching,
+            rules,
+            notes,
+        })
+    }
+
+    /// A unit with what it speaks for; none if that is nothing, or not what is asked for.
+    fn found(
+        &self,
+        model: &dyn Additive,
+        index: usize,
+        rule: Rule,
+        supports: Option<ItemIdx>,
+    ) -> Option<Found> {
+        let mut targets: Vec<(ItemIdx, f32)> = (0..self.catalogue.len() as u32)
+            .map(ItemIdx)
+            .map(|item| (item, model.effect(index, item)))
+            .filter(|&(_, weight)| weight != 0.0)
+            .collect();
+        let n_targets = targets.len();
+        targets.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
+        match supports {
+            Some(wanted) => targets.retain(|&(item, _)| item == wanted),
+            None => targets.truncate(TARGETS),
+        }
+        (!targets.is_empty()).then_some(Found {
+            index,
+            rule,
+            targets,
+            n_targets,
+        })
+    }
+
+    fn key(&self, f: &Found, sort: RuleOrder, census: Option<&Census>) -> f64 {
+        let &(item, weight) = f.targets.first().unwrap_or(&(ItemIdx(0), 0.0));
+        match (sort, census) {
+            (RuleOrder::Weight, _) | (_, None) => f64::from(weight.abs()),
+            (RuleOrder::Support, Some(census)) => census.holders(&f.rule).len() as f64,
+            (RuleOrder::Lift, Some(census)) => census.statistics(&f.rule, item).lift(),
+        }
+    }
+
+    fn rule_answer(&self, model: &dyn Additive, f: Found, census: Option<&Census>) -> RuleAnswer {
+        let support = census.map(|c| c.holders(&f.rule).len());
+        let users = self.parts.as_ref().map_or(0, |p| p.train.len()).max(1);
+        let targets = f
+            .targets
+            .iter()
+            .map(|&(item, weight)| {
+                let statistics = census.map(|c| c.statistics(&f.rule, item));
+                RuleTarget {
+                    item: self.item_name(item),
+                    weight,
+                    confidence: statistics.map(|s| s.confidence()),
+                    lift: statistics.map(|s| s.lift()),
+                }
+            })
+            .collect();
+        RuleAnswer {
+            unit: model.unit(f.index).text(&self.catalogue),
+            text: f.rule.text(&self.catalogue),
+            operator: f.rule.operator,
+            literals: f.rule.literals.len(),
+            support,
+            support_share: support.map(|s| s as f64 / users as f64),
+            targets,
+            n_targets: f.n_targets,
+        }
+    }
+}
