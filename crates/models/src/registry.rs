@@ -7,7 +7,8 @@ use limpid_core::{
 };
 use serde_json::Value;
 
-use crate::{ease, edlae, item_knn, popularity, ruleslim, slim};
+use crate::{autoencoder, ease, edlae, item_knn, lia, mf, multvae, popularity, ruleslim, slim};
+use crate::{autoencoder::lia as autoencoder_lia, mf::lia as mf_lia, multvae::lia as multvae_lia};
 
 /// One hyper-parameter as `limpid models` prints it. Its default is read off the config itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +165,9 @@ models! {
     RuleSlim = ruleslim, "ruleslim",
         "short readable rules and item links, non-negative, one convex problem per target",
         "limpid's own; after SLIM (Ning and Karypis, ICDM 2011) and EDLAE (Steck, NeurIPS 2020)";
+    Lia = lia, "lia",
+        "learned AND, OR and NOT rules over items: short ones (plus), or as published (paper, released)",
+        "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations; rules after RRL (Wang et al.)";
     Ease = ease, "ease",
         "dense item-to-item weights in closed form, zero diagonal",
         "Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019";
@@ -176,6 +180,24 @@ models! {
     ItemKnn = item_knn, "itemknn",
         "the items most like those of the history, by (shrunk) cosine",
         "Sarwar et al., Item-based Collaborative Filtering, WWW 2001";
+    MultVae = multvae, "multvae",
+        "variational autoencoder with the multinomial likelihood",
+        "Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018";
+    MultVaeLia = multvae_lia, "multvae-lia",
+        "what LIA's table calls MultVAE: linear, rank 100, no dropout, hardly any noise",
+        "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations";
+    Autoencoder = autoencoder, "autoencoder",
+        "denoising autoencoder with the multinomial likelihood (Mult-DAE)",
+        "Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018";
+    AutoencoderLia = autoencoder_lia, "autoencoder-lia",
+        "what LIA's table calls Autoencoder: linear, rank 100, no dropout",
+        "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations";
+    Mf = mf, "mf",
+        "matrix factorization of implicit feedback by alternating least squares",
+        "Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008";
+    MfLia = mf_lia, "mf-lia",
+        "what LIA's table calls MF: dot products without biases, cross-entropy on drawn negatives",
+        "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations";
     Popularity = popularity, "popularity",
         "what most users have; the measure that others must beat",
         "folklore";

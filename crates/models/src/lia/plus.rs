@@ -1,0 +1,122 @@
+//! Short rules: found one by one (`mine`), made as short as they can be without holding for anybody
+//! else, and weighed together in one convex problem per target (`refit`).
+
+use std::collections::HashMap;
+
+use limpid_core::rules::Rule;
+use limpid_core::rules::minimize::minimize;
+use limpid_core::{Csr, Error, Result, Run, Training};
+use rayon::prelude::*;
+
+use super::Config;
+use super::extract::{self, Bits, count, item_bits, literal_bits, patterns};
+use super::mine::{self, Incidence};
+use super::model::{Effects, Model};
+use super::refit::{self, Refit};
+
+/// Nodes of the exact search for shorter rules; rules of five literals need at most 2⁵.
+const NODES: usize = 10_000;
+
+/// Rounds in which rules without effect are dropped and the rest is weighed again.
+const ROUNDS: usize = 2;
+
+pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
+    let n_items = data.histories.n_items();
+    let rows = extract::rows_of(data.histories);
+    let weights = user_weights(&rows, config.user_exponent);
+    let incidence = Incidence::new(&rows, n_items, &weights);
+    let stopped =
+        || Error::Interrupted("the rules were not complete, so nothing is kept".to_owned());
+    let settings = mine::Settings {
+        max_literals: config.max_literals,
+        per_target: config.rules_per_target,
+        min_support: config.min_support,
+        price: config.literal_price,
+        reg: config.search_reg,
+        nonnegative: config.nonnegative,
+    };
+    let mined = mine::mine(&incidence, settings, config.rules, run.progress).ok_or_else(stopped)?;
+    let items = item_bits(&rows, n_items);
+    let mut rules = merged(shortened(&mined, &items, rows.len())?, &items, rows.len());
+    let settings = refit::Settings {
+        reg: config.reg,
+        l1: config.l1,
+        nonnegative: config.nonnegative,
+    };
+    for round in 1.. {
+        let bits = patterns(&rules, &items, rows.len());
+        let fitted = Refit::new(&incidence, &rules, &items, &bits, settings);
+        let columns = fitted.fit(run.progress).ok_or_else(stopped)?;
+        let mut by_rule: Vec<Vec<(u32, f32)>> = vec![Vec::new(); rules.len()];
+        for (target, column) in columns.iter().enumerate() {
+            for &(rule, effect) in &column.effects {
+                by_rule[rule as usize].push((target as u32, effect));
+            }
+        }
+        let useful = by_rule.iter().filter(|e| !e.is_empty()).count();
+        if useful < rules.len() && round < ROUNDS {
+            let mut at = 0;
+            rules.retain(|_| {
+                at += 1;
+                !by_rule[at - 1].is_empty()
+            });
+            continue;
+        }
+        let base: Vec<f32> = columns.iter().map(|c| c.base as f32).collect();
+        let effects = Csr::from_rows(by_rule, n_items)?;
+        return Model::new(rules, Effects::Sparse(effects), None, base.into());
+    }
+    Err(stopped())
+}
+
+/// `n_u^−exponent`, scaled to a mean of 1 over the users with items.
+fn user_weights(rows: &[Vec<u32>], exponent: f64) -> Vec<f64> {
+    let mut weights: Vec<f64> = rows
+        .iter()
+        .map(|row| match row.len() {
+            0 => 0.0,
+            n => (n as f64).powf(-exponent),
+        })
+        .collect();
+    let present = weights.iter().filter(|&&w| w > 0.0).count();
+    let scale = present as f64 / weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+    weights.iter_mut().for_each(|w| *w *= scale);
+    weights
+}
+
+/// Every rule with the fewest of its literals that hold for the same users.
+fn shortened(rules: &[Rule], items: &[Bits], n_rows: usize) -> Result<Vec<Rule>> {
+    rules
+        .par_iter()
+        .map(|rule| {
+            let truths: Vec<Bits> = rule
+                .literals
+                .iter()
+                .map(|l| literal_bits(l, items, n_rows))
+                .collect();
+            minimize(rule, &truths, n_rows, NODES).map(|m| m.rule)
+        })
+        .collect()
+}
+
+/// Of the rules that hold for the same users the shortest, in the order of the first of them; those
+/// that hold for all or for none are dropped.
+fn merged(rules: Vec<Rule>, items: &[Bits], n_rows: usize) -> Vec<Rule> {
+    let mut at: HashMap<Bits, usize> = HashMap::new();
+    let mut kept: Vec<Rule> = Vec::new();
+    for (rule, bits) in rules.iter().zip(patterns(&rules, items, n_rows)) {
+        let support = count(&bits) as usize;
+        if support == 0 || support == n_rows {
+            continue;
+        }
+        match at.get(&bits) {
+            None => {
+                at.insert(bits, kept.len());
+                kept.push(rule.clone());
+            }
+            Some(&k) if rule.literals.len() < kept[k].literals.len() => kept[k] = rule.clone(),
+            Some(_) => {}
+        }
+    }
+    kept
+}

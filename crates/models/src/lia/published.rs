@@ -1,0 +1,123 @@
+//! LIA as published: training, then rules that never speak are taken out without changing a score.
+
+use limpid_core::{Error, Result, Run, Training};
+use limpid_tensor::kernels::logic::Cost;
+use limpid_tensor::train;
+
+use super::extract::{self, count, item_bits, patterns};
+use super::layer::{Layer, Settings};
+use super::model::{Effects, Model};
+use super::{Activation, Config, Mode};
+use crate::item_links::ItemLinks;
+
+/// The novel logical activation functions as LIA uses them.
+const NLAF: Cost = Cost::Nlaf {
+    alpha: 0.999,
+    beta: 8,
+    gamma: 3,
+};
+
+pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
+    let n_items = data.histories.n_items();
+    let links = config.mode == Mode::Released;
+    let needed = Layer::memory(n_items, config.rules, links, config.batch_size);
+    if needed > run.memory_budget {
+        return Err(Error::Memory {
+            what: format!("lia with {} rules over {n_items} items", config.rules),
+            needed_mb: needed / 1_000_000,
+            budget_mb: run.memory_budget / 1_000_000,
+            mend: "raise the budget, ask for fewer rules, or use mode=plus".to_owned(),
+        });
+    }
+    let rows = extract::rows_of(data.histories);
+    let mut layer = Layer::new(&rows, n_items, settings(config), run.seed);
+    let fingerprint = format!("{config:?} on {:016x}", fingerprint(&rows));
+    train(&mut layer, &config.schedule(), &fingerprint, run)?;
+    finished(layer, &rows, n_items)
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        n_rules: config.rules,
+        cost: match config.activation {
+            Activation::Nlaf => NLAF,
+            Activation::Log => Cost::Log,
+        },
+        gate: config.gate,
+        links: config.mode == Mode::Released,
+        gsam: config.gsam,
+        l1: config.rule_l1,
+    }
+}
+
+/// The model of a trained layer, without the rules that say the same to every training user.
+fn finished(layer: Layer<'_>, rows: &[Vec<u32>], n_items: usize) -> Result<Model> {
+    let found = extract::rules(&layer.w.value, &layer.gates.value, layer.gates.value.len());
+    let items = item_bits(rows, n_items);
+    let mut base: Vec<f64> = layer.b.value.iter().map(|&b| f64::from(b)).collect();
+    let (mut rules, mut effects) = (Vec::new(), Vec::new());
+    for (k, bits) in patterns(&found, &items, rows.len()).iter().enumerate() {
+        let support = count(bits) as usize;
+        let row = &layer.v.value[k * n_items..(k + 1) * n_items];
+        // A rule that holds for all training users is a part of the base, one that holds for none
+        // is no rule.
+        if support == rows.len() {
+            base.iter_mut()
+                .zip(row)
+                .for_each(|(b, &v)| *b += f64::from(v));
+        } else if support > 0 {
+            rules.push(found[k].clone());
+            effects.extend_from_slice(row);
+        }
+    }
+    let base: Vec<f32> = base.into_iter().map(|b| b as f32).collect();
+    let links = match layer.links {
+        Some(links) => Some(ItemLinks::dense(links.value, n_items)?),
+        None => None,
+    };
+    Model::new(rules, Effects::Dense(effects.into()), links, base.into())
+}
+
+/// Tells data apart in checkpoints.
+pub(super) fn fingerprint(rows: &[Vec<u32>]) -> u64 {
+    let separated = rows
+        .iter()
+        .flat_map(|r| r.iter().copied().chain([u32::MAX]));
+    limpid_core::hash::row(separated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lia::Gate;
+    use limpid_core::{Histories, Recommender};
+    use limpid_tensor::{Draw, Learner};
+
+    /// What the extracted model says to the training users is what the trained layer says.
+    #[test]
+    fn extraction_does_not_change_a_score() {
+        let mut draw = Draw::new(4, 0);
+        let rows: Vec<Vec<u32>> = (0..70)
+            .map(|_| (0..12).filter(|_| draw.unit() < 0.4).collect())
+            .collect();
+        let users = Histories::from_rows(&rows, 12).unwrap();
+        for (mode, gate) in [(Mode::Paper, Gate::Learned), (Mode::Released, Gate::Half)] {
+            let config = Config {
+                mode,
+                gate,
+                rules: 40,
+                epochs: 8,
+                learning_rate: 2e-2,
+                ..Config::default()
+            };
+            let mut layer = Layer::new(&rows, 12, settings(&config), 5);
+            train(&mut layer, &config.schedule(), "", &mut Run::seeded(5)).unwrap();
+            let before = layer.model().unwrap().score(&users);
+            let model = finished(layer, &rows, 12).unwrap();
+            assert!(model.rules().len() < 40);
+            for (a, b) in before.iter().zip(model.score(&users).iter()) {
+                assert!((a - b).abs() < 1e-4, "{a} {b}");
+            }
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! Matrix factorization of implicit feedback: Hu, Koren and Volinsky, Collaborative Filtering for
+//! Implicit Feedback Datasets, ICDM 2008.
+//!
+//! ```text
+//! min over p, q:  Σ_ui c_ui (x_ui − p_u · q_i)² + reg (Σ ‖p_u‖² + Σ ‖q_i‖²),   c_ui = 1 + α x_ui
+//! ```
+//!
+//! by alternating least squares (equations 4 and 5). A user's vector follows from the items he has and
+//! the item vectors, so nothing is stored per user, unknown users are no special case, and the vector
+//! is linear in his items once the weights are fixed: every event has its share of a score (section 5
+//! of the paper), and the shares add up.
+//!
+//! [`lia`] is the model that the authors of LIA call "MF" in their table.
+
+use limpid_core::traits::require;
+use limpid_core::{
+    Artifact, Buffer, Error, Explain, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Part,
+    PartKind, Recommender, Result, Run, Tensors, Training, Unit,
+};
+use limpid_tensor::Draw;
+use ndarray::Axis;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::registry::Parameter;
+
+/// Hyper-parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Length of a vector.
+    pub embedding_size: usize,
+    /// How much more an event weighs than its absence (α).
+    pub alpha: f64,
+    /// Ridge of the vectors.
+    pub reg: f64,
+    /// Alternations.
+    pub epochs: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            embedding_size: 64,
+            alpha: 5.0,
+            reg: 20.0,
+            epochs: 12,
+        }
+    }
+}
+
+impl Config {
+    /// What `limpid models` prints.
+    pub(crate) const PARAMETERS: &'static [Parameter] = &[
+        Parameter {
+            name: "embedding_size",
+            range: "1 to 2048",
+            tune: &["32", "64", "128"],
+            doc: "length of a vector",
+        },
+        Parameter {
+            name: "alpha",
+            range: "0 or more",
+            tune: &["2", "5", "20"],
+            doc: "how much more an event weighs than its absence",
+        },
+        Parameter {
+            name: "reg",
+            range: "above 0",
+            tune: &["5", "20", "80"],
+            doc: "ridge of the vectors",
+        },
+        Parameter {
+            name: "epochs",
+            range: "1 or more",
+            tune: &[],
+            doc: "alternations between users and items",
+        },
+    ];
+}
+
+impl Fit for Config {
+    type Model = Model;
+
+    fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
+        let d = self.embedding_size;
+        require(
+            (1..=2048).contains(&d),
+            "embedding_size",
+            "between 1 and 2048",
+            d,
+        )?;
+        require(
+            self.alpha >= 0.0 && self.alpha.is_finite(),
+            "alpha",
+            "0 or more",
+            self.alpha,
+        )?;
+        require(
+            self.reg > 0.0 && self.reg.is_finite(),
+            "reg",
+            "above 0",
+            self.reg,
+        )?;
+        require(self.epochs > 0, "epochs", "above 0", self.epochs)?;
+        let by_user: Vec<Vec<u32>> = data.histories.rows().map(items_of).collect();
+        let mut by_item: Vec<Vec<u32>> = vec![Vec::new(); data.histories.n_items()];
+        for (u, row) in by_user.iter().enumerate() {
+            for &i in row {
+                by_item[i as usize].push(u as u32);
+            }
+        }
+        let weights = (self.alpha, self.reg);
+        let items = Draw::new(run.seed, 0).uniforms(by_item.len() * d, -0.1, 0.1);
+        let mut model = Model {
+            items: items.into(),
+            n_items: by_item.len(),
+            embedding_size: d,
+            weights,
+            gram: Vec::new(),
+        };
+        run.progress.start("epochs", self.epochs as u64);
+        for _ in 0..self.epochs {
+            if run.progress.interrupted() {
+                return Err(Error::Interrupted("nothing is kept".to_owned()));
+            }
+            let users = solve_all(&model.items, d, &by_user, weights);
+            model.items = solve_all(&users, d, &by_item, weights).into();
+            run.progress.step(1);
+        }
+        if model.items.iter().any(|v| !v.is_finite()) {
+            return Err(Error::Numeric {
+                what: "alternating least squares".to_owned(),
+                why: "item vectors are not finite; use a larger reg".to_owned(),
+            });
+        }
+        model.gram = gram(&model.items, d);
+        Ok(model)
+    }
+}
+
+fn items_of(row: History<'_>) -> Vec<u32> {
+    row.item_values().iter().map(|(i, _)| i.0).collect()
+}
+
+/// Σ v vᵀ over vectors `(n, d)`, in double precision `(d, d)`.
+fn gram(vectors: &[f32], d: usize) -> Vec<f64> {
+    let mut out = vec![0f64; d * d];
+    for v in vectors.chunks_exact(d.max(1)) {
+        for (row, &a) in out.chunks_exact_mut(d).zip(v) {
+            for (o, &b) in row.iter_mut().zip(v) {
+                *o += f64::from(a) * f64::from(b);
+            }
+        }
+    }
+    out
+}
+
+/// The vectors of all rows, given those of the other side.
+fn solve_all(other: &[f32], d: usize, rows: &[Vec<u32>], weights: (f64, f64)) -> Vec<f32> {
+    let gram = gram(other, d);
+    let mut out = vec![0f32; rows.len() * d];
+    out.par_chunks_mut(d).zip(rows).for_each(|(out, row)| {
+        let system = System::new(&gram, other, d, row, weights);
+        let mut sum = vec![0f64; d];
+        for &i in row {
+            let q = &other[i as usize * d..(i as usize + 1) * d];
+            sum.iter_mut()
+                .zip(q)
+                .for_each(|(s, &q)| *s += (1.0 + weights.0) * f64::from(q));
+        }
+        system.solve(&mut sum);
+        out.iter_mut().zip(&sum).for_each(|(o, &s)| *o = s as f32);
+    });
+    out
+}
+
+/// `A = QᵀQ + α Σ_{i ∈ row} q qᵀ + reg I`, as its Cholesky factor.
+struct System {
+    lower: Vec<f64>,
+    d: usize,
+}
+
+impl System {
+    fn new(gram: &[f64], other: &[f32], d: usize, row: &[u32], (alpha, reg): (f64, f64)) -> Self {
+        let mut a = gram.to_vec();
+        for &i in row {
+            let q = &other[i as usize * d..(i as usize + 1) * d];
+            for (r, &x) in q.iter().enumerate() {
+                let x = alpha * f64::from(x);
+                for (o, &y) in a[r * d..=r * d + r].iter_mut().zip(q) {
+                    *o += x * f64::from(y);
+                }
+            }
+        }
+        for r in 0..d {
+            a[r * d + r] += reg;
+        }
+        // Cholesky, row by row; with reg > 0 the pivots are positive up to rounding.
+        for r in 0..d {
+            for c in 0..=r {
+                let (before, this) = a.split_at_mut(r * d);
+                let dot: f64 = if c == r {
+                    this[..r].iter().map(|x| x * x).sum()
+                } else {
+                    this[..c]
+                        .iter()
+                        .zip(&before[c * d..c * d + c])
+                        .map(|(x, y)| x * y)
+                        .sum()
+                };
+                let rest = this[c] - dot;
+                this[c] = if c == r {
+                    rest.max(reg * 1e-9).sqrt()
+                } else {
+                    rest / before[c * d + c]
+                };
+            }
+        }
+        Self { lower: a, d }
+    }
+
+    fn solve(&self, b: &mut [f64]) {
+        let (l, d) = (&self.lower, self.d);
+        for r in 0..d {
+            let dot: f64 = l[r * d..r * d + r]
+                .iter()
+                .zip(b.iter())
+                .map(|(x, y)| x * y)
+                .sum();
+            b[r] = (b[r] - dot) / l[r * d + r];
+        }
+        for r in (0..d).rev() {
+            let dot: f64 = (r + 1..d).map(|k| l[k * d + r] * b[k]).sum();
+            b[r] = (b[r] - dot) / l[r * d + r];
+        }
+    }
+}
+
+/// The fitted model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    items: Buffer<f32>, // (I, D)
+    n_items: usize,
+    embedding_size: usize,
+    weights: (f64, f64), // α, reg
+    gram: Vec<f64>,      // (D, D)
+}
+
+impl Model {
+    fn vector(&self, item: u32) -> &[f32] {
+        let d = self.embedding_size;
+        &self.items[item as usize * d..(item as usize + 1) * d]
+    }
+
+    fn system(&self, items: &[u32]) -> System {
+        System::new(
+            &self.gram,
+            &self.items,
+            self.embedding_size,
+            items,
+            self.weights,
+        )
+    }
+
+    /// The vector of a user.
+    fn fold_in(&self, items: &[u32]) -> Vec<f64> {
+        let mut p = vec![0f64; self.embedding_size];
+        for &i in items {
+            p.iter_mut()
+                .zip(self.vector(i))
+                .for_each(|(p, &q)| *p += (1.0 + self.weights.0) * f64::from(q));
+        }
+        self.system(items).solve(&mut p);
+        p
+    }
+}
+
+/// Scores `(U, I)` of user vectors `(U, D)`. A score is the same whoever else is scored with it, and
+/// the same in a ledger, where scores near 0 have no rounding to hide behind.
+fn decode(z: &Mat, items: &[f32], n_items: usize) -> Mat {
+    let d = z.ncols().max(1);
+    let mut out = Mat::zeros((z.nrows(), n_items));
+    out.axis_iter_mut(Axis(0))
+        .into_par_iter()
+        .zip(z.axis_iter(Axis(0)).into_par_iter())
+        .for_each(|(mut out, p)| {
+            let p = p.to_vec();
+            for (o, q) in out.iter_mut().zip(items.chunks_exact(d)) {
+                *o = score_of(&p, q);
+            }
+        });
+    out
+}
+
+/// p · q, in lanes, so that it vectorizes and its order is fixed.
+fn score_of(p: &[f32], q: &[f32]) -> f32 {
+    let mut lanes = [0f32; 8];
+    let (p, q) = (p.chunks_exact(8), q.chunks_exact(8));
+    let rest: f32 = p
+        .remainder()
+        .iter()
+        .zip(q.remainder())
+        .map(|(a, b)| a * b)
+        .sum();
+    for (p, q) in p.zip(q) {
+        for ((l, a), b) in lanes.iter_mut().zip(p).zip(q) {
+            *l += a * b;
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
+}
+
+/// One part for each item, and what is left of the score of the vectors `p` and `q`.
+fn ledger(user: History<'_>, effects: &[(u32, f64)], p: &[f64], q: &[f32]) -> Ledger {
+    let p: Vec<f32> = p.iter().map(|&p| p as f32).collect();
+    let score = score_of(&p, q);
+    let parts = effects
+        .iter()
+        .map(|&(i, effect)| Part {
+            unit: Unit::Link(ItemIdx(i)),
+            kind: PartKind::Link,
+            rule: None,
+            cites: user.events_of(ItemIdx(i)).collect(),
+            activation: 1.0,
+            effect: effect as f32,
+            value: effect as f32,
+            edited_by: None,
+        })
+        .collect();
+    let mut ledger = Ledger::of_parts(0.0, parts);
+    let named: f64 = ledger.parts.iter().map(|p| f64::from(p.value)).sum();
+    ledger.residual = (f64::from(score) - named) as f32;
+    ledger.score = score;
+    ledger
+}
+
+fn dot(a: &[f64], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, &b)| a * f64::from(b)).sum()
+}
+
+impl Recommender for Model {
+    fn score(&self, users: &Histories) -> Mat {
+        self.decode(&self.encode(users))
+    }
+
+    fn latent(&self) -> Option<&dyn Latent> {
+        Some(self)
+    }
+
+    fn explainer(&self) -> Option<&dyn Explain> {
+        Some(self)
+    }
+}
+
+impl Latent for Model {
+    fn encode(&self, users: &Histories) -> Mat {
+        let mut z = Mat::zeros((users.len(), self.embedding_size));
+        z.axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(u, mut row)| {
+                let p = self.fold_in(&items_of(users.row(u)));
+                row.iter_mut().zip(p).for_each(|(o, p)| *o = p as f32);
+            });
+        z
+    }
+
+    fn decode(&self, z: &Mat) -> Mat {
+        decode(z, &self.items, self.n_items)
+    }
+}
+
+impl Explain for Model {
+    /// `score = Σ_i (1 + α) q_jᵀ A⁻¹ q_i` (section 5 of the paper).
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        let items = items_of(user);
+        let mut towards: Vec<f64> = self.vector(item.0).iter().map(|&q| f64::from(q)).collect();
+        self.system(&items).solve(&mut towards);
+        let effects: Vec<(u32, f64)> = items
+            .iter()
+            .map(|&i| (i, (1.0 + self.weights.0) * dot(&towards, self.vector(i))))
+            .collect();
+        ledger(user, &effects, &self.fold_in(&items), self.vector(item.0))
+    }
+}
+
+impl Artifact for Model {
+    const KIND: &'static str = "model/mf";
+
+    fn save(&self, out: &mut Tensors) -> Result<()> {
+        out.put_f32(
+            "items",
+            &[self.n_items, self.embedding_size],
+            self.items.clone(),
+        );
+        out.put_meta("weights", &self.weights)
+    }
+
+    fn load(from: &Tensors) -> Result<Self> {
+        let (shape, items) = from.f32("items")?;
+        let (n_items, embedding_size) = match *shape {
+            [n, d] if d > 0 => (n, d),
+            _ => return Err(Error::shape("items", "items × width", format!("{shape:?}"))),
+        };
+        let weights: (f64, f64) = from.meta("weights")?;
+        require(
+            weights.0 >= 0.0 && weights.1 > 0.0,
+            "weights",
+            "α ≥ 0 and reg > 0",
+            weights.1,
+        )?;
+        Ok(Self {
+            gram: gram(&items, embedding_size),
+            items,
+            n_items,
+            embedding_size,
+            weights,
+        })
+    }
+}
+
+pub mod lia;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One item, one user, d = 1, q = 2, α = 3, reg = 4: p = (1 + 3) 2 / (4 + 3·4 + 4) = 0.4.
+    #[test]
+    fn one_user_by_hand() {
+        let model = Model {
+            items: vec![2.0].into(),
+            n_items: 1,
+            embedding_size: 1,
+            weights: (3.0, 4.0),
+            gram: vec![4.0],
+        };
+        assert!((model.fold_in(&[0])[0] - 0.4).abs() < 1e-12);
+        assert_eq!(model.fold_in(&[]), [0.0]);
+    }
+
+    #[test]
+    fn systems_are_solved() {
+        let d = 4;
+        let other = Draw::new(1, 0).uniforms(6 * d, -1.0, 1.0);
+        let system = System::new(&gram(&other, d), &other, d, &[1, 4], (2.0, 0.5));
+        let b = [1.0, -2.0, 0.5, 3.0];
+        let mut x = b;
+        system.solve(&mut x);
+        for r in 0..d {
+            let mut sum = 0.5 * x[r];
+            for (i, q) in other.chunks(d).enumerate() {
+                let weight = if i == 1 || i == 4 { 3.0 } else { 1.0 };
+                sum += weight * f64::from(q[r]) * dot(&x, q);
+            }
+            assert!((sum - b[r]).abs() < 1e-9, "{sum} {}", b[r]);
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! The MF of LIA's table: p_u · q_i without biases, by binary cross-entropy on drawn negatives.
+//!
+//! Dimension 100, Glorot-normal vectors, Adam 1e-3 with L2 1e-5, batches of 1,024 examples whose losses
+//! are summed; each epoch draws two (user, item) pairs per event and drops those that are events.
+//!
+//! A row that is a training row gets the vector learned for its user. Every other one is folded in:
+//! by the linear map from the mean of its item vectors that fits the learned vectors best. The shares
+//! of a ledger are those of that map; how far the learned vector is from it stands in the residual.
+
+use limpid_core::traits::require;
+use limpid_core::{
+    Artifact, Buffer, Error, Explain, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat,
+    Recommender, Result, Run, Tensors, Training,
+};
+use limpid_tensor::kernels::adam::Adam;
+use limpid_tensor::{Draw, Learner, Parameter as Learned, Schedule, train};
+use serde::{Deserialize, Serialize};
+
+use super::{System, decode, dot, items_of, ledger};
+use crate::registry::Parameter;
+
+/// Drawn pairs per event.
+const NEGATIVES: usize = 2;
+
+/// Hyper-parameters, as the authors of LIA have them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Length of a vector.
+    pub embedding_size: usize,
+    /// Passes over the events.
+    pub epochs: usize,
+    /// Examples of one step.
+    pub batch_size: usize,
+    /// Learning rate of Adam.
+    pub learning_rate: f32,
+    /// L2, as a part of the gradient.
+    pub reg: f32,
+    /// Measurements without a new best before it stops; 0: never.
+    pub patience: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            embedding_size: 100,
+            epochs: 100,
+            batch_size: 1024,
+            learning_rate: 1e-3,
+            reg: 1e-5,
+            patience: 10,
+        }
+    }
+}
+
+impl Config {
+    /// What `limpid models` prints.
+    pub(crate) const PARAMETERS: &'static [Parameter] = &[
+        Parameter {
+            name: "embedding_size",
+            range: "1 to 2048",
+            tune: &[],
+            doc: "length of a vector",
+        },
+        Parameter {
+            name: "epochs",
+            range: "1 or more",
+            tune: &[],
+            doc: "passes over the events",
+        },
+        Parameter {
+            name: "batch_size",
+            range: "1 or more",
+            tune: &[],
+            doc: "examples of one step",
+        },
+        Parameter {
+            name: "learning_rate",
+            range: "above 0",
+            tune: &["1e-3", "3e-3"],
+            doc: "learning rate of Adam",
+        },
+        Parameter {
+            name: "reg",
+            range: "0 or more",
+            tune: &["0", "1e-5"],
+            doc: "L2, as a part of the gradient",
+        },
+        Parameter {
+            name: "patience",
+            range: "0 (never) or more",
+            tune: &[],
+            doc: "measurements without a new best before it stops",
+        },
+    ];
+}
+
+impl Fit for Config {
+    type Model = Model;
+
+    fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
+        let d = self.embedding_size;
+        require(
+            (1..=2048).contains(&d),
+            "embedding_size",
+            "between 1 and 2048",
+            d,
+        )?;
+        require(self.epochs > 0, "epochs", "above 0", self.epochs)?;
+        require(self.reg >= 0.0, "reg", "0 or more", self.reg)?;
+        let rows: Vec<Vec<u32>> = data.histories.rows().map(items_of).collect();
+        let mut draw = Draw::new(run.seed, 0);
+        let mut glorot = |name, n: usize| {
+            let scale = (2.0 / (n + d) as f32).sqrt();
+            Learned::new(name, (0..n * d).map(|_| scale * draw.normal()).collect())
+        };
+        let mut trainer = Trainer {
+            users: glorot("users", rows.len()),
+            items: glorot("items", data.histories.n_items()),
+            n_items: data.histories.n_items(),
+            d,
+            reg: self.reg,
+            histories: data.histories,
+            rows,
+            examples: Vec::new(),
+        };
+        let schedule = Schedule {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            decay: 1.0,
+            decay_every: 0,
+            patience: self.patience,
+            monitor_every: 1,
+        };
+        let separated = trainer
+            .rows
+            .iter()
+            .flat_map(|r| r.iter().copied().chain([u32::MAX]));
+        let hash = limpid_core::hash::row(separated);
+        train(
+            &mut trainer,
+            &schedule,
+            &format!("mf-lia {self:?} on {hash:016x}"),
+            run,
+        )?;
+        Ok(trainer.finish())
+    }
+}
+
+struct Trainer<'a> {
+    users: Learned,
+    items: Learned,
+    n_items: usize,
+    d: usize,
+    reg: f32,
+    histories: &'a Histories,
+    rows: Vec<Vec<u32>>,
+    examples: Vec<(u32, u32, f32)>,
+}
+
+impl Trainer<'_> {
+    fn finish(&self) -> Model {
+        let known = self.histories.rows().map(|r| r.hash() as i64).collect();
+        Model::new(
+            self.users.value.clone().into(),
+            self.items.value.clone().into(),
+            known,
+            self.d,
+            fold_in_map(&self.rows, &self.users.value, &self.items.value, self.d),
+        )
+    }
+}
+
+impl Learner for Trainer<'_> {
+    fn parameters(&mut self) -> Vec<&mut Learned> {
+        vec![&mut self.users, &mut self.items]
+    }
+
+    fn begin(&mut self, _: usize, draw: &mut Draw) -> usize {
+        self.examples.clear();
+        for (u, row) in self.rows.iter().enumerate() {
+            self.examples
+                .extend(row.iter().map(|&i| (u as u32, i, 1.0)));
+        }
+        for _ in 0..NEGATIVES * self.examples.len() {
+            let (u, i) = (draw.below(self.rows.len()), draw.below(self.n_items) as u32);
+            if self.rows[u].binary_search(&i).is_err() {
+                self.examples.push((u as u32, i, 0.0));
+            }
+        }
+        self.examples.len()
+    }
+
+    fn step(&mut self, examples: &[u32], rate: f32, _: &mut Draw) -> f64 {
+        let d = self.d;
+        self.users.gradient.fill(0.0);
+        self.items.gradient.fill(0.0);
+        let mut loss = 0f64;
+        for &e in examples {
+            let (u, i, y) = self.examples[e as usize];
+            let (u, i) = (u as usize * d, i as usize * d);
+            let (p, q) = (&self.users.value[u..u + d], &self.items.value[i..i + d]);
+            let s: f32 = p.iter().zip(q).map(|(p, q)| p * q).sum();
+            // log(1 + eˢ) − y s, without overflow.
+            loss += f64::from(s.max(0.0) - y * s) + f64::from((-s.abs()).exp()).ln_1p();
+            let error = 1.0 / (1.0 + (-s).exp()) - y;
+            let for_user = self.users.gradient[u..u + d].iter_mut();
+            for_user.zip(q).for_each(|(g, q)| *g += error * q);
+            let for_item = self.items.gradient[i..i + d].iter_mut();
+            for_item.zip(p).for_each(|(g, p)| *g += error * p);
+        }
+        let adam = Adam {
+            decay: self.reg,
+            ..Adam::new(rate)
+        };
+        self.users.step(&adam);
+        self.items.step(&adam);
+        loss
+    }
+
+    fn model(&self) -> Result<Box<dyn Recommender + '_>> {
+        Ok(Box::new(self.finish()))
+    }
+}
+
+/// `M` `(D, D)` so that `M m_u` is near the learned vector of every user, where `m_u` is the mean of
+/// his item vectors: least squares with a ridge that follows the size of the problem.
+fn fold_in_map(rows: &[Vec<u32>], users: &[f32], items: &[f32], d: usize) -> Vec<f32> {
+    let (mut gram, mut cross) = (vec![0f64; d * d], vec![0f64; d * d]);
+    for (row, p) in rows.iter().zip(users.chunks_exact(d)) {
+        let m = mean(row, items, d);
+        for r in 0..d {
+            for c in 0..d {
+                gram[r * d + c] += m[r] * m[c];
+                cross[r * d + c] += m[r] * f64::from(p[c]);
+            }
+        }
+    }
+    let trace: f64 = (0..d).map(|r| gram[r * d + r]).sum();
+    let ridge = 1e-3 * trace / d as f64 + 1e-9;
+    let system = System::new(&gram, items, d, &[], (0.0, ridge));
+    let mut out = vec![0f32; d * d];
+    for c in 0..d {
+        let mut column: Vec<f64> = (0..d).map(|r| cross[r * d + c]).collect();
+        system.solve(&mut column);
+        for (r, value) in column.into_iter().enumerate() {
+            out[c * d + r] = value as f32;
+        }
+    }
+    out
+}
+
+fn mean(row: &[u32], items: &[f32], d: usize) -> Vec<f64> {
+    let mut m = vec![0f64; d];
+    for &i in row {
+        let q = &items[i as usize * d..(i as usize + 1) * d];
+        m.iter_mut()
+            .zip(q)
+            .for_each(|(m, &q)| *m += f64::from(q) / row.len() as f64);
+    }
+    m
+}
+
+/// The fitted model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    users: Buffer<f32>, // (U, D)
+    items: Buffer<f32>, // (I, D)
+    known: Vec<i64>,    // (U): hashes of the training rows
+    d: usize,
+    map: Vec<f32>, // (D, D): from the mean of item vectors to a user vector
+}
+
+impl Model {
+    fn new(
+        users: Buffer<f32>,
+        items: Buffer<f32>,
+        known: Vec<i64>,
+        d: usize,
+        map: Vec<f32>,
+    ) -> Self {
+        Self {
+            users,
+            items,
+            known,
+            d,
+            map,
+        }
+    }
+
+    fn n_items(&self) -> usize {
+        self.items.len() / self.d.max(1)
+    }
+
+    fn vector(&self, user: History<'_>) -> Vec<f64> {
+        let d = self.d;
+        if let Some(u) = user.user
+            && self.known.get(u.at()) == Some(&(user.hash() as i64))
+        {
+            let learned = &self.users[u.at() * d..(u.at() + 1) * d];
+            return learned.iter().map(|&p| f64::from(p)).collect();
+        }
+        let m = mean(&items_of(user), &self.items, d);
+        self.map.chunks_exact(d).map(|row| dot(&m, row)).collect()
+    }
+}
+
+impl Recommender for Model {
+    fn score(&self, users: &Histories) -> Mat {
+        self.decode(&self.encode(users))
+    }
+
+    fn latent(&self) -> Option<&dyn Latent> {
+        Some(self)
+    }
+
+    fn explainer(&self) -> Option<&dyn Explain> {
+        Some(self)
+    }
+}
+
+impl Latent for Model {
+    fn encode(&self, users: &Histories) -> Mat {
+        let mut z = Mat::zeros((users.len(), self.d));
+        for (user, mut row) in users.rows().zip(z.rows_mut()) {
+            row.iter_mut()
+                .zip(self.vector(user))
+                .for_each(|(o, p)| *o = p as f32);
+        }
+        z
+    }
+
+    fn decode(&self, z: &Mat) -> Mat {
+        decode(z, &self.items, self.n_items())
+    }
+}
+
+impl Explain for Model {
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        let d = self.d;
+        let items = items_of(user);
+        let q = &self.items[item.at() * d..(item.at() + 1) * d];
+        let mut towards = vec![0f64; d];
+        for (row, &q) in self.map.chunks_exact(d).zip(q) {
+            towards
+                .iter_mut()
+                .zip(row)
+                .for_each(|(t, &m)| *t += f64::from(m) * f64::from(q));
+        }
+        let n = items.len() as f64;
+        let effects: Vec<(u32, f64)> = items
+            .iter()
+            .map(|&i| {
+                let from = &self.items[i as usize * d..(i as usize + 1) * d];
+                (i, dot(&towards, from) / n)
+            })
+            .collect();
+        ledger(user, &effects, &self.vector(user), q)
+    }
+}
+
+impl Artifact for Model {
+    const KIND: &'static str = "model/mf-lia";
+
+    fn save(&self, out: &mut Tensors) -> Result<()> {
+        let d = self.d;
+        out.put_f32("users", &[self.known.len(), d], self.users.clone());
+        out.put_f32("items", &[self.n_items(), d], self.items.clone());
+        out.put_i64("known", &[self.known.len()], self.known.clone());
+        out.put_f32("map", &[d, d], self.map.clone());
+        Ok(())
+    }
+
+    fn load(from: &Tensors) -> Result<Self> {
+        let (shape, items) = from.f32("items")?;
+        let d = match *shape {
+            [_, d] if d > 0 => d,
+            _ => return Err(Error::shape("items", "items × width", format!("{shape:?}"))),
+        };
+        let (_, users) = from.f32("users")?;
+        let (_, known) = from.i64("known")?;
+        let (_, map) = from.f32("map")?;
+        if users.len() != known.len() * d || map.len() != d * d {
+            return Err(Error::shape("users", known.len() * d, users.len()));
+        }
+        Ok(Self::new(users, items, known.to_vec(), d, map.to_vec()))
+    }
+}

@@ -1,0 +1,81 @@
+//! Seeded random numbers: streams of ChaCha8, so that a seed gives the same model for ever.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// A stream of draws, given by a seed and the number of the stream.
+pub struct Draw(ChaCha8Rng);
+
+impl Draw {
+    /// The stream of a seed: the key is the seed in little-endian bytes, followed by zeros.
+    #[must_use]
+    pub fn new(seed: u64, stream: u64) -> Self {
+        let mut key = [0u8; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut rng = ChaCha8Rng::from_seed(key);
+        rng.set_stream(stream);
+        Self(rng)
+    }
+
+    /// A number in `0..n`, 0 for `n = 0`.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
+    }
+
+    /// A number in `0..1`, a multiple of 2⁻²⁴.
+    pub fn unit(&mut self) -> f32 {
+        (self.0.next_u32() >> 8) as f32 / (1u32 << 24) as f32
+    }
+
+    /// A number in `low..high`.
+    pub fn uniform(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * self.unit()
+    }
+
+    /// A normal number of mean 0 and variance 1 (Box and Muller).
+    pub fn normal(&mut self) -> f32 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f32::consts::TAU * self.unit()).cos()
+    }
+
+    /// `n` uniform numbers in `low..high`.
+    pub fn uniforms(&mut self, n: usize, low: f32, high: f32) -> Vec<f32> {
+        (0..n).map(|_| self.uniform(low, high)).collect()
+    }
+
+    /// A uniformly random order (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, values: &mut [T]) {
+        for at in 0..values.len() {
+            let other = at + self.below(values.len() - at);
+            values.swap(at, other);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_and_ranges() {
+        let mut draw = Draw::new(3, 1);
+        let normals: Vec<f32> = (0..20_000).map(|_| draw.normal()).collect();
+        let mean = normals.iter().sum::<f32>() / 20_000.0;
+        let variance = normals.iter().map(|x| x * x).sum::<f32>() / 20_000.0;
+        assert!(
+            mean.abs() < 0.03 && (variance - 1.0).abs() < 0.04,
+            "{mean} {variance}"
+        );
+        assert!(
+            draw.uniforms(1000, -1.0, 2.0)
+                .iter()
+                .all(|x| (-1.0..2.0).contains(x))
+        );
+        let mut order: Vec<usize> = (0..50).collect();
+        draw.shuffle(&mut order);
+        assert_ne!(order, (0..50).collect::<Vec<_>>());
+        order.sort_unstable();
+        assert_eq!(order, (0..50).collect::<Vec<_>>());
+        assert_eq!(Draw::new(1, 0).below(0), 0);
+    }
+}

@@ -1,0 +1,165 @@
+//! One fused step of Adam, with a proximal step and a clamp: one pass over memory instead of six.
+//!
+//! Kingma and Ba, Adam: A Method for Stochastic Optimization, ICLR 2015, algorithm 1:
+//!
+//! ```text
+//! g ← g + decay · w
+//! m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
+//! w ← w − rate · m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)
+//! w ← sign(w) max(|w| − rate · l1, 0)          the proximal step of l1·|w|: exact zeros
+//! w ← min(max(w, low), high)
+//! ```
+//!
+//! `decay` is the L2 term of PyTorch's `Adam(weight_decay=…)`: a part of the gradient.
+
+use rayon::prelude::*;
+
+use super::wide;
+
+/// Numbers that one task works on.
+const CHUNK: usize = 16_384;
+
+/// Settings of a step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adam {
+    /// Learning rate.
+    pub rate: f32,
+    /// β₁.
+    pub beta1: f32,
+    /// β₂.
+    pub beta2: f32,
+    /// ε.
+    pub epsilon: f32,
+    /// L2, as a part of the gradient.
+    pub decay: f32,
+    /// L1, as a proximal step.
+    pub l1: f32,
+    /// Smallest and largest value afterwards.
+    pub bounds: (f32, f32),
+}
+
+impl Adam {
+    /// The paper's settings at a learning rate.
+    #[must_use]
+    pub fn new(rate: f32) -> Self {
+        Self {
+            rate,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            decay: 0.0,
+            l1: 0.0,
+            bounds: (f32::NEG_INFINITY, f32::INFINITY),
+        }
+    }
+}
+
+/// Step number `t` (from 1) of one array; all slices have one length.
+pub fn step(
+    adam: &Adam,
+    t: u64,
+    value: &mut [f32],
+    gradient: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) {
+    let power = |beta: f32| f64::from(beta).powf(t as f64);
+    let scale = (f64::from(adam.rate) / (1.0 - power(adam.beta1))) as f32;
+    let root = (1.0 / (1.0 - power(adam.beta2))).sqrt() as f32;
+    value
+        .par_chunks_mut(CHUNK)
+        .zip(gradient.par_chunks(CHUNK))
+        .zip(first.par_chunks_mut(CHUNK))
+        .zip(second.par_chunks_mut(CHUNK))
+        .for_each(|(((w, g), m), v)| wide(|| chunk(adam, scale, root, w, g, m, v)));
+}
+
+#[inline(always)]
+fn chunk(
+    adam: &Adam,
+    scale: f32,
+    root: f32,
+    value: &mut [f32],
+    gradient: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) {
+    let (b1, b2) = (adam.beta1, adam.beta2);
+    let (low, high) = adam.bounds;
+    let shrink = adam.rate * adam.l1;
+    let arrays = value.iter_mut().zip(gradient).zip(first).zip(second);
+    for (((w, &g), m), v) in arrays {
+        let g = g + adam.decay * *w;
+        *m = b1 * *m + (1.0 - b1) * g;
+        *v = b2 * *v + (1.0 - b2) * g * g;
+        let moved = *w - scale * *m / (v.sqrt() * root + adam.epsilon);
+        let shrunk = (moved.abs() - shrink).max(0.0).copysign(moved);
+        *w = shrunk.max(low).min(high);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Draw;
+
+    /// The first step moves every weight by the rate against the sign of its gradient.
+    #[test]
+    fn first_step_by_hand() {
+        let mut w = [1.0f32, 1.0, 0.0];
+        let (mut m, mut v) = ([0.0f32; 3], [0.0f32; 3]);
+        step(
+            &Adam::new(0.1),
+            1,
+            &mut w,
+            &[5.0, -0.01, 0.0],
+            &mut m,
+            &mut v,
+        );
+        assert!((w[0] - 0.9).abs() < 1e-6 && (w[1] - 1.1).abs() < 1e-6);
+        assert_eq!(w[2], 0.0);
+    }
+
+    #[test]
+    fn equals_the_definition_in_double_precision() {
+        let adam = Adam {
+            decay: 0.01,
+            l1: 0.2,
+            bounds: (-0.5, 0.4),
+            ..Adam::new(0.05)
+        };
+        let mut draw = Draw::new(5, 0);
+        let mut w = draw.uniforms(100, -0.5, 0.5);
+        let (mut m, mut v) = (vec![0f32; 100], vec![0f32; 100]);
+        let mut slow: Vec<[f64; 3]> = w.iter().map(|&w| [f64::from(w), 0.0, 0.0]).collect();
+        for t in 1..=20u64 {
+            let g = draw.uniforms(100, -1.0, 1.0);
+            step(&adam, t, &mut w, &g, &mut m, &mut v);
+            for (s, &g) in slow.iter_mut().zip(&g) {
+                let g = f64::from(g) + 0.01 * s[0];
+                s[1] = 0.9 * s[1] + 0.1 * g;
+                s[2] = 0.999 * s[2] + 0.001 * g * g;
+                let (mh, vh) = (
+                    s[1] / (1.0 - 0.9f64.powi(t as i32)),
+                    s[2] / (1.0 - 0.999f64.powi(t as i32)),
+                );
+                let moved = s[0] - 0.05 * mh / (vh.sqrt() + 1e-8);
+                s[0] = (moved.signum() * (moved.abs() - 0.01).max(0.0)).clamp(-0.5, 0.4);
+            }
+        }
+        for (w, s) in w.iter().zip(&slow) {
+            assert!((f64::from(*w) - s[0]).abs() < 1e-4, "{w} {s:?}");
+        }
+    }
+
+    #[test]
+    fn the_proximal_step_gives_exact_zeros() {
+        let adam = Adam {
+            l1: 1.0,
+            ..Adam::new(0.1)
+        };
+        let mut w = [0.05f32, -0.05];
+        step(&adam, 1, &mut w, &[0.0; 2], &mut [0.0; 2], &mut [0.0; 2]);
+        assert_eq!(w, [0.0, 0.0]);
+    }
+}

@@ -1,0 +1,143 @@
+//! Dense products of row-major arrays.
+
+use faer::{Accum, MatMut, MatRef, Par};
+
+/// How a product is cut. A constant, because the cut decides the order of sums, and a model must not
+/// depend on the number of threads that happen to run it.
+const PARTS: usize = 8;
+
+/// A row-major array as a factor.
+#[derive(Clone, Copy)]
+pub struct Factor<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    transposed: bool,
+}
+
+impl<'a> Factor<'a> {
+    /// The array `(rows, columns)` as it is. Only its first `rows · columns` numbers count.
+    #[must_use]
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self {
+            data,
+            rows,
+            columns,
+            transposed: false,
+        }
+    }
+
+    /// Its transpose.
+    #[must_use]
+    pub fn t(mut self) -> Self {
+        self.transposed = !self.transposed;
+        self
+    }
+
+    /// Rows and columns of the factor.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize) {
+        match self.transposed {
+            true => (self.columns, self.rows),
+            false => (self.rows, self.columns),
+        }
+    }
+
+    fn view(&self) -> MatRef<'a, f32> {
+        let data = &self.data[..self.rows * self.columns];
+        let view = MatRef::from_row_major_slice(data, self.rows, self.columns);
+        match self.transposed {
+            true => view.transpose(),
+            false => view,
+        }
+    }
+}
+
+/// `out = a · b`, or `out += a · b` if `add`; `out` is row-major.
+///
+/// # Panics
+/// Where shapes disagree: callers lay out their own arrays.
+pub fn product(out: &mut [f32], a: Factor<'_>, b: Factor<'_>, add: bool) {
+    let ((m, k), (k_b, n)) = (a.shape(), b.shape());
+    assert_eq!(k, k_b, "inner dimensions of a product");
+    let out = &mut out[..m * n];
+    if m == 0 || n == 0 {
+        return;
+    }
+    if k == 0 {
+        if !add {
+            out.fill(0.0);
+        }
+        return;
+    }
+    let accum = if add { Accum::Add } else { Accum::Replace };
+    faer::linalg::matmul::matmul(
+        MatMut::from_row_major_slice_mut(out, m, n),
+        accum,
+        a.view(),
+        b.view(),
+        1.0f32,
+        Par::rayon(PARTS),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Draw;
+    use proptest::prelude::*;
+
+    fn random(draw: &mut Draw, n: usize) -> Vec<f32> {
+        draw.uniforms(n, -1.0, 1.0)
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_definition(
+            m in 0usize..40, n in 0usize..40, k in 0usize..40,
+            ta: bool, tb: bool, add: bool, seed: u64,
+        ) {
+            let mut draw = Draw::new(seed, 0);
+            let (a, b, c) = (random(&mut draw, m * k), random(&mut draw, k * n), random(&mut draw, m * n));
+            let fa = if ta { Factor::new(&a, k, m).t() } else { Factor::new(&a, m, k) };
+            let fb = if tb { Factor::new(&b, n, k).t() } else { Factor::new(&b, k, n) };
+            let mut out = c.clone();
+            product(&mut out, fa, fb, add);
+            for i in 0..m {
+                for j in 0..n {
+                    let sum: f64 = (0..k).map(|l| {
+                        let x = if ta { a[l * m + i] } else { a[i * k + l] };
+                        let y = if tb { b[j * k + l] } else { b[l * n + j] };
+                        f64::from(x) * f64::from(y)
+                    }).sum();
+                    let sum = sum + if add { f64::from(c[i * n + j]) } else { 0.0 };
+                    prop_assert!((f64::from(out[i * n + j]) - sum).abs() < 1e-4);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits() {
+        let mut draw = Draw::new(1, 0);
+        let (a, b) = (random(&mut draw, 130 * 700), random(&mut draw, 700 * 311));
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let mut out = vec![0.0; 130 * 311];
+            pool.install(|| {
+                product(
+                    &mut out,
+                    Factor::new(&a, 130, 700),
+                    Factor::new(&b, 700, 311),
+                    false,
+                );
+            });
+            out
+        };
+        assert_eq!(with(1), with(3));
+        assert_eq!(with(1), with(2));
+    }
+}

@@ -1,0 +1,491 @@
+//! The training loop of every model that learns by gradients.
+//!
+//! It shuffles with a seed, lowers the learning rate, stops early on the monitor of the run and keeps
+//! the best weights, ends with an error where a loss is not finite, and writes checkpoints from which
+//! a killed fit goes on as if nothing had happened.
+
+use limpid_core::traits::require;
+use limpid_core::{Error, Recommender, Result, Run, Tensors};
+
+use crate::{Draw, Parameter};
+
+/// How long and how fast a model learns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Schedule {
+    /// Passes over the examples at most.
+    pub epochs: usize,
+    /// Examples of one step.
+    pub batch_size: usize,
+    /// Learning rate of the first epoch.
+    pub learning_rate: f32,
+    /// The rate is multiplied by this …
+    pub decay: f32,
+    /// … every so many epochs; 0: never.
+    pub decay_every: usize,
+    /// With a monitor: stop after so many measurements in a row without a new best; 0: never.
+    pub patience: usize,
+    /// Epochs between two measurements.
+    pub monitor_every: usize,
+}
+
+impl Schedule {
+    /// The learning rate of an epoch, counted from 1.
+    #[must_use]
+    pub fn rate(&self, epoch: usize) -> f32 {
+        let steps = epoch.checked_div(self.decay_every).unwrap_or(0);
+        self.learning_rate * self.decay.powi(steps as i32)
+    }
+
+    fn check(&self) -> Result<()> {
+        require(
+            self.batch_size > 0,
+            "batch_size",
+            "above 0",
+            self.batch_size,
+        )?;
+        require(
+            self.monitor_every > 0,
+            "monitor_every",
+            "above 0",
+            self.monitor_every,
+        )?;
+        require(
+            self.learning_rate > 0.0 && self.learning_rate.is_finite(),
+            "learning_rate",
+            "above 0",
+            self.learning_rate,
+        )?;
+        require(
+            self.decay > 0.0 && self.decay <= 1.0,
+            "decay",
+            "above 0 and at most 1",
+            self.decay,
+        )
+    }
+}
+
+/// What learns: it owns its parameters and knows one step.
+pub trait Learner {
+    /// What was learned so far; the order never changes.
+    fn parameters(&mut self) -> Vec<&mut Parameter>;
+
+    /// Prepares an epoch (counted from 1), such as by drawing negatives; returns the number of
+    /// examples.
+    fn begin(&mut self, epoch: usize, draw: &mut Draw) -> usize;
+
+    /// One step on some examples; returns the sum of their losses before it.
+    fn step(&mut self, examples: &[u32], rate: f32, draw: &mut Draw) -> f64;
+
+    /// A model of what was learned so far, to be measured.
+    ///
+    /// # Errors
+    /// Where it cannot be built.
+    fn model(&self) -> Result<Box<dyn Recommender + '_>>;
+}
+
+/// How a training ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// Epochs that were run.
+    pub epochs: usize,
+    /// The epoch whose weights the learner has now.
+    pub best_epoch: usize,
+    /// Its metric, where there was a monitor.
+    pub best: Option<f64>,
+}
+
+/// Trains a learner; afterwards it has the best weights that were measured, or the last ones where
+/// the run has no monitor.
+///
+/// `fingerprint` names the settings and data in a checkpoint, so that no other fit goes on from it.
+///
+/// # Errors
+/// [`Error::Range`] for a schedule that is none, [`Error::Numeric`] where a loss is not finite,
+/// [`Error::Interrupted`] on request, and what [`Run::checkpoints`] refuses.
+pub fn train<L: Learner>(
+    learner: &mut L,
+    schedule: &Schedule,
+    fingerprint: &str,
+    run: &mut Run<'_>,
+) -> Result<Outcome> {
+    schedule.check()?;
+    let mut state = State::resume(learner, fingerprint, run);
+    run.progress.start("epochs", schedule.epochs as u64);
+    run.progress.step(state.epoch as u64);
+    let mut order: Vec<u32> = Vec::new();
+    while state.epoch < schedule.epochs && !state.is_over(schedule) {
+        let epoch = state.epoch + 1;
+        // A stream for each epoch: a resumed fit draws what an unbroken one would have drawn.
+        let mut draw = Draw::new(run.seed, 1000 + epoch as u64);
+        let n = learner.begin(epoch, &mut draw);
+        order.clear();
+        order.extend(0..n as u32);
+        draw.shuffle(&mut order);
+        let mut total = 0.0;
+        for (at, examples) in order.chunks(schedule.batch_size).enumerate() {
+            if run.progress.interrupted() {
+                // The epoch under way is lost, those before it are on disk.
+                let kept = match run.checkpoints.is_some() {
+                    true => format!("{} epochs are kept; run again to go on", state.saved),
+                    false => "nothing is kept".to_owned(),
+                };
+                return Err(Error::Interrupted(kept));
+            }
+            let loss = learner.step(examples, schedule.rate(epoch), &mut draw);
+            if !loss.is_finite() {
+                return Err(Error::Numeric {
+                    what: format!("the loss of epoch {epoch}, batch {}", at + 1),
+                    why: format!(
+                        "is {loss}; use a lower learning_rate than {}",
+                        schedule.learning_rate
+                    ),
+                });
+            }
+            total += loss;
+        }
+        state.epoch = epoch;
+        let mean = total / n.max(1) as f64;
+        let note = state.measure(learner, schedule, run)?;
+        run.progress.note(&format!("loss {mean:.4}{note}"));
+        run.progress.step(1);
+        state.save(learner, fingerprint, run)?;
+    }
+    Ok(state.finish(learner))
+}
+
+/// Where a training stands.
+#[derive(Default)]
+struct State {
+    epoch: usize,
+    saved: usize,
+    best: Option<f64>,
+    best_epoch: usize,
+    weights: Vec<Vec<f32>>,
+    stale: usize,
+}
+
+impl State {
+    fn is_over(&self, schedule: &Schedule) -> bool {
+        schedule.patience > 0 && self.stale >= schedule.patience
+    }
+
+    fn measure<L: Learner>(
+        &mut self,
+        learner: &mut L,
+        schedule: &Schedule,
+        run: &Run<'_>,
+    ) -> Result<String> {
+        let Some(monitor) = run.monitor else {
+            return Ok(String::new());
+        };
+        if !self.epoch.is_multiple_of(schedule.monitor_every) && self.epoch != schedule.epochs {
+            return Ok(String::new());
+        }
+        let metric = monitor(learner.model()?.as_ref());
+        if self.best.is_none_or(|best| metric > best) {
+            self.best = Some(metric);
+            self.best_epoch = self.epoch;
+            self.stale = 0;
+            self.weights = learner
+                .parameters()
+                .iter()
+                .map(|p| p.value.clone())
+                .collect();
+        } else {
+            self.stale += 1;
+        }
+        Ok(format!(
+            ", metric {metric:.4} (best {:.4})",
+            self.best.unwrap_or(metric)
+        ))
+    }
+
+    fn finish<L: Learner>(self, learner: &mut L) -> Outcome {
+        if self.best.is_none() {
+            return Outcome {
+                epochs: self.epoch,
+                best_epoch: self.epoch,
+                best: None,
+            };
+        }
+        for (parameter, best) in learner.parameters().into_iter().zip(&self.weights) {
+            parameter.value.copy_from_slice(best);
+        }
+        Outcome {
+            epochs: self.epoch,
+            best_epoch: self.best_epoch,
+            best: self.best,
+        }
+    }
+
+    fn save<L: Learner>(
+        &mut self,
+        learner: &mut L,
+        fingerprint: &str,
+        run: &mut Run<'_>,
+    ) -> Result<()> {
+        let Some(checkpoints) = run.checkpoints.as_deref_mut() else {
+            return Ok(());
+        };
+        let mut out = Tensors::new();
+        out.put_meta("training.fingerprint", &fingerprint)?;
+        out.put_meta("training.seed", &run.seed)?;
+        out.put_meta("training.epoch", &self.epoch)?;
+        out.put_meta("training.best", &self.best)?;
+        out.put_meta("training.best_epoch", &self.best_epoch)?;
+        out.put_meta("training.stale", &self.stale)?;
+        for (at, parameter) in learner.parameters().into_iter().enumerate() {
+            let (arrays, steps) = parameter.state();
+            for (array, part) in arrays.into_iter().zip(["value", "first", "second"]) {
+                let name = format!("{}.{part}", parameter.name);
+                out.put_f32(&name, &[array.len()], array.to_vec());
+            }
+            out.put_meta(&format!("{}.steps", parameter.name), &steps)?;
+            if let Some(best) = self.weights.get(at) {
+                out.put_f32(
+                    &format!("{}.best", parameter.name),
+                    &[best.len()],
+                    best.clone(),
+                );
+            }
+        }
+        checkpoints.save(&out)?;
+        self.saved = self.epoch;
+        Ok(())
+    }
+
+    /// The state of the last checkpoint, if it is of this very fit; else the beginning.
+    fn resume<L: Learner>(learner: &mut L, fingerprint: &str, run: &Run<'_>) -> Self {
+        let Some(last) = run.checkpoints.as_ref().and_then(|c| c.last()) else {
+            return Self::default();
+        };
+        Self::read(learner, fingerprint, run.seed, &last).unwrap_or_default()
+    }
+
+    fn read<L: Learner>(
+        learner: &mut L,
+        fingerprint: &str,
+        seed: u64,
+        last: &Tensors,
+    ) -> Option<Self> {
+        let same = last.meta::<String>("training.fingerprint").ok()? == fingerprint
+            && last.meta::<u64>("training.seed").ok()? == seed;
+        if !same {
+            return None;
+        }
+        let epoch = last.meta("training.epoch").ok()?;
+        let best: Option<f64> = last.meta("training.best").ok()?;
+        let mut state = Self {
+            epoch,
+            saved: epoch,
+            best,
+            best_epoch: last.meta("training.best_epoch").ok()?,
+            stale: last.meta("training.stale").ok()?,
+            weights: Vec::new(),
+        };
+        // Everything is read before anything is changed: a broken checkpoint must change nothing.
+        let mut found = Vec::new();
+        for parameter in learner.parameters() {
+            let array = |part: &str| last.f32(&format!("{}.{part}", parameter.name)).ok();
+            let arrays = [array("value")?.1, array("first")?.1, array("second")?.1];
+            if arrays.iter().any(|a| a.len() != parameter.value.len()) {
+                return None;
+            }
+            if best.is_some() {
+                let weights = array("best")?.1.to_vec();
+                if weights.len() != parameter.value.len() {
+                    return None;
+                }
+                state.weights.push(weights);
+            }
+            let steps: u64 = last.meta(&format!("{}.steps", parameter.name)).ok()?;
+            found.push((arrays, steps));
+        }
+        let fits = learner
+            .parameters()
+            .into_iter()
+            .zip(&found)
+            .all(|(p, ([a, b, c], steps))| p.restore([a, b, c], *steps));
+        fits.then_some(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::adam::Adam;
+    use limpid_core::{Checkpoints, Histories, Mat, Progress};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Learns the mean of some numbers.
+    struct Mean {
+        data: Vec<f32>,
+        guess: Parameter,
+    }
+
+    struct Constant(f32);
+
+    impl Recommender for Constant {
+        fn score(&self, users: &Histories) -> Mat {
+            Mat::from_elem((users.len(), 1), self.0)
+        }
+    }
+
+    impl Learner for Mean {
+        fn parameters(&mut self) -> Vec<&mut Parameter> {
+            vec![&mut self.guess]
+        }
+
+        fn begin(&mut self, _: usize, _: &mut Draw) -> usize {
+            self.data.len()
+        }
+
+        fn step(&mut self, examples: &[u32], rate: f32, _: &mut Draw) -> f64 {
+            let guess = self.guess.value[0];
+            let errors: Vec<f32> = examples
+                .iter()
+                .map(|&e| guess - self.data[e as usize])
+                .collect();
+            self.guess.gradient[0] = 2.0 * errors.iter().sum::<f32>();
+            self.guess.step(&Adam::new(rate));
+            errors.iter().map(|e| f64::from(e * e)).sum()
+        }
+
+        fn model(&self) -> Result<Box<dyn Recommender + '_>> {
+            Ok(Box::new(Constant(self.guess.value[0])))
+        }
+    }
+
+    fn mean() -> Mean {
+        Mean {
+            data: vec![1.0, 2.0, 3.0, 6.0],
+            guess: Parameter::new("guess", vec![0.0]),
+        }
+    }
+
+    fn schedule(epochs: usize) -> Schedule {
+        Schedule {
+            epochs,
+            batch_size: 3,
+            learning_rate: 0.1,
+            decay: 1.0,
+            decay_every: 0,
+            patience: 0,
+            monitor_every: 1,
+        }
+    }
+
+    #[derive(Default)]
+    struct Kept(Option<Tensors>);
+
+    impl Checkpoints for Kept {
+        fn last(&self) -> Option<Tensors> {
+            self.0.clone()
+        }
+
+        fn save(&mut self, state: &Tensors) -> Result<()> {
+            self.0 = Some(state.clone());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn learns() {
+        let mut m = mean();
+        let outcome = train(&mut m, &schedule(400), "", &mut Run::seeded(1)).unwrap();
+        assert_eq!(outcome.best_epoch, 400);
+        assert!((m.guess.value[0] - 3.0).abs() < 0.3, "{}", m.guess.value[0]);
+    }
+
+    #[test]
+    fn keeps_the_best_and_stops() {
+        let mut m = mean();
+        let data = Histories::from_rows(&[vec![]], 1).unwrap();
+        let monitor = |model: &dyn Recommender| -> f64 {
+            -f64::from((model.score(&data)[[0, 0]] - 1.0).abs())
+        };
+        let mut run = Run {
+            monitor: Some(&monitor),
+            ..Run::seeded(1)
+        };
+        let with_patience = Schedule {
+            patience: 3,
+            ..schedule(400)
+        };
+        let outcome = train(&mut m, &with_patience, "", &mut run).unwrap();
+        assert!(outcome.epochs < 400);
+        assert_eq!(outcome.epochs, outcome.best_epoch + 3);
+        assert!((m.guess.value[0] - 1.0).abs() < 0.15);
+    }
+
+    #[test]
+    fn a_loss_that_is_not_finite_is_named() {
+        let mut m = mean();
+        m.data[2] = f32::NAN;
+        let e = train(&mut m, &schedule(5), "", &mut Run::seeded(1)).unwrap_err();
+        let message = e.to_string();
+        assert!(
+            message.contains("epoch 1, batch") && message.contains("learning_rate"),
+            "{message}"
+        );
+        let e = train(
+            &mut mean(),
+            &Schedule {
+                batch_size: 0,
+                ..schedule(1)
+            },
+            "",
+            &mut Run::seeded(1),
+        );
+        assert!(e.unwrap_err().to_string().contains("batch_size"));
+    }
+
+    #[test]
+    fn a_resumed_training_ends_where_an_unbroken_one_does() {
+        struct Impatient(AtomicU64);
+        impl Progress for Impatient {
+            fn start(&self, _: &str, _: u64) {}
+            fn step(&self, _: u64) {}
+            fn interrupted(&self) -> bool {
+                self.0.fetch_add(1, Ordering::Relaxed) > 12
+            }
+        }
+        let mut whole = mean();
+        train(&mut whole, &schedule(20), "a", &mut Run::seeded(4)).unwrap();
+        let mut kept = Kept::default();
+        let progress = Impatient(AtomicU64::new(0));
+        let mut broken = mean();
+        let mut run = Run {
+            progress: &progress,
+            checkpoints: Some(&mut kept),
+            ..Run::seeded(4)
+        };
+        let e = train(&mut broken, &schedule(20), "a", &mut run).unwrap_err();
+        assert!(e.to_string().contains("6 epochs are kept"), "{e}");
+        for (fingerprint, same) in [("a", true), ("b", false)] {
+            let mut again = mean();
+            let mut kept = Kept(kept.0.clone());
+            let mut run = Run {
+                checkpoints: Some(&mut kept),
+                ..Run::seeded(4)
+            };
+            assert_eq!(
+                State::resume(&mut mean(), fingerprint, &run).epoch > 0,
+                same
+            );
+            train(&mut again, &schedule(20), fingerprint, &mut run).unwrap();
+            assert_eq!(again.guess.value, whole.guess.value);
+        }
+    }
+
+    #[test]
+    fn the_rate_falls() {
+        let s = Schedule {
+            decay: 0.5,
+            decay_every: 10,
+            ..schedule(1)
+        };
+        assert_eq!((s.rate(9), s.rate(10), s.rate(20)), (0.1, 0.05, 0.025));
+        assert_eq!(schedule(1).rate(500), 0.1);
+    }
+}
