@@ -451,6 +451,18 @@ impl<'a> History<'a> {
         self.events().filter(move |e| e.item == item)
     }
 
+    /// The same events, sorted once for many questions about items.
+    #[must_use]
+    pub fn by_item(self) -> EventsByItem<'a> {
+        let places = self.items.iter().enumerate();
+        let mut keys: Vec<(ItemIdx, u32)> = places.map(|(at, &i)| (i, at as u32)).collect();
+        keys.sort_unstable();
+        EventsByItem {
+            history: self,
+            keys,
+        }
+    }
+
     /// Whether the item stands in it.
     #[must_use]
     pub fn contains(&self, item: ItemIdx) -> bool {
@@ -473,6 +485,37 @@ impl<'a> History<'a> {
             values: self.values.map(<[f32]>::to_vec),
             behaviors: self.behaviors.map(<[u8]>::to_vec),
         }
+    }
+}
+
+/// The events of a history by item: one search by halves for each question, however long the history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventsByItem<'a> {
+    history: History<'a>,
+    /// Items with the places of their events, ascending.
+    keys: Vec<(ItemIdx, u32)>,
+}
+
+impl EventsByItem<'_> {
+    fn keys_of(&self, item: ItemIdx) -> &[(ItemIdx, u32)] {
+        let start = self.keys.partition_point(|k| k.0 < item);
+        let n = self.keys[start..]
+            .iter()
+            .take_while(|k| k.0 == item)
+            .count();
+        &self.keys[start..start + n]
+    }
+
+    /// The events that concern one item, in their order.
+    pub fn of(&self, item: ItemIdx) -> impl Iterator<Item = Event> {
+        let keys = self.keys_of(item).iter();
+        keys.map(|&(_, at)| self.history.event(at as usize))
+    }
+
+    /// Whether the item stands in the history.
+    #[must_use]
+    pub fn has(&self, item: ItemIdx) -> bool {
+        !self.keys_of(item).is_empty()
     }
 }
 

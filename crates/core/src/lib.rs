@@ -35,7 +35,7 @@ pub mod unit;
 pub use catalogue::{Catalogue, Field};
 pub use edit::{Blend, Edit, Edits, Op};
 pub use error::{Error, Result};
-pub use histories::{Event, Histories, History, OwnedHistory};
+pub use histories::{Event, EventsByItem, Histories, History, OwnedHistory};
 pub use ids::{Ids, ItemIdx, UserIdx};
 pub use ledger::{Ledger, Part, PartKind};
 pub use matrix::{Csr, Mat};

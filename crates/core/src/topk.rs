@@ -52,6 +52,18 @@ impl Mask {
         item.at() >= self.n_items || self.words[item.at() / 64] >> (item.at() % 64) & 1 == 1
     }
 
+    /// The positions that are masked, ascending.
+    fn hidden(&self) -> impl Iterator<Item = usize> {
+        let words = self.words.iter().enumerate();
+        words
+            .flat_map(|(at, &word)| {
+                let rest = std::iter::successors(Some(word), |w| Some(w & w.wrapping_sub(1)));
+                let set = rest.take_while(|&w| w != 0);
+                set.map(move |w| at * 64 + w.trailing_zeros() as usize)
+            })
+            .take_while(|&at| at < self.n_items)
+    }
+
     /// Number of items that may be ranked.
     #[must_use]
     pub fn n_candidates(&self) -> usize {
@@ -145,6 +157,14 @@ impl Candidate {
         }
     }
 
+    /// The score of a place.
+    fn score(place: u32) -> f32 {
+        f32::from_bits(match place >> 31 == 1 {
+            true => place,
+            false => !place & (u32::MAX >> 1),
+        })
+    }
+
     /// Equal for candidates that tie.
     fn group(self) -> u32 {
         (self.0 >> 32) as u32
@@ -155,40 +175,42 @@ impl Candidate {
     }
 }
 
-/// Scores that are compared at once: a quarter of a word of a mask.
-const LANES: usize = 16;
-
 /// The unmasked positions whose score reaches the k-th best one, ties included, in no order.
 ///
-/// One pass: candidates above a rising threshold are gathered in a buffer, which is cut down to
-/// the `k` best and their ties whenever it has doubled. So almost every item costs one comparison,
-/// of which sixteen are made at once.
+/// The scores are laid out in rows of equal width, and the best of each column is found first: a loop
+/// without branches, of which the compiler makes vector comparisons. The k-th best of these is a bound
+/// that k items reach, so that only the few columns that reach it are looked at again. High columns
+/// are faster, low ones bound more tightly where k is large.
 fn candidates_above(scores: &[f32], mask: &Mask, k: usize) -> Vec<Candidate> {
-    if k == 0 {
+    let scores = &scores[..scores.len().min(mask.n_items)];
+    if k == 0 || scores.is_empty() {
         return Vec::new();
     }
+    let height = [16, 4, 1].into_iter().find(|h| 4 * k * h <= scores.len());
+    let width = scores.len().div_ceil(height.unwrap_or(1));
+    let column = |first: usize| (first..scores.len()).step_by(width);
+    // A copy without the masked scores, which are often the best ones, is cheaper than going round them.
+    let mut open = scores.to_vec();
+    for hidden in mask.hidden().take_while(|&at| at < scores.len()) {
+        open[hidden] = f32::NEG_INFINITY;
+    }
+    let mut bests = vec![f32::NEG_INFINITY; width];
+    for row in open.chunks(width) {
+        for (best, &score) in bests.iter_mut().zip(row) {
+            *best = if score > *best { score } else { *best };
+        }
+    }
     let mut limit = k.saturating_mul(2).max(128);
-    let mut kept: Vec<Candidate> = Vec::with_capacity((limit + LANES).min(scores.len()));
-    let mut threshold = f32::NEG_INFINITY;
-    let (chunks, rest) = scores.as_chunks::<LANES>();
-    let mut padded = [f32::NEG_INFINITY; LANES];
-    padded[..rest.len()].copy_from_slice(rest);
-    for (at, chunk) in chunks.iter().chain([&padded]).enumerate() {
-        if !any_reaches(chunk, threshold) {
+    let mut kept: Vec<Candidate> = Vec::with_capacity(limit.min(scores.len()) + 16);
+    let mut threshold = bound(&bests, k);
+    for (first, &best) in bests.iter().enumerate() {
+        if best < threshold {
             continue;
         }
-        let word = mask.words.get(at / 4).copied().unwrap_or(!0);
-        let mut open = reaching(chunk, threshold) & !(word >> (at % 4 * LANES)) as u16;
-        if at == chunks.len() {
-            open &= !(u16::MAX << rest.len());
-        }
-        while open != 0 {
-            let lane = open.trailing_zeros() as usize % LANES;
-            open &= open - 1;
-            // What is not a number passes the comparisons, but ranks with −∞.
-            let score = total(chunk[lane]);
-            if score >= threshold {
-                kept.push(Candidate::new(score, at * LANES + lane));
+        for at in column(first) {
+            let score = total(open[at]);
+            if score >= threshold && !mask.hides(ItemIdx(at as u32)) {
+                kept.push(Candidate::new(score, at));
             }
         }
         if kept.len() >= limit {
@@ -202,28 +224,14 @@ fn candidates_above(scores: &[f32], mask: &Mask, k: usize) -> Vec<Candidate> {
     kept
 }
 
-/// Whether a score is not below the threshold. The compiler makes vector comparisons of it, because
-/// the length is fixed and nothing leaves the loop early.
-#[inline]
-fn any_reaches(chunk: &[f32; LANES], threshold: f32) -> bool {
-    chunk
-        .iter()
-        .fold(false, |any, &score| any | reaches(score, threshold))
-}
-
-/// One bit for each score: whether it is not below the threshold.
-#[inline]
-fn reaching(chunk: &[f32; LANES], threshold: f32) -> u16 {
-    chunk.iter().enumerate().fold(0, |bits, (lane, &score)| {
-        bits | u16::from(reaches(score, threshold)) << lane
-    })
-}
-
-/// Not below the threshold; so is what is not a number.
-#[inline]
-fn reaches(score: f32, threshold: f32) -> bool {
-    let below = score < threshold;
-    !below
+/// The k-th best of the scores, which are of different items; −∞ where there are fewer than k.
+fn bound(bests: &[f32], k: usize) -> f32 {
+    if k > bests.len() {
+        return f32::NEG_INFINITY;
+    }
+    let mut places: Vec<u32> = bests.iter().map(|&score| Candidate::place(score)).collect();
+    let (_, &mut kth, _) = places.select_nth_unstable(k - 1);
+    Candidate::score(kth)
 }
 
 /// Keeps the `k` best of `kept` and what ties with the last of them, which it returns.

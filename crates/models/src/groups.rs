@@ -291,36 +291,37 @@ fn agreement(catalogue: &Catalogue, a: ItemIdx, b: ItemIdx) -> f64 {
     if n == 0.0 { 0.0 } else { sum / n }
 }
 
-/// A name for a group, read off its metadata: the words that its titles share, a maker, genres and
-/// a period, as far as at least three quarters of the items have them; else its two most popular
-/// titles. It is a label and never an input of a fit.
+/// A name for each group, read off its metadata: the words that its titles share, a maker, genres and a
+/// period, as far as at least three quarters of the items have them; none where they share nothing. It
+/// is a label and never an input of a fit.
 #[must_use]
-pub fn name(catalogue: &Catalogue, members: &[ItemIdx]) -> String {
-    let most = (3 * members.len()).div_ceil(4).max(2);
-    let mut facts = Vec::new();
-    if let Some(series) = series(catalogue, members, most) {
-        facts.push(format!("“{series}”"));
-    }
-    facts.extend(shared(catalogue, members, most));
-    if let Some(period) = period(catalogue, members)
-        && !facts.is_empty()
-    {
-        facts.push(period);
-    }
-    if !facts.is_empty() {
-        return facts.join(" · ");
-    }
-    let mut items = members.to_vec();
-    items.sort_by_key(|i| {
-        let count = catalogue.train_counts.get(i.at()).copied().unwrap_or(0);
-        (std::cmp::Reverse(count), catalogue.id(*i).to_owned())
-    });
-    let rest = match items.len() {
-        0..=2 => String::new(),
-        n => format!(" + {}", n - 2),
+pub fn names(catalogue: &Catalogue, groups: &Groups) -> Vec<Option<String>> {
+    let frequencies: Vec<Vec<usize>> = catalogue
+        .fields
+        .iter()
+        .map(|field| {
+            let mut counts = vec![0; field.values.len()];
+            for &value in field.of_items.columns() {
+                counts[value as usize] += 1;
+            }
+            counts
+        })
+        .collect();
+    let name = |members: &[ItemIdx]| {
+        let most = (3 * members.len()).div_ceil(4).max(2);
+        let mut facts = Vec::new();
+        if let Some(series) = series(catalogue, members, most) {
+            facts.push(format!("“{series}”"));
+        }
+        facts.extend(shared(catalogue, &frequencies, members, most));
+        if let Some(period) = period(catalogue, members)
+            && !facts.is_empty()
+        {
+            facts.push(period);
+        }
+        (!facts.is_empty()).then(|| facts.join(" · "))
     };
-    let titles: Vec<&str> = items.iter().take(2).map(|&i| catalogue.title(i)).collect();
-    format!("{}{rest}", titles.join(" & "))
+    groups.iter().map(name).collect()
 }
 
 /// Words that say nothing about what a title is.
@@ -374,9 +375,15 @@ fn series(catalogue: &Catalogue, members: &[ItemIdx], most: usize) -> Option<Str
 
 /// Values of the fields that at least `most` of the items have: per field the rarest two in the
 /// catalogue, because the rarest tell most. Years are left to [`period`].
-fn shared(catalogue: &Catalogue, members: &[ItemIdx], most: usize) -> Vec<String> {
+fn shared(
+    catalogue: &Catalogue,
+    frequencies: &[Vec<usize>],
+    members: &[ItemIdx],
+    most: usize,
+) -> Vec<String> {
     let mut out = Vec::new();
-    for field in catalogue.fields.iter().filter(|f| f.name != "year") {
+    let fields = catalogue.fields.iter().zip(frequencies);
+    for (field, frequencies) in fields.filter(|(f, _)| f.name != "year") {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for &item in members {
             for (value, _) in field.of(item) {
@@ -385,8 +392,7 @@ fn shared(catalogue: &Catalogue, members: &[ItemIdx], most: usize) -> Vec<String
         }
         let frequency = |value: &str| {
             let column = field.values.get(value);
-            let columns = field.of_items.columns().iter();
-            columns.filter(|&&c| Some(c) == column).count()
+            column.map_or(0, |c| frequencies[c as usize])
         };
         let mut values: Vec<(usize, &str)> = counts
             .into_iter()
@@ -515,12 +521,14 @@ mod tests {
             "Alien (1979)",
         ]);
         let all: Vec<ItemIdx> = (0..4).map(ItemIdx).collect();
-        assert_eq!(name(&c, &all), "“Star Wars” · 1977–1983");
+        let groups = Groups::new(vec![all], 4).unwrap();
+        let name = |c: &Catalogue| names(c, &groups)[0].clone().unwrap_or_default();
+        assert_eq!(name(&c), "“Star Wars” · 1977–1983");
         c.titles = ["Aladdin (1992)", "Bambi (1942)", "Cars", "Dumbo (1941)"]
             .map(String::from)
             .into();
         c.train_counts = vec![5, 3, 9, 1];
-        assert_eq!(name(&c, &all), "Cars & Aladdin (1992) + 2");
+        assert_eq!(names(&c, &groups), [None]);
         c.fields = vec![
             field(
                 "genre",
@@ -533,16 +541,14 @@ mod tests {
             ),
             field("maker", &[&["A"], &["A"], &["B"], &["C"]]),
         ];
-        assert_eq!(name(&c, &all), "Drama, War");
+        assert_eq!(name(&c), "Drama, War");
         c.titles = vec![
             "a (1990)".into(),
             "b (1994)".into(),
             "c (1999)".into(),
             "d (1992)".into(),
         ];
-        assert_eq!(name(&c, &all), "Drama, War · 1990s");
-        assert_eq!(name(&c, &all[..1]), "a (1990)");
-        assert_eq!(name(&Catalogue::default(), &[]), "");
+        assert_eq!(name(&c), "Drama, War · 1990s");
     }
 
     #[test]

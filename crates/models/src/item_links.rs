@@ -5,8 +5,8 @@
 //! is a row of products and has no residual.
 
 use limpid_core::{
-    Buffer, Csr, Error, Event, Histories, History, ItemIdx, Ledger, Mat, Part, PartKind, Result,
-    Tensors, Unit,
+    Buffer, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Part, PartKind, Result, Tensors,
+    Unit,
 };
 use ndarray::parallel::prelude::*;
 use ndarray::{ArrayViewMut1, Axis};
@@ -172,8 +172,7 @@ impl ItemLinks {
     #[must_use]
     pub fn ledger(&self, features: &[(usize, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
         // Sorted once, so that a long history is not searched again for every part.
-        let mut events: Vec<Event> = user.events().collect();
-        events.sort_by_key(|e| e.item);
+        let events = user.by_item();
         let parts = features
             .iter()
             .filter_map(|&(index, activation)| {
@@ -183,11 +182,7 @@ impl ItemLinks {
                     unit: Unit::Link(from),
                     kind: PartKind::Link,
                     rule: None,
-                    cites: {
-                        let start = events.partition_point(|e| e.item < from);
-                        let of = events[start..].iter().take_while(|e| e.item == from);
-                        of.copied().collect()
-                    },
+                    cites: events.of(from).collect(),
                     activation,
                     effect,
                     value: activation * effect,

@@ -315,13 +315,14 @@ fn score_of(p: &[f32], q: &[f32]) -> f32 {
 fn ledger(user: History<'_>, effects: &[(u32, f64)], p: &[f64], q: &[f32]) -> Ledger {
     let p: Vec<f32> = p.iter().map(|&p| p as f32).collect();
     let score = score_of(&p, q);
+    let events = user.by_item();
     let parts = effects
         .iter()
         .map(|&(i, effect)| Part {
             unit: Unit::Link(ItemIdx(i)),
             kind: PartKind::Link,
             rule: None,
-            cites: user.events_of(ItemIdx(i)).collect(),
+            cites: events.of(ItemIdx(i)).collect(),
             activation: 1.0,
             effect: effect as f32,
             value: effect as f32,

@@ -21,8 +21,8 @@ const INNER_PASSES: usize = 200;
 /// Part of the largest change of an outer pass to which the inner loop converges after it.
 const COARSE: f64 = 0.1;
 
-/// Features that may enter in one outer pass. When the first ones have been balanced against each
-/// other, fewer of the rest have anything to add.
+/// Features that may enter in one outer pass, or half as many as have entered, where that is more. When
+/// the first ones have been balanced against each other, fewer of the rest have anything to add.
 const ENTRANTS: usize = 32;
 
 /// Not in the list of fetched rows.
@@ -168,6 +168,7 @@ impl Descent {
                 .then(a.cmp(&b))
         });
         let (mut moved, mut entrants) = (0f64, 0);
+        let most = ENTRANTS.max(self.fetched.len() / 2);
         for at in 0..self.order.len() {
             let s = self.order[at] as usize;
             let w = problem.best(s, f64::from(self.g[s]), 1.0);
@@ -188,7 +189,7 @@ impl Descent {
             add_scaled(&mut self.g, -w as f32, &self.rows[start..start + n]);
             self.w[s] = w;
             entrants += 1;
-            if entrants == ENTRANTS {
+            if entrants == most {
                 break;
             }
         }

@@ -23,7 +23,7 @@ use limpid_core::{Csr, Error, Result, Run, hash};
 use rayon::prelude::*;
 
 use crate::features::{Feature, Features};
-use gram::{Gram, Incidence};
+use gram::{Gram, Incidence, NO_PLACE, Wanted};
 use local::{Descent, Problem};
 use own::Own;
 use progress::Done;
@@ -233,6 +233,7 @@ struct Workspace {
     own: Own,
     all: Vec<f32>, // (P)
     chosen: Vec<u32>,
+    places: Vec<u32>, // (P): the places of the chosen features, NO_PLACE between uses
     c: Vec<f32>,
     diagonal: Vec<f32>,
     ridge: Vec<f32>,
@@ -248,6 +249,7 @@ impl Workspace {
             own: Own::new(p, engine.incidence.n_users()),
             all: vec![0.0; p],
             chosen: Vec::new(),
+            places: vec![NO_PLACE; p],
             c: Vec::new(),
             diagonal: Vec::new(),
             ridge: Vec::new(),
@@ -330,6 +332,7 @@ impl<'a> Engine<'a> {
             own,
             all,
             chosen,
+            places,
             c,
             diagonal,
             ridge,
@@ -349,6 +352,9 @@ impl<'a> Engine<'a> {
             let price = self.l1[f as usize];
             f != link && (self.settings.signed || all[f as usize] > price)
         }));
+        for (place, &f) in chosen.iter().enumerate() {
+            places[f as usize] = place as u32;
+        }
         let at = |values: &[f32], out: &mut Vec<f32>| {
             out.clear();
             out.extend(chosen.iter().map(|&f| values[f as usize]));
@@ -374,8 +380,12 @@ impl<'a> Engine<'a> {
         };
         let fetch = &mut |s: usize, row: &mut [f32]| {
             if !own.fetch(s, chosen, row) {
+                let wanted = Wanted {
+                    columns: chosen,
+                    places,
+                };
                 self.gram
-                    .gather(&self.incidence, chosen[s], chosen, row, buffer);
+                    .gather(&self.incidence, chosen[s], &wanted, row, buffer);
                 own.mend(chosen[s], row);
             }
         };
@@ -386,6 +396,9 @@ impl<'a> Engine<'a> {
             weights = descent.refit(problem, self.settings.refit.unwrap_or(1.0), |s| {
                 kept.binary_search(&group(s)).is_ok()
             });
+        }
+        for &f in chosen.iter() {
+            places[f as usize] = NO_PLACE;
         }
         let mut out: Vec<(u32, f32)> = weights
             .into_iter()

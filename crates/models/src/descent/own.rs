@@ -4,6 +4,7 @@
 //! item of g; "at least two" likewise except for those who have j and exactly one other. So their rows
 //! of K are the stored ones less a sum over few users, and no copies of rules are ever stored.
 
+use super::gram::Wanted;
 use super::{Engine, UNRANKED};
 
 /// One of the two rules, as it is for the present target.
@@ -61,9 +62,13 @@ impl Own {
         for (needed, rank) in ranks.iter().enumerate() {
             let &Some(rank) = rank else { continue };
             let mut row = self.spare.pop().unwrap_or_default();
+            let every = Wanted {
+                columns: &self.every,
+                places: &self.every,
+            };
             engine
                 .gram
-                .gather(incidence, rank, &self.every, &mut self.stored, buffer);
+                .gather(incidence, rank, &every, &mut self.stored, buffer);
             row.clear();
             row.extend(self.stored.iter().map(|&v| f64::from(v)));
             let mut evidence = 0.0;

@@ -8,9 +8,9 @@
 //! item is not a reason for the target.
 
 use limpid_core::rules::compile::{MAX_ITEMS, compile};
-use limpid_core::{Event, History, ItemIdx, Ledger, Part, PartKind, Unit};
+use limpid_core::{Additive, EventsByItem, History, ItemIdx, Ledger, Part, PartKind, Unit};
 
-use super::Model;
+use super::{Model, cited};
 
 /// Sums of the same weights in another order differ by less.
 const EQUAL: f64 = 1e-9;
@@ -24,7 +24,8 @@ pub(super) fn lines(
     user: History<'_>,
     item: ItemIdx,
 ) -> Ledger {
-    let raw = model.ledger_parts(features, user, item);
+    let events = user.by_item();
+    let raw = model.ledger_parts(features, &events, item);
     let mut parts: Vec<Part> = Vec::with_capacity(raw.len());
     let mut of_groups: Vec<(u32, Part)> = Vec::new();
     for (group, part) in raw {
@@ -35,7 +36,7 @@ pub(super) fn lines(
     }
     of_groups.sort_by_key(|(g, _)| *g);
     for run in of_groups.chunk_by(|a, b| a.0 == b.0) {
-        match line(model, run[0].0, features, user, item) {
+        match line(model, run[0].0, features, &events, item) {
             Some(line) => parts.push(line),
             None => parts.extend(run.iter().map(|(_, part)| part.clone())),
         }
@@ -48,11 +49,11 @@ fn line(
     model: &Model,
     group: u32,
     features: &[(usize, f32)],
-    user: History<'_>,
+    events: &EventsByItem<'_>,
     item: ItemIdx,
 ) -> Option<Part> {
     let members = model.groups().members(group);
-    let has = |i: &ItemIdx| user.contains(*i);
+    let has = |i: &ItemIdx| events.has(*i);
     let own: Vec<u32> = members.iter().filter(|i| has(i)).map(|i| i.0).collect();
     let expected = model.features.active(&own);
     let (or, two) = (model.features.or_of(group), model.features.two_of(group));
@@ -79,7 +80,7 @@ fn line(
     if items.len() > MAX_ITEMS {
         return None;
     }
-    let effect = |feature: u32| f64::from(model.weights.get(feature as usize, item.0));
+    let effect = |feature: u32| f64::from(model.effect(feature as usize, item));
     let links: Vec<f64> = items.iter().map(|i| effect(i.0)).collect();
     let (or, two) = (or.map_or(0.0, effect), two.map_or(0.0, effect));
     let values: Vec<f64> = (0..1usize << items.len())
@@ -98,12 +99,11 @@ fn line(
         .fold(0, |p, (b, i)| p | usize::from(has(i)) << b);
     let rule = compile(&items, &values, pattern, EQUAL).ok()?;
     let value = values[pattern] as f32;
-    let cites: Vec<Event> = user.events().filter(|e| items.contains(&e.item)).collect();
     Some(Part {
         unit: Unit::Group(group),
         kind: PartKind::Rule,
         rule: Some(rule),
-        cites,
+        cites: cited(events, &items),
         activation: 1.0,
         effect: value,
         value,

@@ -30,8 +30,8 @@ mod lines;
 
 use limpid_core::traits::require;
 use limpid_core::{
-    Additive, Artifact, Csr, Error, Explain, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat,
-    Part, PartKind, Recommender, Result, Run, Tensors, Training, Unit,
+    Additive, Artifact, Csr, Error, Event, EventsByItem, Explain, Fit, Histories, History, ItemIdx,
+    Latent, Ledger, Mat, Part, PartKind, Recommender, Result, Run, Tensors, Training, Unit,
 };
 use ndarray::parallel::prelude::*;
 use ndarray::{ArrayViewMut1, Axis};
@@ -69,8 +69,10 @@ pub struct Config {
     /// The same for a rule. Smaller: more weight on rules, fewer lines. Default: 1 for `accurate`,
     /// ½ for the others.
     pub rho_rule: Option<f64>,
-    /// L1 price of a weight. Default: a thousandth of the number of users.
-    pub l1: Option<f64>,
+    /// L1 price of a weight, in thousandths of the number of users, or in twentieths of the mean number
+    /// of users of an item where that is less: where items have few users, a price by all users would
+    /// forbid every weight.
+    pub l1: f64,
     /// Groups that a target keeps. Default: all, 40 or 20; 0 is all.
     pub groups: Option<usize>,
     /// What the price is multiplied by when kept weights are fitted again. Default: ½, and no second
@@ -98,7 +100,7 @@ impl Default for Config {
             reg: 50.0,
             rho: 1.0,
             rho_rule: None,
-            l1: None,
+            l1: 1.0,
             groups: None,
             refit: None,
             user_exponent: 0.5,
@@ -117,7 +119,7 @@ impl Config {
         Parameter {
             name: "preset",
             range: "accurate, balanced or short",
-            tune: &["accurate", "balanced", "short"],
+            tune: &[],
             doc: "accuracy against brevity; sets rho_rule, groups and refit",
         },
         Parameter {
@@ -140,9 +142,9 @@ impl Config {
         },
         Parameter {
             name: "l1",
-            range: "above 0, or null for users / 1000",
-            tune: &[],
-            doc: "price of a weight; more is sparser",
+            range: "above 0",
+            tune: &["1", "2", "4"],
+            doc: "price of a weight, in min(users / 1000, users of a mean item / 20); more is sparser",
         },
         Parameter {
             name: "groups",
@@ -204,9 +206,8 @@ impl Config {
         at_least_0("rho", self.rho)?;
         at_least_0("rho_rule", self.rho_rule.unwrap_or(0.0))?;
         at_least_0("points", self.points)?;
-        if let Some(l1) = self.l1 {
-            require(l1 > 0.0 && l1.is_finite(), "l1", "above 0", l1)?;
-        }
+        let l1 = self.l1 > 0.0 && self.l1.is_finite();
+        require(l1, "l1", "above 0", self.l1)?;
         for (name, value, high) in [
             ("refit", self.refit.unwrap_or(0.0), 1.0),
             ("user_exponent", self.user_exponent, 1.0),
@@ -222,8 +223,8 @@ impl Config {
         require(min_users > 0, "min_users", "1 or more", min_users)
     }
 
-    /// What is minimized for `n_users` users.
-    fn settings(&self, n_users: usize) -> Settings {
+    /// What is minimized; `price` is the unit of l1.
+    fn settings(&self, price: f64) -> Settings {
         let accurate = self.preset == Preset::Accurate;
         let rho_rule = self.rho_rule.unwrap_or(if accurate { 1.0 } else { 0.5 });
         let keep = match (self.groups, self.preset) {
@@ -238,7 +239,7 @@ impl Config {
                 link: self.rho,
                 rule: rho_rule,
             },
-            l1: PerKind::both(self.l1.unwrap_or(n_users as f64 / 1000.0)),
+            l1: PerKind::both(self.l1 * price),
             signed: false,
             keep,
             refit: self.refit.or(if accurate { None } else { Some(0.5) }),
@@ -272,11 +273,12 @@ impl Fit for Config {
         let task = Task {
             features: &features,
             weights: user_weights(&rows, self.user_exponent),
-            settings: self.settings(n_users),
+            settings: self.settings((n_users as f64 / 1000.0).min(mean_support(&rows) / 20.0)),
             fingerprint: format!("ruleslim {self:?} {:016x}", descent::fingerprint(&rows)),
             rows: &rows,
         };
         let weights = descent::fit(task, run)?;
+        let by_target = weights.transpose();
         let mut base = vec![0f64; n_items];
         for &item in rows.columns() {
             base[item as usize] += self.prior / n_users as f64;
@@ -284,6 +286,7 @@ impl Fit for Config {
         Ok(Model {
             features,
             weights,
+            by_target,
             base: base.into_iter().map(|b| b as f32).collect(),
         })
     }
@@ -294,6 +297,7 @@ impl Fit for Config {
 pub struct Model {
     features: Features,
     weights: Csr,   // (K, I): feature → (target, weight)
+    by_target: Csr, // (I, K): the same, target → (feature, weight)
     base: Vec<f32>, // (I)
 }
 
@@ -354,24 +358,30 @@ impl Model {
     fn ledger_parts(
         &self,
         features: &[(usize, f32)],
-        user: History<'_>,
+        events: &EventsByItem<'_>,
         item: ItemIdx,
     ) -> Vec<(Option<u32>, Part)> {
-        features
+        // A target has few features with a weight, a user many that are present.
+        let (weighted, effects) = match item.at() < self.by_target.n_rows() {
+            true => self.by_target.row(item.at()),
+            false => (&[][..], &[][..]),
+        };
+        weighted
             .iter()
-            .filter_map(|&(index, activation)| {
-                let effect = self.effect(index, item);
+            .zip(effects)
+            .filter_map(|(&index, &effect)| {
+                let index = index as usize;
+                let place = features.binary_search_by_key(&index, |&(f, _)| f).ok()?;
+                let activation = features[place].1;
                 let value = activation * effect;
                 if value == 0.0 {
                     return None;
                 }
                 let group = self.features.group_of(index);
                 let (kind, cites) = match self.features.get(index)? {
-                    Feature::Link(from) => (PartKind::Link, user.events_of(from).collect()),
+                    Feature::Link(from) => (PartKind::Link, events.of(from).collect()),
                     Feature::Or(g) | Feature::Two(g) => {
-                        let members = self.groups().members(g);
-                        let cited = user.events().filter(|e| members.contains(&e.item));
-                        (PartKind::Rule, cited.collect())
+                        (PartKind::Rule, cited(events, self.groups().members(g)))
                     }
                 };
                 let part = Part {
@@ -388,6 +398,24 @@ impl Model {
             })
             .collect()
     }
+}
+
+/// The mean number of users of the items that have any; 1 without such items.
+fn mean_support(rows: &Csr) -> f64 {
+    let mut seen = vec![false; rows.n_columns()];
+    for &item in rows.columns() {
+        seen[item as usize] = true;
+    }
+    let n_items = seen.into_iter().filter(|&s| s).count();
+    match n_items {
+        0 => 1.0,
+        n => rows.columns().len() as f64 / n as f64,
+    }
+}
+
+/// The events that concern some items, item by item.
+fn cited(events: &EventsByItem<'_>, items: &[ItemIdx]) -> Vec<Event> {
+    items.iter().flat_map(|&i| events.of(i)).collect()
 }
 
 impl Recommender for Model {
@@ -507,15 +535,15 @@ impl Additive for Model {
     }
 
     fn effect(&self, index: usize, item: ItemIdx) -> f32 {
-        if index < self.n_units() {
-            self.weights.get(index, item.0)
+        if index < self.n_units() && item.at() < self.by_target.n_rows() {
+            self.by_target.get(item.at(), index as u32)
         } else {
             0.0
         }
     }
 
     fn ledger(&self, features: &[(usize, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
-        let parts = self.ledger_parts(features, user, item);
+        let parts = self.ledger_parts(features, &user.by_item(), item);
         let parts = parts.into_iter().map(|(_, part)| part).collect();
         Ledger::of_parts(self.base_of(item), parts)
     }
@@ -633,6 +661,7 @@ impl Artifact for Model {
         }
         Ok(Self {
             features,
+            by_target: weights.transpose(),
             weights,
             base,
         })

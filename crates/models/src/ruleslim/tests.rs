@@ -24,7 +24,7 @@ fn fitted(histories: &Histories, config: &Config) -> Model {
 fn keen() -> Config {
     Config {
         reg: 0.5,
-        l1: Some(0.2),
+        l1: 10.0,
         min_users: Some(2),
         ..Config::default()
     }
@@ -109,7 +109,7 @@ fn weights_are_those_of_the_definition() {
         let rows = histories.to_csr();
         let model = fitted(&histories, &config);
         assert!(model.groups().iter().any(|g| g.len() > 2));
-        let settings = config.settings(30);
+        let settings = config.settings(0.03);
         let mut rules = 0;
         for target in 0..24 {
             let v = by_definition(&model, &rows, &settings, target);
@@ -186,6 +186,7 @@ fn rules_without_the_target_and_lines_by_hand() {
     .unwrap();
     let model = Model {
         features,
+        by_target: weights.transpose(),
         weights,
         base: vec![0.0, 0.0, 0.0, 0.0625, 0.0],
     };
@@ -402,10 +403,7 @@ fn a_fit_that_is_stopped_goes_on() {
     let whole = keen().fit(&data, &mut Run::seeded(0)).unwrap();
     assert_eq!(keen().fit(&data, &mut run).unwrap(), whole);
     // A checkpoint of other settings is not gone on from.
-    let other = Config {
-        l1: Some(0.5),
-        ..keen()
-    };
+    let other = Config { l1: 25.0, ..keen() };
     let mut run = Run {
         checkpoints: Some(&mut kept),
         ..Run::seeded(0)
@@ -439,13 +437,7 @@ fn what_is_out_of_range_is_refused() {
                 ..keen()
             },
         ),
-        (
-            "l1",
-            Config {
-                l1: Some(0.0),
-                ..keen()
-            },
-        ),
+        ("l1", Config { l1: 0.0, ..keen() }),
         (
             "refit",
             Config {
