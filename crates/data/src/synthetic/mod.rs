@@ -29,6 +29,8 @@ pub struct Config {
     pub items_per_user: usize,
     /// Number of planted rules; fewer are planted in a world too small for them.
     pub rules: usize,
+    /// Whether "at least two of" is planted too, beside AND, OR and NOT.
+    pub at_least: bool,
     /// Exponent of the popularity of items (Zipf); 0: all alike.
     pub skew: f64,
     /// How much more often a user takes items of the genres that he likes.
@@ -51,6 +53,7 @@ impl Default for Config {
             items: 400,
             items_per_user: 36,
             rules: 24,
+            at_least: true,
             skew: 0.6,
             taste: 6.0,
             noise: 0.05,
@@ -62,7 +65,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Rules without a popularity shortcut: 2,000 users, 400 items, 40 rules of 2–4 literals, 5 %
+    /// AND, OR and NOT without a popularity shortcut: 2,000 users, 400 items, 40 rules of 2–4 literals, 5 %
     /// noise, every item about equally popular.
     #[must_use]
     pub fn planted() -> Self {
@@ -71,6 +74,7 @@ impl Config {
             items: 400,
             items_per_user: 28,
             rules: 40,
+            at_least: false,
             skew: 0.0,
             taste: 1.0,
             chain: false,

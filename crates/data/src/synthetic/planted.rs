@@ -77,7 +77,7 @@ pub(super) fn plant(config: &Config, catalogue: &Invented) -> Vec<PlantedRule> {
         if free.len() * 4 < config.items + 60 {
             break;
         }
-        let kind = rules.len() % 4;
+        let kind = rules.len() % if config.at_least { 4 } else { 3 };
         let n = match kind {
             0 => 2 + draw.below(2),
             1 => 2 + draw.below(3),

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! The target itself is never a literal. Longer rules must pay: a rule of L literals competes with its
-//! gain divided by (1 + price)^(L−1).
+//! gain divided by (1 + price)^(L−1). The search of a target ends when the best rule is no more than chance
+//! would give the best of so many.
 
 use std::collections::HashMap;
 
@@ -21,6 +22,10 @@ use rayon::prelude::*;
 
 /// Rules that are extended at each length.
 const BEAM: usize = 3;
+
+/// Standard deviations above chance that a rule of one item must stand at most: it is the best of as many
+/// as there are items, while longer rules are the best of very many more.
+const SINGLE: f64 = 3.0;
 
 /// Passes of the regression over the rules found so far.
 const PASSES: usize = 4;
@@ -32,6 +37,7 @@ pub(super) struct Settings {
     pub(super) per_target: usize,
     pub(super) min_support: usize,
     pub(super) price: f64,
+    pub(super) significance: f64,
     pub(super) reg: f64,
     pub(super) nonnegative: bool,
 }
@@ -120,6 +126,7 @@ struct Search<'a> {
     data: &'a Incidence<'a>,
     settings: Settings,
     residual: Vec<f64>, // (U)
+    variance: f64,      // of the residual, over all users
     c: Vec<f64>,        // (I): Σ ω ρ x_i
     with: Vec<Sums>,    // (I): sums of a rule together with each item
     touched: Vec<u32>,
@@ -146,6 +153,7 @@ impl<'a> Search<'a> {
             data,
             settings,
             residual: vec![0.0; data.rows.len()],
+            variance: 0.0,
             c: vec![0.0; data.n_items()],
             with: vec![Sums::default(); data.n_items()],
             touched: Vec::new(),
@@ -167,10 +175,19 @@ impl<'a> Search<'a> {
         let mut found = Vec::new();
         for _ in 0..self.settings.per_target {
             self.sums_of_items();
+            self.variance = self.variance();
             let Some(best) = self.best_rule(target, &terms) else {
                 break;
             };
             let users = self.users_of(&best.rule);
+            let is_single = best.rule.literals.len() == 1;
+            let least = self
+                .settings
+                .significance
+                .min(if is_single { SINGLE } else { f64::MAX });
+            if self.deviations(&best, &users) < least {
+                break;
+            }
             found.push((
                 best.rule.clone(),
                 best.c * best.c / (best.n + self.settings.reg),
@@ -184,6 +201,20 @@ impl<'a> Search<'a> {
             self.regress(&mut terms);
         }
         found
+    }
+
+    /// The variance of the residual over all users.
+    fn variance(&self) -> f64 {
+        let n = self.residual.len().max(1) as f64;
+        self.residual.iter().map(|r| r * r).sum::<f64>() / n
+    }
+
+    /// How many standard deviations `c` of a rule stands above 0, if the residual were spread over its
+    /// users as over all users.
+    fn deviations(&self, candidate: &Candidate, users: &[u32]) -> f64 {
+        let weights = users.iter().map(|&u| self.data.weights[u as usize]);
+        let spread = self.variance * weights.map(|w| w * w).sum::<f64>();
+        candidate.c.abs() / spread.sqrt().max(f64::MIN_POSITIVE)
     }
 
     /// `c_i` of the present residual.
@@ -272,8 +303,10 @@ impl<'a> Search<'a> {
                 sums.users += 1;
             }
         }
+        let within = spread_within(self, base, &users);
         let literals = base.rule.literals.len() + 1;
         let support = self.settings.min_support;
+        let least = self.settings.significance;
         let is_single = base.rule.literals.len() == 1;
         let is_and = base.rule.operator == Operator::And;
         let has = |i: u32| i == target || base.rule.literals.iter().any(|l| l.item.0 == i);
@@ -294,18 +327,14 @@ impl<'a> Search<'a> {
             for &i in self.touched.iter().filter(|&&i| !has(i)) {
                 let sums = self.with[i as usize];
                 let rest = users.len() - sums.users as usize;
-                if sums.users as usize >= support && rest > 0 {
+                let (less_c, less_n) = (base.c - sums.c, base.n - sums.n);
+                // Whom the literal keeps must differ from whom it drops by more than chance.
+                let apart = contrast((sums.c, sums.n), (less_c, less_n), within);
+                if sums.users as usize >= support && rest > 0 && apart >= least {
                     offer(self, Operator::And, i, false, sums.c, sums.n);
                 }
-                if rest >= support && sums.users as usize >= support {
-                    offer(
-                        self,
-                        Operator::And,
-                        i,
-                        true,
-                        base.c - sums.c,
-                        base.n - sums.n,
-                    );
+                if rest >= support && sums.users as usize >= support && -apart >= least {
+                    offer(self, Operator::And, i, true, less_c, less_n);
                 }
             }
         }
@@ -317,6 +346,11 @@ impl<'a> Search<'a> {
                 if own >= support && own > sums.users as usize {
                     let c = base.c + self.c[i as usize] - sums.c;
                     let n = base.n + self.data.sums[i as usize] - sums.n;
+                    let (more_c, more_n) = (c - base.c, n - base.n);
+                    // Whom the literal adds must stand above everybody by more than chance.
+                    if more_c < least * (self.variance * more_n).sqrt() {
+                        continue;
+                    }
                     offer(self, Operator::Or, i, false, c, n);
                 }
             }
@@ -377,6 +411,23 @@ impl<'a> Search<'a> {
     }
 }
 
+/// The variance of the residual over the users of a rule.
+fn spread_within(search: &Search<'_>, base: &Candidate, users: &[u32]) -> f64 {
+    let weights = search.data.weights;
+    let squares = users
+        .iter()
+        .map(|&u| weights[u as usize] * search.residual[u as usize].powi(2));
+    let mean = base.c / base.n;
+    (squares.sum::<f64>() / base.n - mean * mean).max(0.0)
+}
+
+/// How many standard deviations the mean of one part (sum, weight) stands above that of the other.
+fn contrast(this: (f64, f64), other: (f64, f64), variance: f64) -> f64 {
+    let difference = this.0 / this.1 - other.0 / other.1;
+    let spread = variance * (1.0 / this.1 + 1.0 / other.1);
+    difference / spread.sqrt().max(1e-12)
+}
+
 /// Keeps the best few, best first; of equals the first that came.
 fn push(list: &mut Vec<Candidate>, merit: f64, candidate: impl FnOnce() -> Candidate) {
     let at = list.partition_point(|c| c.merit >= merit);
@@ -427,6 +478,7 @@ mod tests {
             per_target: 1,
             min_support: 5,
             price: 0.1,
+            significance: 3.0,
             reg: 1.0,
             nonnegative: true,
         };

@@ -86,6 +86,10 @@ pub struct Config {
     pub min_support: usize,
     /// Plus: how much more a longer rule must explain than a shorter one, per literal.
     pub literal_price: f64,
+    /// Plus: how many standard deviations above chance every literal after the first must stand, and the
+    /// rule with it (a rule of one item: three). 0 takes rules as they come: most of their AND and NOT
+    /// is then chance.
+    pub significance: f64,
     /// Plus: ridge of effects while rules are looked for.
     pub search_reg: f64,
     /// Plus: users weigh the number of their items to the power of minus this.
@@ -128,10 +132,11 @@ impl Default for Config {
             max_literals: 4,
             rules_per_target: 12,
             min_support: 5,
-            literal_price: 0.3,
-            search_reg: 3.0,
+            literal_price: 0.05,
+            significance: 5.5,
+            search_reg: 30.0,
             user_exponent: 0.5,
-            reg: 200.0,
+            reg: 100.0,
             l1: 1.0,
             nonnegative: true,
             epochs: 100,
@@ -204,6 +209,12 @@ impl Config {
             "plus: how much more a rule must explain per further literal; 0.1 is 10 %",
         ),
         parameter(
+            "significance",
+            "0 or more",
+            &["3", "5.5"],
+            "plus: standard deviations above chance that each further literal must stand; 0: no test",
+        ),
+        parameter(
             "search_reg",
             "above 0",
             &[],
@@ -218,7 +229,7 @@ impl Config {
         parameter(
             "reg",
             "above 0",
-            &["20", "50", "100"],
+            &["50", "100", "200"],
             "plus: ridge of effects",
         ),
         parameter(
@@ -333,6 +344,12 @@ impl Config {
             self.literal_price,
         )?;
         require(
+            self.significance >= 0.0 && self.significance.is_finite(),
+            "significance",
+            "0 or more",
+            self.significance,
+        )?;
+        require(
             self.search_reg > 0.0 && self.search_reg.is_finite(),
             "search_reg",
             "above 0",
@@ -442,6 +459,7 @@ mod tests {
         let plus = Config {
             reg: 5.0,
             l1: 0.1,
+            significance: 1.0,
             ..Config::default()
         };
         for config in [plus, published(Mode::Paper), published(Mode::Released)] {

@@ -232,6 +232,13 @@ impl Additive for Model {
         features
     }
 
+    fn rule(&self, index: usize) -> Option<Rule> {
+        match self.unit(index) {
+            Unit::Link(item) => Some(Rule::all([item])),
+            _ => self.rules.get(index).cloned(),
+        }
+    }
+
     fn effect(&self, index: usize, item: ItemIdx) -> f32 {
         match (index.checked_sub(self.rules.len()), &self.links) {
             (None, _) => self.effect_of_rule(index, item),
@@ -241,17 +248,18 @@ impl Additive for Model {
     }
 
     fn ledger(&self, features: &[(usize, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
+        let events = user.by_item();
         let parts = features.iter().filter_map(|&(index, activation)| {
             let effect = self.effect(index, item);
             (activation * effect != 0.0).then(|| {
                 let unit = self.unit(index);
                 let rule = self.rules.get(index);
                 let cites = match (unit, rule) {
-                    (Unit::Link(from), _) => user.events_of(from).collect(),
-                    (_, Some(rule)) => user
-                        .events()
-                        .filter(|e| rule.literals.iter().any(|l| !l.negated && l.item == e.item))
-                        .collect(),
+                    (Unit::Link(from), _) => events.of(from).collect(),
+                    (_, Some(rule)) => {
+                        let reasons = rule.literals.iter().filter(|l| !l.negated);
+                        reasons.flat_map(|l| events.of(l.item)).collect()
+                    }
                     _ => Vec::new(),
                 };
                 Part {

@@ -32,6 +32,7 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
         per_target: config.rules_per_target,
         min_support: config.min_support,
         price: config.literal_price,
+        significance: config.significance,
         reg: config.search_reg,
         nonnegative: config.nonnegative,
     };
