@@ -13,6 +13,10 @@
 //! | [`breakdown`] | the means by activity of users and popularity of targets |
 //! | [`bootstrap`] | [`Bootstrap`], [`Interval`] |
 //! | [`compare`](mod@compare) | [`compare()`]: two results on the same users |
+//! | [`explained`] | [`explain_best`](explained::explain_best): the best item of each user with its ledger |
+//! | [`readability`] | [`Readability`](readability::Readability): how much there is to read |
+//! | [`faithfulness`](mod@faithfulness) | [`faithfulness()`](faithfulness::faithfulness): what is lost when the cited items are deleted |
+//! | [`planted`] | [`recovery`](planted::recovery): what was found of rules that are known |
 //! | [`spread`] | [`Spread`](spread::Spread): mean, median and 90th percentile |
 
 pub mod bootstrap;
@@ -20,8 +24,12 @@ pub mod breakdown;
 pub mod compare;
 pub mod error;
 pub mod evaluate;
+pub mod explained;
+pub mod faithfulness;
 pub mod metrics;
+pub mod planted;
 pub mod protocol;
+pub mod readability;
 pub mod report;
 pub mod spread;
 

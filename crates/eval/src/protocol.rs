@@ -66,12 +66,17 @@ impl<'a> Protocol<'a> {
         }
     }
 
-    /// Refuses tables that do not belong together.
+    /// Refuses what cannot be measured.
     pub(crate) fn check(&self) -> Result<()> {
         if self.metrics.is_empty() {
             return Err(Error::NoMetric);
         }
         self.bootstrap.check()?;
+        self.check_tables()
+    }
+
+    /// Refuses tables that do not belong together.
+    pub(crate) fn check_tables(&self) -> Result<()> {
         same_rows("target", self.input, self.target)?;
         if let Some(mask) = self.mask {
             same_rows("mask", self.input, mask)?;

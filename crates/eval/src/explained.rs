@@ -1,0 +1,293 @@
+//! The explanations that are measured: the best item of each of many users, with its ledger as the
+//! model writes it and joined into lines.
+
+use std::collections::BTreeMap;
+
+use limpid_core::rules::compile::{MAX_ITEMS, compile};
+use limpid_core::{
+    Additive, Event, Histories, History, ItemIdx, Ledger, Mask, Part, PartKind, Progress,
+    Recommender, Unit,
+};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
+
+use crate::evaluate::{block_rows, score_rows};
+use crate::{Error, Protocol, Result};
+
+/// Which explanations are measured, and what counts as one line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Explaining<'a> {
+    /// At most so many users, drawn at random; 0 for all.
+    pub users: usize,
+    /// Draws the users, and the items that are taken away at random.
+    pub seed: u64,
+    /// The group of each item `(I)`: links from items of one group count as one line. `None` leaves
+    /// lines as the model writes them.
+    pub grouping: Option<&'a [u32]>,
+}
+
+impl Default for Explaining<'_> {
+    fn default() -> Self {
+        Self {
+            users: 1000,
+            seed: 1,
+            grouping: None,
+        }
+    }
+}
+
+/// One user's best item and why.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// The user's row in the input.
+    pub row: usize,
+    /// The best item that is not masked; of equals, the lower index.
+    pub item: ItemIdx,
+    /// Its score, as the model scores the row.
+    pub score: f32,
+    /// The ledger as the model writes it.
+    pub raw: Ledger,
+    /// The ledger in lines.
+    pub lines: Ledger,
+}
+
+/// Finds and explains the best item of the users of a protocol, by ascending row. What is to be found
+/// plays no part.
+///
+/// # Errors
+/// [`Error::NoLedger`] for a model without explanations, [`Error::Grouping`], and where the tables of
+/// the protocol do not belong together or the user asked to stop.
+pub fn explain_best(
+    model: &dyn Recommender,
+    protocol: &Protocol<'_>,
+    how: &Explaining<'_>,
+    progress: &dyn Progress,
+) -> Result<Vec<Explained>> {
+    protocol.check_tables()?;
+    let n_items = protocol.catalogue.len();
+    if let Some(grouping) = how.grouping
+        && grouping.len() != n_items
+    {
+        return Err(Error::Grouping {
+            expected: n_items,
+            found: grouping.len(),
+        });
+    }
+    let writer = Writer::of(model, how.grouping).ok_or(Error::NoLedger)?;
+    let rows = sample(protocol.input, how.users, how.seed);
+    if rows.is_empty() {
+        return Err(Error::NobodyToMeasure {
+            rows: protocol.input.len(),
+            needed: "an event in the input",
+        });
+    }
+    progress.start("explaining", rows.len() as u64);
+    let mut all = Vec::with_capacity(rows.len());
+    for block in rows.chunks(block_rows(n_items)) {
+        if progress.interrupted() {
+            return Err(limpid_core::Error::Interrupted("nothing was measured".to_owned()).into());
+        }
+        let scores = score_rows(model, protocol.input, block)?;
+        let explained: Vec<Option<Explained>> = block
+            .par_iter()
+            .enumerate()
+            .map_init(
+                || Mask::none(n_items),
+                |mask, (at, &row)| {
+                    protocol.hide(mask, row);
+                    let scores = scores.row(at);
+                    let item = best(scores.iter().copied(), mask)?;
+                    let (raw, lines) = writer.write(protocol.input.row(row), item);
+                    Some(Explained {
+                        row,
+                        item,
+                        score: scores[item.at()],
+                        raw,
+                        lines,
+                    })
+                },
+            )
+            .collect();
+        all.extend(explained.into_iter().flatten());
+        progress.step(block.len() as u64);
+    }
+    Ok(all)
+}
+
+/// Rows with at least one event, ascending; a random sample of `limit` where there are more.
+fn sample(input: &Histories, limit: usize, seed: u64) -> Vec<usize> {
+    let mut rows: Vec<usize> = (0..input.len())
+        .filter(|&row| !input.row(row).is_empty())
+        .collect();
+    if limit > 0 && limit < rows.len() {
+        choose(&mut rows, limit, &mut ChaCha8Rng::seed_from_u64(seed));
+        rows.sort_unstable();
+    }
+    rows
+}
+
+/// Keeps `n` random elements (Fisher and Yates, from the front).
+pub(crate) fn choose<T>(all: &mut Vec<T>, n: usize, rng: &mut ChaCha8Rng) {
+    let n = n.min(all.len());
+    for at in 0..n {
+        let left = (all.len() - at) as u64;
+        // Bias is below 2⁻⁴⁰ for any list that fits in memory.
+        let pick = at + (rng.next_u64() % left) as usize;
+        all.swap(at, pick);
+    }
+    all.truncate(n);
+}
+
+fn best(scores: impl Iterator<Item = f32>, mask: &Mask) -> Option<ItemIdx> {
+    let mut best: Option<(ItemIdx, f32)> = None;
+    for (at, score) in scores.enumerate() {
+        let item = ItemIdx(at as u32);
+        if !mask.hides(item) && best.is_none_or(|(_, s)| score > s) {
+            best = Some((item, score));
+        }
+    }
+    best.map(|(item, _)| item)
+}
+
+/// The groups whose links are joined.
+struct Grouping<'a> {
+    /// The group of each item `(I)`.
+    of: &'a [u32],
+    /// The items of each group, ascending.
+    members: BTreeMap<u32, Vec<ItemIdx>>,
+}
+
+impl<'a> Grouping<'a> {
+    fn new(of: &'a [u32]) -> Self {
+        let mut members: BTreeMap<u32, Vec<ItemIdx>> = BTreeMap::new();
+        for (item, &group) in of.iter().enumerate() {
+            members.entry(group).or_default().push(ItemIdx(item as u32));
+        }
+        Self { of, members }
+    }
+}
+
+/// Writes the ledgers of a model.
+enum Writer<'a> {
+    Additive(&'a dyn Additive, Option<Grouping<'a>>),
+    Other(&'a dyn limpid_core::Explain),
+}
+
+impl<'a> Writer<'a> {
+    fn of(model: &'a dyn Recommender, grouping: Option<&'a [u32]>) -> Option<Self> {
+        match (model.additive(), model.explainer()) {
+            (Some(additive), _) => Some(Self::Additive(additive, grouping.map(Grouping::new))),
+            (None, Some(other)) => Some(Self::Other(other)),
+            (None, None) => None,
+        }
+    }
+
+    /// The ledger, raw and in lines.
+    fn write(&self, user: History<'_>, item: ItemIdx) -> (Ledger, Ledger) {
+        match self {
+            Self::Other(explainer) => {
+                let raw = explainer.explain(user, item);
+                (raw.clone(), raw)
+            }
+            Self::Additive(model, grouping) => {
+                let features = model.features(user);
+                let raw = model.ledger(&features, user, item);
+                let lines = model.lines(&features, user, item);
+                let lines = match grouping {
+                    Some(grouping) => join_links(*model, grouping, lines, user, item),
+                    None => lines,
+                };
+                (raw, lines)
+            }
+        }
+    }
+}
+
+/// Joins the links from items of one group into one line: their values add up, and the line says which
+/// items the user has and which, also in the group, he has not and would have changed the value.
+fn join_links(
+    model: &dyn Additive,
+    grouping: &Grouping<'_>,
+    ledger: Ledger,
+    user: History<'_>,
+    item: ItemIdx,
+) -> Ledger {
+    let mut kept: Vec<Part> = Vec::with_capacity(ledger.parts.len());
+    let mut joined: BTreeMap<u32, Vec<Part>> = BTreeMap::new();
+    for part in ledger.parts {
+        match part.unit {
+            Unit::Link(from) if from.at() < grouping.of.len() => {
+                let group = grouping.of[from.at()];
+                joined.entry(group).or_default().push(part);
+            }
+            _ => kept.push(part),
+        }
+    }
+    for (group, parts) in joined {
+        match join(model, &grouping.members[&group], group, &parts, user, item) {
+            Some(line) => kept.push(line),
+            None => kept.extend(parts),
+        }
+    }
+    Ledger {
+        residual: ledger.residual,
+        score: ledger.score,
+        ..Ledger::of_parts(ledger.base, kept)
+    }
+}
+
+/// The line of one group; `None` where the links of one item alone speak, or a link is not simply
+/// there or not (its activation is neither 0 nor 1), so that no rule would be true of it.
+fn join(
+    model: &dyn Additive,
+    members: &[ItemIdx],
+    group: u32,
+    parts: &[Part],
+    user: History<'_>,
+    item: ItemIdx,
+) -> Option<Part> {
+    let items: Vec<ItemIdx> = members.iter().copied().filter(|&i| i != item).collect();
+    if items.len() < 2 || items.len() > MAX_ITEMS || parts.iter().any(|p| p.activation != 1.0) {
+        return None;
+    }
+    let effects: Vec<f64> = items
+        .iter()
+        .map(|&from| {
+            let indices = model.resolve(Unit::Link(from)).unwrap_or_default();
+            let effects = indices.iter().map(|&i| f64::from(model.effect(i, item)));
+            effects.sum()
+        })
+        .collect();
+    let values: Vec<f64> = (0..1usize << items.len())
+        .map(|subset| {
+            let has = (0..items.len()).filter(|b| subset >> b & 1 == 1);
+            has.map(|b| effects[b]).sum()
+        })
+        .collect();
+    let pattern = items.iter().enumerate().fold(0, |pattern, (bit, &from)| {
+        pattern | usize::from(user.contains(from)) << bit
+    });
+    let value: f64 = parts.iter().map(|p| f64::from(p.value)).sum();
+    // A model may give an item other weight than its effect (a rating); then the table is not his.
+    if (values[pattern] - value).abs() > 1e-5 * value.abs().max(1e-3) {
+        return None;
+    }
+    let rule = compile(&items, &values, pattern, 1e-9).ok()?;
+    let cites: Vec<Event> = user.events().filter(|e| items.contains(&e.item)).collect();
+    Some(Part {
+        unit: Unit::Group(group),
+        kind: PartKind::Rule,
+        rule: Some(rule),
+        cites,
+        activation: 1.0,
+        effect: value as f32,
+        value: value as f32,
+        edited_by: None,
+    })
+}
+
+/// The strongest lines that speak for the item, at most `n`.
+pub(crate) fn strongest(lines: &Ledger, n: usize) -> impl Iterator<Item = &Part> {
+    lines.parts.iter().filter(|p| p.value > 0.0).take(n)
+}

@@ -1,0 +1,227 @@
+//! Readability: how much a person has to read to know why.
+//!
+//! Measured on the best item of each user. *Entries* are the parts of the ledger as the model writes
+//! it; *lines* are the parts after those of one group are joined into one rule. Grouping shortens the
+//! ledgers of any model, so both are given. A count of lines is not understanding: nobody was asked.
+
+use limpid_core::rules::{Operator, Rule};
+use limpid_core::{Ledger, Part, PartKind};
+use serde::{Deserialize, Serialize};
+
+use crate::explained::{Explained, strongest};
+use crate::spread::Spread;
+
+/// The share of the evidence that a reader is shown.
+pub const SHOWN: f64 = 0.8;
+
+/// How many lines count as the strongest.
+pub const STRONGEST: usize = 5;
+
+/// How short the explanations of a model are. Spreads are over users.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Readability {
+    /// Users whose best item has evidence that speaks for it.
+    pub n_users: usize,
+    /// Users whose best item has none; they are left out.
+    pub n_without_evidence: usize,
+    /// Entries for 80 % of the positive evidence.
+    pub entries: Spread,
+    /// Entries for 80 % of the absolute evidence.
+    pub entries_absolute: Spread,
+    /// Lines for 80 % of the positive evidence.
+    pub lines: Spread,
+    /// Lines for 80 % of the absolute evidence.
+    pub lines_absolute: Spread,
+    /// Items of the history behind the lines for 80 % of the positive evidence.
+    pub items: Spread,
+    /// Share of the positive evidence in the five strongest lines.
+    pub strongest_five: Spread,
+    /// What the lines for 80 % of the positive evidence are.
+    pub shapes: Shapes,
+}
+
+/// What lines are made of: means and shares over all lines that are shown to all users.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Shapes {
+    /// Lines that are shown.
+    pub n_lines: usize,
+    /// Literals of a line, on average; lines without a rule (a neuron) do not count.
+    pub literals: f64,
+    /// Literals of the longest.
+    pub most_literals: usize,
+    /// Share: one item, nothing else.
+    pub single: f64,
+    /// Share: one item, and NOT others.
+    pub single_not: f64,
+    /// Share: several items together.
+    pub and: f64,
+    /// Share: several items together, and NOT others.
+    pub and_not: f64,
+    /// Share: any of several.
+    pub or: f64,
+    /// Share: at least k of several.
+    pub at_least: f64,
+    /// Share: NOT alone.
+    pub not: f64,
+    /// Share: without a rule.
+    pub other: f64,
+}
+
+impl Readability {
+    /// Measures explanations.
+    #[must_use]
+    pub fn of(explained: &[Explained]) -> Self {
+        let (with, without): (Vec<_>, Vec<_>) = explained
+            .iter()
+            .partition(|e| e.lines.positive_evidence() > 0.0);
+        let spread =
+            |of: &dyn Fn(&Explained) -> f64| Spread::of(with.iter().map(|e| of(e)).collect());
+        Self {
+            n_users: with.len(),
+            n_without_evidence: without.len(),
+            entries: spread(&|e| e.raw.entries_for_positive(SHOWN) as f64),
+            entries_absolute: spread(&|e| e.raw.entries_for_absolute(SHOWN) as f64),
+            lines: spread(&|e| e.lines.entries_for_positive(SHOWN) as f64),
+            lines_absolute: spread(&|e| e.lines.entries_for_absolute(SHOWN) as f64),
+            items: spread(&|e| n_cited(shown(&e.lines)) as f64),
+            strongest_five: spread(&|e| {
+                let five = strongest(&e.lines, STRONGEST).map(|p| f64::from(p.value));
+                five.sum::<f64>() / e.lines.positive_evidence()
+            }),
+            shapes: Shapes::of(with.iter().flat_map(|e| shown(&e.lines))),
+        }
+    }
+}
+
+/// The lines that make up the shown share of the positive evidence.
+fn shown(lines: &Ledger) -> impl Iterator<Item = &Part> {
+    strongest(lines, lines.entries_for_positive(SHOWN))
+}
+
+fn n_cited<'a>(parts: impl Iterator<Item = &'a Part>) -> usize {
+    let mut items: Vec<_> = parts.flat_map(|p| p.cites.iter().map(|e| e.item)).collect();
+    items.sort_unstable();
+    items.dedup();
+    items.len()
+}
+
+impl Shapes {
+    fn of<'a>(lines: impl Iterator<Item = &'a Part>) -> Self {
+        let mut shapes = Self::default();
+        let (mut n_rules, mut n_literals) = (0usize, 0usize);
+        for line in lines {
+            shapes.n_lines += 1;
+            let link = Rule::all(line.cites.first().map(|e| e.item));
+            let rule = match (&line.rule, line.kind) {
+                (Some(rule), _) => Some(rule),
+                (None, PartKind::Link) => Some(&link),
+                (None, _) => None,
+            };
+            let Some(rule) = rule else {
+                shapes.other += 1.0;
+                continue;
+            };
+            n_rules += 1;
+            n_literals += rule.literals.len();
+            shapes.most_literals = shapes.most_literals.max(rule.literals.len());
+            *shapes.share_of(rule) += 1.0;
+        }
+        let n = shapes.n_lines.max(1) as f64;
+        for share in [
+            &mut shapes.single,
+            &mut shapes.single_not,
+            &mut shapes.and,
+            &mut shapes.and_not,
+            &mut shapes.or,
+            &mut shapes.at_least,
+            &mut shapes.not,
+            &mut shapes.other,
+        ] {
+            *share /= n;
+        }
+        shapes.literals = n_literals as f64 / n_rules.max(1) as f64;
+        shapes
+    }
+
+    /// The share that a rule counts in.
+    fn share_of(&mut self, rule: &Rule) -> &mut f64 {
+        let n = rule.literals.len();
+        let negated = rule.literals.iter().filter(|l| l.negated).count();
+        match (rule.operator, n - negated, negated) {
+            (Operator::Or, _, _) if n > 1 => &mut self.or,
+            (Operator::AtLeast(_), _, _) if n > 1 => &mut self.at_least,
+            (_, 0, _) => &mut self.not,
+            (_, 1, 0) => &mut self.single,
+            (_, 1, _) => &mut self.single_not,
+            (_, _, 0) => &mut self.and,
+            (_, _, _) => &mut self.and_not,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limpid_core::{Event, ItemIdx, Unit};
+
+    fn line(rule: Option<Rule>, cites: &[u32], value: f32) -> Part {
+        Part {
+            unit: Unit::Rule(value.abs() as u32),
+            kind: PartKind::Rule,
+            rule,
+            cites: cites.iter().map(|&i| Event::of(ItemIdx(i))).collect(),
+            activation: 1.0,
+            effect: value,
+            value,
+            edited_by: None,
+        }
+    }
+
+    #[test]
+    fn counts_by_hand() {
+        let items = |n: u32| (0..n).map(ItemIdx);
+        let lines = Ledger::of_parts(
+            0.0,
+            vec![
+                line(Some(Rule::all(items(1))), &[0], 4.0),
+                line(
+                    Some(Rule::all(items(2)).and_not([ItemIdx(5)])),
+                    &[0, 1],
+                    3.0,
+                ),
+                line(Some(Rule::any(items(4))), &[1, 2], 1.0),
+                line(None, &[3], 2.0),
+                line(Some(Rule::all([]).and_not(items(1))), &[], -5.0),
+            ],
+        );
+        let explained = Explained {
+            row: 0,
+            item: ItemIdx(9),
+            score: 5.0,
+            raw: lines.clone(),
+            lines,
+        };
+        let nothing = Explained {
+            raw: Ledger::default(),
+            lines: Ledger::default(),
+            ..explained.clone()
+        };
+        let r = Readability::of(&[explained, nothing]);
+        assert_eq!((r.n_users, r.n_without_evidence), (1, 1));
+        // Positive evidence is 10: 4 + 3 + 2 is the first sum above 8.
+        assert_eq!(r.lines.median, 3.0);
+        // Absolute evidence is 15: 5 + 4 + 3 reaches 12.
+        assert_eq!(r.lines_absolute.median, 3.0);
+        assert_eq!(r.items.median, 3.0);
+        assert_eq!(r.strongest_five.median, 1.0);
+        assert_eq!(r.shapes.n_lines, 3);
+        assert_eq!(r.shapes.literals, 2.0);
+        assert_eq!(r.shapes.most_literals, 3);
+        let third = 1.0 / 3.0;
+        assert_eq!(
+            (r.shapes.single, r.shapes.and_not, r.shapes.other),
+            (third, third, third)
+        );
+        assert_eq!(r.shapes.or + r.shapes.and + r.shapes.at_least, 0.0);
+    }
+}
