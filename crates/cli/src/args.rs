@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use limpid::data::sources::{Column, Columns, MetadataSource, ReadOptions};
-use limpid::data::synthetic;
 use limpid::data::{Filters, SplitSpec};
-use limpid::{DataSource, Events, Prepared, SplitFrom, Who};
+use limpid::{DataSource, Events, SplitFrom, Who};
 
 use crate::verbs::{
     compare, completions, data, doctor, evaluate, explain, inspect, models, quickstart, recommend,
-    rules, similar, train, verify,
+    reproduce, rules, similar, train, verify,
 };
 
 /// A recommender that people can read, question and steer.
@@ -56,6 +55,8 @@ pub(crate) enum Format {
     Json,
     /// The main table
     Csv,
+    /// Text and tables for a document
+    Md,
 }
 
 #[derive(Debug, Subcommand)]
@@ -81,6 +82,8 @@ pub(crate) enum Verb {
     Rules(rules::Command),
     /// What goes with an item
     Similar(similar::Command),
+    /// Run the tables of papers, and our own: published against ours
+    Reproduce(reproduce::Command),
     /// What made a saved model
     Inspect(inspect::Command),
     /// Check a saved model byte by byte
@@ -226,22 +229,6 @@ pub(crate) fn split_from(text: &str) -> Result<SplitFrom> {
         ),
         Err(e) => Err(e.into()),
     }
-}
-
-/// Reads, filters and splits; `synthetic` and `synthetic:planted` are invented worlds.
-pub(crate) fn prepare(source: DataSource, split: &SplitFrom) -> Result<Prepared> {
-    let name = source.path.to_string_lossy();
-    if let Some(preset) = name.strip_prefix("synthetic")
-        && !source.path.exists()
-    {
-        let config = match preset {
-            "" => synthetic::Config::default(),
-            ":planted" => synthetic::Config::planted(),
-            other => bail!("--data synthetic{other}: there are synthetic and synthetic:planted"),
-        };
-        return Ok(Prepared::synthetic(&config, split)?);
-    }
-    Ok(Prepared::read(&source, split)?)
 }
 
 /// Whose list it is.

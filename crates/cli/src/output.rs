@@ -1,8 +1,9 @@
 //! Printing: one answer as tables for people, JSON for programs, CSV for spreadsheets.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
 
@@ -94,6 +95,7 @@ impl Output {
         let text = match self.format {
             Format::Json => serde_json::to_string_pretty(answer)?,
             Format::Csv => csv_of(&page),
+            Format::Md => markdown_of(&page),
             Format::Table => page
                 .iter()
                 .map(|section| match section {
@@ -104,6 +106,13 @@ impl Output {
                 .join("\n\n"),
         };
         print(&text)
+    }
+
+    /// Writes a picture.
+    pub(crate) fn picture(&self, file: &Path, svg: &str) -> Result<()> {
+        std::fs::write(file, svg).with_context(|| format!("cannot write {}", file.display()))?;
+        self.note(format!("drawn to {}", file.display()));
+        Ok(())
     }
 
     /// Says something to the person at the terminal, beside the results.
@@ -162,6 +171,26 @@ fn csv_of(page: &[Section]) -> String {
         .map(|row| row.iter().map(quoted).collect::<Vec<_>>().join(","))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+fn markdown_of(page: &[Section]) -> String {
+    let row = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|c| c.replace('|', "\\|")).collect();
+        format!("| {} |", cells.join(" | "))
+    };
+    let sections: Vec<String> = page
+        .iter()
+        .map(|section| match section {
+            Section::Text(text) => text.replace('\n', "  \n"),
+            Section::Table(table) => {
+                let rule = format!("|{}", "---|".repeat(table.header.len()));
+                let head = [row(&table.header), rule];
+                let rows = table.rows.iter().map(|cells| row(cells));
+                head.into_iter().chain(rows).collect::<Vec<_>>().join("\n")
+            }
+        })
+        .collect();
+    sections.join("\n\n")
 }
 
 /// A score or weight, with enough digits to tell neighbors apart.

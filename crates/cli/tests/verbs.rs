@@ -443,3 +443,142 @@ fn wrong_use_is_told_what_to_do() {
     assert!(fails(&["unknown"], 2).contains("Usage"));
     assert!(!Path::new("x").exists());
 }
+
+#[test]
+fn explanations_are_measured_and_drawn() {
+    let model = models().join("ruleslim").to_str().unwrap().to_owned();
+    let drawn = models().join("drops.svg");
+    let answer = json(&[
+        "evaluate",
+        &model,
+        "--readability",
+        "--faithfulness",
+        "--plot",
+        drawn.to_str().unwrap(),
+    ]);
+    assert!(answer["readability"]["lines"]["median"].as_f64().unwrap() >= 1.0);
+    let drop = |of: &str| answer["faithfulness"][of]["mean"].as_f64().unwrap();
+    assert!(drop("drop") > drop("random_drop"));
+    assert!(std::fs::read_to_string(drawn).unwrap().starts_with("<svg"));
+    let waterfall = models().join("waterfall.svg");
+    let (user, file) = (somebody(), waterfall.to_str().unwrap());
+    let list = json(&["recommend", &model, "--user", &user, "-n", "1"]);
+    let item = list["items"][0]["id"].as_str().unwrap();
+    ok(&[
+        "explain", &model, "--user", &user, "--item", item, "--plot", file,
+    ]);
+    assert!(std::fs::read_to_string(file).unwrap().contains("score"));
+}
+
+#[test]
+fn settings_are_tuned_on_validation() {
+    let out = models().join("tuned");
+    let answer = json(&[
+        "train",
+        "--tune",
+        "--trials",
+        "3",
+        "--model",
+        "itemknn",
+        "--set",
+        "shrink=5",
+        "--data",
+        "synthetic",
+        "--split",
+        "ratio:70/10/20@7",
+        "-o",
+        out.to_str().unwrap(),
+    ]);
+    let trials = answer["tuned"]["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), 3);
+    assert_eq!(answer["manifest"]["run"]["settings"]["shrink"], 5.0);
+    assert!(trials.iter().any(|t| t["on_frontier"] == true));
+    let why = fails(
+        &[
+            "train",
+            "--tune",
+            "--data",
+            "synthetic",
+            "--split",
+            "none",
+            "-o",
+            out.to_str().unwrap(),
+        ],
+        2,
+    );
+    assert!(why.contains("validation part"), "{why}");
+}
+
+#[test]
+fn planted_rules_are_compared() {
+    let world = models().join("world");
+    let (folder, model) = (world.to_str().unwrap(), models().join("lia"));
+    ok(&["data", "synthesize", "-o", folder]);
+    ok(&[
+        "train",
+        "--model",
+        "lia",
+        "--data",
+        folder,
+        "--split",
+        "none",
+        "-o",
+        model.to_str().unwrap(),
+    ]);
+    let answer = json(&["rules", model.to_str().unwrap(), "--planted", folder]);
+    assert_eq!(answer["schema"], "limpid.planted/1");
+    assert!(answer["recall"].as_f64().unwrap() > 0.3, "{answer}");
+    let text = ok(&["rules", model.to_str().unwrap(), "--format", "md"]);
+    assert!(text.contains("| unit |"), "{text}");
+}
+
+#[test]
+fn a_recipe_is_run_once() {
+    let folder = models().join("recipes");
+    std::fs::create_dir_all(&folder).unwrap();
+    let recipe = folder.join("small.toml");
+    let table = r#"
+        title = "A small table"
+        source = "nobody"
+        data = "synthetic"
+        split = "ratio:70/10/20"
+        seeds = [1, 2]
+        metric = "ndcg@10"
+        explanations = true
+        baseline = "POP"
+        [[row]]
+        name = "POP"
+        model = "popularity"
+        [[row]]
+        name = "KNN"
+        model = "itemknn"
+        asks = { difference = 0.01, lines = [0.5, 0.5] }
+    "#;
+    std::fs::write(&recipe, table).unwrap();
+    let out = folder.join("out");
+    let args = [
+        "reproduce",
+        folder.to_str().unwrap(),
+        "-o",
+        out.to_str().unwrap(),
+    ];
+    let first = json(&args);
+    let knn = &first["tables"][0]["rows"][1];
+    assert!(knn["difference"]["mean"].as_f64().unwrap() > 0.01);
+    assert!(knn["verdict"].as_str().unwrap().contains("MISSED"), "{knn}");
+    let report = std::fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(
+        report.contains("| KNN |") && report.contains("small-frontier.svg"),
+        "{report}"
+    );
+    assert!(out.join("small-frontier.svg").exists() && out.join("small-drops.svg").exists());
+    assert_eq!(std::fs::read_dir(out.join("runs")).unwrap().count(), 4);
+    // Everything is kept: the second run only reads, seconds of fits included, and says the same.
+    ok(&args);
+    assert_eq!(
+        std::fs::read_to_string(out.join("report.md")).unwrap(),
+        report
+    );
+    let why = fails(&["reproduce", out.to_str().unwrap()], 1);
+    assert!(why.contains("no recipe"), "{why}");
+}

@@ -99,6 +99,8 @@ pub struct LedgerAnswer {
 pub struct PartAnswer {
     /// The unit, as written in edits.
     pub unit: String,
+    /// What the items of its group have in common: a label, read off the metadata.
+    pub named: Option<String>,
     /// The kind of evidence: link, rule, neuron, popularity.
     pub kind: limpid_core::PartKind,
     /// How it reads.

@@ -6,7 +6,7 @@
 //! the user's own ids.
 //!
 //! ```
-//! use limpid::{Advisor, Filter, Prepared, SplitFrom, Who, train};
+//! use limpid::{Advisor, Filter, Prepared, SplitFrom, TrainOptions, Who, train};
 //! use limpid::core::{Edits, NoProgress};
 //! use limpid::models::Config;
 //!
@@ -14,7 +14,7 @@
 //! let prepared = Prepared::synthetic(&limpid::data::synthetic::Config::default(),
 //!     &SplitFrom::Spec("ratio:70/10/20@7".parse()?))?;
 //! let config = Config::named("ease")?.set(&["reg=200"])?;
-//! let advisor = train(prepared, &config, 1, &NoProgress)?;
+//! let advisor = train(prepared, &config, &TrainOptions::seeded(1), &NoProgress)?;
 //!
 //! let somebody = advisor.catalogue.users.name(0).to_owned();
 //! let list = advisor.recommend(&Who::user(&somebody), 5, &Filter::default(), &Edits::none())?;
@@ -31,17 +31,21 @@ mod error;
 pub mod lists;
 pub mod lookup;
 pub mod measure;
+pub mod planted;
+pub mod plot;
 mod prepare;
+pub mod recipe;
 pub mod rules;
 pub mod run_file;
 mod training;
+pub mod tune;
 
 pub use advisor::{Advisor, Events, Filter, ListRow, Parts, Who};
 pub use error::{Error, Result};
 pub use measure::{Fold, MeasureOptions};
 pub use prepare::{DataSource, Prepared, SplitFrom};
 pub use run_file::RunFile;
-pub use training::train;
+pub use training::{TrainOptions, train};
 
 /// Sets how many threads are used from now on; 0 is all of them. Results do not depend on it.
 ///

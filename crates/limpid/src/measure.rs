@@ -1,16 +1,21 @@
 //! Measuring a saved model on its own split, and two models against each other.
 
-use limpid_core::{Progress, hash};
+use limpid_core::{Catalogue, Histories, ItemIdx, Progress, hash};
+use limpid_eval::explained::{Explaining, explain_best};
+use limpid_eval::faithfulness::{Faithfulness, faithfulness};
+use limpid_eval::readability::Readability;
 use limpid_eval::{
     Bootstrap, Comparing, Comparison, MaskName, MetricAt, Protocol, Report, compare, evaluate,
 };
-use serde::Serialize;
+use limpid_models::Model;
+use limpid_models::groups::{Grouping, partition};
+use serde::{Deserialize, Serialize};
 
 use crate::artifact::SplitRecord;
 use crate::{Advisor, Error, Result};
 
 /// The part to measure on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fold {
     /// The test part.
@@ -33,6 +38,12 @@ pub struct MeasureOptions {
     pub breakdowns: bool,
     /// Draws of the bootstrap; 0 for no intervals.
     pub resamples: usize,
+    /// Whether the length of explanations is measured.
+    pub readability: bool,
+    /// Whether it is measured what is lost when cited items are deleted.
+    pub faithfulness: bool,
+    /// Users whose explanations are measured, drawn at random; 0 for all.
+    pub explained_users: usize,
 }
 
 impl Default for MeasureOptions {
@@ -43,6 +54,9 @@ impl Default for MeasureOptions {
             mask_validation: false,
             breakdowns: false,
             resamples: 1000,
+            readability: false,
+            faithfulness: false,
+            explained_users: 1000,
         }
     }
 }
@@ -85,6 +99,12 @@ pub struct Measured {
     /// The numbers.
     #[serde(flatten)]
     pub report: Report,
+    /// How much there is to read, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readability: Option<Readability>,
+    /// What is lost when cited items are deleted, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faithfulness: Option<Faithfulness>,
 }
 
 /// Two measurements on the same users.
@@ -159,7 +179,9 @@ impl Advisor {
     /// # Errors
     /// As [`Advisor::protocol`], and where the user asked to stop.
     pub fn evaluate(&self, options: &MeasureOptions, progress: &dyn Progress) -> Result<Measured> {
-        let report = evaluate(&self.model, &self.protocol(options)?, progress)?;
+        let protocol = self.protocol(options)?;
+        let report = evaluate(&self.model, &protocol, progress)?;
+        let (readability, faithfulness) = self.explanations(&protocol, options, progress)?;
         Ok(Measured {
             schema: "limpid.evaluate/1",
             model: self.manifest.run.model.clone(),
@@ -169,7 +191,40 @@ impl Advisor {
             split: self.manifest.split.clone(),
             on: options.fold,
             report,
+            readability,
+            faithfulness,
         })
+    }
+
+    /// Measures the explanations of the best items, as far as that was asked for.
+    ///
+    /// RuleSLIM writes its lines itself; the links of every other model are joined by the same groups
+    /// of items, so that lines can be compared.
+    fn explanations(
+        &self,
+        protocol: &Protocol<'_>,
+        options: &MeasureOptions,
+        progress: &dyn Progress,
+    ) -> Result<(Option<Readability>, Option<Faithfulness>)> {
+        if !options.readability && !options.faithfulness {
+            return Ok((None, None));
+        }
+        let groups = match &self.model {
+            Model::RuleSlim(_) => None,
+            _ => Some(group_of_items(&self.parts()?.train, &self.catalogue)),
+        };
+        let how = Explaining {
+            users: options.explained_users,
+            seed: hash::text(2, &self.manifest.split.hash),
+            grouping: groups.as_deref(),
+        };
+        let explained = explain_best(&self.model, protocol, &how, progress)?;
+        let faithful = options
+            .faithfulness
+            .then(|| faithfulness(&self.model, protocol, &explained, &how, progress))
+            .transpose()?;
+        let readable = options.readability.then(|| Readability::of(&explained));
+        Ok((readable, faithful))
     }
 
     /// Compares two models of one split, user by user.
@@ -222,6 +277,19 @@ impl Advisor {
             .trim_end()
             .to_owned()
     }
+}
+
+/// The group of each item, as RuleSLIM groups them by default; items that are alone get a number each.
+fn group_of_items(train: &Histories, catalogue: &Catalogue) -> Vec<u32> {
+    let grouping = Grouping {
+        size: 4,
+        coherence: 0.0,
+    };
+    let groups = partition(&train.to_csr(), grouping, catalogue);
+    let alone = |item: u32| groups.len() as u32 + item;
+    (0..catalogue.len() as u32)
+        .map(|item| groups.of(ItemIdx(item)).unwrap_or_else(|| alone(item)))
+        .collect()
 }
 
 /// The head of a hash, as it is shown to people.

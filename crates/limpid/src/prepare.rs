@@ -1,13 +1,13 @@
 //! From files to a split: read, filter, split, with a record of what was done.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use limpid_data::sources::{self, ReadOptions};
 use limpid_data::synthetic::{self, World};
 use limpid_data::{Filters, Log, Split, SplitSpec};
 
-use crate::Result;
 use crate::artifact::DataRecord;
+use crate::{Error, Result};
 
 /// Where a log comes from and what is kept of it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -71,11 +71,15 @@ impl DataSource {
 }
 
 impl Prepared {
-    /// Reads, filters and splits.
+    /// Reads, filters and splits. The paths `synthetic` and `synthetic:planted`, where nothing lies
+    /// there, are invented worlds.
     ///
     /// # Errors
     /// What reading, filtering or splitting refuses.
     pub fn read(source: &DataSource, split: &SplitFrom) -> Result<Self> {
+        if let Some(config) = invented(&source.path)? {
+            return Self::synthetic(&config, split);
+        }
         let log = source.log()?;
         let mut notes = log.report.notes.clone();
         let filters = source.filters_for(&log, &mut notes);
@@ -122,6 +126,20 @@ impl Prepared {
         notes.extend(split.notes.iter().cloned());
         let data = record(log.name, hash, &filters.to_string(), &split);
         Ok(Self { split, data, notes })
+    }
+}
+
+/// The world that a path names, if it names one.
+fn invented(path: &Path) -> Result<Option<synthetic::Config>> {
+    let name = path.to_string_lossy();
+    match name.strip_prefix("synthetic") {
+        Some(_) if path.exists() => Ok(None),
+        Some("") => Ok(Some(synthetic::Config::default())),
+        Some(":planted") => Ok(Some(synthetic::Config::planted())),
+        Some(other) if other.starts_with(':') => Err(Error::Usage(format!(
+            "there is no world 'synthetic{other}'; there are synthetic and synthetic:planted"
+        ))),
+        _ => Ok(None),
     }
 }
 

@@ -3,7 +3,7 @@
 use limpid_core::rules::statistics::Census;
 use limpid_core::rules::{Operator, Rule};
 use limpid_core::{Additive, ItemIdx, Recommender, Unit};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::answers::ItemName;
 use crate::{Advisor, Error, Result, lookup};
@@ -57,6 +57,8 @@ pub struct RulesAnswer {
 pub struct RuleAnswer {
     /// The unit, as written in edits.
     pub unit: String,
+    /// What the items of its group have in common: a label, read off the metadata.
+    pub named: Option<String>,
     /// How it reads.
     pub text: String,
     /// `and`, `or`, or `at_least`.
@@ -85,6 +87,20 @@ pub struct RuleTarget {
     pub confidence: Option<f64>,
     /// The same over the share of all users: 1 says that the rule tells nothing.
     pub lift: Option<f64>,
+}
+
+/// What the live rules of a model are: those over several items, or with a NOT, that change the score of
+/// some item.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct RuleSummary {
+    /// How many are live.
+    pub live: usize,
+    /// Their literals, on average.
+    pub literals: f64,
+    /// Share that joins several literals by AND.
+    pub and: f64,
+    /// Share of all their literals that are negated.
+    pub negated: f64,
 }
 
 struct Found {
@@ -145,6 +161,29 @@ impl Advisor {
         })
     }
 
+    /// What the live rules of the model are; none for a model that has no rules.
+    #[must_use]
+    pub fn rule_summary(&self) -> Option<RuleSummary> {
+        let model = self.model.additive()?;
+        let n_items = self.catalogue.len() as u32;
+        let speaks =
+            |index: usize| (0..n_items).any(|item| model.effect(index, ItemIdx(item)) != 0.0);
+        let live: Vec<Rule> = (0..model.n_units())
+            .filter(|&index| !matches!(model.unit(index), Unit::Link(_)))
+            .filter_map(|index| model.rule(index).filter(|_| speaks(index)))
+            .collect();
+        let literals: usize = live.iter().map(|r| r.literals.len()).sum();
+        let negated = live.iter().flat_map(|r| &r.literals).filter(|l| l.negated);
+        let and = |r: &&Rule| r.operator == Operator::And && r.literals.len() > 1;
+        let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
+        (!live.is_empty()).then(|| RuleSummary {
+            live: live.len(),
+            literals: share(literals, live.len()),
+            and: share(live.iter().filter(and).count(), live.len()),
+            negated: share(negated.count(), literals),
+        })
+    }
+
     /// A unit with what it speaks for; none if that is nothing, or not what is asked for.
     fn found(
         &self,
@@ -199,6 +238,7 @@ impl Advisor {
             .collect();
         RuleAnswer {
             unit: model.unit(f.index).text(&self.catalogue),
+            named: self.unit_name(model.unit(f.index)),
             text: f.rule.text(&self.catalogue),
             operator: f.rule.operator,
             literals: f.rule.literals.len(),

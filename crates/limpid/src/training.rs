@@ -1,36 +1,98 @@
 //! Fitting: prepared data and a recipe become an [`Advisor`].
 
+mod checkpoint;
+
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use limpid_core::{Fit, Progress, Run, Training};
+use limpid_core::{Checkpoints, Fit, NoProgress, Progress, Recommender, Run, Training};
+use limpid_data::Split;
+use limpid_eval::{Bootstrap, Protocol, evaluate};
 use limpid_models::Config;
 
 use crate::artifact::{FORMAT, Manifest, RunRecord, SCHEMA, SplitRecord};
 use crate::{Advisor, Prepared, Result};
 
-/// Fits a model.
+use checkpoint::CheckpointFile;
+
+/// What early stopping measures on the validation part.
+const MONITORED: &str = "ndcg@20";
+
+/// The circumstances of a fit, apart from its hyper-parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainOptions {
+    /// The seed of the model; the split has its own.
+    pub seed: u64,
+    /// Bytes that a fit may take for its large arrays.
+    pub memory_budget: u64,
+    /// A file that keeps what is done of an unfinished fit; the same fit goes on from it, and it is
+    /// deleted in the end.
+    pub checkpoint: Option<PathBuf>,
+}
+
+impl TrainOptions {
+    /// The defaults with a seed.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self {
+            seed,
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            memory_budget: Run::seeded(1).memory_budget,
+            checkpoint: None,
+        }
+    }
+}
+
+/// Fits a model. Models that are trained by gradients stop early on the validation part, where there
+/// is one.
 ///
 /// # Errors
 /// What the model refuses: settings out of range, memory, numbers that run away.
 pub fn train(
     prepared: Prepared,
     config: &Config,
-    seed: u64,
+    options: &TrainOptions,
     progress: &dyn Progress,
 ) -> Result<Advisor> {
     let Prepared { split, data, .. } = prepared;
     let started = Instant::now();
+    let protocol = validation(&split)?;
+    let monitor = protocol.as_ref().map(|protocol| {
+        move |model: &dyn Recommender| {
+            // A model that cannot be measured is never the best one.
+            let report = evaluate(model, protocol, &NoProgress);
+            let mean = report.ok().and_then(|r| r.mean(protocol.metrics[0]));
+            mean.unwrap_or(f64::NEG_INFINITY)
+        }
+    });
+    let mut file = options.checkpoint.clone().map(CheckpointFile::new);
     let model = config.fit(
         &Training {
             histories: &split.train,
             catalogue: &split.catalogue,
         },
         &mut Run {
+            seed: options.seed,
+            memory_budget: options.memory_budget,
             progress,
-            ..Run::seeded(seed)
+            monitor: monitor
+                .as_ref()
+                .map(|m| m as &dyn Fn(&dyn Recommender) -> f64),
+            checkpoints: file.as_mut().map(|f| f as &mut dyn Checkpoints),
         },
     )?;
+    if let Some(file) = file {
+        file.delete()?;
+    }
     let manifest = Manifest {
         schema: SCHEMA.to_owned(),
         format: FORMAT,
@@ -39,7 +101,7 @@ pub fn train(
         run: RunRecord {
             model: config.name().to_owned(),
             settings: config.to_value()?,
-            seed,
+            seed: options.seed,
             fit_seconds: started.elapsed().as_secs_f64(),
         },
         data,
@@ -53,4 +115,22 @@ pub fn train(
     };
     let catalogue = split.catalogue.clone();
     Ok(Advisor::new(manifest, model, catalogue, Some(split.into())))
+}
+
+/// How a model is measured while it is trained; none where there is nothing to measure on.
+fn validation(split: &Split) -> Result<Option<Protocol<'_>>> {
+    let fold = &split.validation;
+    if fold.is_empty() {
+        return Ok(None);
+    }
+    let input = fold.input.as_ref().unwrap_or(&split.train);
+    let metrics = vec![MONITORED.parse()?];
+    Ok(Some(Protocol {
+        breakdowns: false,
+        bootstrap: Bootstrap {
+            resamples: 0,
+            ..Bootstrap::default()
+        },
+        ..Protocol::new(input, &fold.target, &split.catalogue, metrics)
+    }))
 }

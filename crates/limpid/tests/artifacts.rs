@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use limpid::core::{Edits, NoProgress, Recommender};
 use limpid::data::synthetic;
 use limpid::models::{Config, ENTRIES};
-use limpid::{Advisor, Filter, Prepared, SplitFrom, Who, artifact, train};
+use limpid::{Advisor, Filter, Prepared, SplitFrom, TrainOptions, Who, artifact, train};
 use proptest::prelude::*;
 
 fn small(model: &str) -> Advisor {
@@ -22,7 +22,13 @@ fn small(model: &str) -> Advisor {
     };
     let split = SplitFrom::Spec("ratio:70/10/20@3".parse().unwrap());
     let prepared = Prepared::synthetic(&world, &split).unwrap();
-    train(prepared, &Config::named(model).unwrap(), 1, &NoProgress).unwrap()
+    train(
+        prepared,
+        &Config::named(model).unwrap(),
+        &TrainOptions::seeded(1),
+        &NoProgress,
+    )
+    .unwrap()
 }
 
 fn saved(folder: &Path) -> PathBuf {
@@ -168,7 +174,13 @@ fn parts_of_two_models_are_refused() {
     };
     let split = SplitFrom::Spec("ratio:70/10/20@3".parse().unwrap());
     let prepared = Prepared::synthetic(&larger, &split).unwrap();
-    let other = train(prepared, &Config::named("ease").unwrap(), 1, &NoProgress).unwrap();
+    let other = train(
+        prepared,
+        &Config::named("ease").unwrap(),
+        &TrainOptions::seeded(1),
+        &NoProgress,
+    )
+    .unwrap();
     let mixed = Advisor::new(
         other.manifest.clone(),
         Advisor::open(&path).unwrap().model,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use limpid::core::NoProgress;
 use limpid::models::Config;
-use limpid::{DataSource, MeasureOptions, Prepared, SplitFrom, train};
+use limpid::{DataSource, MeasureOptions, Prepared, SplitFrom, TrainOptions, train};
 
 fn data(set: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("LIMPID_DATA") else {
@@ -38,7 +38,7 @@ fn ndcg(set: &Path, seeds: std::ops::RangeInclusive<u64>, model: &str, settings:
             };
             let split = SplitFrom::Spec(format!("ratio:70/10/20@{seed}").parse().unwrap());
             let prepared = Prepared::read(&source, &split).unwrap();
-            let advisor = train(prepared, &config, 1, &NoProgress).unwrap();
+            let advisor = train(prepared, &config, &TrainOptions::seeded(1), &NoProgress).unwrap();
             advisor
                 .evaluate(&options, &NoProgress)
                 .unwrap()

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use limpid::Prepared;
 use limpid::core::Progress;
 use limpid::data::Description;
 use limpid::data::describe::{Count, Quantiles, ValueCount};
@@ -12,7 +13,7 @@ use limpid::data::synthetic::{self, World};
 use limpid::measure::short;
 use serde::Serialize;
 
-use crate::args::{ReadArgs, prepare, split_from};
+use crate::args::{ReadArgs, split_from};
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
 
@@ -104,7 +105,7 @@ impl Command {
 
 impl Split {
     fn run(self, output: &Output) -> Result<()> {
-        let prepared = prepare(self.read.source(self.data)?, &split_from(&self.split)?)?;
+        let prepared = Prepared::read(&self.read.source(self.data)?, &split_from(&self.split)?)?;
         output.notes(&prepared.notes);
         let split = &prepared.split;
         split.save(&self.output)?;

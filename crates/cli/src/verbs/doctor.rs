@@ -7,7 +7,7 @@ use clap::Args;
 use limpid::core::{Edits, NoProgress};
 use limpid::data::synthetic;
 use limpid::models::{Config, ENTRIES};
-use limpid::{Filter, Prepared, SplitFrom, Who, train};
+use limpid::{Filter, Prepared, SplitFrom, TrainOptions, Who, train};
 use serde::Serialize;
 
 use crate::output::{Output, Section, Table};
@@ -89,7 +89,12 @@ fn self_test(model: &str) -> Result<String> {
         ..synthetic::Config::default()
     };
     let prepared = Prepared::synthetic(&config, &SplitFrom::Spec("ratio:70/10/20@1".parse()?))?;
-    let advisor = train(prepared, &Config::named(model)?, 1, &NoProgress)?;
+    let advisor = train(
+        prepared,
+        &Config::named(model)?,
+        &TrainOptions::seeded(1),
+        &NoProgress,
+    )?;
     let who = Who::user(advisor.catalogue.users.name(0));
     let list = advisor.recommend(&who, 5, &Filter::default(), &Edits::none())?;
     for item in &list.items {

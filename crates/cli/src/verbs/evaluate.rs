@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use limpid::eval::breakdown::BreakdownBy;
+use limpid::eval::faithfulness::Faithfulness;
+use limpid::eval::readability::Readability;
+use limpid::eval::spread::Spread;
 use limpid::eval::{Bootstrap, MetricAt, Report};
 use limpid::lists::measure_lists;
 use limpid::measure::{Fold, default_metrics, short};
+use limpid::plot::{self, drop_curves};
 use limpid::{Advisor, MeasureOptions};
 use serde::Serialize;
 
@@ -24,6 +28,18 @@ pub(crate) struct Command {
     /// Break the means down
     #[arg(long, value_enum, value_delimiter = ',')]
     by: Vec<By>,
+    /// How much there is to read to know why: entries, lines, what they are made of
+    #[arg(long, conflicts_with = "lists")]
+    readability: bool,
+    /// What is lost when the items that explanations cite are deleted, against random ones
+    #[arg(long, conflicts_with = "lists")]
+    faithfulness: bool,
+    /// Draw how far items fall, by how much of their explanation is deleted, into this SVG file
+    #[arg(long, value_name = "FILE", requires = "faithfulness")]
+    plot: Option<PathBuf>,
+    /// Users whose explanations are measured; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    explained_users: usize,
     /// Lists made elsewhere: a table with user, item, and rank or score
     #[arg(
         long,
@@ -90,8 +106,8 @@ impl WhatArgs {
                 On::Validation => Fold::Validation,
             },
             mask_validation: self.mask == Mask::TrainAndValidation,
-            breakdowns: false,
             resamples: self.resamples,
+            ..MeasureOptions::default()
         }
     }
 }
@@ -109,6 +125,9 @@ impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let options = MeasureOptions {
             breakdowns: !self.by.is_empty(),
+            readability: self.readability,
+            faithfulness: self.faithfulness,
+            explained_users: self.explained_users,
             ..self.what.options()
         };
         if let (Some(lists), Some(truth)) = (&self.lists, &self.truth) {
@@ -155,9 +174,110 @@ impl Command {
             },
             measured.seed,
         );
-        let page = page(head, &measured.report, &self.by);
+        if let (Some(file), Some(faithfulness)) = (&self.plot, &measured.faithfulness) {
+            let curves = drop_curves(&measured.data, &[(measured.model.clone(), faithfulness)]);
+            output.picture(file, &plot::curves(&curves)?)?;
+        }
+        let mut page = page(head, &measured.report, &self.by);
+        page.extend(measured.readability.iter().flat_map(readable));
+        page.extend(measured.faithfulness.iter().flat_map(faithful));
         output.answer(&measured, page)
     }
+}
+
+/// How much there is to read.
+fn readable(r: &Readability) -> Vec<Section> {
+    let mut spread = Table::new(["readability of the best item", "median", "p90", "mean"]);
+    for (name, s, digits) in [
+        ("entries for 80 % of the positive evidence", r.entries, 1),
+        ("lines for 80 % of the positive evidence", r.lines, 1),
+        (
+            "entries for 80 % of the absolute evidence",
+            r.entries_absolute,
+            1,
+        ),
+        (
+            "lines for 80 % of the absolute evidence",
+            r.lines_absolute,
+            1,
+        ),
+        ("items behind those lines (positive)", r.items, 1),
+        ("share of the five strongest lines", r.strongest_five, 2),
+    ] {
+        spread.row([
+            name.to_owned(),
+            format!("{:.digits$}", s.median),
+            format!("{:.digits$}", s.p90),
+            format!("{:.digits$}", s.mean),
+        ]);
+    }
+    let s = &r.shapes;
+    let mut shapes = Table::new(["lines that are shown", "share"]);
+    for (name, share) in [
+        ("one item", s.single),
+        ("one item, NOT others", s.single_not),
+        ("several items (AND)", s.and),
+        ("several items, NOT others", s.and_not),
+        ("any of several (OR)", s.or),
+        ("at least k of several", s.at_least),
+        ("NOT alone", s.not),
+        ("without a rule", s.other),
+    ] {
+        if share > 0.0 {
+            shapes.row([name.to_owned(), format!("{:.0} %", 100.0 * share)]);
+        }
+    }
+    let mut notes = format!(
+        "{} users; {} lines of {:.1} literals on average, {} at most",
+        r.n_users, s.n_lines, s.literals, s.most_literals
+    );
+    if r.n_without_evidence > 0 {
+        notes += &format!("; for {} users nothing speaks", r.n_without_evidence);
+    }
+    vec![
+        Section::Table(spread),
+        Section::Table(shapes),
+        Section::Text(notes),
+    ]
+}
+
+/// What is lost when cited items are deleted.
+fn faithful(f: &Faithfulness) -> Vec<Section> {
+    let mut table = Table::new([
+        "faithfulness of the five strongest lines",
+        "items they cite",
+        "random items",
+    ]);
+    let mut row = |name: &str, cited: Spread, random: Spread, digits: usize| {
+        let cell = |s: Spread| format!("{:.digits$} ({:.digits$})", s.median, s.mean);
+        table.row([name.to_owned(), cell(cited), cell(random)]);
+    };
+    row(
+        "places the item falls without them",
+        f.drop,
+        f.random_drop,
+        0,
+    );
+    row(
+        "share of its score lost without them (comprehensiveness)",
+        f.comprehensiveness,
+        f.random_comprehensiveness,
+        2,
+    );
+    row(
+        "share of its score lost with them alone (sufficiency)",
+        f.sufficiency,
+        f.random_sufficiency,
+        2,
+    );
+    vec![
+        Section::Table(table),
+        Section::Text(format!(
+            "median (mean) of {} users; {:.0} items in the median; score − sum of the ledger: {:.1e} of its size \
+             at most",
+            f.n_users, f.deleted.median, f.additivity_error
+        )),
+    ]
 }
 
 fn page(head: String, report: &Report, by: &[By]) -> Vec<Section> {

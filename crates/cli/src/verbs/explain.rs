@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use limpid::answers::{ContrastAnswer, Explanation, ItemName, LedgerAnswer, WhyNot};
 use limpid::insight::Search;
+use limpid::plot;
 use limpid::{Advisor, Error};
 
 use crate::args::{EditArgs, FilterArgs, WhoArgs};
@@ -35,6 +36,9 @@ pub(crate) struct Command {
     /// Every entry of the ledger instead of the fewest lines that say the same
     #[arg(long)]
     raw: bool,
+    /// Draw the ledger as a waterfall into this SVG file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["why_not", "instead_of"])]
+    plot: Option<PathBuf>,
     /// Print every line, not the strongest 15
     #[arg(long)]
     all: bool,
@@ -74,6 +78,9 @@ impl Command {
             return output.answer(&answer, page);
         }
         let answer = advisor.explain(&who, item, &edits, self.raw)?;
+        if let Some(file) = &self.plot {
+            output.picture(file, &plot::waterfall(&answer, most)?)?;
+        }
         let page = explanation_page(&answer, most);
         output.answer(&answer, page)
     }
@@ -122,7 +129,11 @@ fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
             Some(definition) => format!("{}   ({definition})", part.text),
             None => part.text.clone(),
         };
-        let mut cells = vec![signed(part.value), text, part.unit.clone()];
+        let unit = match &part.named {
+            Some(named) => format!("{} {named}", part.unit),
+            None => part.unit.clone(),
+        };
+        let mut cells = vec![signed(part.value), text, unit];
         cells.extend(part.edited_by.clone().filter(|_| edited));
         table.row(cells);
     }

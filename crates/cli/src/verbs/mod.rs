@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod models;
 pub(crate) mod quickstart;
 pub(crate) mod recommend;
+pub(crate) mod reproduce;
 pub(crate) mod rules;
 pub(crate) mod similar;
 pub(crate) mod train;
@@ -31,7 +32,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing can be done about an error message that cannot be written.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {}", told(&error));
             let usage = matches!(
                 error.downcast_ref::<limpid::Error>(),
                 Some(limpid::Error::Usage(_))
@@ -51,6 +52,7 @@ fn dispatch(verb: Verb, output: &Output) -> Result<()> {
         Verb::Compare(command) => command.run(output),
         Verb::Recommend(command) => command.run(output),
         Verb::Explain(command) => command.run(output),
+        Verb::Reproduce(command) => command.run(output),
         Verb::Rules(command) => command.run(output),
         Verb::Similar(command) => command.run(output),
         Verb::Inspect(command) => command.run(output),
@@ -58,4 +60,16 @@ fn dispatch(verb: Verb, output: &Output) -> Result<()> {
         Verb::Doctor(command) => command.run(output),
         Verb::Completions(command) => command.run(),
     }
+}
+
+/// An error with its causes, each said once: our own messages tell their cause already.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| {
+        let cause = cause.to_string();
+        match (told.is_empty(), told.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => told,
+            (false, false) => format!("{told}: {cause}"),
+        }
+    })
 }

@@ -10,7 +10,9 @@ use limpid::data::synthetic;
 use limpid::insight::Search;
 use limpid::measure::Measured;
 use limpid::models::Config;
-use limpid::{Advisor, Filter, MeasureOptions, Prepared, SplitFrom, Who, answers, train};
+use limpid::{
+    Advisor, Filter, MeasureOptions, Prepared, SplitFrom, TrainOptions, Who, answers, train,
+};
 use serde::Serialize;
 
 use super::explain::{explanation_page, why_not_page};
@@ -64,7 +66,12 @@ impl Command {
         ]);
         let mut advisor = None;
         for name in ["popularity", "itemknn", "ease", DEFAULT_MODEL] {
-            let model = train(prepared.clone(), &Config::named(name)?, 1, &NoProgress)?;
+            let model = train(
+                prepared.clone(),
+                &Config::named(name)?,
+                &TrainOptions::seeded(1),
+                &NoProgress,
+            )?;
             let measured = measure(&model)?;
             let value = |at: usize| format!("{:.4}", measured.report.metrics[at].value);
             let interval = measured.report.metrics[0].interval;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use limpid::Advisor;
+use limpid::planted::PlantedAnswer;
 use limpid::rules::{RuleOrder, RuleQuery};
 
 use crate::output::{Output, Section, Table, number};
@@ -28,6 +29,9 @@ pub(crate) struct Command {
     /// The order
     #[arg(long, value_enum, default_value_t = Order::Weight)]
     sort: Order,
+    /// The folder of an invented world ('limpid data synthesize'): what was found of its planted rules
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["item", "supports", "max_literals", "links"])]
+    planted: Option<PathBuf>,
     /// How many to print
     #[arg(short, long, default_value_t = 20, value_name = "N")]
     n: usize,
@@ -46,6 +50,10 @@ enum Order {
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let advisor = Advisor::open(&self.model)?;
+        if let Some(world) = &self.planted {
+            let answer = advisor.planted(world)?;
+            return output.answer(&answer, planted_page(&answer));
+        }
         let answer = advisor.rules(&RuleQuery {
             item: self.item,
             supports: self.supports,
@@ -60,6 +68,7 @@ impl Command {
         })?;
         let mut table = Table::new([
             "unit",
+            "in common",
             "rule",
             "users",
             "speaks for",
@@ -77,6 +86,7 @@ impl Command {
                 };
                 table.row([
                     first(rule.unit.clone()),
+                    first(rule.named.clone().unwrap_or_default()),
                     first(rule.text.clone()),
                     first(percent(rule.support_share)),
                     target.item.title.clone(),
@@ -92,4 +102,35 @@ impl Command {
         page.extend(answer.notes.iter().cloned().map(Section::Text));
         output.answer(&answer, page)
     }
+}
+
+/// Planted against learned.
+fn planted_page(answer: &PlantedAnswer) -> Vec<Section> {
+    let mut table = Table::new(["planted", "for", "found", "as"]);
+    for row in &answer.planted {
+        let (found, by) = match (&row.found, &row.same_items) {
+            (Some(by), _) => ("yes", by.clone()),
+            (None, Some(by)) => ("other logic", by.clone()),
+            (None, None) => ("missed", String::new()),
+        };
+        table.row([
+            row.rule.clone(),
+            row.targets.join(", "),
+            found.to_owned(),
+            by,
+        ]);
+    }
+    let found = answer.planted.iter().filter(|r| r.found.is_some()).count();
+    let summary = format!(
+        "{found} of {} planted rules found: recall {:.2}, precision {:.2}, F1 {:.3}\n\
+         {} rules over several items were learned; precision is that of the {} which speak most for a \
+         planted target. The others foretell other items, such as bodies from targets",
+        answer.planted.len(),
+        answer.recall,
+        answer.precision,
+        answer.f1,
+        answer.learned,
+        answer.about_targets,
+    );
+    vec![Section::Text(summary), Section::Table(table)]
 }

@@ -4,13 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use limpid::eval::MetricAt;
+use limpid::eval::spread::Spread;
 use limpid::measure::{Fold, short};
 use limpid::models::Config;
-use limpid::{Advisor, DataSource, MeasureOptions, Prepared, RunFile, SplitFrom, train};
+use limpid::tune::{TuneOptions, Tuned, tune};
+use limpid::{
+    Advisor, DataSource, MeasureOptions, Prepared, RunFile, SplitFrom, TrainOptions, train,
+};
 use serde::Serialize;
 
-use crate::args::{ReadArgs, prepare, split_from};
-use crate::output::{Output, Section};
+use crate::args::{ReadArgs, split_from};
+use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
 
 /// The model that is trained when nobody names one.
@@ -40,6 +45,24 @@ pub(crate) struct Command {
     /// The folder to save to
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
+    /// Choose settings on the validation part: every combination of the values that 'limpid models'
+    /// lists to try; those given with --set stay. Prints the frontier that was seen
+    #[arg(long)]
+    tune: bool,
+    /// At most so many combinations, drawn at random; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "tune")]
+    trials: usize,
+    /// What is tuned for
+    #[arg(
+        long,
+        value_name = "METRIC",
+        default_value = "ndcg@20",
+        requires = "tune"
+    )]
+    metric: MetricAt,
+    /// Gigabytes that the fit may take for its large arrays
+    #[arg(long, value_name = "GB", default_value_t = 16)]
+    memory: u64,
     /// Leave the histories out of the saved folder
     #[arg(long)]
     without_users: bool,
@@ -52,6 +75,8 @@ struct Answer<'a> {
     schema: &'static str,
     folder: String,
     manifest: &'a limpid::artifact::Manifest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tuned: Option<&'a Tuned>,
     notes: Vec<String>,
 }
 
@@ -63,7 +88,19 @@ impl Command {
         let prepared = self.prepared(file.as_ref())?;
         output.notes(&prepared.notes);
         let bars = Bars::new(output.is_quiet());
-        let mut advisor = train(prepared, &config, seed, &bars)?;
+        let options = TrainOptions {
+            seed,
+            memory_budget: self.memory * 1_000_000_000,
+            checkpoint: Some(self.checkpoint()),
+        };
+        let (config, tuned) = match self.tune {
+            true => {
+                let (config, tuned) = self.tuned(&prepared, &config, &options, &bars)?;
+                (config, Some(tuned))
+            }
+            false => (config, None),
+        };
+        let mut advisor = train(prepared, &config, &options, &bars)?;
         measure_validation(&mut advisor, &bars)?;
         drop(bars);
         let manifest = advisor.save(&self.output, !self.without_users)?;
@@ -94,16 +131,43 @@ impl Command {
             lines.push(format!("{name} {value:.4}"));
         }
         lines.push(format!("saved to {folder}"));
+        let mut page: Vec<Section> = tuned.iter().flat_map(frontier).collect();
+        page.push(Section::Text(lines.join("\n")));
         output.notes(&notes);
         output.answer(
             &Answer {
                 schema: "limpid.train/1",
                 folder,
                 manifest: &manifest,
+                tuned: tuned.as_ref(),
                 notes,
             },
-            vec![Section::Text(lines.join("\n"))],
+            page,
         )
+    }
+
+    fn tuned(
+        &self,
+        prepared: &Prepared,
+        config: &Config,
+        options: &TrainOptions,
+        bars: &Bars,
+    ) -> Result<(Config, Tuned)> {
+        let named = self.set.iter().filter_map(|s| s.split_once('='));
+        let fixed: Vec<String> = named.map(|(key, _)| key.trim().to_owned()).collect();
+        let how = TuneOptions {
+            metric: self.metric,
+            tolerance: 0.001,
+            trials: self.trials,
+        };
+        Ok(tune(prepared, config, &fixed, &how, options, bars)?)
+    }
+
+    /// Beside the folder: an unfinished fit goes on from it.
+    fn checkpoint(&self) -> PathBuf {
+        let mut name = self.output.file_name().unwrap_or_default().to_owned();
+        name.push(".checkpoint");
+        self.output.with_file_name(name)
     }
 
     fn recipe(&self, file: Option<&RunFile>) -> Result<Config> {
@@ -133,13 +197,44 @@ impl Command {
         };
         let from = split_from(split.unwrap_or("ratio:70/10/20@1"))?;
         match (source, &from) {
-            (Some(source), from) => prepare(source, from),
+            (Some(source), from) => Ok(Prepared::read(&source, from)?),
             (None, SplitFrom::Folder(folder)) => Ok(Prepared::of_folder(folder)?),
             (None, SplitFrom::Spec(_)) => bail!(limpid::Error::Usage(
                 "say which data: --data PATH, or --data synthetic to try".to_owned()
             )),
         }
     }
+}
+
+/// The trials on the frontier, and the one that is taken.
+fn frontier(tuned: &Tuned) -> Vec<Section> {
+    let mut table = Table::new(["settings", &tuned.metric, "lines", "p90", "fit s", ""]);
+    for (at, trial) in tuned.trials.iter().enumerate() {
+        if !trial.on_frontier && at != tuned.chosen {
+            continue;
+        }
+        let lines = |of: fn(&Spread) -> f64| {
+            let lines = trial.lines.as_ref().map(of);
+            lines.map_or_else(String::new, |n| format!("{n:.1}"))
+        };
+        table.row([
+            trial.settings.join(" "),
+            format!("{:.4}", trial.value),
+            lines(|l| l.median),
+            lines(|l| l.p90),
+            format!("{:.1}", trial.fit_seconds),
+            if at == tuned.chosen { "taken" } else { "" }.to_owned(),
+        ]);
+    }
+    vec![
+        Section::Table(table),
+        Section::Text(format!(
+            "{} of {} combinations tried on the validation part; shown: those that none beats in both \
+             accuracy and lines; taken: the shortest within 0.001 of the best",
+            tuned.trials.len(),
+            tuned.grid
+        )),
+    ]
 }
 
 /// Keeps the validation metric in the manifest, where there is a validation part. The test part is

@@ -5,15 +5,16 @@ mod recommend;
 mod why_not;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use limpid_core::rules::{Operator, Rule};
 use limpid_core::{
     Artifact, Catalogue, Edits, Explain, Histories, History, ItemIdx, Ledger, Mask, OwnedHistory,
-    Recommender, Tensors, UserIdx,
+    Recommender, Tensors, Unit, UserIdx,
 };
 use limpid_data::{Fold, Split};
 use limpid_insight::Steered;
-use limpid_models::Model;
+use limpid_models::{Model, groups};
 
 use crate::answers::{ItemName, LedgerAnswer, PartAnswer};
 use crate::artifact::{self, Manifest};
@@ -161,6 +162,8 @@ pub struct Advisor {
     /// The histories, unless it was saved without users.
     pub parts: Option<Parts>,
     tie_breaks: Vec<u64>,
+    /// Names of the groups of items, once somebody asks.
+    group_names: OnceLock<Vec<Option<String>>>,
 }
 
 impl Advisor {
@@ -179,6 +182,7 @@ impl Advisor {
             catalogue,
             parts,
             tie_breaks,
+            group_names: OnceLock::new(),
         }
     }
 
@@ -366,12 +370,25 @@ impl Advisor {
         Ok(voice.recommender().score(&row).into_raw_vec_and_offset().0)
     }
 
+    /// What the items of a group have in common, where a unit is one and they have something.
+    pub(crate) fn unit_name(&self, unit: Unit) -> Option<String> {
+        let (Unit::Group(group) | Unit::GroupOr(group) | Unit::GroupTwo(group)) = unit else {
+            return None;
+        };
+        let names = self.group_names.get_or_init(|| match &self.model {
+            Model::RuleSlim(model) => groups::names(&self.catalogue, model.groups()),
+            _ => Vec::new(),
+        });
+        names.get(group as usize)?.clone()
+    }
+
     fn ledger_answer(&self, ledger: &Ledger, item: ItemIdx) -> LedgerAnswer {
         let parts = ledger
             .parts
             .iter()
             .map(|part| PartAnswer {
                 unit: part.unit.text(&self.catalogue),
+                named: self.unit_name(part.unit),
                 kind: part.kind,
                 text: self.part_text(part, item),
                 rule: part.rule.as_ref().map(|r| r.text(&self.catalogue)),
@@ -429,7 +446,7 @@ impl Advisor {
         if cited.is_empty() {
             return match (&part.rule, part.unit) {
                 (Some(rule), _) => rule.text(&self.catalogue),
-                (None, limpid_core::Unit::Link(from)) => self.catalogue.title(from).to_owned(),
+                (None, Unit::Link(from)) => self.catalogue.title(from).to_owned(),
                 (None, unit) => unit.text(&self.catalogue),
             };
         }

@@ -16,6 +16,7 @@ use limpid_core::Tensors;
 
 pub use manifest::{DataRecord, FORMAT, FileRecord, Manifest, RunRecord, SCHEMA, SplitRecord};
 pub use tensor_file::parse as parse_tensors;
+pub(crate) use tensor_file::write as write_tensors;
 
 use crate::{Error, Result};
 

@@ -54,7 +54,7 @@ fn bytes_of<T: bytemuck::Pod>(values: &[T]) -> &[u8] {
 }
 
 /// Writes arrays and small values into a file.
-pub(super) fn write(tensors: &Tensors, path: &Path) -> Result<()> {
+pub(crate) fn write(tensors: &Tensors, path: &Path) -> Result<()> {
     let refuse = |why: String| Error::artifact(path, why);
     for (name, tensor) in tensors.arrays() {
         let numbers: usize = tensor.shape.iter().product();

@@ -1,0 +1,145 @@
+//! What a model found of the rules that were planted into an invented world.
+
+use std::path::Path;
+
+use limpid_core::rules::{Literal, Operator, Rule};
+use limpid_core::{ItemIdx, Recommender, Unit};
+use limpid_eval::planted::{Claim, recovery};
+use serde::{Deserialize, Serialize};
+
+use crate::{Advisor, Error, Result};
+
+/// `truth.json` of an invented world, as `limpid data synthesize` writes it.
+#[derive(Debug, Deserialize)]
+struct Truth {
+    rules: Vec<TruthRule>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TruthRule {
+    operator: Operator,
+    has: Vec<String>,
+    has_not: Vec<String>,
+    targets: Vec<String>,
+}
+
+/// Planted against learned.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlantedAnswer {
+    /// `limpid.planted/1`.
+    pub schema: &'static str,
+    /// Share of the planted rules that were found.
+    pub recall: f64,
+    /// Share of the learned rules that speak most for a planted target which match a planted rule.
+    pub precision: f64,
+    /// Harmonic mean of both.
+    pub f1: f64,
+    /// Learned rules over several items, or with a NOT.
+    pub learned: usize,
+    /// Those that speak most for a planted target; the others mostly foretell bodies from targets.
+    pub about_targets: usize,
+    /// Every planted rule.
+    pub planted: Vec<PlantedRow>,
+}
+
+/// One planted rule and what was found of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlantedRow {
+    /// How it reads.
+    pub rule: String,
+    /// What follows from it.
+    pub targets: Vec<String>,
+    /// The learned rule that says the same for a target; none if it was missed.
+    pub found: Option<String>,
+    /// Else a learned rule for a target over about the same items.
+    pub same_items: Option<String>,
+}
+
+impl Advisor {
+    /// Compares the live rules of the model with those planted into its world.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Artifact`] for a `truth.json` that cannot be read or names items that
+    /// the catalogue has not; [`Error::Usage`] for a model without rules.
+    pub fn planted(&self, world: &Path) -> Result<PlantedAnswer> {
+        let path = world.join("truth.json");
+        let text =
+            std::fs::read_to_string(&path).map_err(|e| Error::io("cannot read", &path, e))?;
+        let truth: Truth =
+            serde_json::from_str(&text).map_err(|e| Error::artifact(&path, e.to_string()))?;
+        let item = |id: &String| {
+            let index = self.catalogue.items.get(id).map(ItemIdx);
+            index.ok_or_else(|| Error::artifact(&path, format!("item '{id}' is not of this model")))
+        };
+        let mut planted = Vec::with_capacity(truth.rules.len());
+        for rule in &truth.rules {
+            let literals = |ids: &[String], negated: bool| -> Result<Vec<Literal>> {
+                let items = ids.iter().map(item);
+                items
+                    .map(|i| i.map(|item| Literal { item, negated }))
+                    .collect()
+            };
+            let mut all = literals(&rule.has, false)?;
+            all.extend(literals(&rule.has_not, true)?);
+            planted.push(Claim {
+                rule: Rule {
+                    operator: rule.operator,
+                    literals: all,
+                },
+                targets: rule.targets.iter().map(item).collect::<Result<_>>()?,
+            });
+        }
+        let learned = self.claims()?;
+        let claims: Vec<Claim> = learned.iter().map(|(_, claim)| claim.clone()).collect();
+        let recovery = recovery(&planted, &claims);
+        let shown = |at: Option<usize>| {
+            at.map(|at| {
+                let (unit, claim) = &learned[at];
+                let text = claim.rule.text(&self.catalogue);
+                format!("{} {text}", unit.text(&self.catalogue))
+            })
+        };
+        let rows = planted.iter().zip(&recovery.finds).map(|(claim, find)| {
+            let titles = claim
+                .targets
+                .iter()
+                .map(|&t| self.catalogue.title(t).to_owned());
+            PlantedRow {
+                rule: claim.rule.text(&self.catalogue),
+                targets: titles.collect(),
+                found: shown(find.by),
+                same_items: shown(find.same_items),
+            }
+        });
+        Ok(PlantedAnswer {
+            schema: "limpid.planted/1",
+            recall: recovery.recall,
+            precision: recovery.precision,
+            f1: recovery.f1,
+            learned: learned.len(),
+            about_targets: recovery.n_about_targets,
+            planted: rows.collect(),
+        })
+    }
+
+    /// The live rules over several items, or with a NOT, and what each speaks for.
+    fn claims(&self) -> Result<Vec<(Unit, Claim)>> {
+        let model = self.model.additive().ok_or_else(|| {
+            Error::Usage(format!("{} has no rules to compare", self.model.name()))
+        })?;
+        let n_items = self.catalogue.len() as u32;
+        Ok((0..model.n_units())
+            .filter_map(|index| {
+                let rule = model.rule(index)?;
+                let single = matches!(rule.literals.as_slice(), [l] if !l.negated);
+                let mut effects: Vec<(ItemIdx, f32)> = (0..n_items)
+                    .map(|item| (ItemIdx(item), model.effect(index, ItemIdx(item))))
+                    .filter(|&(_, effect)| !single && effect > 0.0)
+                    .collect();
+                effects.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                let targets: Vec<ItemIdx> = effects.into_iter().map(|(item, _)| item).collect();
+                (!targets.is_empty()).then(|| (model.unit(index), Claim { rule, targets }))
+            })
+            .collect())
+    }
+}

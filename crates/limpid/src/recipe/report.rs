@@ -1,0 +1,456 @@
+//! Published against ours: means over splits with intervals, paired differences, verdicts.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use limpid_eval::faithfulness::Faithfulness;
+use limpid_eval::readability::Readability;
+
+use super::{Recipe, Row, SplitResult};
+use crate::Fold;
+use crate::plot::{Curves, Dot, Scatter, drop_curves};
+use crate::rules::RuleSummary;
+
+/// 97.5 % quantiles of Student's t for 1 to 30 degrees of freedom.
+const T_975: [f64; 30] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
+    2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
+    2.052, 2.048, 2.045, 2.042,
+];
+
+/// A mean over splits with its 95 % interval (Student's t over splits).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Summary {
+    /// The mean.
+    pub mean: f64,
+    /// Half the width of the interval; none for one split.
+    pub half_width: Option<f64>,
+    /// Standard deviation over splits; none for one split.
+    pub sd: Option<f64>,
+    /// Number of splits.
+    pub n: usize,
+}
+
+impl Summary {
+    /// The summary of values, one a split.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Self {
+        let n = values.len();
+        let mean = values.iter().sum::<f64>() / n.max(1) as f64;
+        let spread = (n > 1).then(|| {
+            let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+            (squares / (n - 1) as f64).sqrt()
+        });
+        let t = T_975.get(n.wrapping_sub(2)).copied().unwrap_or(1.960);
+        Self {
+            mean,
+            half_width: spread.map(|sd| t * sd / (n as f64).sqrt()),
+            sd: spread,
+            n,
+        }
+    }
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RowOutcome {
+    /// The row as it stands in the recipe.
+    pub row: Row,
+    /// The metric.
+    pub ours: Summary,
+    /// The paired difference from the baseline.
+    pub difference: Option<Summary>,
+    /// Whether what the recipe asks for was reached: none where it asks for nothing.
+    pub reached: Option<bool>,
+    /// In words.
+    pub verdict: String,
+    /// Every split.
+    pub results: Vec<SplitResult>,
+}
+
+/// What became of a recipe.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    /// `limpid.reproduce/1`.
+    pub schema: &'static str,
+    /// What the table shows.
+    pub title: String,
+    /// Whose it is.
+    pub source: String,
+    /// The protocol in words.
+    pub protocol: String,
+    /// The metric.
+    pub metric: String,
+    /// The row that differences are from.
+    pub baseline: Option<String>,
+    /// The rows.
+    pub rows: Vec<RowOutcome>,
+}
+
+pub(super) fn outcome(recipe: &Recipe, results: Vec<Vec<SplitResult>>) -> Outcome {
+    let of = |name: &str| {
+        let at = recipe.rows.iter().position(|r| r.name == name)?;
+        Some(results[at].clone())
+    };
+    let baseline = recipe.baseline.as_deref().and_then(of);
+    let rows = recipe
+        .rows
+        .iter()
+        .zip(&results)
+        .map(|(row, results)| {
+            let values: Vec<f64> = results.iter().map(|r| r.value).collect();
+            let ours = Summary::of(&values);
+            let is_baseline = recipe.baseline.as_deref() == Some(&row.name);
+            let difference = baseline.as_ref().filter(|_| !is_baseline).map(|baseline| {
+                let pairs: Vec<f64> = results
+                    .iter()
+                    .zip(baseline)
+                    .map(|(a, b)| a.value - b.value)
+                    .collect();
+                Summary::of(&pairs)
+            });
+            let (reached, verdict) = judge(row, &ours, difference.as_ref(), results);
+            RowOutcome {
+                row: row.clone(),
+                ours,
+                difference,
+                reached,
+                verdict,
+                results: results.clone(),
+            }
+        })
+        .collect();
+    let splits = match recipe.seeds.as_slice() {
+        [] => recipe.split.clone(),
+        _ => {
+            let seeds: Vec<&str> = results
+                .first()
+                .into_iter()
+                .flatten()
+                .filter_map(|r| r.split.rsplit('@').next())
+                .collect();
+            format!("{}, seeds {}", recipe.split, seeds.join(", "))
+        }
+    };
+    Outcome {
+        schema: "limpid.reproduce/1",
+        title: recipe.title.clone(),
+        source: recipe.source.clone(),
+        protocol: format!(
+            "{}; split {splits}; {} part; masked: {}; intervals: 95 %, Student's t over splits",
+            recipe.data,
+            match recipe.on {
+                Fold::Test => "test",
+                Fold::Validation => "validation",
+            },
+            match recipe.mask_validation {
+                true => "train and validation items",
+                false => "train items, validation items stay in as distractors",
+            }
+        ),
+        metric: recipe.metric.clone(),
+        baseline: recipe.baseline.clone(),
+        rows,
+    }
+}
+
+/// The mean over splits of something that some of them have.
+fn mean_of(results: &[SplitResult], of: impl Fn(&SplitResult) -> Option<f64>) -> Option<f64> {
+    let all: Vec<f64> = results.iter().filter_map(of).collect();
+    (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
+}
+
+fn judge(
+    row: &Row,
+    ours: &Summary,
+    difference: Option<&Summary>,
+    results: &[SplitResult],
+) -> (Option<bool>, String) {
+    let mut all = None;
+    let mut words = Vec::new();
+    let mut check = |ok: bool, text: String| {
+        all = Some(all.unwrap_or(true) && ok);
+        if !ok {
+            words.push(text);
+        }
+    };
+    if let Some(published) = row.published {
+        let tolerance = row.tolerance.unwrap_or(0.005);
+        let off = ours.mean - published;
+        check(
+            off.abs() <= tolerance,
+            format!("{off:+.4} from published, ± {tolerance} allowed"),
+        );
+    }
+    let asks = &row.asks;
+    if let Some(least) = asks.value {
+        check(
+            ours.mean >= least,
+            format!("{:.4}, at least {least:.3} asked", ours.mean),
+        );
+    }
+    if let (Some(least), Some(d)) = (asks.difference, difference) {
+        check(
+            d.mean >= least,
+            format!("{:+.4}, at least {least:+.3} asked", d.mean),
+        );
+    }
+    let readable =
+        |of: fn(&Readability) -> f64| mean_of(results, |r| r.readability.as_ref().map(of));
+    if let (Some([median, p90]), Some(m), Some(p)) = (
+        asks.lines,
+        readable(|r| r.lines.median),
+        readable(|r| r.lines.p90),
+    ) {
+        check(
+            m <= median && p <= p90,
+            format!("{m:.1} / {p:.1} lines, at most {median} / {p90} asked"),
+        );
+    }
+    let mut at_most = |bound: Option<f64>, found: Option<f64>, what: &str| {
+        if let (Some(bound), Some(found)) = (bound, found) {
+            check(
+                found <= bound,
+                format!("{found:.1} {what}, at most {bound} asked"),
+            );
+        }
+    };
+    at_most(
+        asks.entries_absolute,
+        readable(|r| r.entries_absolute.median),
+        "entries",
+    );
+    at_most(
+        asks.literals,
+        readable(|r| r.shapes.literals),
+        "literals a line",
+    );
+    let rules = |of: fn(&RuleSummary) -> f64| mean_of(results, |r| r.rules.as_ref().map(of));
+    at_most(asks.rule_literals, rules(|r| r.literals), "literals a rule");
+    for (bound, found, what) in [
+        (asks.and, rules(|r| r.and), "of rules are AND"),
+        (asks.negated, rules(|r| r.negated), "of literals are NOT"),
+    ] {
+        if let (Some(bound), Some(found)) = (bound, found) {
+            check(
+                found >= bound,
+                format!(
+                    "{:.0} % {what}, at least {:.0} % asked",
+                    100.0 * found,
+                    100.0 * bound
+                ),
+            );
+        }
+    }
+    let verdict = match all {
+        None => String::new(),
+        Some(true) => "reached".to_owned(),
+        Some(false) => format!("MISSED: {}", words.join("; ")),
+    };
+    (all, verdict)
+}
+
+fn with_interval(s: &Summary, sign: bool) -> String {
+    let mean = match sign {
+        true => format!("{:+.4}", s.mean),
+        false => format!("{:.4}", s.mean),
+    };
+    s.half_width
+        .map_or(mean.clone(), |h| format!("{mean} ± {h:.4}"))
+}
+
+impl Outcome {
+    /// The header of the table for people.
+    #[must_use]
+    pub fn header(&self) -> Vec<String> {
+        let mut header = vec!["row".to_owned()];
+        if self.has_published() {
+            header.push("published".to_owned());
+        }
+        header.push(self.metric.clone());
+        if let Some(baseline) = &self.baseline {
+            header.push(format!("− {baseline}"));
+        }
+        if self.has_explanations() {
+            header.extend(EXPLANATIONS.map(str::to_owned));
+        }
+        header.extend(["fit s", "verdict"].map(str::to_owned));
+        header
+    }
+
+    /// The cells of the table for people.
+    #[must_use]
+    pub fn cells(&self) -> Vec<Vec<String>> {
+        self.rows
+            .iter()
+            .map(|row| {
+                let mut cells = vec![row.row.name.clone()];
+                if self.has_published() {
+                    let published = row.row.published;
+                    cells.push(published.map_or_else(String::new, |p| format!("{p:.4}")));
+                }
+                cells.push(with_interval(&row.ours, false));
+                if self.baseline.is_some() {
+                    let difference = row.difference.as_ref();
+                    cells.push(difference.map_or_else(String::new, |d| with_interval(d, true)));
+                }
+                if self.has_explanations() {
+                    cells.extend(explained(&row.results));
+                }
+                let seconds = mean_of(&row.results, |r| Some(r.fit_seconds));
+                cells.push(format!("{:.1}", seconds.unwrap_or(0.0)));
+                cells.push(row.verdict.clone());
+                cells
+            })
+            .collect()
+    }
+
+    /// Accuracy against lines to read, a point a row; none where explanations were not measured.
+    #[must_use]
+    pub fn frontier(&self) -> Option<Scatter> {
+        let dots: Vec<Dot> = self
+            .rows
+            .iter()
+            .filter_map(|row| {
+                // A row without rules or links, such as popularity, has nothing to read.
+                let lines = mean_of(&row.results, |r| {
+                    let readable = r.readability.as_ref()?;
+                    (readable.shapes.literals > 0.0).then_some(readable.lines.median)
+                })?;
+                Some(Dot {
+                    name: row.row.name.clone(),
+                    x: lines,
+                    y: row.ours.mean,
+                    half_width: row.ours.sd.map(|sd| sd / (row.ours.n as f64).sqrt()),
+                })
+            })
+            .collect();
+        (!dots.is_empty()).then(|| Scatter {
+            title: self.title.clone(),
+            x: "lines for 80 % of the evidence of the best item (median)".to_owned(),
+            y: format!("{}, mean over splits ± standard error", self.metric),
+            dots,
+        })
+    }
+
+    /// How far items fall without what explanations cite, on the first split; none where that was not
+    /// measured.
+    #[must_use]
+    pub fn drops(&self) -> Option<Curves> {
+        let models: Vec<(String, &Faithfulness)> = self
+            .rows
+            .iter()
+            .filter_map(|row| {
+                let faithful = row.results.first()?.faithfulness.as_ref()?;
+                let falls = faithful.curve.iter().any(|p| p.cited > 0.0);
+                falls.then(|| (row.row.name.clone(), faithful))
+            })
+            .take(MOST_CURVES)
+            .collect();
+        (!models.is_empty()).then(|| drop_curves(&self.title, &models))
+    }
+
+    fn has_published(&self) -> bool {
+        self.rows.iter().any(|r| r.row.published.is_some())
+    }
+
+    /// Whether explanations were measured.
+    #[must_use]
+    pub fn has_explanations(&self) -> bool {
+        let mut results = self.rows.iter().flat_map(|r| &r.results);
+        results.any(|r| r.readability.is_some())
+    }
+}
+
+/// More curves cannot be told apart.
+const MOST_CURVES: usize = 8;
+
+/// The columns that tell of explanations: median / 90th percentile over users, means over splits.
+const EXPLANATIONS: [&str; 6] = [
+    "entries",
+    "lines",
+    "literals",
+    "top 5",
+    "drop (random)",
+    "rules",
+];
+
+fn explained(results: &[SplitResult]) -> [String; 6] {
+    let readable =
+        |of: fn(&Readability) -> f64| mean_of(results, |r| r.readability.as_ref().map(of));
+    let faithful =
+        |of: fn(&Faithfulness) -> f64| mean_of(results, |r| r.faithfulness.as_ref().map(of));
+    let two = |a: Option<f64>, b: Option<f64>, text: &dyn Fn(f64, f64) -> String| match (a, b) {
+        (Some(a), Some(b)) => text(a, b),
+        _ => String::new(),
+    };
+    let slash = |a: f64, b: f64| format!("{a:.1} / {b:.1}");
+    let rules = |of: fn(&RuleSummary) -> f64| mean_of(results, |r| r.rules.as_ref().map(of));
+    [
+        two(
+            readable(|r| r.entries.median),
+            readable(|r| r.entries.p90),
+            &slash,
+        ),
+        two(
+            readable(|r| r.lines.median),
+            readable(|r| r.lines.p90),
+            &slash,
+        ),
+        readable(|r| r.shapes.literals).map_or_else(String::new, |l| format!("{l:.2}")),
+        readable(|r| r.strongest_five.median).map_or_else(String::new, |s| format!("{s:.2}")),
+        two(
+            faithful(|f| f.drop.median),
+            faithful(|f| f.random_drop.median),
+            &|a, b| format!("{a:.0} ({b:.0})"),
+        ),
+        rules(|r| r.live as f64).map_or_else(String::new, |live| format!("{live:.0}")),
+    ]
+}
+
+/// A report of several tables in Markdown.
+#[must_use]
+pub fn markdown(outcomes: &[(String, Outcome)]) -> String {
+    let mut out = String::new();
+    for (name, outcome) in outcomes {
+        // Writing into a string cannot fail.
+        let _ = writeln!(out, "## {}\n\n{}\n", outcome.title, outcome.source);
+        let _ = writeln!(out, "`{name}.toml`. {}.\n", outcome.protocol);
+        let header = outcome.header();
+        let _ = writeln!(out, "| {} |", header.join(" | "));
+        let _ = writeln!(out, "|{}", "---|".repeat(header.len()));
+        for cells in outcome.cells() {
+            let _ = writeln!(out, "| {} |", cells.join(" | "));
+        }
+        for (picture, is_drawn) in [
+            ("frontier", outcome.frontier().is_some()),
+            ("drops", outcome.drops().is_some()),
+        ] {
+            if is_drawn {
+                let _ = writeln!(out, "\n![{picture}]({name}-{picture}.svg)");
+            }
+        }
+        for row in &outcome.rows {
+            if let Some(note) = &row.row.note {
+                let _ = writeln!(out, "\n{}: {note}", row.row.name);
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1, 2, 3: mean 2, sd 1, t(2) = 4.303, so ± 4.303 / √3 = 2.484.
+    #[test]
+    fn intervals_by_hand() {
+        let s = Summary::of(&[1.0, 2.0, 3.0]);
+        assert_eq!((s.mean, s.sd), (2.0, Some(1.0)));
+        assert!((s.half_width.unwrap() - 2.4843).abs() < 1e-3);
+        assert_eq!(Summary::of(&[5.0]).half_width, None);
+    }
+}

@@ -1,0 +1,82 @@
+//! A file that keeps what is done of an unfinished fit.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use limpid_core::{Checkpoints, Tensors};
+
+use crate::artifact::{parse_tensors, write_tensors};
+use crate::{Error, Result};
+
+/// One file; a new state is written beside it and then takes its place, so that a kill in the middle
+/// loses the new state and never both.
+pub(super) struct CheckpointFile {
+    path: PathBuf,
+}
+
+impl CheckpointFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// The fit is done.
+    pub(super) fn delete(self) -> Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("cannot delete", &self.path, e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn replace(&self, state: &Tensors) -> Result<()> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(|e| Error::io("cannot create", folder, e))?;
+        }
+        let part = self.path.with_extension("part");
+        write_tensors(state, &part)?;
+        fs::rename(&part, &self.path).map_err(|e| Error::io("cannot write", &self.path, e))
+    }
+}
+
+impl Checkpoints for CheckpointFile {
+    /// A file that cannot be read is no state: the fit starts anew.
+    fn last(&self) -> Option<Tensors> {
+        parse_tensors(Arc::new(fs::read(&self.path).ok()?)).ok()
+    }
+
+    fn save(&mut self, state: &Tensors) -> limpid_core::Result<()> {
+        self.replace(state).map_err(|e| limpid_core::Error::Tensor {
+            name: "checkpoint".to_owned(),
+            why: e.to_string(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_state_is_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deeper/model.checkpoint");
+        let mut file = CheckpointFile::new(path.clone());
+        assert!(file.last().is_none());
+        for epoch in [1, 2] {
+            let mut state = Tensors::new();
+            state.put_meta("epoch", &epoch).unwrap();
+            state.put_f32("weights", &[2], vec![epoch as f32, 0.5]);
+            file.save(&state).unwrap();
+        }
+        let last = CheckpointFile::new(path.clone()).last().unwrap();
+        assert_eq!(last.meta::<i32>("epoch").unwrap(), 2);
+        assert_eq!(last.f32("weights").unwrap().1.to_vec(), [2.0, 0.5]);
+        fs::write(&path, b"no tensors").unwrap();
+        assert!(file.last().is_none());
+        file.delete().unwrap();
+        assert!(!path.exists());
+        CheckpointFile::new(path).delete().unwrap();
+    }
+}

@@ -1,0 +1,112 @@
+//! Readability and faithfulness of every model that explains itself, on an invented world; and what is
+//! found of rules that are known.
+
+// A test that cannot go on says so by panicking.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use limpid::core::NoProgress;
+use limpid::data::synthetic::{self, World};
+use limpid::eval::faithfulness::Faithfulness;
+use limpid::eval::readability::Readability;
+use limpid::models::Config;
+use limpid::{DataSource, MeasureOptions, Prepared, SplitFrom, TrainOptions, train};
+
+fn measured(model: &str) -> (Readability, Faithfulness) {
+    let split = SplitFrom::Spec("ratio:70/10/20@7".parse().unwrap());
+    let prepared = Prepared::synthetic(&synthetic::Config::default(), &split).unwrap();
+    let config = Config::named(model).unwrap();
+    let advisor = train(prepared, &config, &TrainOptions::default(), &NoProgress).unwrap();
+    let options = MeasureOptions {
+        readability: true,
+        faithfulness: true,
+        explained_users: 300,
+        ..MeasureOptions::default()
+    };
+    let measured = advisor.evaluate(&options, &NoProgress).unwrap();
+    (
+        measured.readability.unwrap(),
+        measured.faithfulness.unwrap(),
+    )
+}
+
+#[test]
+fn ledgers_are_short_and_items_fall_without_what_they_cite() {
+    for model in ["ruleslim", "ease", "itemknn", "slim", "lia"] {
+        let (r, f) = measured(model);
+        assert!(
+            r.n_users > 250 && r.n_users + r.n_without_evidence <= 300,
+            "{model}: {r:?}"
+        );
+        assert!(f.additivity_error < 1e-5, "{model}: {}", f.additivity_error);
+        assert!(f.drop.mean > f.random_drop.mean, "{model}: {f:?}");
+        assert!(
+            f.comprehensiveness.mean > f.random_comprehensiveness.mean,
+            "{model}: {f:?}"
+        );
+        assert!(
+            f.sufficiency.mean < f.random_sufficiency.mean,
+            "{model}: {f:?}"
+        );
+        assert!(r.lines.mean <= r.entries.mean, "{model}: {r:?}");
+        let s = &r.shapes;
+        let shares = [
+            s.single,
+            s.single_not,
+            s.and,
+            s.and_not,
+            s.or,
+            s.at_least,
+            s.not,
+            s.other,
+        ];
+        assert!(
+            (shares.iter().sum::<f64>() - 1.0).abs() < 1e-9,
+            "{model}: {s:?}"
+        );
+        assert!(s.most_literals <= 4, "{model}: {s:?}");
+    }
+}
+
+/// In a linear model the score is that of the cited items plus that of the others: what is lost
+/// without them and what is lost with them alone make one.
+#[test]
+fn the_shares_of_a_linear_model_make_one() {
+    for model in ["ease", "itemknn", "slim"] {
+        let (_, f) = measured(model);
+        let sum = f.comprehensiveness.mean + f.sufficiency.mean;
+        assert!((sum - 1.0).abs() < 1e-4, "{model}: {sum}");
+    }
+}
+
+#[test]
+fn popularity_has_nothing_to_delete() {
+    let (r, f) = measured("popularity");
+    assert_eq!((r.entries.median, r.shapes.other, f.n_users), (1.0, 1.0, 0));
+}
+
+/// The planted world in three seeds: LIA finds AND, OR and NOT in its default setting.
+#[test]
+fn planted_rules_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sum = 0.0;
+    for seed in 1..=3 {
+        let config = synthetic::Config {
+            seed,
+            ..synthetic::Config::planted()
+        };
+        let path = folder.path().join(seed.to_string());
+        World::generate(&config).unwrap().write(&path).unwrap();
+        let source = DataSource {
+            path: path.clone(),
+            ..DataSource::default()
+        };
+        let all = SplitFrom::Spec("none".parse().unwrap());
+        let prepared = Prepared::read(&source, &all).unwrap();
+        let lia = Config::named("lia").unwrap();
+        let advisor = train(prepared, &lia, &TrainOptions::default(), &NoProgress).unwrap();
+        let found = advisor.planted(&path).unwrap();
+        assert!(found.recall >= 0.9, "seed {seed}: {}", found.recall);
+        sum += found.f1;
+    }
+    assert!(sum / 3.0 >= 0.8, "F1 {}", sum / 3.0);
+}
