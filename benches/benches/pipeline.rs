@@ -10,7 +10,7 @@ use divan::{Bencher, black_box};
 use limpid::core::{Edits, Histories, ItemIdx, Mask, NoProgress, Recommender, top_k};
 use limpid::data::synthetic::{Config as World, World as Invented};
 use limpid::models::{Config, Model};
-use limpid::{Advisor, Filter, MeasureOptions, Prepared, Who, train};
+use limpid::{Advisor, Filter, MeasureOptions, Prepared, TrainOptions, Who, train};
 use limpid_benches::prepared;
 
 static DATA: LazyLock<Prepared> = LazyLock::new(|| prepared().expect("the data can be read").1);
@@ -23,7 +23,7 @@ fn main() {
 
 fn fitted(model: &str) -> Advisor {
     let config = Config::named(model).expect("the model exists");
-    train(DATA.clone(), &config, 1, &NoProgress).expect("the model fits")
+    train(DATA.clone(), &config, &TrainOptions::seeded(1), &NoProgress).expect("the model fits")
 }
 
 fn block() -> Histories {

@@ -10,7 +10,7 @@ use limpid::core::{Edits, Mat, NoProgress, Recommender};
 use limpid::data::Split;
 use limpid::eval::{Bootstrap, MaskName, MetricAt, Protocol, evaluate_scores};
 use limpid::models::Config;
-use limpid::{Advisor, DataSource, Filter, Prepared, SplitFrom, Who, train};
+use limpid::{Advisor, DataSource, Filter, Prepared, SplitFrom, TrainOptions, Who, train};
 use limpid_benches::SPLIT;
 
 #[derive(Parser)]
@@ -85,7 +85,7 @@ fn fit(folder: &Path, config: &Config) -> Result<()> {
     let prepared = Prepared::of_folder(folder)?;
     let split = prepared.split.clone();
     let started = Instant::now();
-    let advisor = train(prepared, config, 1, &NoProgress)?;
+    let advisor = train(prepared, config, &TrainOptions::seeded(1), &NoProgress)?;
     let fitted = started.elapsed();
     let started = Instant::now();
     let scores = advisor.model.score(&split.train);

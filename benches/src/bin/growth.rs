@@ -1,0 +1,254 @@
+//! How the cost of a fit grows: seconds and peak memory against interactions and items, on invented data.
+//!
+//! Each size runs in a process of its own, so that its peak memory is its own.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+use limpid::core::NoProgress;
+use limpid::data::synthetic;
+use limpid::models::Config;
+use limpid::plot::{Axis, Curve, Curves, curves};
+use limpid::{Prepared, SplitFrom, TrainOptions, train};
+
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Fit once on an invented world of this size and say what it cost
+    One {
+        #[arg(long)]
+        users: usize,
+        #[arg(long)]
+        items: usize,
+        #[arg(long)]
+        events: usize,
+        #[arg(long, default_value = "ruleslim")]
+        model: String,
+        #[arg(long)]
+        set: Vec<String>,
+    },
+    /// Three series: more interactions, more items, both; a table, and a plot of each quantity
+    All {
+        #[arg(long, default_value = "ruleslim")]
+        model: String,
+        #[arg(long)]
+        set: Vec<String>,
+        /// Leave out sizes above so many interactions
+        #[arg(long, default_value_t = 10_000_000)]
+        most: usize,
+        #[arg(short, long, default_value = "growth")]
+        output: PathBuf,
+    },
+}
+
+/// A size of the world.
+#[derive(Clone, Copy)]
+struct Size {
+    users: usize,
+    items: usize,
+    events: usize,
+}
+
+/// What a fit cost.
+struct Cost {
+    size: Size,
+    seconds: f64,
+    megabytes: f64,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().what {
+        What::One {
+            users,
+            items,
+            events,
+            model,
+            set,
+        } => one(
+            Size {
+                users,
+                items,
+                events,
+            },
+            &Config::named(&model)?.set(&set)?,
+        ),
+        What::All {
+            model,
+            set,
+            most,
+            output,
+        } => all(&model, &set, most, &output),
+    }
+}
+
+fn one(size: Size, config: &Config) -> Result<()> {
+    let world = synthetic::Config::sized(size.users, size.items, size.events);
+    let prepared = Prepared::synthetic(&world, &SplitFrom::Spec("none".parse()?))?;
+    let events = prepared.split.train.n_events();
+    let before = peak_memory_mb()?;
+    let started = Instant::now();
+    let advisor = train(prepared, config, &TrainOptions::seeded(1), &NoProgress)?;
+    let seconds = started.elapsed().as_secs_f64();
+    drop(advisor);
+    let (events, peak) = (events as f64, peak_memory_mb()?);
+    say(format!("{events} {seconds:.3} {peak:.0} {before:.0}"));
+    Ok(())
+}
+
+fn all(model: &str, set: &[String], most: usize, output: &std::path::Path) -> Result<()> {
+    let size = |users, items, events| Size {
+        users,
+        items,
+        events,
+    };
+    let series: [(&str, Vec<Size>); 3] = [
+        (
+            "interactions (5,000 items, 50 a user)",
+            [100_000, 300_000, 1_000_000, 3_000_000, 10_000_000]
+                .map(|n| size(n / 50, 5_000, n))
+                .to_vec(),
+        ),
+        (
+            "items (1,000,000 interactions, 50 a user)",
+            [1_000, 3_000, 10_000, 30_000, 100_000]
+                .map(|n| size(20_000, n, 1_000_000))
+                .to_vec(),
+        ),
+        (
+            "both (100 interactions an item, 50 a user)",
+            [1_000, 3_000, 10_000, 30_000, 100_000]
+                .map(|n| size(2 * n, n, 100 * n))
+                .to_vec(),
+        ),
+    ];
+    std::fs::create_dir_all(output)?;
+    let (mut times, mut memories) = (Vec::new(), Vec::new());
+    say(format!("{model} {}", set.join(" ")));
+    for (name, sizes) in series {
+        let by_items = name.starts_with("items");
+        let mut costs = Vec::new();
+        for size in sizes.into_iter().filter(|s| s.events <= most) {
+            let cost = apart(size, model, set)?;
+            say(format!(
+                "{name}\t{} users\t{} items\t{} events\t{:.2} s\t{:.0} MB",
+                size.users, size.items, cost.size.events, cost.seconds, cost.megabytes
+            ));
+            costs.push(cost);
+        }
+        let x = |c: &Cost| match by_items {
+            true => c.size.items as f64,
+            false => c.size.events as f64,
+        };
+        let exponent = |y: fn(&Cost) -> f64| slope(costs.iter().map(|c| (x(c), y(c))));
+        let (t, m) = (exponent(|c| c.seconds), exponent(|c| c.megabytes));
+        say(format!(
+            "{name}\tseconds grow with the power {t:.2}, memory with {m:.2}"
+        ));
+        for (curves, y, exponent) in [
+            (&mut times, (|c: &Cost| c.seconds) as fn(&Cost) -> f64, t),
+            (&mut memories, |c: &Cost| c.megabytes, m),
+        ] {
+            curves.push(Curve {
+                name: format!("{name}: power {exponent:.2}"),
+                points: costs.iter().map(|c| (x(c), y(c))).collect(),
+                pale: false,
+            });
+        }
+    }
+    for (file, y, found) in [
+        ("seconds.svg", "seconds of the fit", times),
+        ("memory.svg", "peak memory in MB", memories),
+    ] {
+        let picture = Curves {
+            title: format!("{model}: how the cost of a fit grows"),
+            x: "interactions (or items, where only they grow)".to_owned(),
+            y: y.to_owned(),
+            axes: Axis::Log,
+            curves: found,
+        };
+        std::fs::write(output.join(file), curves(&picture)?)?;
+    }
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)]
+fn say(line: String) {
+    println!("{line}");
+}
+
+/// Runs one size in a process of its own.
+fn apart(size: Size, model: &str, set: &[String]) -> Result<Cost> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("one").args(["--model", model]);
+    for (name, value) in [
+        ("--users", size.users),
+        ("--items", size.items),
+        ("--events", size.events),
+    ] {
+        command.args([name, &value.to_string()]);
+    }
+    for setting in set {
+        command.args(["--set", setting]);
+    }
+    let found = command.output()?;
+    let error = String::from_utf8_lossy(&found.stderr);
+    ensure!(
+        found.status.success(),
+        "{} items, {} events: {error}",
+        size.items,
+        size.events
+    );
+    let text = String::from_utf8(found.stdout)?;
+    let mut numbers = text.split_whitespace().map(str::parse::<f64>);
+    let mut next = || {
+        numbers
+            .next()
+            .context("a number is missing")?
+            .context("no number")
+    };
+    let (events, seconds, megabytes) = (next()?, next()?, next()?);
+    Ok(Cost {
+        size: Size {
+            events: events as usize,
+            ..size
+        },
+        seconds,
+        megabytes,
+    })
+}
+
+/// The exponent of a power law through points: the slope of the least squares line of the logarithms.
+fn slope(points: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let logs: Vec<(f64, f64)> = points.map(|(x, y)| (x.ln(), y.max(1e-9).ln())).collect();
+    let n = logs.len() as f64;
+    let (mx, my) = (
+        logs.iter().map(|p| p.0).sum::<f64>() / n,
+        logs.iter().map(|p| p.1).sum::<f64>() / n,
+    );
+    let covariance: f64 = logs.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
+    let variance: f64 = logs.iter().map(|p| (p.0 - mx).powi(2)).sum();
+    covariance / variance
+}
+
+/// The largest resident size of this process.
+fn peak_memory_mb() -> Result<f64> {
+    let text = std::fs::read_to_string("/proc/self/status")?;
+    let line = text
+        .lines()
+        .find(|l| l.starts_with("VmHWM:"))
+        .context("no peak memory")?;
+    let kb: f64 = line
+        .split_whitespace()
+        .nth(1)
+        .context("no number")?
+        .parse()?;
+    Ok(kb / 1000.0)
+}
