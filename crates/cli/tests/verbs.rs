@@ -528,6 +528,14 @@ fn planted_rules_are_compared() {
     let answer = json(&["rules", model.to_str().unwrap(), "--planted", folder]);
     assert_eq!(answer["schema"], "limpid.planted/1");
     assert!(answer["recall"].as_f64().unwrap() > 0.3, "{answer}");
+    let and = json(&["rules", model.to_str().unwrap(), "--operator", "and"]);
+    assert!(
+        and["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|r| r["operator"] == "and")
+    );
     let text = ok(&["rules", model.to_str().unwrap(), "--format", "md"]);
     assert!(text.contains("| unit |"), "{text}");
 }

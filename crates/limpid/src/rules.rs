@@ -20,12 +20,39 @@ pub struct RuleQuery {
     pub supports: Option<String>,
     /// Only rules with at most so many literals.
     pub max_literals: Option<usize>,
+    /// Only rules of this kind.
+    pub kind: Option<RuleKind>,
     /// Single items of the history too; otherwise rules over several only.
     pub links: bool,
     /// The order.
     pub sort: RuleOrder,
     /// At most so many.
     pub n: usize,
+}
+
+/// A kind of rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleKind {
+    /// Several items together, or items and not others.
+    And,
+    /// Any of several.
+    Or,
+    /// At least k of several.
+    AtLeast,
+    /// Any rule with a NOT.
+    Not,
+}
+
+impl RuleKind {
+    fn is_of(self, rule: &Rule) -> bool {
+        let several = rule.literals.len() > 1;
+        match self {
+            Self::And => rule.operator == Operator::And && several,
+            Self::Or => rule.operator == Operator::Or && several,
+            Self::AtLeast => matches!(rule.operator, Operator::AtLeast(_)),
+            Self::Not => rule.literals.iter().any(|l| l.negated),
+        }
+    }
 }
 
 /// An order of rules.
@@ -134,7 +161,8 @@ impl Advisor {
                 let rule = model.rule(index)?;
                 let mentioned = mentions.is_none_or(|i| rule.literals.iter().any(|l| l.item == i));
                 let short = query.max_literals.is_none_or(|n| rule.literals.len() <= n);
-                (mentioned && short).then(|| self.found(model, index, rule, supports))?
+                let of_kind = query.kind.is_none_or(|kind| kind.is_of(&rule));
+                (mentioned && short && of_kind).then(|| self.found(model, index, rule, supports))?
             })
             .collect();
         let census = self.parts.as_ref().map(|p| Census::new(&p.train));

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use limpid::Advisor;
 use limpid::planted::PlantedAnswer;
-use limpid::rules::{RuleOrder, RuleQuery};
+use limpid::rules::{RuleKind, RuleOrder, RuleQuery};
 
 use crate::output::{Output, Section, Table, number};
 
@@ -23,6 +23,9 @@ pub(crate) struct Command {
     /// Only rules with at most so many literals
     #[arg(long, value_name = "N")]
     max_literals: Option<usize>,
+    /// Only rules of this kind
+    #[arg(long, value_enum)]
+    operator: Option<Kind>,
     /// Links from single items too
     #[arg(long)]
     links: bool,
@@ -30,11 +33,23 @@ pub(crate) struct Command {
     #[arg(long, value_enum, default_value_t = Order::Weight)]
     sort: Order,
     /// The folder of an invented world ('limpid data synthesize'): what was found of its planted rules
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["item", "supports", "max_literals", "links"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["item", "supports", "max_literals", "operator", "links"])]
     planted: Option<PathBuf>,
     /// How many to print
     #[arg(short, long, default_value_t = 20, value_name = "N")]
     n: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Several items together, or items and not others
+    And,
+    /// Any of several
+    Or,
+    /// At least k of several
+    AtLeast,
+    /// Any rule with a NOT
+    Not,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -58,6 +73,12 @@ impl Command {
             item: self.item,
             supports: self.supports,
             max_literals: self.max_literals,
+            kind: self.operator.map(|kind| match kind {
+                Kind::And => RuleKind::And,
+                Kind::Or => RuleKind::Or,
+                Kind::AtLeast => RuleKind::AtLeast,
+                Kind::Not => RuleKind::Not,
+            }),
             links: self.links,
             sort: match self.sort {
                 Order::Weight => RuleOrder::Weight,

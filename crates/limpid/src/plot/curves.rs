@@ -110,27 +110,32 @@ where
         .draw()
         .map_err(failed)?;
     let mut n_strong = 0;
-    for curve in &picture.curves {
+    for (at, curve) in picture.curves.iter().enumerate() {
         n_strong += usize::from(!curve.pale);
         let hue = color(n_strong.max(1) - 1);
         let (style, radius) = match curve.pale {
             true => (hue.mix(0.4).stroke_width(1), 2),
             false => (hue.stroke_width(2), 4),
         };
+        let dots = curve.points.iter();
+        let dots = dots.map(|&p| Circle::new(p, radius, style.color.filled()));
+        chart.draw_series(dots).map_err(failed)?;
         let line = PathElement::new(curve.points.clone(), style);
         let drawn = chart.draw_series([line]).map_err(failed)?;
-        drawn
-            .label(curve.name.clone())
-            .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], style));
-        let dots = curve
-            .points
-            .iter()
-            .map(|&p| Circle::new(p, radius, style.color.filled()));
-        chart.draw_series(dots).map_err(failed)?;
+        // Pale curves of one name are named once.
+        let is_named = |c: &Curve| c.pale && c.name == curve.name;
+        if !(curve.pale && picture.curves[..at].iter().any(is_named)) {
+            drawn
+                .label(curve.name.clone())
+                .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], style));
+        }
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(match picture.axes {
+            Axis::Linear => SeriesLabelPosition::UpperLeft,
+            Axis::Log => SeriesLabelPosition::LowerRight,
+        })
         .background_style(WHITE.mix(0.85))
         .border_style(FAINT)
         .label_font(("sans-serif", 13).into_font().color(&INK))

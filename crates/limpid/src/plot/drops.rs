@@ -25,7 +25,7 @@ pub fn drop_curves(data: &str, models: &[(String, &Faithfulness)]) -> Curves {
             .flat_map(|(name, of)| {
                 [
                     curve(name.clone(), of, false, |p| p.cited),
-                    curve(format!("{name}, random items"), of, true, |p| p.random),
+                    curve("as many random items".to_owned(), of, true, |p| p.random),
                 ]
             })
             .collect(),

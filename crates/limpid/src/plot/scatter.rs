@@ -74,6 +74,12 @@ pub fn scatter(scatter: &Scatter) -> Result<String> {
                 let bar = PathElement::new(ends, color.mix(0.5).stroke_width(1));
                 chart.draw_series([bar]).map_err(failed)?;
             }
+            if label_y != dot.y {
+                // A name that had to give way is tied to its point.
+                let leader = vec![(dot.x, dot.y), (dot.x, label_y)];
+                let leader = PathElement::new(leader, color.mix(0.35).stroke_width(1));
+                chart.draw_series([leader]).map_err(failed)?;
+            }
             let point = Circle::new((dot.x, dot.y), 5, color.filled());
             chart.draw_series([point]).map_err(failed)?;
             let style = ("sans-serif", 13).into_font().color(&INK);

@@ -76,8 +76,8 @@ pub enum Activation {
 pub struct Config {
     /// The form.
     pub mode: Mode,
-    /// Rules at most.
-    pub rules: usize,
+    /// Rules at most. Default: 4000 for plus, 1000 for the published forms.
+    pub rules: Option<usize>,
     /// Plus: literals of a rule at most.
     pub max_literals: usize,
     /// Plus: rules that are looked for per target.
@@ -128,7 +128,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Plus,
-            rules: 4000,
+            rules: None,
             max_literals: 4,
             rules_per_target: 12,
             min_support: 5,
@@ -180,7 +180,7 @@ impl Config {
         ),
         parameter(
             "rules",
-            "1 to 100000",
+            "1 to 100000, or null for 4000 (plus) and 1000 (published)",
             &["500", "1000", "2000"],
             "rules at most",
         ),
@@ -312,12 +312,19 @@ impl Config {
         ),
     ];
 
+    fn n_rules(&self) -> usize {
+        self.rules.unwrap_or(match self.mode {
+            Mode::Plus => 4000,
+            Mode::Paper | Mode::Released => 1000,
+        })
+    }
+
     fn check(&self) -> Result<()> {
         require(
-            (1..=100_000).contains(&self.rules),
+            (1..=100_000).contains(&self.n_rules()),
             "rules",
             "between 1 and 100000",
-            self.rules,
+            self.n_rules(),
         )?;
         require(
             (1..=5).contains(&self.max_literals),
@@ -447,7 +454,7 @@ mod tests {
     fn published(mode: Mode) -> Config {
         Config {
             mode,
-            rules: 30,
+            rules: Some(30),
             epochs: 60,
             learning_rate: 1e-2,
             ..Config::default()
@@ -531,7 +538,7 @@ mod tests {
         for (bad, name) in [
             (
                 Config {
-                    rules: 0,
+                    rules: Some(0),
                     ..Config::default()
                 },
                 "rules",

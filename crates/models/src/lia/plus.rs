@@ -36,7 +36,8 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
         reg: config.search_reg,
         nonnegative: config.nonnegative,
     };
-    let mined = mine::mine(&incidence, settings, config.rules, run.progress).ok_or_else(stopped)?;
+    let mined =
+        mine::mine(&incidence, settings, config.n_rules(), run.progress).ok_or_else(stopped)?;
     let items = item_bits(&rows, n_items);
     let mut rules = merged(shortened(&mined, &items, rows.len())?, &items, rows.len());
     let settings = refit::Settings {

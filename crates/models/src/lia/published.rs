@@ -20,10 +20,10 @@ const NLAF: Cost = Cost::Nlaf {
 pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
     let n_items = data.histories.n_items();
     let links = config.mode == Mode::Released;
-    let needed = Layer::memory(n_items, config.rules, links, config.batch_size);
+    let needed = Layer::memory(n_items, config.n_rules(), links, config.batch_size);
     if needed > run.memory_budget {
         return Err(Error::Memory {
-            what: format!("lia with {} rules over {n_items} items", config.rules),
+            what: format!("lia with {} rules over {n_items} items", config.n_rules()),
             needed_mb: needed / 1_000_000,
             budget_mb: run.memory_budget / 1_000_000,
             mend: "raise the budget, ask for fewer rules, or use mode=plus".to_owned(),
@@ -38,7 +38,7 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
 
 fn settings(config: &Config) -> Settings {
     Settings {
-        n_rules: config.rules,
+        n_rules: config.n_rules(),
         cost: match config.activation {
             Activation::Nlaf => NLAF,
             Activation::Log => Cost::Log,
@@ -105,7 +105,7 @@ mod tests {
             let config = Config {
                 mode,
                 gate,
-                rules: 40,
+                rules: Some(40),
                 epochs: 8,
                 learning_rate: 2e-2,
                 ..Config::default()
