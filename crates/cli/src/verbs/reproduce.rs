@@ -14,7 +14,7 @@ use crate::progress::Bars;
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// A recipe (paper/ruleslim/frontier-ml-100k.toml), or a folder of them (paper/ruleslim)
+    /// A recipe (paper/ruleslim/ml-100k.toml), or a folder of them (paper/ruleslim)
     recipe: PathBuf,
     /// The folder that holds the data sets
     #[arg(long, value_name = "FOLDER", env = "LIMPID_DATA")]
