@@ -1,4 +1,23 @@
 //! Measuring a saved model on its own split, and two models against each other.
+//!
+//! ```
+//! use limpid::core::NoProgress;
+//! use limpid::models::Config;
+//! use limpid::{MeasureOptions, Prepared, SplitFrom, TrainOptions, train};
+//!
+//! # fn main() -> limpid::Result<()> {
+//! let world = limpid::data::synthetic::Config::default();
+//! let prepared = Prepared::synthetic(&world, &SplitFrom::Spec("ratio:70/10/20@7".parse()?))?;
+//! let model = Config::named("ruleslim")?;
+//! let advisor = train(prepared, &model, &TrainOptions::seeded(1), &NoProgress)?;
+//! let options = MeasureOptions { readability: true, faithfulness: true, ..MeasureOptions::default() };
+//! let measured = advisor.evaluate(&options, &NoProgress)?;
+//! if let (Some(short), Some(faithful)) = (measured.readability, measured.faithfulness) {
+//!     println!("{} lines; the item falls {} places without them", short.lines.median, faithful.drop.median);
+//!     assert!(faithful.drop.mean > faithful.random_drop.mean);
+//! }
+//! # Ok(()) }
+//! ```
 
 use limpid_core::{Catalogue, Histories, ItemIdx, Progress, hash};
 use limpid_eval::explained::{Explaining, explain_best};

@@ -4,6 +4,23 @@
 //! metric is within a tolerance of the best, the one with the fewest lines is taken (the fastest to
 //! fit, where the model does not explain itself): validation is too noisy to tell them apart. The test
 //! part is not looked at.
+//!
+//! ```
+//! use limpid::core::NoProgress;
+//! use limpid::models::Config;
+//! use limpid::tune::{TuneOptions, tune};
+//! use limpid::{Prepared, SplitFrom, TrainOptions};
+//!
+//! # fn main() -> limpid::Result<()> {
+//! let world = limpid::data::synthetic::Config::default();
+//! let prepared = Prepared::synthetic(&world, &SplitFrom::Spec("ratio:70/10/20@7".parse()?))?;
+//! let how = TuneOptions { metric: "ndcg@20".parse()?, tolerance: 0.001, trials: 4 };
+//! let model = Config::named("itemknn")?;
+//! let (chosen, tuned) = tune(&prepared, &model, &[], &how, &TrainOptions::default(), &NoProgress)?;
+//! println!("{:?}: {:.4}", tuned.trials[tuned.chosen].settings, tuned.trials[tuned.chosen].value);
+//! assert_eq!(chosen.name(), "itemknn");
+//! # Ok(()) }
+//! ```
 
 use limpid_core::{Progress, Recommender};
 use limpid_eval::MetricAt;
