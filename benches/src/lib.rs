@@ -1,4 +1,4 @@
-//! What the benches share: worlds to measure on.
+//! What the benches share: worlds to measure on, and memory.
 
 use anyhow::Result;
 use limpid::data::synthetic;
@@ -27,4 +27,13 @@ pub fn prepared() -> Result<(&'static str, Prepared)> {
             Prepared::synthetic(&synthetic::Config::default(), &split)?,
         )),
     }
+}
+
+/// The largest resident size of this process, where the system tells.
+#[must_use]
+pub fn peak_memory_mb() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find(|l| l.starts_with("VmHWM:"))?;
+    let kb: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kb / 1000)
 }

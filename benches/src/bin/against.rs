@@ -11,7 +11,7 @@ use limpid::data::Split;
 use limpid::eval::{Bootstrap, MaskName, MetricAt, Protocol, evaluate_scores};
 use limpid::models::Config;
 use limpid::{Advisor, DataSource, Filter, Prepared, SplitFrom, TrainOptions, Who, train};
-use limpid_benches::SPLIT;
+use limpid_benches::{SPLIT, peak_memory_mb};
 
 #[derive(Parser)]
 #[command(about = "limpid's side of the comparisons in benches/against.sh")]
@@ -232,12 +232,4 @@ fn answer(model: &Path) -> Result<()> {
     );
     say("recommend 10 + ledger, p99", format!("{:.3} ms", at(0.99)));
     Ok(())
-}
-
-/// The largest resident size of this process, where the system tells.
-fn peak_memory_mb() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find(|l| l.starts_with("VmHWM:"))?;
-    let kb: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kb / 1000)
 }

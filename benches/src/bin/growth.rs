@@ -13,6 +13,7 @@ use limpid::data::synthetic;
 use limpid::models::Config;
 use limpid::plot::{Axis, Curve, Curves, curves};
 use limpid::{Prepared, SplitFrom, TrainOptions, train};
+use limpid_benches::peak_memory_mb;
 
 #[derive(Parser)]
 struct Cli {
@@ -93,13 +94,12 @@ fn one(size: Size, config: &Config) -> Result<()> {
     let world = synthetic::Config::sized(size.users, size.items, size.events);
     let prepared = Prepared::synthetic(&world, &SplitFrom::Spec("none".parse()?))?;
     let events = prepared.split.train.n_events();
-    let before = peak_memory_mb()?;
     let started = Instant::now();
     let advisor = train(prepared, config, &TrainOptions::seeded(1), &NoProgress)?;
     let seconds = started.elapsed().as_secs_f64();
     drop(advisor);
-    let (events, peak) = (events as f64, peak_memory_mb()?);
-    say(format!("{events} {seconds:.3} {peak:.0} {before:.0}"));
+    let peak = peak_memory_mb().context("this system does not tell the peak memory")?;
+    say(format!("{events} {seconds:.3} {peak}"));
     Ok(())
 }
 
@@ -236,19 +236,4 @@ fn slope(points: impl Iterator<Item = (f64, f64)>) -> f64 {
     let covariance: f64 = logs.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
     let variance: f64 = logs.iter().map(|p| (p.0 - mx).powi(2)).sum();
     covariance / variance
-}
-
-/// The largest resident size of this process.
-fn peak_memory_mb() -> Result<f64> {
-    let text = std::fs::read_to_string("/proc/self/status")?;
-    let line = text
-        .lines()
-        .find(|l| l.starts_with("VmHWM:"))
-        .context("no peak memory")?;
-    let kb: f64 = line
-        .split_whitespace()
-        .nth(1)
-        .context("no number")?
-        .parse()?;
-    Ok(kb / 1000.0)
 }

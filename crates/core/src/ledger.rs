@@ -81,13 +81,17 @@ impl Ledger {
         f64::from(self.score) - (f64::from(self.base) + parts + f64::from(self.residual))
     }
 
-    /// Whether the law holds within `tolerance`, relative to the largest of |score|, Σ|parts| and a
-    /// floor of 1e-3.
+    /// What errors are relative to: the largest of |score|, Σ|parts| and a floor of 1e-3.
+    #[must_use]
+    pub fn size(&self) -> f64 {
+        let parts: f64 = self.parts.iter().map(|p| f64::from(p.value.abs())).sum();
+        parts.max(f64::from(self.score.abs())).max(1e-3)
+    }
+
+    /// Whether the law holds within `tolerance`, relative to the [size](Self::size).
     #[must_use]
     pub fn adds_up(&self, tolerance: f64) -> bool {
-        let size: f64 = self.parts.iter().map(|p| f64::from(p.value.abs())).sum();
-        let scale = size.max(f64::from(self.score.abs())).max(1e-3);
-        self.additivity_error().abs() <= tolerance * scale
+        self.additivity_error().abs() <= tolerance * self.size()
     }
 
     /// The sum of all positive parts.

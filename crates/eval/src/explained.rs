@@ -128,7 +128,7 @@ fn sample(input: &Histories, limit: usize, seed: u64) -> Vec<usize> {
 }
 
 /// Keeps `n` random elements (Fisher and Yates, from the front).
-pub(crate) fn choose<T>(all: &mut Vec<T>, n: usize, rng: &mut ChaCha8Rng) {
+pub fn choose<T>(all: &mut Vec<T>, n: usize, rng: &mut ChaCha8Rng) {
     let n = n.min(all.len());
     for at in 0..n {
         let left = (all.len() - at) as u64;

@@ -219,8 +219,6 @@ fn replay(
 
 /// |score − sum of the ledger| as a share of the ledger's size.
 fn additivity_error(score: f32, ledger: &Ledger) -> f64 {
-    let parts = ledger.parts.iter().map(|p| f64::from(p.value));
-    let sum = f64::from(ledger.base) + parts.clone().sum::<f64>() + f64::from(ledger.residual);
-    let size: f64 = parts.map(f64::abs).sum();
-    (f64::from(score) - sum).abs() / size.max(f64::from(score.abs())).max(1e-3)
+    let apart = f64::from(score) - f64::from(ledger.score);
+    (apart + ledger.additivity_error()).abs() / ledger.size()
 }

@@ -127,17 +127,18 @@ impl Advisor {
         let model = self.model.additive().ok_or_else(|| {
             Error::Usage(format!("{} has no rules to compare", self.model.name()))
         })?;
-        let n_items = self.catalogue.len() as u32;
         Ok((0..model.n_units())
             .filter_map(|index| {
                 let rule = model.rule(index)?;
                 let single = matches!(rule.literals.as_slice(), [l] if !l.negated);
-                let mut effects: Vec<(ItemIdx, f32)> = (0..n_items)
-                    .map(|item| (ItemIdx(item), model.effect(index, ItemIdx(item))))
-                    .filter(|&(_, effect)| !single && effect > 0.0)
-                    .collect();
-                effects.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-                let targets: Vec<ItemIdx> = effects.into_iter().map(|(item, _)| item).collect();
+                let targets: Vec<ItemIdx> = match single {
+                    true => Vec::new(),
+                    false => {
+                        let targets = self.targets(model, index).into_iter();
+                        let spoken_for = targets.filter(|&(_, effect)| effect > 0.0);
+                        spoken_for.map(|(item, _)| item).collect()
+                    }
+                };
                 (!targets.is_empty()).then(|| (model.unit(index), Claim { rule, targets }))
             })
             .collect())

@@ -193,9 +193,7 @@ impl Advisor {
     #[must_use]
     pub fn rule_summary(&self) -> Option<RuleSummary> {
         let model = self.model.additive()?;
-        let n_items = self.catalogue.len() as u32;
-        let speaks =
-            |index: usize| (0..n_items).any(|item| model.effect(index, ItemIdx(item)) != 0.0);
+        let speaks = |index: usize| !self.targets(model, index).is_empty();
         let live: Vec<Rule> = (0..model.n_units())
             .filter(|&index| !matches!(model.unit(index), Unit::Link(_)))
             .filter_map(|index| model.rule(index).filter(|_| speaks(index)))
@@ -212,6 +210,17 @@ impl Advisor {
         })
     }
 
+    /// The items whose score a unit changes, strongest first.
+    pub(crate) fn targets(&self, model: &dyn Additive, index: usize) -> Vec<(ItemIdx, f32)> {
+        let items = (0..self.catalogue.len() as u32).map(ItemIdx);
+        let mut targets: Vec<(ItemIdx, f32)> = items
+            .map(|item| (item, model.effect(index, item)))
+            .filter(|&(_, effect)| effect != 0.0)
+            .collect();
+        targets.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
+        targets
+    }
+
     /// A unit with what it speaks for; none if that is nothing, or not what is asked for.
     fn found(
         &self,
@@ -220,13 +229,8 @@ impl Advisor {
         rule: Rule,
         supports: Option<ItemIdx>,
     ) -> Option<Found> {
-        let mut targets: Vec<(ItemIdx, f32)> = (0..self.catalogue.len() as u32)
-            .map(ItemIdx)
-            .map(|item| (item, model.effect(index, item)))
-            .filter(|&(_, weight)| weight != 0.0)
-            .collect();
+        let mut targets = self.targets(model, index);
         let n_targets = targets.len();
-        targets.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
         match supports {
             Some(wanted) => targets.retain(|&(item, _)| item == wanted),
             None => targets.truncate(TARGETS),

@@ -24,10 +24,11 @@
 
 use limpid_core::{Progress, Recommender};
 use limpid_eval::MetricAt;
+use limpid_eval::explained::choose as draw;
 use limpid_eval::spread::Spread;
 use limpid_models::{Config, Entry};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
 
 use crate::{Error, Fold, MeasureOptions, Prepared, Result, TrainOptions, train};
@@ -96,11 +97,7 @@ pub fn tune(
     let whole = points.len();
     if how.trials > 0 && how.trials < whole {
         let mut rng = ChaCha8Rng::seed_from_u64(training.seed);
-        for at in 0..how.trials {
-            let pick = at + (rng.next_u64() % (whole - at) as u64) as usize;
-            points.swap(at, pick);
-        }
-        points.truncate(how.trials);
+        draw(&mut points, how.trials, &mut rng);
     }
     let options = TrainOptions {
         checkpoint: None,

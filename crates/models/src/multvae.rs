@@ -9,7 +9,7 @@ use limpid_core::traits::require;
 use limpid_core::{Fit, Result, Run, Training};
 use serde::{Deserialize, Serialize};
 
-use crate::network::{Learning, Network, Plan, Shape, fit, scores_by_network};
+use crate::network::{Learning, Network, Plan, Shape, fit, parameters, scores_by_network};
 use crate::registry::Parameter;
 
 /// Hyper-parameters, as in the paper.
@@ -64,60 +64,15 @@ impl Config {
             tune: &[],
             doc: "width of the layer between the items and the code",
         },
-        Parameter {
-            name: "embedding_size",
-            range: "1 or more",
-            tune: &[],
-            doc: "width of the code",
-        },
-        Parameter {
-            name: "anneal_cap",
-            range: "0 to 1",
-            tune: &[],
-            doc: "largest weight of the divergence from the prior",
-        },
-        Parameter {
-            name: "anneal_steps",
-            range: "1 or more",
-            tune: &[],
-            doc: "steps after which that weight would be 1",
-        },
-        Parameter {
-            name: "epochs",
-            range: "1 or more",
-            tune: &[],
-            doc: "passes over the users",
-        },
-        Parameter {
-            name: "batch_size",
-            range: "1 or more",
-            tune: &[],
-            doc: "users of one step",
-        },
-        Parameter {
-            name: "learning_rate",
-            range: "above 0",
-            tune: &["1e-3", "3e-3"],
-            doc: "learning rate of Adam",
-        },
-        Parameter {
-            name: "reg",
-            range: "0 or more",
-            tune: &["0", "1e-3"],
-            doc: "L2, as a part of the gradient",
-        },
-        Parameter {
-            name: "dropout",
-            range: "0 to 0.95",
-            tune: &["0", "0.5"],
-            doc: "share of the items of a row that is left out of the input",
-        },
-        Parameter {
-            name: "patience",
-            range: "0 (never) or more",
-            tune: &[],
-            doc: "measurements without a new best before it stops",
-        },
+        parameters::EMBEDDING_SIZE,
+        parameters::ANNEAL_CAP,
+        parameters::ANNEAL_STEPS,
+        parameters::EPOCHS,
+        parameters::BATCH_SIZE,
+        parameters::LEARNING_RATE,
+        parameters::REG,
+        parameters::DROPOUT,
+        parameters::PATIENCE,
     ];
 }
 
@@ -189,7 +144,7 @@ pub mod lia {
     use limpid_core::{Fit, Result, Run, Training};
     use serde::{Deserialize, Serialize};
 
-    use crate::network::{Learning, Network, Plan, Shape, fit, scores_by_network};
+    use crate::network::{Learning, Network, Plan, Shape, fit, parameters, scores_by_network};
     use crate::registry::Parameter;
 
     /// Hyper-parameters, as the authors of LIA have them.
@@ -235,60 +190,15 @@ pub mod lia {
     impl Config {
         /// What `limpid models` prints.
         pub(crate) const PARAMETERS: &'static [Parameter] = &[
-            Parameter {
-                name: "embedding_size",
-                range: "1 or more",
-                tune: &[],
-                doc: "width of the code",
-            },
-            Parameter {
-                name: "anneal_cap",
-                range: "0 to 1",
-                tune: &[],
-                doc: "largest weight of the divergence from the prior",
-            },
-            Parameter {
-                name: "anneal_steps",
-                range: "1 or more",
-                tune: &[],
-                doc: "steps after which that weight would be 1",
-            },
-            Parameter {
-                name: "epochs",
-                range: "1 or more",
-                tune: &[],
-                doc: "passes over the users",
-            },
-            Parameter {
-                name: "batch_size",
-                range: "1 or more",
-                tune: &[],
-                doc: "users of one step",
-            },
-            Parameter {
-                name: "learning_rate",
-                range: "above 0",
-                tune: &["1e-3", "3e-3"],
-                doc: "learning rate of Adam",
-            },
-            Parameter {
-                name: "reg",
-                range: "0 or more",
-                tune: &["0", "1e-3"],
-                doc: "L2, as a part of the gradient",
-            },
-            Parameter {
-                name: "dropout",
-                range: "0 to 0.95",
-                tune: &["0", "0.5"],
-                doc: "share of the items of a row that is left out of the input",
-            },
-            Parameter {
-                name: "patience",
-                range: "0 (never) or more",
-                tune: &[],
-                doc: "measurements without a new best before it stops",
-            },
+            parameters::EMBEDDING_SIZE,
+            parameters::ANNEAL_CAP,
+            parameters::ANNEAL_STEPS,
+            parameters::EPOCHS,
+            parameters::BATCH_SIZE,
+            parameters::LEARNING_RATE,
+            parameters::REG,
+            parameters::DROPOUT,
+            parameters::PATIENCE,
         ];
     }
 

@@ -9,6 +9,8 @@
 //! ICML 2017) from the empty history to the user's: exact for linear networks; what its steps leave
 //! over in others stands in the residual.
 
+pub(crate) mod parameters;
+
 use limpid_core::traits::require;
 use limpid_core::{
     Error, Histories, History, ItemIdx, Ledger, Mat, Part, PartKind, Recommender, Result, Run,
@@ -259,6 +261,7 @@ impl Network {
         let base = self.path(&at(0.0)).last().map_or(0.0, |y| y[item.at()]);
         let alone = Histories::from_histories([user], self.n_items());
         let score = alone.map_or(base, |users| self.score(&users)[[0, item.at()]]);
+        let events = user.by_item();
         let parts = items
             .iter()
             .map(|&i| {
@@ -271,7 +274,7 @@ impl Network {
                     unit: Unit::Link(ItemIdx(i)),
                     kind: PartKind::Link,
                     rule: None,
-                    cites: user.events_of(ItemIdx(i)).collect(),
+                    cites: events.of(ItemIdx(i)).collect(),
                     activation: scale,
                     effect: effect as f32,
                     value: scale * effect as f32,
