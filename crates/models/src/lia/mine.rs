@@ -307,6 +307,11 @@ impl<'a> Search<'a> {
         let literals = base.rule.literals.len() + 1;
         let support = self.settings.min_support;
         let least = self.settings.significance;
+        // A rule that speaks against the target is sharpened the other way.
+        let side = match self.settings.nonnegative {
+            true => 1.0,
+            false => base.c.signum(),
+        };
         let is_single = base.rule.literals.len() == 1;
         let is_and = base.rule.operator == Operator::And;
         let has = |i: u32| i == target || base.rule.literals.iter().any(|l| l.item.0 == i);
@@ -329,7 +334,7 @@ impl<'a> Search<'a> {
                 let rest = users.len() - sums.users as usize;
                 let (less_c, less_n) = (base.c - sums.c, base.n - sums.n);
                 // Whom the literal keeps must differ from whom it drops by more than chance.
-                let apart = contrast((sums.c, sums.n), (less_c, less_n), within);
+                let apart = side * contrast((sums.c, sums.n), (less_c, less_n), within);
                 if sums.users as usize >= support && rest > 0 && apart >= least {
                     offer(self, Operator::And, i, false, sums.c, sums.n);
                 }
@@ -348,7 +353,7 @@ impl<'a> Search<'a> {
                     let n = base.n + self.data.sums[i as usize] - sums.n;
                     let (more_c, more_n) = (c - base.c, n - base.n);
                     // Whom the literal adds must stand above everybody by more than chance.
-                    if more_c < least * (self.variance * more_n).sqrt() {
+                    if side * more_c < least * (self.variance * more_n).sqrt() {
                         continue;
                     }
                     offer(self, Operator::Or, i, false, c, n);
@@ -491,5 +496,34 @@ mod tests {
         let all = mine(&data, settings, 100, &NoProgress).unwrap();
         assert!(all.contains(&Rule::all([i(4), i(5)])));
         assert_eq!(mine(&data, settings, 2, &NoProgress).unwrap(), all[..2]);
+    }
+
+    /// Where effects may be negative, what speaks against a target passes the same test: nobody with
+    /// items 0 and 1 has item 2.
+    #[test]
+    fn rules_against_a_target_are_found() {
+        let mut draw = Draw::new(3, 0);
+        let rows: Vec<Vec<u32>> = (0..400)
+            .map(|_| {
+                let mut row: Vec<u32> = (0..2).filter(|_| draw.unit() < 0.5).collect();
+                if row.len() < 2 {
+                    row.push(2);
+                }
+                row
+            })
+            .collect();
+        let weights = vec![1.0; rows.len()];
+        let data = Incidence::new(&rows, 3, &weights);
+        let settings = Settings {
+            max_literals: 2,
+            per_target: 1,
+            min_support: 5,
+            price: 0.05,
+            significance: 5.0,
+            reg: 1.0,
+            nonnegative: false,
+        };
+        let found = Search::new(&data, settings).target(2);
+        assert_eq!(found[0].0, Rule::all([ItemIdx(0), ItemIdx(1)]));
     }
 }
