@@ -30,7 +30,8 @@ First steps:
   limpid evaluate model/
   limpid recommend model/ --user 42
   limpid explain model/ --user 42 --item 318            why
-  limpid explain model/ --user 42 --why-not 2571        why not, and what would change it";
+  limpid explain model/ --user 42 --why-not 2571        why not, and what would change it
+  limpid evaluate model/ --readability --faithfulness   how short and how faithful the reasons are";
 
 /// Options that every verb takes.
 #[derive(Debug, Clone, Args)]
