@@ -50,6 +50,18 @@ impl Draw {
             values.swap(at, other);
         }
     }
+
+    /// `n` distinct numbers below `of`, ascending; all of them where there are no more.
+    pub fn distinct(&mut self, n: usize, of: usize) -> Vec<u32> {
+        let mut all: Vec<u32> = (0..of as u32).collect();
+        for at in 0..n.min(of) {
+            let other = at + self.below(of - at);
+            all.swap(at, other);
+        }
+        all.truncate(n);
+        all.sort_unstable();
+        all
+    }
 }
 
 #[cfg(test)]
@@ -77,5 +89,8 @@ mod tests {
         order.sort_unstable();
         assert_eq!(order, (0..50).collect::<Vec<_>>());
         assert_eq!(Draw::new(1, 0).below(0), 0);
+        let some = draw.distinct(20, 50);
+        assert!(some.len() == 20 && some.windows(2).all(|w| w[0] < w[1]) && some[19] < 50);
+        assert_eq!(draw.distinct(9, 3), [0, 1, 2]);
     }
 }

@@ -44,6 +44,33 @@ impl Parameter {
         );
     }
 
+    /// The same for rows of `width`, with the gradient made on the way and kept nowhere; `gradient` is
+    /// as in [`adam::step_by_rows`].
+    pub fn step_by_rows(
+        &mut self,
+        adam: &Adam,
+        width: usize,
+        gradient: impl Fn(usize, usize, &[f32], &mut [f32]) + Sync,
+    ) {
+        self.steps += 1;
+        adam::step_by_rows(
+            adam,
+            self.steps,
+            width,
+            &mut self.value,
+            &mut self.first,
+            &mut self.second,
+            gradient,
+        );
+    }
+
+    /// The same for some rows of `width` alone, ascending, with their gradients one after another.
+    pub fn step_at_rows(&mut self, adam: &Adam, width: usize, rows: &[u32], gradient: &[f32]) {
+        self.steps += 1;
+        let arrays = [self.value.as_mut_slice(), &mut self.first, &mut self.second];
+        adam::step_at_rows(adam, self.steps, width, rows, arrays, gradient);
+    }
+
     /// What a checkpoint keeps: values, both moments, and the number of steps.
     #[must_use]
     pub fn state(&self) -> ([&[f32]; 3], u64) {

@@ -52,7 +52,22 @@ impl Adam {
             bounds: (f32::NEG_INFINITY, f32::INFINITY),
         }
     }
+
+    /// What the moments of step `t` are multiplied by: the rate with the first one's correction, and
+    /// the root of the second one's.
+    fn corrections(&self, t: u64) -> (f32, f32) {
+        let power = |beta: f32| f64::from(beta).powf(t as f64);
+        let scale = (f64::from(self.rate) / (1.0 - power(self.beta1))) as f32;
+        let root = (1.0 / (1.0 - power(self.beta2))).sqrt() as f32;
+        (scale, root)
+    }
 }
+
+/// Rows that one task works on where the gradient is made on the way.
+const ROWS: usize = 256;
+
+/// Columns of a piece of such a gradient: a multiple of the tiles that kernels work on.
+const TILE: usize = 512;
 
 /// Step number `t` (from 1) of one array; all slices have one length.
 pub fn step(
@@ -63,15 +78,83 @@ pub fn step(
     first: &mut [f32],
     second: &mut [f32],
 ) {
-    let power = |beta: f32| f64::from(beta).powf(t as f64);
-    let scale = (f64::from(adam.rate) / (1.0 - power(adam.beta1))) as f32;
-    let root = (1.0 / (1.0 - power(adam.beta2))).sqrt() as f32;
+    let (scale, root) = adam.corrections(t);
     value
         .par_chunks_mut(CHUNK)
         .zip(gradient.par_chunks(CHUNK))
         .zip(first.par_chunks_mut(CHUNK))
         .zip(second.par_chunks_mut(CHUNK))
         .for_each(|(((w, g), m), v)| wide(|| chunk(adam, scale, root, w, g, m, v)));
+}
+
+/// The same for an array of rows of `width` whose gradient is made piece by piece and used at once, so
+/// that it never passes main memory: `gradient(row, start, values, out)` writes the gradient of the
+/// columns from `start` of one row to `out`, for `values` as they are before the step.
+pub fn step_by_rows(
+    adam: &Adam,
+    t: u64,
+    width: usize,
+    value: &mut [f32],
+    first: &mut [f32],
+    second: &mut [f32],
+    gradient: impl Fn(usize, usize, &[f32], &mut [f32]) + Sync,
+) {
+    if width == 0 {
+        return;
+    }
+    let (scale, root) = adam.corrections(t);
+    value
+        .par_chunks_mut(ROWS * width)
+        .zip(first.par_chunks_mut(ROWS * width))
+        .zip(second.par_chunks_mut(ROWS * width))
+        .enumerate()
+        .for_each(|(block, ((w, m), v))| {
+            let mut piece = [0f32; TILE];
+            for start in (0..width).step_by(TILE) {
+                let end = (start + TILE).min(width);
+                let g = &mut piece[..end - start];
+                let rows = w
+                    .chunks_exact_mut(width)
+                    .zip(m.chunks_exact_mut(width))
+                    .zip(v.chunks_exact_mut(width));
+                for (at, ((w, m), v)) in rows.enumerate() {
+                    let (w, m, v) = (&mut w[start..end], &mut m[start..end], &mut v[start..end]);
+                    gradient(block * ROWS + at, start, w, g);
+                    wide(|| chunk(adam, scale, root, w, g, m, v));
+                }
+            }
+        });
+}
+
+/// The same for some rows of `width`, ascending, with their gradients `(rows, width)` one after another:
+/// the other rows and their moments stay as they are.
+pub fn step_at_rows(
+    adam: &Adam,
+    t: u64,
+    width: usize,
+    rows: &[u32],
+    [value, first, second]: [&mut [f32]; 3],
+    gradient: &[f32],
+) {
+    if width == 0 {
+        return;
+    }
+    let (scale, root) = adam.corrections(t);
+    let mut chosen = rows.iter().zip(gradient.chunks_exact(width)).peekable();
+    let arrays = value
+        .chunks_exact_mut(width)
+        .zip(first.chunks_exact_mut(width))
+        .zip(second.chunks_exact_mut(width));
+    let work: Vec<_> = arrays
+        .enumerate()
+        .filter_map(|(at, arrays)| {
+            let (_, g) = chosen.next_if(|(row, _)| **row as usize == at)?;
+            Some((arrays, g))
+        })
+        .collect();
+    work.into_par_iter()
+        .with_min_len((CHUNK / width).max(1))
+        .for_each(|(((w, m), v), g)| wide(|| chunk(adam, scale, root, w, g, m, v)));
 }
 
 #[inline(always)]
@@ -150,6 +233,62 @@ mod tests {
         for (w, s) in w.iter().zip(&slow) {
             assert!((f64::from(*w) - s[0]).abs() < 1e-4, "{w} {s:?}");
         }
+    }
+
+    /// Piece by piece or all at once: the same bits.
+    #[test]
+    fn by_rows_is_the_same_step() {
+        let adam = Adam {
+            decay: 0.01,
+            l1: 0.2,
+            bounds: (-0.5, 0.4),
+            ..Adam::new(0.05)
+        };
+        let mut draw = Draw::new(6, 0);
+        for (rows, width) in [(1, 1), (3, 300), (600, 3), (4, 0)] {
+            let n = rows * width;
+            let mut a = draw.uniforms(n, -0.5, 0.5);
+            let mut b = a.clone();
+            let (mut ma, mut va, mut mb, mut vb) =
+                (vec![0f32; n], vec![0f32; n], vec![0f32; n], vec![0f32; n]);
+            for t in 1..4 {
+                let g = draw.uniforms(n, -1.0, 1.0);
+                // A gradient that depends on the value, to see that the value is that before the step.
+                let whole: Vec<f32> = g.iter().zip(&a).map(|(g, w)| g + w).collect();
+                step(&adam, t, &mut a, &whole, &mut ma, &mut va);
+                step_by_rows(
+                    &adam,
+                    t,
+                    width,
+                    &mut b,
+                    &mut mb,
+                    &mut vb,
+                    |row, start, w, out| {
+                        let g = &g[row * width + start..];
+                        for ((o, g), w) in out.iter_mut().zip(g).zip(w) {
+                            *o = g + w;
+                        }
+                    },
+                );
+                assert_eq!(a, b);
+            }
+        }
+    }
+
+    #[test]
+    fn at_rows_is_the_same_step_and_leaves_the_others() {
+        let adam = Adam::new(0.05);
+        let mut draw = Draw::new(7, 0);
+        let start = draw.uniforms(5 * 3, -1.0, 1.0);
+        let g = draw.uniforms(2 * 3, -1.0, 1.0);
+        let (mut all, mut some) = (start.clone(), start.clone());
+        let whole: Vec<f32> = [&[0.0; 3], &g[..3], &[0.0; 6], &g[3..]].concat();
+        step(&adam, 1, &mut all, &whole, &mut [0.0; 15], &mut [0.0; 15]);
+        let (mut m, mut v) = ([0.0; 15], [0.0; 15]);
+        step_at_rows(&adam, 1, 3, &[1, 4], [&mut some, &mut m, &mut v], &g);
+        assert_eq!((&some[3..6], &some[12..]), (&all[3..6], &all[12..]));
+        assert_eq!((&some[..3], &some[6..12]), (&start[..3], &start[6..12]));
+        assert!(m[..3].iter().all(|&m| m == 0.0) && m[3..6].iter().all(|&m| m != 0.0));
     }
 
     #[test]

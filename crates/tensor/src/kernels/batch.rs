@@ -10,7 +10,7 @@
 
 use rayon::prelude::*;
 
-use super::wide;
+use super::rows;
 
 /// Columns that a pass works on: their part of all rows of W stays in the second-level cache.
 const TILE: usize = 256;
@@ -21,8 +21,8 @@ const PACKED: usize = 128;
 /// Rows of users that one task works on.
 const BLOCK: usize = 64;
 
-/// Rows of items that one task works on.
-const ITEMS: usize = 32;
+/// Rows of items that one task works on: many, so that a tile of D is fetched once for all of them.
+const ITEMS: usize = 256;
 
 /// The items of some users, by user and by item.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -140,8 +140,8 @@ impl Batch {
                     let mut sums = vec![0f32; self.len() * PACKED];
                     for (u, sum) in sums.chunks_exact_mut(PACKED).enumerate() {
                         let items = self.row(u).iter();
-                        let rows = items.map(|&i| &packed[i as usize * PACKED..][..PACKED]);
-                        wide(|| add_rows(sum, rows));
+                        let parts = items.map(|&i| &packed[i as usize * PACKED..][..PACKED]);
+                        rows::sum(sum, parts);
                     }
                     sums
                 },
@@ -166,12 +166,11 @@ impl Batch {
                     let sum = &mut sum[..end - start];
                     for (at, out) in out.chunks_exact_mut(width).enumerate() {
                         let u = block * BLOCK + at;
-                        let rows = self.row(u).iter().map(|&i| {
+                        let parts = self.row(u).iter().map(|&i| {
                             let from = i as usize * width;
                             &w[from + start..from + end]
                         });
-                        sum.fill(0.0);
-                        wide(|| add_rows(sum, rows));
+                        rows::sum(sum, parts);
                         let out = out[start..end].iter_mut().zip(sum.iter());
                         out.for_each(|(o, &s)| *o += self.scales[u] * s);
                     }
@@ -187,36 +186,33 @@ impl Batch {
         out.par_chunks_mut(ITEMS * width)
             .enumerate()
             .for_each(|(block, out)| {
-                out.fill(0.0);
                 for start in (0..width).step_by(TILE) {
                     let end = (start + TILE).min(width);
                     for (at, out) in out.chunks_exact_mut(width).enumerate() {
-                        let rows = self.rows_of(block * ITEMS + at).iter().map(|&u| {
-                            let from = u as usize * width;
-                            (self.scales[u as usize], &d[from + start..from + end])
-                        });
-                        wide(|| add_scaled(&mut out[start..end], rows));
+                        let part = &mut out[start..end];
+                        self.transpose_times_row(d, width, block * ITEMS + at, start, part);
                     }
                 }
             });
     }
-}
 
-#[inline(always)]
-fn add_rows<'a>(sum: &mut [f32], rows: impl Iterator<Item = &'a [f32]>) {
-    for row in rows {
-        for (s, &w) in sum.iter_mut().zip(row) {
-            *s += w;
-        }
-    }
-}
-
-#[inline(always)]
-fn add_scaled<'a>(out: &mut [f32], rows: impl Iterator<Item = (f32, &'a [f32])>) {
-    for (scale, row) in rows {
-        for (o, &d) in out.iter_mut().zip(row) {
-            *o += scale * d;
-        }
+    /// Columns `start..` of one item's row of [`transpose_times`](Self::transpose_times), as many as
+    /// `out` has.
+    #[inline]
+    pub fn transpose_times_row(
+        &self,
+        d: &[f32],
+        width: usize,
+        item: usize,
+        start: usize,
+        out: &mut [f32],
+    ) {
+        let end = start + out.len();
+        let parts = self.rows_of(item).iter().map(|&u| {
+            let from = u as usize * width;
+            (self.scales[u as usize], &d[from + start..from + end])
+        });
+        rows::scaled_sum(out, parts);
     }
 }
 

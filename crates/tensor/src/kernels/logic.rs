@@ -32,19 +32,25 @@
 //!
 //! P − D and Σ A − XᵀA subtract numbers that are nearly equal, so they are summed in double precision.
 
+//!
+//! Everything about 64 rules lies side by side in a tile: the rows of items are far apart in w, and a
+//! user's are scattered, so that without it the tables of virtual memory would be searched for nearly
+//! every one. Tiles are independent, which also cuts the work for threads.
+
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::batch::Batch;
-use super::wide;
+use super::{rows, wide};
 
-/// Items that one task works on; sums over items are taken block by block.
+/// Rules of a tile.
+const TILE: usize = 64;
+
+/// Items that one task reads literals of, or makes gradients of.
 const ITEMS: usize = 64;
 
-/// Users that one task works on.
+/// Users that one task hardens rules for.
 const USERS: usize = 32;
-
-/// Rules that a pass works on.
-const TILE: usize = 256;
 
 /// Weights beyond this are literals.
 pub const THRESHOLD: f32 = 0.5;
@@ -133,27 +139,32 @@ fn power(x: f32, n: u32) -> f32 {
 pub struct Logic {
     cost: Cost,
     n_rules: usize,
-    costs: Vec<f32>,          // (I, R): C(w)
-    literals: Vec<(u32, i8)>, // of all items, by item
-    starts: Vec<usize>,       // (I + 1)
-    positive: Vec<f64>,       // (R): P
-    negative: Vec<f64>,       // (R): M
-    asked: Vec<i32>,          // (R): literals
-    refused: Vec<i32>,        // (R): negated literals
-    for_and: Vec<f32>,        // (U, R): ∂soft/∂s∧
-    for_or: Vec<f32>,         // (U, R): ∂soft/∂s∨
-    for_gate: Vec<f32>,       // (U, R): conj − disj
-    pull: Vec<f64>,           // (U, R): E − A
+    tiles: Vec<Tile>,
+    literals: Literals,
 }
 
-/// Sums over a block of items.
-struct Sums {
-    positive: Vec<f64>,
-    negative: Vec<f64>,
-    asked: Vec<i32>,
-    refused: Vec<i32>,
-    literals: Vec<(u32, i8)>,
-    lengths: Vec<usize>,
+/// 64 rules; the last tile is filled up with rules of weight 0.
+#[derive(Debug, Clone)]
+struct Tile {
+    costs: Vec<f32>,       // (I, TILE): C(w)
+    positive: [f64; TILE], // P
+    negative: [f64; TILE], // M
+    for_and: Vec<f32>,     // (U, TILE): ∂soft/∂s∧
+    for_or: Vec<f32>,      // (U, TILE): ∂soft/∂s∨
+    for_gate: Vec<f32>,    // (U, TILE): conj − disj
+    pull: Vec<f64>,        // (U, TILE): E − A
+    of_and: [f64; TILE],   // Σ_u A
+    of_or: [f64; TILE],    // Σ_u E
+    of_gate: [f64; TILE],  // Σ_u G (conj − disj)
+}
+
+/// The literals of all rules, by item.
+#[derive(Debug, Clone, Default)]
+struct Literals {
+    of_items: Vec<(u32, i8)>,
+    starts: Vec<usize>, // (I + 1)
+    asked: Vec<i32>,    // (R): literals that are not negated
+    refused: Vec<i32>,  // (R): negated ones
 }
 
 impl Logic {
@@ -163,119 +174,35 @@ impl Logic {
         Self {
             cost,
             n_rules,
-            costs: Vec::new(),
-            literals: Vec::new(),
-            starts: Vec::new(),
-            positive: Vec::new(),
-            negative: Vec::new(),
-            asked: Vec::new(),
-            refused: Vec::new(),
-            for_and: Vec::new(),
-            for_or: Vec::new(),
-            for_gate: Vec::new(),
-            pull: Vec::new(),
+            tiles: vec![Tile::new(); n_rules.div_ceil(TILE)],
+            literals: Literals::default(),
         }
     }
 
     /// The hard rules `(U, R)` of a batch, 0 or 1, for weights `(I, R)` and gates `(R)`; what the
     /// backward pass needs is kept.
     pub fn forward(&mut self, w: &[f32], gates: &[f32], batch: &Batch, hard: &mut [f32]) {
-        let r = self.n_rules;
+        let (r, cost) = (self.n_rules, self.cost);
         if r == 0 {
             return;
         }
-        self.weigh(w);
-        let size = batch.len() * r;
-        for kept in [&mut self.for_and, &mut self.for_or, &mut self.for_gate] {
-            kept.resize(size, 0.0);
-        }
-        let this = Layer {
-            n_rules: r,
-            gamma: self.cost.gamma(),
-            costs: &self.costs,
-            literals: &self.literals,
-            starts: &self.starts,
-            positive: &self.positive,
-            negative: &self.negative,
-            asked: &self.asked,
-            refused: &self.refused,
-            gates,
-        };
-        hard[..size]
-            .par_chunks_mut(USERS * r)
-            .zip(self.for_and.par_chunks_mut(USERS * r))
-            .zip(self.for_or.par_chunks_mut(USERS * r))
-            .zip(self.for_gate.par_chunks_mut(USERS * r))
+        self.tiles
+            .par_iter_mut()
             .enumerate()
-            .for_each(|(block, (((hard, and), or), gate))| {
-                let mut d = vec![0f64; USERS * r];
-                this.sums(batch, block * USERS, &mut d);
-                let rows = hard
-                    .chunks_exact_mut(r)
-                    .zip(and.chunks_exact_mut(r))
-                    .zip(or.chunks_exact_mut(r))
-                    .zip(gate.chunks_exact_mut(r))
-                    .zip(d.chunks_exact(r))
-                    .enumerate();
+            .for_each(|(at, tile)| {
+                tile.forward(cost, at * TILE, w, gates, batch);
+            });
+        self.literals.read(w, r);
+        let literals = &self.literals;
+        hard[..batch.len() * r]
+            .par_chunks_mut(USERS * r)
+            .enumerate()
+            .for_each(|(block, hard)| {
                 let mut count = vec![0i32; r];
-                for (at, ((((hard, and), or), gate), d)) in rows {
-                    this.harden(batch.row(block * USERS + at), &mut count, hard);
-                    wide(|| this.soften(d, and, or, gate));
+                for (at, hard) in hard.chunks_exact_mut(r).enumerate() {
+                    literals.harden(gates, batch.row(block * USERS + at), &mut count, hard);
                 }
             });
-    }
-
-    /// Costs, literals and their sums over items.
-    fn weigh(&mut self, w: &[f32]) {
-        let r = self.n_rules;
-        self.costs.resize(w.len(), 0.0);
-        let cost = self.cost;
-        let blocks: Vec<Sums> = self
-            .costs
-            .par_chunks_mut(ITEMS * r)
-            .zip(w.par_chunks(ITEMS * r))
-            .map(|(costs, w)| {
-                let mut sums = Sums {
-                    positive: vec![0.0; r],
-                    negative: vec![0.0; r],
-                    asked: vec![0; r],
-                    refused: vec![0; r],
-                    literals: Vec::new(),
-                    lengths: Vec::with_capacity(ITEMS),
-                };
-                for (costs, w) in costs.chunks_exact_mut(r).zip(w.chunks_exact(r)) {
-                    wide(|| signed_costs(cost, w, costs));
-                    wide(|| add_parts(costs, &mut sums.positive, &mut sums.negative));
-                    sums.take_literals(w);
-                }
-                sums
-            })
-            .collect();
-        for sum in [&mut self.positive, &mut self.negative] {
-            sum.clear();
-            sum.resize(r, 0.0);
-        }
-        for sum in [&mut self.asked, &mut self.refused] {
-            sum.clear();
-            sum.resize(r, 0);
-        }
-        self.literals.clear();
-        self.starts.clear();
-        self.starts.push(0);
-        for block in blocks {
-            for rule in 0..r {
-                self.positive[rule] += block.positive[rule];
-                self.negative[rule] += block.negative[rule];
-                self.asked[rule] += block.asked[rule];
-                self.refused[rule] += block.refused[rule];
-            }
-            let mut start = self.literals.len();
-            for length in block.lengths {
-                start += length;
-                self.starts.push(start);
-            }
-            self.literals.extend(block.literals);
-        }
     }
 
     /// The gradients `(I, R)` of the weights and `(R)` of the gates, for the gradient `(U, R)` of the
@@ -293,146 +220,318 @@ impl Logic {
         if r == 0 {
             return;
         }
-        self.pull.resize(batch.len() * r, 0.0);
-        let chunk = USERS * r;
-        let blocks: Vec<[Vec<f64>; 3]> = self
-            .pull
-            .par_chunks_mut(chunk)
-            .zip(value[..batch.len() * r].par_chunks(chunk))
-            .zip(self.for_and.par_chunks(chunk))
-            .zip(self.for_or.par_chunks(chunk))
-            .zip(self.for_gate.par_chunks(chunk))
-            .map(|((((pull, value), and), or), gate)| {
-                let mut sums = [vec![0f64; r], vec![0f64; r], vec![0f64; r]];
-                wide(|| pulls(pull, value, and, or, gate, &mut sums));
-                sums
-            })
-            .collect();
-        let mut sums = [vec![0f64; r], vec![0f64; r], vec![0f64; r]];
-        for block in &blocks {
-            for (sum, part) in sums.iter_mut().zip(block) {
-                for (s, p) in sum.iter_mut().zip(part) {
-                    *s += p;
-                }
-            }
-        }
-        let [of_and, of_or, of_gate] = sums;
-        for ((out, &sum), &g) in for_gates.iter_mut().zip(&of_gate).zip(gates) {
-            let s = f64::from(sigmoid(g));
-            *out = (s * (1.0 - s) * sum) as f32;
-        }
-        let (pull, cost) = (&self.pull, self.cost);
+        self.backward_of_gates(gates, batch, value, for_gates);
         for_weights
-            .par_chunks_mut(ITEMS / 4 * r)
-            .zip(w.par_chunks(ITEMS / 4 * r))
+            .par_chunks_mut(ITEMS * r)
+            .zip(w.par_chunks(ITEMS * r))
             .enumerate()
             .for_each(|(block, (out, w))| {
-                let mut sum = [0f64; TILE];
-                for start in (0..r).step_by(TILE) {
-                    let end = (start + TILE).min(r);
-                    let rows = out.chunks_exact_mut(r).zip(w.chunks_exact(r)).enumerate();
-                    for (at, (out, w)) in rows {
-                        let users = batch.rows_of(block * (ITEMS / 4) + at).iter();
-                        let pulls = users.map(|&u| &pull[u as usize * r + start..][..end - start]);
-                        wide(|| {
-                            let sum = &mut sum[..end - start];
-                            add_all(sum, pulls);
-                            weights(
-                                cost,
-                                &w[start..end],
-                                sum,
-                                &of_and[start..end],
-                                &of_or[start..end],
-                                &mut out[start..end],
-                            );
-                        });
-                    }
+                let rows = out.chunks_exact_mut(r).zip(w.chunks_exact(r));
+                for (at, (out, w)) in rows.enumerate() {
+                    self.backward_of_row(batch, block * ITEMS + at, 0, w, out);
                 }
             });
     }
-}
 
-impl Sums {
-    fn take_literals(&mut self, w: &[f32]) {
-        let before = self.literals.len();
-        for (rule, &w) in w.iter().enumerate() {
-            if w > THRESHOLD {
-                self.asked[rule] += 1;
-                self.literals.push((rule as u32, 1));
-            } else if w < -THRESHOLD {
-                self.refused[rule] += 1;
-                self.literals.push((rule as u32, -1));
-            }
-        }
-        self.lengths.push(self.literals.len() - before);
-    }
-}
-
-/// What the users of a batch share.
-#[derive(Clone, Copy)]
-struct Layer<'a> {
-    n_rules: usize,
-    gamma: u32,
-    costs: &'a [f32],
-    literals: &'a [(u32, i8)],
-    starts: &'a [usize],
-    positive: &'a [f64],
-    negative: &'a [f64],
-    asked: &'a [i32],
-    refused: &'a [i32],
-    gates: &'a [f32],
-}
-
-impl Layer<'_> {
-    /// D of the users from `first` on.
-    fn sums(&self, batch: &Batch, first: usize, d: &mut [f64]) {
+    /// The first part of [`backward`](Self::backward): the gradient `(R)` of the gates, and what
+    /// [`backward_of_row`](Self::backward_of_row) needs.
+    pub fn backward_of_gates(
+        &mut self,
+        gates: &[f32],
+        batch: &Batch,
+        value: &[f32],
+        for_gates: &mut [f32],
+    ) {
         let r = self.n_rules;
-        for start in (0..r).step_by(TILE) {
-            let end = (start + TILE).min(r);
-            for (at, d) in d.chunks_exact_mut(r).enumerate() {
-                if first + at == batch.len() {
-                    break;
+        self.tiles
+            .par_iter_mut()
+            .zip(for_gates.par_chunks_mut(TILE))
+            .zip(gates.par_chunks(TILE))
+            .enumerate()
+            .for_each(|(at, ((tile, out), gates))| {
+                tile.pull(batch.len(), r, at * TILE, value);
+                for ((out, &sum), &g) in out.iter_mut().zip(&tile.of_gate).zip(gates) {
+                    let s = f64::from(sigmoid(g));
+                    *out = (s * (1.0 - s) * sum) as f32;
                 }
-                let items = batch.row(first + at).iter();
-                let rows = items.map(|&i| &self.costs[i as usize * r + start..][..end - start]);
-                wide(|| add_singles(&mut d[start..end], rows));
+            });
+    }
+
+    /// The second part of [`backward`](Self::backward): the gradient of the rules from `start` on, a
+    /// multiple of 64, in the row of one item, for their weights `w`.
+    #[inline]
+    pub fn backward_of_row(
+        &self,
+        batch: &Batch,
+        item: usize,
+        start: usize,
+        w: &[f32],
+        out: &mut [f32],
+    ) {
+        let pieces = w.chunks(TILE).zip(out.chunks_mut(TILE));
+        for (tile, (w, out)) in self.tiles[start / TILE..].iter().zip(pieces) {
+            let mut sum = [0f64; TILE];
+            let users = batch.rows_of(item).iter();
+            rows::sum_of_doubles(
+                &mut sum,
+                users.map(|&u| &tile.pull[u as usize * TILE..][..TILE]),
+            );
+            wide(Weights {
+                cost: self.cost,
+                w,
+                sum: &sum,
+                of_and: &tile.of_and,
+                of_or: &tile.of_or,
+                out,
+            });
+        }
+    }
+}
+
+impl Tile {
+    fn new() -> Self {
+        Self {
+            costs: Vec::new(),
+            positive: [0.0; TILE],
+            negative: [0.0; TILE],
+            for_and: Vec::new(),
+            for_or: Vec::new(),
+            for_gate: Vec::new(),
+            pull: Vec::new(),
+            of_and: [0.0; TILE],
+            of_or: [0.0; TILE],
+            of_gate: [0.0; TILE],
+        }
+    }
+
+    /// Costs and their sums over items, then the derivatives of the soft layer.
+    fn forward(&mut self, cost: Cost, start: usize, w: &[f32], gates: &[f32], batch: &Batch) {
+        self.costs.resize(batch.n_items() * TILE, 0.0);
+        self.positive.fill(0.0);
+        self.negative.fill(0.0);
+        wide(Weigh {
+            cost,
+            w,
+            n_rules: gates.len(),
+            start,
+            costs: &mut self.costs,
+            positive: &mut self.positive,
+            negative: &mut self.negative,
+        });
+        let mut chosen = [0f32; TILE];
+        for (s, &g) in chosen.iter_mut().zip(&gates[start..]) {
+            *s = sigmoid(g);
+        }
+        let size = batch.len() * TILE;
+        for kept in [&mut self.for_and, &mut self.for_or, &mut self.for_gate] {
+            kept.resize(size, 0.0);
+        }
+        let kept = self
+            .for_and
+            .chunks_exact_mut(TILE)
+            .zip(self.for_or.chunks_exact_mut(TILE))
+            .zip(self.for_gate.chunks_exact_mut(TILE));
+        for (u, ((and, or), gate)) in kept.enumerate() {
+            let mut d = [0f64; TILE];
+            let items = batch.row(u).iter();
+            let costs = items.map(|&i| &self.costs[i as usize * TILE..][..TILE]);
+            rows::sum_in_double(&mut d, costs);
+            wide(Soften {
+                gamma: cost.gamma(),
+                d: &d,
+                positive: &self.positive,
+                negative: &self.negative,
+                chosen: &chosen,
+                and,
+                or,
+                gate,
+            });
+        }
+    }
+
+    /// E − A of the users, and the sums over them.
+    fn pull(&mut self, n_users: usize, n_rules: usize, start: usize, value: &[f32]) {
+        self.pull.resize(n_users * TILE, 0.0);
+        for sums in [&mut self.of_and, &mut self.of_or, &mut self.of_gate] {
+            sums.fill(0.0);
+        }
+        wide(Pulls {
+            tile: self,
+            n_users,
+            n_rules,
+            start,
+            value,
+        });
+    }
+}
+
+impl Literals {
+    /// The literals of weights `(I, R)`.
+    fn read(&mut self, w: &[f32], n_rules: usize) {
+        let blocks: Vec<Self> = w
+            .par_chunks(ITEMS * n_rules)
+            .map(|w| {
+                let mut block = Self {
+                    asked: vec![0; n_rules],
+                    refused: vec![0; n_rules],
+                    ..Self::default()
+                };
+                for w in w.chunks_exact(n_rules) {
+                    block.push_item(w);
+                }
+                block
+            })
+            .collect();
+        self.of_items.clear();
+        self.starts.clear();
+        self.starts.push(0);
+        for sums in [&mut self.asked, &mut self.refused] {
+            sums.clear();
+            sums.resize(n_rules, 0);
+        }
+        for block in blocks {
+            let before = self.of_items.len();
+            self.of_items.extend(block.of_items);
+            self.starts.extend(block.starts.iter().map(|s| before + s));
+            for (sums, part) in [
+                (&mut self.asked, &block.asked),
+                (&mut self.refused, &block.refused),
+            ] {
+                sums.iter_mut().zip(part).for_each(|(s, p)| *s += p);
             }
         }
     }
 
-    fn harden(&self, items: &[u32], count: &mut [i32], hard: &mut [f32]) {
+    fn push_item(&mut self, w: &[f32]) {
+        for (at, w) in w.chunks(TILE).enumerate() {
+            // Most weights are no literals: whole tiles are passed over without a branch each.
+            if !w.iter().fold(false, |any, w| any | (w.abs() > THRESHOLD)) {
+                continue;
+            }
+            for (k, &w) in w.iter().enumerate().filter(|(_, w)| w.abs() > THRESHOLD) {
+                let rule = at * TILE + k;
+                if w > 0.0 {
+                    self.asked[rule] += 1;
+                    self.of_items.push((rule as u32, 1));
+                } else {
+                    self.refused[rule] += 1;
+                    self.of_items.push((rule as u32, -1));
+                }
+            }
+        }
+        self.starts.push(self.of_items.len());
+    }
+
+    /// The hard rules `(R)` of a row of items.
+    fn harden(&self, gates: &[f32], items: &[u32], count: &mut [i32], hard: &mut [f32]) {
         count.fill(0);
         for &i in items {
-            for &(rule, sign) in
-                &self.literals[self.starts[i as usize]..self.starts[i as usize + 1]]
-            {
+            let range = self.starts[i as usize]..self.starts[i as usize + 1];
+            for &(rule, sign) in &self.of_items[range] {
                 count[rule as usize] += i32::from(sign);
             }
         }
-        for (rule, hard) in hard.iter_mut().enumerate() {
-            let holds = if self.gates[rule] > 0.0 {
-                self.asked[rule] == count[rule]
+        let rules = gates.iter().zip(&self.asked).zip(&self.refused);
+        for ((hard, &count), ((&gate, &asked), &refused)) in hard.iter_mut().zip(&*count).zip(rules)
+        {
+            let holds = if gate > 0.0 {
+                asked == count
             } else {
-                self.refused[rule] + count[rule] > 0
+                refused + count > 0
             };
             *hard = f32::from(u8::from(holds));
         }
     }
+}
+
+/// C of the weights of a tile, and P and M.
+struct Weigh<'a> {
+    cost: Cost,
+    w: &'a [f32],
+    n_rules: usize,
+    start: usize,
+    costs: &'a mut [f32],
+    positive: &'a mut [f64; TILE],
+    negative: &'a mut [f64; TILE],
+}
+
+impl NullaryFnOnce for Weigh<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn soften(&self, d: &[f64], and: &mut [f32], or: &mut [f32], gate: &mut [f32]) {
-        let gamma = self.gamma as f32;
-        let columns = d
-            .iter()
-            .zip(self.positive)
-            .zip(self.negative)
-            .zip(self.gates);
-        let outs = and.iter_mut().zip(or).zip(gate);
-        for ((((&d, &p), &m), &g), ((and, or), gate)) in columns.zip(outs) {
+    fn call(self) {
+        // The case is decided outside of the loop, and the usual β is a constant in it.
+        match self.cost {
+            Cost::Nlaf {
+                alpha,
+                beta: 8,
+                gamma,
+            } => self.with(Cost::Nlaf {
+                alpha,
+                beta: 8,
+                gamma,
+            }),
+            cost => self.with(cost),
+        }
+    }
+}
+
+impl Weigh<'_> {
+    #[inline(always)]
+    fn with(self, cost: Cost) {
+        let end = (self.start + TILE).min(self.n_rules);
+        let (mut positive, mut negative) = ([0f64; TILE], [0f64; TILE]);
+        let rows = self.w.chunks_exact(self.n_rules);
+        for (out, w) in self.costs.chunks_exact_mut(TILE).zip(rows) {
+            for (o, &w) in out.iter_mut().zip(&w[self.start..end]) {
+                *o = cost.signed(w);
+            }
+            for k in 0..TILE {
+                positive[k] += f64::from(out[k].max(0.0));
+                negative[k] += f64::from((-out[k]).max(0.0));
+            }
+        }
+        *self.positive = positive;
+        *self.negative = negative;
+    }
+}
+
+/// The derivatives of the soft layer of a tile for one user, for his D.
+struct Soften<'a> {
+    gamma: u32,
+    d: &'a [f64; TILE],
+    positive: &'a [f64; TILE],
+    negative: &'a [f64; TILE],
+    chosen: &'a [f32; TILE], // σ of the gates
+    and: &'a mut [f32],
+    or: &'a mut [f32],
+    gate: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Soften<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        match self.gamma {
+            // The usual exponents are constants in the loop.
+            1 => self.with(1),
+            3 => self.with(3),
+            gamma => self.with(gamma),
+        }
+    }
+}
+
+impl Soften<'_> {
+    #[inline(always)]
+    fn with(self, n: u32) {
+        let gamma = n as f32;
+        let sums = self.d.iter().zip(self.positive).zip(self.negative);
+        let outs = self.and.iter_mut().zip(self.or).zip(self.gate);
+        for ((((&d, &p), &m), &s), ((and, or), gate)) in sums.zip(self.chosen).zip(outs) {
             let lacks = 1.0 / (1.0 + (p - d).max(0.0) as f32);
             let has = 1.0 / (1.0 + (m + d).max(0.0) as f32);
-            let (conj, rest) = (power(lacks, self.gamma), power(has, self.gamma));
-            let s = sigmoid(g);
+            let (conj, rest) = (power(lacks, n), power(has, n));
             *and = -gamma * s * conj * lacks;
             *or = gamma * (1.0 - s) * rest * has;
             *gate = conj - (1.0 - rest);
@@ -445,111 +544,85 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + super::exponential::exp(-x))
 }
 
-#[inline(always)]
-fn signed_costs(cost: Cost, w: &[f32], out: &mut [f32]) {
-    // The case is decided outside of the loop, and the usual β is a constant in it.
-    match cost {
-        Cost::Nlaf {
-            alpha,
-            beta: 8,
-            gamma,
-        } => {
-            let cost = Cost::Nlaf {
+/// E − A of the users of a tile, and the sums over them of A, E and the slope of the gates.
+struct Pulls<'a> {
+    tile: &'a mut Tile,
+    n_users: usize,
+    n_rules: usize,
+    start: usize,
+    value: &'a [f32],
+}
+
+impl NullaryFnOnce for Pulls<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let tile = self.tile;
+        let end = (self.start + TILE).min(self.n_rules);
+        let kept = tile
+            .pull
+            .chunks_exact_mut(TILE)
+            .zip(tile.for_and.chunks_exact(TILE))
+            .zip(tile.for_or.chunks_exact(TILE))
+            .zip(tile.for_gate.chunks_exact(TILE));
+        let values = self.value.chunks_exact(self.n_rules).take(self.n_users);
+        let mut value = [0f32; TILE];
+        for ((((pull, and), or), gate), of_user) in kept.zip(values) {
+            value[..end - self.start].copy_from_slice(&of_user[self.start..end]);
+            for k in 0..TILE {
+                // The products are taken in single precision once, so that what is summed here and
+                // by item are the same numbers.
+                let a = f64::from(value[k] * and[k]);
+                let e = f64::from(value[k] * or[k]);
+                pull[k] = e - a;
+                tile.of_and[k] += a;
+                tile.of_or[k] += e;
+                tile.of_gate[k] += f64::from(value[k] * gate[k]);
+            }
+        }
+    }
+}
+
+/// ∂loss/∂w of one row, for `sum` = Xᵀ(E − A).
+struct Weights<'a> {
+    cost: Cost,
+    w: &'a [f32],
+    sum: &'a [f64],
+    of_and: &'a [f64],
+    of_or: &'a [f64],
+    out: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Weights<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        match self.cost {
+            Cost::Nlaf {
                 alpha,
                 beta: 8,
                 gamma,
-            };
-            out.iter_mut()
-                .zip(w)
-                .for_each(|(o, &w)| *o = cost.signed(w));
-        }
-        cost => out
-            .iter_mut()
-            .zip(w)
-            .for_each(|(o, &w)| *o = cost.signed(w)),
-    }
-}
-
-#[inline(always)]
-fn add_parts(costs: &[f32], positive: &mut [f64], negative: &mut [f64]) {
-    for ((&c, p), m) in costs.iter().zip(positive).zip(negative) {
-        *p += f64::from(c.max(0.0));
-        *m += f64::from((-c).max(0.0));
-    }
-}
-
-#[inline(always)]
-fn add_singles<'a>(out: &mut [f64], rows: impl Iterator<Item = &'a [f32]>) {
-    for row in rows {
-        for (o, &c) in out.iter_mut().zip(row) {
-            *o += f64::from(c);
-        }
-    }
-}
-
-#[inline(always)]
-fn add_all<'a>(sum: &mut [f64], rows: impl Iterator<Item = &'a [f64]>) {
-    sum.fill(0.0);
-    for row in rows {
-        for (s, &p) in sum.iter_mut().zip(row) {
-            *s += p;
-        }
-    }
-}
-
-#[inline(always)]
-fn pulls(
-    pull: &mut [f64],
-    value: &[f32],
-    and: &[f32],
-    or: &[f32],
-    gate: &[f32],
-    sums: &mut [Vec<f64>; 3],
-) {
-    let [of_and, of_or, of_gate] = sums;
-    let r = of_and.len();
-    let rows = pull
-        .chunks_exact_mut(r)
-        .zip(value.chunks_exact(r))
-        .zip(and.chunks_exact(r))
-        .zip(or.chunks_exact(r))
-        .zip(gate.chunks_exact(r));
-    for ((((pull, value), and), or), gate) in rows {
-        for k in 0..r {
-            // The products are taken in single precision once, so that what is summed here and by
-            // item are the same numbers.
-            let a = f64::from(value[k] * and[k]);
-            let e = f64::from(value[k] * or[k]);
-            pull[k] = e - a;
-            of_and[k] += a;
-            of_or[k] += e;
-            of_gate[k] += f64::from(value[k] * gate[k]);
-        }
-    }
-}
-
-#[inline(always)]
-fn weights(cost: Cost, w: &[f32], sum: &[f64], of_and: &[f64], of_or: &[f64], out: &mut [f32]) {
-    let one = |cost: Cost, w: f32, sum: f64, a: f64, e: f64| {
-        let a = if w > 0.0 { a } else { 0.0 };
-        let e = if w < 0.0 { e } else { 0.0 };
-        (sum + a - e) as f32 * cost.slope(w)
-    };
-    let columns = w.iter().zip(sum).zip(of_and).zip(of_or).zip(out);
-    match cost {
-        Cost::Nlaf {
-            alpha,
-            beta: 8,
-            gamma,
-        } => {
-            let cost = Cost::Nlaf {
+            } => self.with(Cost::Nlaf {
                 alpha,
                 beta: 8,
                 gamma,
-            };
-            columns.for_each(|((((&w, &s), &a), &e), o)| *o = one(cost, w, s, a, e));
+            }),
+            cost => self.with(cost),
         }
-        cost => columns.for_each(|((((&w, &s), &a), &e), o)| *o = one(cost, w, s, a, e)),
+    }
+}
+
+impl Weights<'_> {
+    #[inline(always)]
+    fn with(self, cost: Cost) {
+        let columns = self.w.iter().zip(self.sum).zip(self.of_and).zip(self.of_or);
+        for ((((&w, &sum), &a), &e), out) in columns.zip(self.out) {
+            let a = if w > 0.0 { a } else { 0.0 };
+            let e = if w < 0.0 { e } else { 0.0 };
+            *out = (sum + a - e) as f32 * cost.slope(w);
+        }
     }
 }
 
@@ -653,12 +726,14 @@ mod tests {
         #[test]
         fn equals_the_dense_definition(
             rows in proptest::collection::vec(proptest::collection::btree_set(0u32..7, 0..7), 0..40),
-            r in 0usize..5,
+            few in 0usize..5,
+            beyond_a_tile: bool,
             seed: u64,
             log: bool,
         ) {
             let rows: Vec<Vec<u32>> = rows.into_iter().map(|r| r.into_iter().collect()).collect();
             let cost = if log { Cost::Log } else { NLAF };
+            let r = if beyond_a_tile { TILE + few } else { few };
             let mut draw = Draw::new(seed, 0);
             let w = draw.uniforms(7 * r, -0.85, 0.85);
             let gates = draw.uniforms(r, -1.0, 1.0);
@@ -715,9 +790,9 @@ mod tests {
         layer.forward(&w, &[1.0], &batch, &mut hard);
         assert_eq!(hard, [1.0]);
         assert!(
-            (layer.for_gate[0] - (1.0 - 1.0)).abs() < 1e-3,
+            (layer.tiles[0].for_gate[0] - (1.0 - 1.0)).abs() < 1e-3,
             "{}",
-            layer.for_gate[0]
+            layer.tiles[0].for_gate[0]
         );
     }
 }

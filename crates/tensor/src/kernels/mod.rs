@@ -7,10 +7,12 @@ pub mod batch;
 pub mod exponential;
 pub mod logic;
 pub mod multinomial;
+mod rows;
 
-/// Runs `f` compiled for the widest vectors of this processor. What `f` calls must be inlined to
-/// profit.
+/// Runs `work` compiled for the widest vectors of this processor. What it calls must be inlined to
+/// profit, and so must it be itself: a closure is if it is small, larger work is a struct whose
+/// `call` is marked `inline(always)`.
 #[inline(always)]
-pub(crate) fn wide<T>(f: impl FnOnce() -> T) -> T {
-    pulp::Arch::new().dispatch(f)
+pub(crate) fn wide<T>(work: impl pulp::NullaryFnOnce<Output = T>) -> T {
+    pulp::Arch::new().dispatch(work)
 }

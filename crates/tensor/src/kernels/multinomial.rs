@@ -11,6 +11,7 @@
 //! with n the number of targets. A row of some thousand logits stays in the first-level cache while
 //! it is read four times, so that main memory is passed once.
 
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::batch::Batch;
@@ -27,28 +28,50 @@ pub fn loss_and_gradient(logits: &mut [f32], targets: &Batch, scale: f32) -> Vec
     logits
         .par_chunks_mut(n_items)
         .enumerate()
-        .map(|(u, row)| wide(|| one(row, targets.row(u), scale)))
+        .map(|(u, row)| {
+            wide(User {
+                row,
+                targets: targets.row(u),
+                scale,
+            })
+        })
         .collect()
 }
 
-#[inline(always)]
-fn one(row: &mut [f32], targets: &[u32], scale: f32) -> f64 {
-    if targets.is_empty() {
-        row.fill(0.0);
-        return 0.0;
+/// One user's logits.
+struct User<'a> {
+    row: &'a mut [f32],
+    targets: &'a [u32],
+    scale: f32,
+}
+
+impl NullaryFnOnce for User<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn call(self) -> f64 {
+        let Self {
+            row,
+            targets,
+            scale,
+        } = self;
+        if targets.is_empty() {
+            row.fill(0.0);
+            return 0.0;
+        }
+        let max = largest(row);
+        let n = targets.len() as f64;
+        let chosen: f64 = targets.iter().map(|&i| f64::from(row[i as usize])).sum();
+        let mass = exponentials(row, max);
+        let factor = (f64::from(scale) * n / mass) as f32;
+        for v in row.iter_mut() {
+            *v *= factor;
+        }
+        for &i in targets {
+            row[i as usize] -= scale;
+        }
+        n * (f64::from(max) + mass.ln()) - chosen
     }
-    let max = largest(row);
-    let n = targets.len() as f64;
-    let chosen: f64 = targets.iter().map(|&i| f64::from(row[i as usize])).sum();
-    let mass = exponentials(row, max);
-    let factor = (f64::from(scale) * n / mass) as f32;
-    for v in row.iter_mut() {
-        *v *= factor;
-    }
-    for &i in targets {
-        row[i as usize] -= scale;
-    }
-    n * (f64::from(max) + mass.ln()) - chosen
 }
 
 /// Lanes that sums and maxima are taken in, so that their order is fixed and they vectorize.
