@@ -7,6 +7,11 @@ mod verbs;
 
 use std::process::ExitCode;
 
+/// Keeps freed memory for the next step of a training; the system's hands large arrays back and fetches
+/// them again, page by page.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     verbs::run(args::parse())
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use limpid_core::{Checkpoints, Fit, NoProgress, Progress, Recommender, Run, Training};
 use limpid_data::Split;
 use limpid_eval::{Bootstrap, Protocol, evaluate};
-use limpid_models::Config;
+use limpid_models::{Config, Device};
 
 use crate::artifact::{FORMAT, Manifest, RunRecord, SCHEMA, SplitRecord};
 use crate::{Advisor, Prepared, Result};
@@ -26,6 +26,8 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Bytes that a fit may take for its large arrays.
     pub memory_budget: u64,
+    /// Where dense products are computed, such as cpu or vulkan ([`Device::names`]).
+    pub device: String,
     /// A file that keeps what is done of an unfinished fit; the same fit goes on from it, and it is
     /// deleted in the end.
     pub checkpoint: Option<PathBuf>,
@@ -47,6 +49,7 @@ impl Default for TrainOptions {
         Self {
             seed: 1,
             memory_budget: Run::seeded(1).memory_budget,
+            device: Run::seeded(1).device.to_owned(),
             checkpoint: None,
         }
     }
@@ -63,6 +66,8 @@ pub fn train(
     options: &TrainOptions,
     progress: &dyn Progress,
 ) -> Result<Advisor> {
+    // Before anything else, so that a device that is not there is not found out after a minute.
+    Device::open(&options.device)?;
     let Prepared { split, data, .. } = prepared;
     let started = Instant::now();
     let protocol = validation(&split)?;
@@ -83,6 +88,7 @@ pub fn train(
         &mut Run {
             seed: options.seed,
             memory_budget: options.memory_budget,
+            device: &options.device,
             progress,
             monitor: monitor
                 .as_ref()

@@ -22,4 +22,5 @@ pub mod registry;
 pub mod ruleslim;
 pub mod slim;
 
+pub use limpid_tensor::Device;
 pub use registry::{Config, ENTRIES, Entry, Model, Parameter};

@@ -20,8 +20,8 @@ use limpid_tensor::kernels::adam::Adam;
 use limpid_tensor::kernels::batch::Batch;
 use limpid_tensor::kernels::exponential::exp;
 use limpid_tensor::kernels::multinomial::loss_and_gradient;
-use limpid_tensor::matmul::{Factor, product};
-use limpid_tensor::{Draw, Learner, Parameter, Schedule, train};
+use limpid_tensor::matmul::Factor;
+use limpid_tensor::{Device, Draw, Learner, Parameter, Schedule, train};
 use rayon::prelude::*;
 
 /// Steps of the path integral of an explanation.
@@ -67,13 +67,13 @@ pub(crate) struct Dense {
 
 impl Dense {
     /// `out = activation(x w + b)` `(U, out)`.
-    fn forward(&self, x: &[f32], rows: usize) -> Vec<f32> {
+    fn forward(&self, x: &[f32], rows: usize, device: &Device) -> Vec<f32> {
         let mut y = self.biases(rows);
         let (x, w) = (
             Factor::new(x, rows, self.inputs),
             Factor::new(&self.w, self.inputs, self.outputs),
         );
-        product(&mut y, x, w, true);
+        device.product(&mut y, x, w, true);
         self.activate(&mut y);
         y
     }
@@ -87,7 +87,7 @@ impl Dense {
             .for_each(|(out, x)| {
                 let mut padded = x.to_vec();
                 padded.resize(BLOCK * self.inputs, 0.0);
-                let y = self.forward(&padded, BLOCK);
+                let y = self.forward(&padded, BLOCK, &Device::Cpu);
                 out.copy_from_slice(&y[..out.len()]);
             });
         out
@@ -196,7 +196,7 @@ impl Network {
                     layer.activate(&mut y);
                     y
                 }
-                Some(x) => layer.forward(x, 1),
+                Some(x) => layer.forward(x, 1, &Device::Cpu),
             };
             if at == self.code_at {
                 y.truncate(self.code);
@@ -375,6 +375,7 @@ pub(crate) struct Trainer {
     learning: Learning,
     weights: Vec<(Parameter, Parameter)>,
     network: Network,
+    device: Device,
     steps: u64,
 }
 
@@ -432,6 +433,7 @@ impl Trainer {
             shape,
             learning,
             weights,
+            device: Device::Cpu,
             steps: 0,
         }
     }
@@ -499,7 +501,7 @@ impl Learner for Trainer {
                 } else {
                     &outputs[at - 1]
                 };
-                let y = layer.forward(x, u);
+                let y = layer.forward(x, u, &self.device);
                 outputs.push(y);
             }
             if at == code_at && self.shape.variational {
@@ -556,7 +558,7 @@ impl Learner for Trainer {
                 } else {
                     &outputs[at - 1]
                 };
-                product(
+                self.device.product(
                     &mut w.gradient,
                     Factor::new(x, u, layer.inputs).t(),
                     errors,
@@ -564,7 +566,7 @@ impl Learner for Trainer {
                 );
                 let mut before = vec![0f32; u * layer.inputs];
                 let weights = Factor::new(&layer.w, layer.inputs, layer.outputs);
-                product(&mut before, errors, weights.t(), false);
+                self.device.product(&mut before, errors, weights.t(), false);
                 d = before;
             }
         }
@@ -624,6 +626,7 @@ pub(crate) fn fit(
         monitor_every: 1,
     };
     let mut trainer = Trainer::new(data, shape, learning, run.seed);
+    trainer.device = Device::open(run.device)?;
     let separated = trainer
         .rows
         .iter()

@@ -227,6 +227,9 @@ impl State {
         let Some(checkpoints) = run.checkpoints.as_deref_mut() else {
             return Ok(());
         };
+        if !checkpoints.wanted() {
+            return Ok(());
+        }
         let mut out = Tensors::new();
         out.put_meta("training.fingerprint", &fingerprint)?;
         out.put_meta("training.seed", &run.seed)?;

@@ -63,6 +63,10 @@ pub(crate) struct Command {
     /// Gigabytes that the fit may take for its large arrays
     #[arg(long, value_name = "GB", default_value_t = 16)]
     memory: u64,
+    /// Where dense products are computed: what 'limpid doctor' lists. Only lia (by gradients), the
+    /// autoencoders and multvae have such products
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
     /// Leave the histories out of the saved folder
     #[arg(long)]
     without_users: bool,
@@ -91,6 +95,7 @@ impl Command {
         let options = TrainOptions {
             seed,
             memory_budget: self.memory * 1_000_000_000,
+            device: self.device.clone(),
             checkpoint: Some(self.checkpoint()),
         };
         let (config, tuned) = match self.tune {

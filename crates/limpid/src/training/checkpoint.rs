@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use limpid_core::{Checkpoints, Tensors};
 
@@ -13,11 +14,19 @@ use crate::{Error, Result};
 /// loses the new state and never both.
 pub(super) struct CheckpointFile {
     path: PathBuf,
+    /// When the last state had been written, and how long that took.
+    written: Option<(Instant, Duration)>,
 }
+
+/// Writing states takes at most one part in so many of a fit's time.
+const SHARE: u32 = 50;
 
 impl CheckpointFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self {
+            path,
+            written: None,
+        }
     }
 
     /// The fit is done.
@@ -46,11 +55,20 @@ impl Checkpoints for CheckpointFile {
         parse_tensors(Arc::new(fs::read(&self.path).ok()?)).ok()
     }
 
+    fn wanted(&self) -> bool {
+        self.written
+            .is_none_or(|(when, took)| when.elapsed() >= took * SHARE)
+    }
+
     fn save(&mut self, state: &Tensors) -> limpid_core::Result<()> {
-        self.replace(state).map_err(|e| limpid_core::Error::Tensor {
-            name: "checkpoint".to_owned(),
-            why: e.to_string(),
-        })
+        let start = Instant::now();
+        self.replace(state)
+            .map_err(|e| limpid_core::Error::Tensor {
+                name: "checkpoint".to_owned(),
+                why: e.to_string(),
+            })?;
+        self.written = Some((Instant::now(), start.elapsed()));
+        Ok(())
     }
 }
 
@@ -63,13 +81,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deeper/model.checkpoint");
         let mut file = CheckpointFile::new(path.clone());
-        assert!(file.last().is_none());
+        assert!(file.last().is_none() && file.wanted());
         for epoch in [1, 2] {
             let mut state = Tensors::new();
             state.put_meta("epoch", &epoch).unwrap();
             state.put_f32("weights", &[2], vec![epoch as f32, 0.5]);
             file.save(&state).unwrap();
         }
+        // Writing took a second just now, so the next state is wanted in fifty.
+        file.written = Some((Instant::now(), Duration::from_secs(1)));
+        assert!(!file.wanted());
         let last = CheckpointFile::new(path.clone()).last().unwrap();
         assert_eq!(last.meta::<i32>("epoch").unwrap(), 2);
         assert_eq!(last.f32("weights").unwrap().1.to_vec(), [2.0, 0.5]);
