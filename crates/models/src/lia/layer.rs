@@ -3,14 +3,20 @@
 //! `y = r V + x S + b` with r the hard rules; the loss is the multinomial likelihood of the row itself,
 //! summed over items and averaged over users. In the paper's form there is no S; the released code
 //! has it ("skip").
+//!
+//! Three departures are options. Above some ten thousand items a step scores a random sample of them: the
+//! loss is then the likelihood of the targets among the sample, of which the maximum is the same
+//! (McFadden, Modelling the Choice of Residential Location, 1978). In the short form a step reads a
+//! part of each row and foretells the rest, popularity stands in a fixed bias, and every rule keeps its
+//! largest few literals only.
 
 use limpid_core::{Histories, Mat, Recommender, Result};
 use limpid_tensor::kernels::adam::Adam;
 use limpid_tensor::kernels::batch::Batch;
-use limpid_tensor::kernels::logic::{Cost, Logic};
+use limpid_tensor::kernels::logic::{Cost, Logic, THRESHOLD};
 use limpid_tensor::kernels::multinomial::loss_and_gradient;
 use limpid_tensor::matmul::{Factor, product};
-use limpid_tensor::{Draw, Learner, Parameter};
+use limpid_tensor::{Device, Draw, Learner, Parameter};
 
 use super::Gate;
 use super::extract;
@@ -29,7 +35,32 @@ pub(super) struct Settings {
     pub(super) gate: Gate,
     pub(super) links: bool,
     pub(super) gsam: bool,
+    /// L1 of rule weights.
     pub(super) l1: f32,
+    /// Items that a step scores; none: all.
+    pub(super) outputs: Option<usize>,
+    /// How rules that stay short are learned; none: as published.
+    pub(super) short: Option<Short>,
+}
+
+/// What keeps rules short and makes them foretell items that they do not see.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Short {
+    /// Share of a row that is a target and no input.
+    pub(super) holdout: f32,
+    /// Literals of a rule at most.
+    pub(super) max_literals: usize,
+    /// L1 of effects.
+    pub(super) effect_l1: f32,
+    /// Whether rules only speak for items.
+    pub(super) nonnegative: bool,
+}
+
+/// Weights `(I, R)`, effects `(I, R)` and the bias `(I)` that a layer begins with.
+pub(super) struct Beginning {
+    pub(super) w: Vec<f32>,
+    pub(super) v: Vec<f32>,
+    pub(super) b: Vec<f32>,
 }
 
 /// The layer and its memory.
@@ -37,10 +68,11 @@ pub(super) struct Layer<'a> {
     rows: &'a [Vec<u32>],
     n_items: usize,
     settings: Settings,
+    device: Device,
     logic: Logic,
     pub(super) w: Parameter,             // (I, R)
     pub(super) gates: Parameter,         // (R)
-    pub(super) v: Parameter,             // (R, I)
+    pub(super) v: Parameter,             // (I, R)
     pub(super) links: Option<Parameter>, // (I, I)
     pub(super) b: Parameter,             // (I)
     memory: Memory,
@@ -52,6 +84,23 @@ struct Memory {
     y: Vec<f32>,          // (U, I)
     for_hard: Vec<f32>,   // (U, R)
     first: Vec<Vec<f32>>, // gradients of the first pass of GSAM
+    some: Sample,
+}
+
+/// The outputs of a step that scores some items only: their rows of the parameters side by side.
+#[derive(Default)]
+struct Sample {
+    items: Vec<u32>, // ascending
+    v: Vec<f32>,     // (items, R)
+    b: Vec<f32>,     // (items)
+    for_v: Vec<f32>,
+    for_b: Vec<f32>,
+}
+
+/// What a step reads and what it shall foretell.
+struct Examples {
+    inputs: Batch,
+    targets: Batch,
 }
 
 impl<'a> Layer<'a> {
@@ -67,6 +116,27 @@ impl<'a> Layer<'a> {
             Cost::Nlaf { .. } => (0.0, 0.5),
             Cost::Log => (-0.05, 0.05),
         };
+        let w = draw.uniforms(i * r, low, high);
+        let mut v = vec![0f32; i * r];
+        for k in 0..r {
+            for item in 0..i {
+                v[item * r + k] = draw.uniform(-bound, bound);
+            }
+        }
+        let links = settings.links.then(|| draw.uniforms(i * i, -bound, bound));
+        let b = draw.uniforms(i, -bound, bound);
+        Self::from_beginning(rows, n_items, settings, Beginning { w, v, b }, links)
+    }
+
+    /// A layer that begins as it is told.
+    pub(super) fn from_beginning(
+        rows: &'a [Vec<u32>],
+        n_items: usize,
+        settings: Settings,
+        beginning: Beginning,
+        links: Option<Vec<f32>>,
+    ) -> Self {
+        let r = settings.n_rules;
         let gates = match settings.gate {
             Gate::Learned => vec![0.0; r],
             Gate::Or => vec![-FIXED; r],
@@ -78,16 +148,21 @@ impl<'a> Layer<'a> {
             rows,
             n_items,
             logic: Logic::new(settings.cost, r),
-            w: Parameter::new("rules", draw.uniforms(i * r, low, high)),
+            w: Parameter::new("rules", beginning.w),
             gates: Parameter::new("gates", gates),
-            v: Parameter::new("effects", draw.uniforms(r * i, -bound, bound)),
-            links: settings
-                .links
-                .then(|| Parameter::new("links", draw.uniforms(i * i, -bound, bound))),
-            b: Parameter::new("base", draw.uniforms(i, -bound, bound)),
+            v: Parameter::new("effects", beginning.v),
+            links: links.map(|links| Parameter::new("links", links)),
+            b: Parameter::new("base", beginning.b),
             settings,
+            device: Device::Cpu,
             memory: Memory::default(),
         }
+    }
+
+    /// The same with its dense products on a device.
+    pub(super) fn on(mut self, device: Device) -> Self {
+        self.device = device;
+        self
     }
 
     /// Bytes that a training takes at most, above the data.
@@ -98,47 +173,115 @@ impl<'a> Layer<'a> {
         4 * (5 * (2 * i * r + square) + i * r + u * (7 * r + i))
     }
 
-    /// The gradients at the present weights, and the sum of the losses of the batch.
-    fn gradients(&mut self, batch: &Batch) -> f64 {
-        let (u, i, r) = (batch.len(), self.n_items, self.settings.n_rules);
+    /// The rows of a step, in the short form split at random into what is read and what is foretold;
+    /// and, where not all items are scored, the items that are.
+    fn examples(&mut self, users: &[u32], draw: &mut Draw) -> Examples {
+        let rows = users.iter().map(|&u| self.rows[u as usize].as_slice());
+        let holdout = self.settings.short.map(|s| s.holdout).filter(|&h| h > 0.0);
+        let mut split: [Vec<Vec<u32>>; 2] = Default::default();
+        if let Some(holdout) = holdout {
+            for row in rows.clone() {
+                let (targets, inputs): (Vec<u32>, Vec<u32>) =
+                    row.iter().partition(|_| draw.unit() < holdout);
+                split[0].push(inputs);
+                split[1].push(targets);
+            }
+        }
+        let inputs = match holdout {
+            Some(_) => Batch::new(split[0].iter().map(Vec::as_slice), self.n_items),
+            None => Batch::new(rows.clone(), self.n_items),
+        };
+        let targets: Vec<&[u32]> = match holdout {
+            Some(_) => split[1].iter().map(Vec::as_slice).collect(),
+            None => rows.collect(),
+        };
+        let Some(n) = self.settings.outputs.filter(|&n| n < self.n_items) else {
+            return Examples {
+                inputs,
+                targets: Batch::new(targets, self.n_items),
+            };
+        };
+        let some = &mut self.memory.some;
+        some.items = draw.distinct(n, self.n_items);
+        let mut place = vec![u32::MAX; self.n_items];
+        for (at, &item) in some.items.iter().enumerate() {
+            place[item as usize] = at as u32;
+        }
+        let sampled: Vec<Vec<u32>> = targets
+            .into_iter()
+            .map(|row| row.iter().map(|&i| place[i as usize]))
+            .map(|row| row.filter(|&at| at != u32::MAX).collect())
+            .collect();
+        Examples {
+            inputs,
+            targets: Batch::new(sampled.iter().map(Vec::as_slice), n),
+        }
+    }
+
+    /// The hard rules, the errors of the outputs and `(U, R)` of the rules, and the gradients of
+    /// effects and bias; the sum of the losses of the batch.
+    fn forward_and_errors(&mut self, examples: &Examples) -> f64 {
+        let Examples { inputs, targets } = examples;
+        let (u, i, r) = (inputs.len(), targets.n_items(), self.settings.n_rules);
         let Memory {
-            hard, y, for_hard, ..
+            hard,
+            y,
+            for_hard,
+            some,
+            ..
         } = &mut self.memory;
         hard.resize(u * r, 0.0);
         for_hard.resize(u * r, 0.0);
+        let (v, b, for_v, for_b) = if i == self.n_items {
+            let (v, b) = (&mut self.v, &mut self.b);
+            (&v.value, &b.value, &mut v.gradient, &mut b.gradient)
+        } else {
+            some.gather(&self.v.value, &self.b.value, r);
+            (&some.v, &some.b, &mut some.for_v, &mut some.for_b)
+        };
         y.clear();
         for _ in 0..u {
-            y.extend_from_slice(&self.b.value);
+            y.extend_from_slice(b);
         }
         self.logic
-            .forward(&self.w.value, &self.gates.value, batch, hard);
-        let (rules, effects) = (Factor::new(hard, u, r), Factor::new(&self.v.value, r, i));
-        product(y, rules, effects, true);
+            .forward(&self.w.value, &self.gates.value, inputs, hard);
+        let (rules, effects) = (Factor::new(hard, u, r), Factor::new(v, i, r));
+        let device = &self.device;
+        device.product(y, rules, effects.t(), true);
         if let Some(links) = &self.links {
-            batch.times(&links.value, i, y);
+            inputs.times(&links.value, i, y);
         }
-        let losses = loss_and_gradient(y, batch, 1.0 / u.max(1) as f32);
+        let losses = loss_and_gradient(y, targets, 1.0 / u.max(1) as f32);
         let errors = Factor::new(y, u, i);
-        product(&mut self.v.gradient, rules.t(), errors, false);
-        product(for_hard, errors, effects.t(), false);
-        column_sums(y, i, &mut self.b.gradient);
+        device.product(for_v, errors.t(), rules, false);
+        device.product(for_hard, errors, effects, false);
+        column_sums(y, i, for_b);
+        losses.iter().sum()
+    }
+
+    /// The gradients of all parameters, and the sum of the losses of the batch.
+    fn gradients(&mut self, examples: &Examples) -> f64 {
+        let loss = self.forward_and_errors(examples);
+        let i = self.n_items;
         if let Some(links) = &mut self.links {
-            batch.transpose_times(y, i, &mut links.gradient);
+            examples
+                .inputs
+                .transpose_times(&self.memory.y, i, &mut links.gradient);
         }
         self.logic.backward(
             &self.w.value,
             &self.gates.value,
-            batch,
-            for_hard,
+            &examples.inputs,
+            &self.memory.for_hard,
             &mut self.w.gradient,
             &mut self.gates.gradient,
         );
-        losses.iter().sum()
+        loss
     }
 
     /// The second gradient of GSAM, at a step of ρ along the first one, less a share of its part
     /// that is orthogonal to it.
-    fn sharpen(&mut self, batch: &Batch) {
+    fn sharpen(&mut self, examples: &Examples) {
         let (radius, alpha) = GSAM;
         let mut first = std::mem::take(&mut self.memory.first);
         first.resize(5, Vec::new());
@@ -155,7 +298,7 @@ impl<'a> Layer<'a> {
                 .zip(kept)
                 .for_each(|(w, g)| *w += step * g);
         }
-        self.gradients(batch);
+        self.gradients(examples);
         for (kept, p) in first.iter().zip(self.parameters()) {
             let along = (dot(kept, &p.gradient) / dot(kept, kept).max(1e-12)) as f32;
             let arrays = p.gradient.iter_mut().zip(p.value.iter_mut()).zip(kept);
@@ -165,6 +308,110 @@ impl<'a> Layer<'a> {
             }
         }
         self.memory.first = first;
+    }
+
+    /// The steps of weights and links. Unless they are needed twice, their gradients, the largest,
+    /// are used where they are made.
+    fn step_of_rules(&mut self, examples: &Examples, adam: &Adam) -> f64 {
+        let of_rules = Adam {
+            l1: self.settings.l1,
+            bounds: (-1.0, 1.0),
+            ..*adam
+        };
+        let (i, r) = (self.n_items, self.settings.n_rules);
+        let inputs = &examples.inputs;
+        if self.settings.gsam {
+            let loss = self.gradients(examples);
+            self.sharpen(examples);
+            self.w.step(&of_rules);
+            if let Some(links) = &mut self.links {
+                links.step(adam);
+            }
+            return loss;
+        }
+        let loss = self.forward_and_errors(examples);
+        self.logic.backward_of_gates(
+            &self.gates.value,
+            inputs,
+            &self.memory.for_hard,
+            &mut self.gates.gradient,
+        );
+        let logic = &self.logic;
+        self.w.step_by_rows(&of_rules, r, |item, start, w, out| {
+            logic.backward_of_row(inputs, item, start, w, out);
+        });
+        let errors = &self.memory.y;
+        if let Some(links) = &mut self.links {
+            links.step_by_rows(adam, i, |item, start, _, out| {
+                inputs.transpose_times_row(errors, i, item, start, out);
+            });
+        }
+        loss
+    }
+
+    /// The steps of effects and bias: of the items that were scored.
+    fn step_of_outputs(&mut self, adam: &Adam) {
+        let r = self.settings.n_rules;
+        let of_effects = match self.settings.short {
+            None => *adam,
+            Some(short) => Adam {
+                l1: short.effect_l1,
+                bounds: (if short.nonnegative { 0.0 } else { f32::MIN }, f32::MAX),
+                ..*adam
+            },
+        };
+        // Popularity stands in the bias and stays there, so that rules explain what departs from it.
+        let learns_base = self.settings.short.is_none();
+        let some = &self.memory.some;
+        if some.items.is_empty() {
+            self.v.step(&of_effects);
+            if learns_base {
+                self.b.step(adam);
+            }
+        } else {
+            self.v
+                .step_at_rows(&of_effects, r, &some.items, &some.for_v);
+            if learns_base {
+                self.b.step_at_rows(adam, 1, &some.items, &some.for_b);
+            }
+        }
+    }
+
+    /// Takes from every rule the literals beyond the largest few: their weights become ½, which is
+    /// no literal yet.
+    fn keep_largest(&mut self, max_literals: usize) {
+        let r = self.settings.n_rules.max(1);
+        let mut literals: Vec<Vec<(f32, u32)>> = vec![Vec::new(); r];
+        for (item, row) in self.w.value.chunks_exact(r).enumerate() {
+            for (list, &w) in literals.iter_mut().zip(row) {
+                if w.abs() > THRESHOLD {
+                    list.push((w.abs(), item as u32));
+                }
+            }
+        }
+        for (rule, mut list) in literals.into_iter().enumerate() {
+            list.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            for (_, item) in list.into_iter().skip(max_literals) {
+                let w = &mut self.w.value[item as usize * r + rule];
+                *w = THRESHOLD.copysign(*w);
+            }
+        }
+    }
+}
+
+impl Sample {
+    /// Takes the rows of the items out of the parameters.
+    fn gather(&mut self, v: &[f32], b: &[f32], n_rules: usize) {
+        let n = self.items.len();
+        self.v.resize(n * n_rules, 0.0);
+        self.for_v.resize(n * n_rules, 0.0);
+        self.for_b.resize(n, 0.0);
+        self.b.clear();
+        self.b.extend(self.items.iter().map(|&i| b[i as usize]));
+        let rows = self.v.chunks_exact_mut(n_rules.max(1));
+        for (to, &item) in rows.zip(&self.items) {
+            to.copy_from_slice(&v[item as usize * n_rules..][..n_rules]);
+        }
     }
 }
 
@@ -196,44 +443,39 @@ impl Learner for Layer<'_> {
         self.rows.len()
     }
 
-    fn step(&mut self, examples: &[u32], rate: f32, _: &mut Draw) -> f64 {
-        let rows = examples.iter().map(|&u| self.rows[u as usize].as_slice());
-        let batch = Batch::new(rows, self.n_items);
-        let loss = self.gradients(&batch);
-        if self.settings.gsam {
-            self.sharpen(&batch);
-        }
+    fn step(&mut self, examples: &[u32], rate: f32, draw: &mut Draw) -> f64 {
+        let examples = self.examples(examples, draw);
         let adam = Adam::new(rate);
-        self.w.step(&Adam {
-            l1: self.settings.l1,
-            bounds: (-1.0, 1.0),
-            ..adam
-        });
+        let loss = self.step_of_rules(&examples, &adam);
         if matches!(self.settings.gate, Gate::Learned) {
             self.gates.step(&adam);
         }
-        self.v.step(&adam);
-        self.b.step(&adam);
-        if let Some(links) = &mut self.links {
-            links.step(&adam);
+        self.step_of_outputs(&adam);
+        if let Some(short) = self.settings.short {
+            self.keep_largest(short.max_literals);
         }
         loss
     }
 
     fn model(&self) -> Result<Box<dyn Recommender + '_>> {
-        Ok(Box::new(UnderWay(self)))
+        let rules = extract::rules(&self.w.value, &self.gates.value, self.settings.n_rules);
+        Ok(Box::new(UnderWay {
+            layer: self,
+            rules: extract::Postings::new(&rules, self.n_items),
+        }))
     }
 }
 
 /// The layer as it stands, scored without building a model.
-struct UnderWay<'a, 'b>(&'a Layer<'b>);
+struct UnderWay<'a, 'b> {
+    layer: &'a Layer<'b>,
+    rules: extract::Postings,
+}
 
 impl Recommender for UnderWay<'_, '_> {
     fn score(&self, users: &Histories) -> Mat {
-        let layer = self.0;
+        let layer = self.layer;
         let (i, r) = (layer.n_items, layer.settings.n_rules);
-        let rules = extract::rules(&layer.w.value, &layer.gates.value, r);
-        let index = extract::Postings::new(&rules, i);
         let mut y = Vec::with_capacity(users.len() * i);
         for _ in 0..users.len() {
             y.extend_from_slice(&layer.b.value);
@@ -241,19 +483,170 @@ impl Recommender for UnderWay<'_, '_> {
         let rows = extract::rows_of(users);
         let mut hard = vec![0f32; users.len() * r];
         for (row, hard) in rows.iter().zip(hard.chunks_exact_mut(r.max(1))) {
-            for rule in index.active(row) {
+            for rule in self.rules.active(row) {
                 hard[rule as usize] = 1.0;
             }
         }
         let (hard, effects) = (
             Factor::new(&hard, users.len(), r),
-            Factor::new(&layer.v.value, r, i),
+            Factor::new(&layer.v.value, i, r),
         );
-        product(&mut y, hard, effects, true);
+        product(&mut y, hard, effects.t(), true);
         if let Some(links) = &layer.links {
             let batch = Batch::new(rows.iter().map(Vec::as_slice), i);
             batch.times(&links.value, i, &mut y);
         }
         Mat::from_shape_vec((users.len(), i), y).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ITEMS: usize = 9;
+    const RULES: usize = 4;
+
+    fn rows() -> Vec<Vec<u32>> {
+        let mut draw = Draw::new(11, 0);
+        (0..12)
+            .map(|_| (0..ITEMS as u32).filter(|_| draw.unit() < 0.5).collect())
+            .collect()
+    }
+
+    fn settings(outputs: Option<usize>, short: Option<Short>) -> Settings {
+        Settings {
+            n_rules: RULES,
+            cost: Cost::Log,
+            gate: Gate::Half,
+            links: false,
+            gsam: false,
+            l1: 0.0,
+            outputs,
+            short,
+        }
+    }
+
+    const SHORT: Short = Short {
+        holdout: 0.5,
+        max_literals: 2,
+        effect_l1: 0.0,
+        nonnegative: true,
+    };
+
+    fn layer(rows: &[Vec<u32>], settings: Settings) -> Layer<'_> {
+        let mut layer = Layer::new(rows, ITEMS, settings, 3);
+        // Weights that make rules hold for some and not for others.
+        layer.w.value = Draw::new(4, 0).uniforms(ITEMS * RULES, -0.7, 0.7);
+        layer
+    }
+
+    /// With all items or some, whole rows or parts of them: the gradients of effects and bias are those
+    /// of the loss.
+    #[test]
+    fn gradients_of_outputs_are_those_of_the_loss() {
+        let rows = rows();
+        for outputs in [None, Some(5)] {
+            for short in [None, Some(SHORT)] {
+                let mut layer = layer(&rows, settings(outputs, short));
+                let users: Vec<u32> = (0..12).collect();
+                let examples = layer.examples(&users, &mut Draw::new(5, 0));
+                layer.forward_and_errors(&examples);
+                let scored = match outputs {
+                    Some(_) => layer.memory.some.items.clone(),
+                    None => (0..ITEMS as u32).collect(),
+                };
+                let (for_v, for_b) = match outputs {
+                    Some(_) => (
+                        layer.memory.some.for_v.clone(),
+                        layer.memory.some.for_b.clone(),
+                    ),
+                    None => (layer.v.gradient.clone(), layer.b.gradient.clone()),
+                };
+                assert_eq!(scored.len(), outputs.unwrap_or(ITEMS));
+                let h = 1e-2;
+                for (at, &item) in scored.iter().enumerate() {
+                    for k in 0..=RULES {
+                        let mut loss = |by: f32| {
+                            let i = item as usize;
+                            let place = match k {
+                                RULES => &mut layer.b.value[i],
+                                k => &mut layer.v.value[i * RULES + k],
+                            };
+                            let before = *place;
+                            *place += by;
+                            let loss = layer.forward_and_errors(&examples) / 12.0;
+                            match k {
+                                RULES => layer.b.value[i] = before,
+                                k => layer.v.value[i * RULES + k] = before,
+                            }
+                            loss
+                        };
+                        let slope = (loss(h) - loss(-h)) / (2.0 * f64::from(h));
+                        let found = match k {
+                            RULES => for_b[at],
+                            k => for_v[at * RULES + k],
+                        };
+                        assert!((f64::from(found) - slope).abs() < 1e-3, "{found} {slope}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a step reads and what it shall foretell are parts of the row; of a sample of items, what it
+    /// shall foretell is what the row has of them.
+    #[test]
+    fn examples_are_parts_of_rows() {
+        let rows = rows();
+        let users: Vec<u32> = (0..12).collect();
+        let mut layer = layer(&rows, settings(Some(5), Some(SHORT)));
+        let examples = layer.examples(&users, &mut Draw::new(6, 0));
+        let items = &layer.memory.some.items;
+        let mut foretold = 0;
+        for (u, row) in rows.iter().enumerate() {
+            let inputs = examples.inputs.row(u);
+            let targets: Vec<u32> = examples
+                .targets
+                .row(u)
+                .iter()
+                .map(|&t| items[t as usize])
+                .collect();
+            assert!(
+                inputs
+                    .iter()
+                    .all(|i| row.contains(i) && !targets.contains(i))
+            );
+            assert!(targets.iter().all(|i| row.contains(i)));
+            foretold += targets.len();
+        }
+        assert!(foretold > 0);
+        let mut whole = self::layer(&rows, settings(None, None));
+        let examples = whole.examples(&users, &mut Draw::new(6, 0));
+        assert_eq!(examples.inputs, examples.targets);
+    }
+
+    /// Effects of items that were not scored stay; rules of the short form keep their largest literals,
+    /// effects stay above 0 and the bias where it was.
+    #[test]
+    fn a_step_changes_what_it_should() {
+        let rows = rows();
+        let users: Vec<u32> = (0..12).collect();
+        let mut layer = layer(&rows, settings(Some(5), None));
+        let before = layer.v.value.clone();
+        layer.step(&users, 0.1, &mut Draw::new(7, 0));
+        for i in 0..ITEMS {
+            let scored = layer.memory.some.items.contains(&(i as u32));
+            let range = i * RULES..(i + 1) * RULES;
+            assert_eq!(before[range.clone()] != layer.v.value[range], scored);
+        }
+        let mut layer = self::layer(&rows, settings(None, Some(SHORT)));
+        let base = layer.b.value.clone();
+        layer.step(&users, 0.1, &mut Draw::new(7, 0));
+        assert_eq!(layer.b.value, base);
+        assert!(layer.v.value.iter().all(|&v| v >= 0.0));
+        for rule in extract::rules(&layer.w.value, &layer.gates.value, RULES) {
+            assert!(rule.literals.len() <= 2, "{rule:?}");
+        }
     }
 }

@@ -10,7 +10,8 @@
 //! | `paper` | rules and a bias, learned by gradient grafting; no rule is short, and no AND or NOT survives |
 //! | `released` | the same with a full linear item-to-item part, as the authors' code has it by default |
 //!
-//! The rules of `plus` are found by search and weighed by a convex fit; no gradient is involved.
+//! The rules of `plus` are found by search, or learned by gradients (`rules_by`), and weighed by a convex
+//! fit.
 //!
 //! Departures from the authors' code: Adam without GSAM unless asked for, and a learning rate of 1e-3,
 //! since with the released one (1e-4, 10 epochs) no weight can cross ½; rules that hold for all or
@@ -18,6 +19,7 @@
 
 mod extract;
 mod layer;
+mod learned;
 mod mine;
 mod model;
 mod plus;
@@ -31,6 +33,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::registry::Parameter;
 pub use model::Model;
+
+/// Where the rules of `plus` come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A search that adds, target by target, the rule that explains most of what is left.
+    #[default]
+    Search,
+    /// A layer of short rules, trained by gradients.
+    Gradients,
+}
 
 /// Which form of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -76,8 +89,11 @@ pub enum Activation {
 pub struct Config {
     /// The form.
     pub mode: Mode,
-    /// Rules at most. Default: 4000 for plus, 1000 for the published forms.
+    /// Rules at most. Default: 4000 for plus, 2000 of them if learned by gradients, 1000 for the
+    /// published forms.
     pub rules: Option<usize>,
+    /// Plus: where rules come from.
+    pub rules_by: Source,
     /// Plus: literals of a rule at most.
     pub max_literals: usize,
     /// Plus: rules that are looked for per target.
@@ -100,28 +116,36 @@ pub struct Config {
     pub l1: f64,
     /// Plus: whether effects may only be positive.
     pub nonnegative: bool,
-    /// Published forms: passes over the users.
+    /// Plus, rules by gradients: share of a row that is foretold and not read, drawn anew each step.
+    pub holdout: f32,
+    /// Plus, rules by gradients: L1 of effects while rules are learned, as a proximal step.
+    pub effect_l1: f32,
+    /// Gradients: passes over the users.
     pub epochs: usize,
-    /// Published forms: users of one step.
-    pub batch_size: usize,
-    /// Published forms: learning rate of Adam.
-    pub learning_rate: f32,
-    /// Published forms: factor of the rate …
+    /// Gradients: users of one step. Default: 512 for the published forms, 128 for plus.
+    pub batch_size: Option<usize>,
+    /// Gradients: learning rate of Adam. Default: 1e-3 for the published forms, 1e-2 for plus.
+    pub learning_rate: Option<f32>,
+    /// Gradients: factor of the rate …
     pub decay: f32,
     /// … every so many epochs.
     pub decay_every: usize,
-    /// Published forms: measurements without a new best before it stops; 0: never.
+    /// Gradients: measurements without a new best before it stops; 0: never.
     pub patience: usize,
-    /// Published forms: epochs between measurements.
+    /// Gradients: epochs between measurements.
     pub monitor_every: usize,
+    /// Gradients: items that a step scores, drawn anew each step. Default: all up to 20,000 items, 4,096 of
+    /// more.
+    pub outputs: Option<usize>,
     /// Published forms: how operators are chosen.
     pub gate: Gate,
     /// Published forms: the soft layer.
     pub activation: Activation,
-    /// Published forms: sharpness-aware steps, as in the authors' code.
+    /// Gradients: sharpness-aware steps, as in the authors' code.
     pub gsam: bool,
-    /// Published forms: L1 of rule weights, as a proximal step.
-    pub rule_l1: f32,
+    /// Gradients: L1 of rule weights, as a proximal step. Default: 0 for the published forms, 0.07 for
+    /// plus.
+    pub rule_l1: Option<f32>,
 }
 
 impl Default for Config {
@@ -129,6 +153,7 @@ impl Default for Config {
         Self {
             mode: Mode::Plus,
             rules: None,
+            rules_by: Source::Search,
             max_literals: 4,
             rules_per_target: 12,
             min_support: 5,
@@ -139,20 +164,29 @@ impl Default for Config {
             reg: 100.0,
             l1: 1.0,
             nonnegative: true,
+            holdout: 0.5,
+            effect_l1: 0.02,
             epochs: 100,
-            batch_size: 512,
-            learning_rate: 1e-3,
+            batch_size: None,
+            learning_rate: None,
             decay: 0.6,
             decay_every: 20,
             patience: 10,
             monitor_every: 2,
+            outputs: None,
             gate: Gate::Learned,
             activation: Activation::Nlaf,
             gsam: false,
-            rule_l1: 0.0,
+            rule_l1: None,
         }
     }
 }
+
+/// Items up to which every step scores them all.
+const ALL_OUTPUTS: usize = 20_000;
+
+/// Items that a step scores of more than that.
+const SOME_OUTPUTS: usize = 4096;
 
 /// A parameter of the catalogue, written short.
 const fn parameter(
@@ -180,7 +214,7 @@ impl Config {
         ),
         parameter(
             "rules",
-            "1 to 100000, or null for 4000 (plus) and 1000 (published)",
+            "1 to 100000, or null for 4000 (plus), 2000 (plus by gradients) and 1000 (published)",
             &["500", "1000", "2000"],
             "rules at most",
         ),
@@ -189,6 +223,12 @@ impl Config {
             "1 to 5",
             &[],
             "plus: literals of a rule at most",
+        ),
+        parameter(
+            "rules_by",
+            "search or gradients",
+            &[],
+            "plus: rules are searched for one by one, or learned by gradients",
         ),
         parameter(
             "rules_per_target",
@@ -245,46 +285,64 @@ impl Config {
             "plus: rules only speak for items, never against",
         ),
         parameter(
+            "holdout",
+            "0 to 0.9",
+            &[],
+            "plus by gradients: share of a row that is foretold and not read",
+        ),
+        parameter(
+            "effect_l1",
+            "0 or more",
+            &[],
+            "plus by gradients: L1 of effects while rules are learned",
+        ),
+        parameter(
+            "outputs",
+            "1 or more, or null for all up to 20,000 items and 4,096 of more",
+            &[],
+            "gradients: items that a step scores; fewer cost less time and some accuracy",
+        ),
+        parameter(
             "epochs",
             "1 or more",
             &[],
-            "published forms: passes over the users",
+            "gradients: passes over the users",
         ),
         parameter(
             "batch_size",
-            "1 or more",
+            "1 or more, or null for 512 (published) and 128 (plus)",
             &[],
-            "published forms: users of one step",
+            "gradients: users of one step",
         ),
         parameter(
             "learning_rate",
-            "above 0",
+            "above 0, or null for 1e-3 (published) and 1e-2 (plus)",
             &["1e-3", "3e-3"],
-            "published forms: learning rate of Adam",
+            "gradients: learning rate of Adam",
         ),
         parameter(
             "decay",
             "above 0, at most 1",
             &[],
-            "published forms: factor of the learning rate every decay_every epochs",
+            "gradients: factor of the learning rate every decay_every epochs",
         ),
         parameter(
             "decay_every",
             "0 (never) or more",
             &[],
-            "published forms: epochs between two falls of the learning rate",
+            "gradients: epochs between two falls of the learning rate",
         ),
         parameter(
             "patience",
             "0 (never) or more",
             &[],
-            "published forms: measurements without a new best before it stops",
+            "gradients: measurements without a new best before it stops",
         ),
         parameter(
             "monitor_every",
             "1 or more",
             &[],
-            "published forms: epochs between two measurements",
+            "gradients: epochs between two measurements",
         ),
         parameter(
             "gate",
@@ -302,21 +360,55 @@ impl Config {
             "gsam",
             "true or false",
             &[],
-            "published forms: sharpness-aware steps (the authors' code has them, the paper not)",
+            "gradients: sharpness-aware steps (the authors' code has them, the paper not)",
         ),
         parameter(
             "rule_l1",
-            "0 or more",
+            "0 or more, or null for 0 (published) and 0.07 (plus)",
             &[],
-            "published forms: L1 of rule weights; larger means shorter rules",
+            "gradients: L1 of rule weights; larger means shorter rules",
         ),
     ];
 
     fn n_rules(&self) -> usize {
-        self.rules.unwrap_or(match self.mode {
-            Mode::Plus => 4000,
-            Mode::Paper | Mode::Released => 1000,
+        self.rules.unwrap_or(match (self.mode, self.rules_by) {
+            (Mode::Plus, Source::Search) => 4000,
+            (Mode::Plus, Source::Gradients) => 2000,
+            (Mode::Paper | Mode::Released, _) => 1000,
         })
+    }
+
+    fn batch_size(&self) -> usize {
+        self.batch_size.unwrap_or(match self.mode {
+            Mode::Plus => 128,
+            Mode::Paper | Mode::Released => 512,
+        })
+    }
+
+    fn learning_rate(&self) -> f32 {
+        self.learning_rate.unwrap_or(match self.mode {
+            Mode::Plus => 1e-2,
+            Mode::Paper | Mode::Released => 1e-3,
+        })
+    }
+
+    fn rule_l1(&self) -> f32 {
+        self.rule_l1.unwrap_or(match self.mode {
+            Mode::Plus => 0.07,
+            Mode::Paper | Mode::Released => 0.0,
+        })
+    }
+
+    /// Items that a step scores; none: all.
+    fn outputs(&self, n_items: usize) -> Option<usize> {
+        // Links are of all items with all, and a second gradient must be of the same loss.
+        if self.mode == Mode::Released || self.gsam {
+            return None;
+        }
+        let chosen = self
+            .outputs
+            .or((n_items > ALL_OUTPUTS).then_some(SOME_OUTPUTS));
+        chosen.filter(|&n| n < n_items)
     }
 
     fn check(&self) -> Result<()> {
@@ -382,18 +474,38 @@ impl Config {
         )?;
         require(self.epochs > 0, "epochs", "above 0", self.epochs)?;
         require(
-            self.rule_l1 >= 0.0 && self.rule_l1.is_finite(),
+            self.rule_l1() >= 0.0 && self.rule_l1().is_finite(),
             "rule_l1",
             "0 or more",
-            self.rule_l1,
+            self.rule_l1(),
+        )?;
+        require(
+            (0.0..=0.9).contains(&self.holdout),
+            "holdout",
+            "between 0 and 0.9",
+            self.holdout,
+        )?;
+        require(
+            self.effect_l1 >= 0.0 && self.effect_l1.is_finite(),
+            "effect_l1",
+            "0 or more",
+            self.effect_l1,
+        )?;
+        let outputs = self.outputs.unwrap_or(1);
+        require(outputs > 0, "outputs", "above 0", outputs)?;
+        require(
+            self.outputs.is_none() || (self.mode != Mode::Released && !self.gsam),
+            "outputs",
+            "left out with mode=released and with gsam, which score every item",
+            outputs,
         )
     }
 
     fn schedule(&self) -> Schedule {
         Schedule {
             epochs: self.epochs,
-            batch_size: self.batch_size,
-            learning_rate: self.learning_rate,
+            batch_size: self.batch_size(),
+            learning_rate: self.learning_rate(),
             decay: self.decay,
             decay_every: self.decay_every,
             patience: self.patience,
@@ -456,7 +568,7 @@ mod tests {
             mode,
             rules: Some(30),
             epochs: 60,
-            learning_rate: 1e-2,
+            learning_rate: Some(1e-2),
             ..Config::default()
         }
     }
@@ -469,7 +581,22 @@ mod tests {
             significance: 1.0,
             ..Config::default()
         };
-        for config in [plus, published(Mode::Paper), published(Mode::Released)] {
+        let by_gradients = Config {
+            rules_by: Source::Gradients,
+            rules: Some(30),
+            epochs: 150,
+            batch_size: Some(30),
+            reg: 5.0,
+            l1: 0.1,
+            outputs: Some(12),
+            ..Config::default()
+        };
+        for config in [
+            plus,
+            by_gradients,
+            published(Mode::Paper),
+            published(Mode::Released),
+        ] {
             let (model, histories) = fit(&config);
             assert!(!model.rules().is_empty(), "{config:?}");
             let scores = model.score(&histories);
@@ -559,7 +686,21 @@ mod tests {
             ),
             (
                 Config {
-                    batch_size: 0,
+                    outputs: Some(5),
+                    ..published(Mode::Released)
+                },
+                "outputs",
+            ),
+            (
+                Config {
+                    holdout: 1.0,
+                    ..Config::default()
+                },
+                "holdout",
+            ),
+            (
+                Config {
+                    batch_size: Some(0),
                     ..published(Mode::Paper)
                 },
                 "batch_size",

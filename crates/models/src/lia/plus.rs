@@ -1,4 +1,4 @@
-//! Short rules: found one by one (`mine`), made as short as they can be without holding for anybody
+//! Short rules: found one by one (`mine`) or learned by gradients (`learned`), made as short as they can be without holding for anybody
 //! else, and weighed together in one convex problem per target (`refit`).
 
 use std::collections::HashMap;
@@ -8,11 +8,12 @@ use limpid_core::rules::minimize::minimize;
 use limpid_core::{Csr, Error, Result, Run, Training};
 use rayon::prelude::*;
 
-use super::Config;
 use super::extract::{self, Bits, count, item_bits, literal_bits, patterns};
+use super::learned;
 use super::mine::{self, Incidence};
 use super::model::{Effects, Model};
 use super::refit::{self, Refit};
+use super::{Config, Source};
 
 /// Nodes of the exact search for shorter rules; rules of five literals need at most 2⁵.
 const NODES: usize = 10_000;
@@ -27,19 +28,13 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
     let incidence = Incidence::new(&rows, n_items, &weights);
     let stopped =
         || Error::Interrupted("the rules were not complete, so nothing is kept".to_owned());
-    let settings = mine::Settings {
-        max_literals: config.max_literals,
-        per_target: config.rules_per_target,
-        min_support: config.min_support,
-        price: config.literal_price,
-        significance: config.significance,
-        reg: config.search_reg,
-        nonnegative: config.nonnegative,
+    let found = match config.rules_by {
+        Source::Search => mine::mine(&incidence, search(config), config.n_rules(), run.progress)
+            .ok_or_else(stopped)?,
+        Source::Gradients => learned::rules(config, &rows, n_items, run)?,
     };
-    let mined =
-        mine::mine(&incidence, settings, config.n_rules(), run.progress).ok_or_else(stopped)?;
     let items = item_bits(&rows, n_items);
-    let mut rules = merged(shortened(&mined, &items, rows.len())?, &items, rows.len());
+    let mut rules = merged(shortened(&found, &items, rows.len())?, &items, rows.len());
     let settings = refit::Settings {
         reg: config.reg,
         l1: config.l1,
@@ -69,6 +64,18 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
         return Model::new(rules, Effects::Sparse(effects), None, base.into());
     }
     Err(stopped())
+}
+
+fn search(config: &Config) -> mine::Settings {
+    mine::Settings {
+        max_literals: config.max_literals,
+        per_target: config.rules_per_target,
+        min_support: config.min_support,
+        price: config.literal_price,
+        significance: config.significance,
+        reg: config.search_reg,
+        nonnegative: config.nonnegative,
+    }
 }
 
 /// `n_u^−exponent`, scaled to a mean of 1 over the users with items.

@@ -2,7 +2,7 @@
 
 use limpid_core::{Error, Result, Run, Training};
 use limpid_tensor::kernels::logic::Cost;
-use limpid_tensor::train;
+use limpid_tensor::{Device, train};
 
 use super::extract::{self, count, item_bits, patterns};
 use super::layer::{Layer, Settings};
@@ -20,7 +20,7 @@ const NLAF: Cost = Cost::Nlaf {
 pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
     let n_items = data.histories.n_items();
     let links = config.mode == Mode::Released;
-    let needed = Layer::memory(n_items, config.n_rules(), links, config.batch_size);
+    let needed = Layer::memory(n_items, config.n_rules(), links, config.batch_size());
     if needed > run.memory_budget {
         return Err(Error::Memory {
             what: format!("lia with {} rules over {n_items} items", config.n_rules()),
@@ -30,13 +30,14 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
         });
     }
     let rows = extract::rows_of(data.histories);
-    let mut layer = Layer::new(&rows, n_items, settings(config), run.seed);
+    let device = Device::open(run.device)?;
+    let mut layer = Layer::new(&rows, n_items, settings(config, n_items), run.seed).on(device);
     let fingerprint = format!("{config:?} on {:016x}", fingerprint(&rows));
     train(&mut layer, &config.schedule(), &fingerprint, run)?;
     finished(layer, &rows, n_items)
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, n_items: usize) -> Settings {
     Settings {
         n_rules: config.n_rules(),
         cost: match config.activation {
@@ -46,7 +47,9 @@ fn settings(config: &Config) -> Settings {
         gate: config.gate,
         links: config.mode == Mode::Released,
         gsam: config.gsam,
-        l1: config.rule_l1,
+        l1: config.rule_l1(),
+        outputs: config.outputs(n_items),
+        short: None,
     }
 }
 
@@ -56,18 +59,20 @@ fn finished(layer: Layer<'_>, rows: &[Vec<u32>], n_items: usize) -> Result<Model
     let items = item_bits(rows, n_items);
     let mut base: Vec<f64> = layer.b.value.iter().map(|&b| f64::from(b)).collect();
     let (mut rules, mut effects) = (Vec::new(), Vec::new());
+    let n_rules = found.len().max(1);
     for (k, bits) in patterns(&found, &items, rows.len()).iter().enumerate() {
         let support = count(bits) as usize;
-        let row = &layer.v.value[k * n_items..(k + 1) * n_items];
+        let of_items = layer.v.value.chunks_exact(n_rules);
+        let row = of_items.map(|effects| effects[k]);
         // A rule that holds for all training users is a part of the base, one that holds for none
         // is no rule.
         if support == rows.len() {
             base.iter_mut()
                 .zip(row)
-                .for_each(|(b, &v)| *b += f64::from(v));
+                .for_each(|(b, v)| *b += f64::from(v));
         } else if support > 0 {
             rules.push(found[k].clone());
-            effects.extend_from_slice(row);
+            effects.extend(row);
         }
     }
     let base: Vec<f32> = base.into_iter().map(|b| b as f32).collect();
@@ -107,10 +112,10 @@ mod tests {
                 gate,
                 rules: Some(40),
                 epochs: 8,
-                learning_rate: 2e-2,
+                learning_rate: Some(2e-2),
                 ..Config::default()
             };
-            let mut layer = Layer::new(&rows, 12, settings(&config), 5);
+            let mut layer = Layer::new(&rows, 12, settings(&config, 12), 5);
             train(&mut layer, &config.schedule(), "", &mut Run::seeded(5)).unwrap();
             let before = layer.model().unwrap().score(&users);
             let model = finished(layer, &rows, 12).unwrap();

@@ -1,0 +1,181 @@
+//! Short rules learned by gradients, the other source of rules for `plus`.
+//!
+//! The layer of the published forms with the logarithmic cost, one half AND and one half OR; what
+//! is new is how it begins and what keeps it short (`layer::Short`). Every rule begins at one item,
+//! its seed: a few dozen items that go with the seed more than chance would have it get small weights
+//! of either sign, all others 0, so that both operators have a gradient; and the rule begins with a
+//! small effect on the seed and on what goes best with it. An L1 step keeps weights at exact zeros
+//! unless their gradients agree.
+
+use limpid_core::rules::Rule;
+use limpid_core::{Error, Result, Run};
+use limpid_tensor::kernels::logic::Cost;
+use limpid_tensor::{Device, Draw, train};
+
+use super::extract;
+use super::layer::{Beginning, Layer, Settings, Short};
+use super::published::fingerprint;
+use super::{Config, Gate};
+
+/// Items with a weight that is not 0 in the beginning.
+const CANDIDATES: usize = 32;
+
+/// Items that a rule has an effect on in the beginning, its seed among them.
+const CONSEQUENTS: usize = 8;
+
+/// Largest weight in the beginning.
+const WEIGHT: f32 = 0.05;
+
+/// Every effect in the beginning.
+const EFFECT: f32 = 0.1;
+
+/// The rules that training leaves, as they are.
+pub(super) fn rules(
+    config: &Config,
+    rows: &[Vec<u32>],
+    n_items: usize,
+    run: &mut Run<'_>,
+) -> Result<Vec<Rule>> {
+    let r = config.n_rules();
+    let needed = Layer::memory(n_items, r, false, config.batch_size());
+    if needed > run.memory_budget {
+        return Err(Error::Memory {
+            what: format!("{r} rules over {n_items} items learned by gradients"),
+            needed_mb: needed / 1_000_000,
+            budget_mb: run.memory_budget / 1_000_000,
+            mend: "raise the budget, ask for fewer rules, or use rules_by=search".to_owned(),
+        });
+    }
+    let settings = Settings {
+        n_rules: r,
+        cost: Cost::Log,
+        gate: Gate::Half,
+        links: false,
+        gsam: config.gsam,
+        l1: config.rule_l1(),
+        outputs: config.outputs(n_items),
+        short: Some(Short {
+            holdout: config.holdout,
+            max_literals: config.max_literals,
+            effect_l1: config.effect_l1,
+            nonnegative: config.nonnegative,
+        }),
+    };
+    let beginning = begin(rows, n_items, r, config.min_support, run.seed);
+    let mut layer = Layer::from_beginning(rows, n_items, settings, beginning, None)
+        .on(Device::open(run.device)?);
+    let fingerprint = format!("{config:?} on {:016x}", fingerprint(rows));
+    train(&mut layer, &config.schedule(), &fingerprint, run)?;
+    let mut rules = extract::rules(&layer.w.value, &layer.gates.value, r);
+    rules.retain(|rule| !rule.literals.is_empty());
+    Ok(rules)
+}
+
+/// Seeds by popularity, and around each what goes with it.
+fn begin(
+    rows: &[Vec<u32>],
+    n_items: usize,
+    n_rules: usize,
+    min_support: usize,
+    seed: u64,
+) -> Beginning {
+    let mut users: Vec<Vec<u32>> = vec![Vec::new(); n_items];
+    for (u, row) in rows.iter().enumerate() {
+        for &i in row {
+            users[i as usize].push(u as u32);
+        }
+    }
+    let mut draw = Draw::new(seed, 0);
+    let eligible: Vec<u32> = (0..n_items as u32)
+        .filter(|&i| users[i as usize].len() >= min_support)
+        .collect();
+    // Seeds in proportion to the root of their popularity: evenly over the running sum.
+    let mut sums = Vec::with_capacity(eligible.len());
+    let mut total = 0f64;
+    for &i in &eligible {
+        total += (users[i as usize].len() as f64).sqrt();
+        sums.push(total);
+    }
+    let mut w = vec![0f32; n_items * n_rules];
+    let mut v = vec![0f32; n_items * n_rules];
+    let mut together = vec![0u32; n_items];
+    for rule in 0..n_rules {
+        if eligible.is_empty() {
+            break;
+        }
+        let at = sums.partition_point(|&s| s <= f64::from(draw.unit()) * total);
+        let seed = eligible[at.min(eligible.len() - 1)] as usize;
+        let near = neighbors(seed, rows, &users, min_support, &mut together);
+        for &item in near.iter().take(CANDIDATES) {
+            w[item as usize * n_rules + rule] = draw.uniform(-WEIGHT, WEIGHT);
+        }
+        v[seed * n_rules + rule] = EFFECT;
+        for &item in near.iter().take(CONSEQUENTS - 1) {
+            v[item as usize * n_rules + rule] = EFFECT;
+        }
+    }
+    // Softmax gives every item its popularity where no rule speaks.
+    let b = users.iter().map(|u| (u.len() as f32 + 1.0).ln()).collect();
+    Beginning { w, v, b }
+}
+
+/// The items that go with `seed`, by how many standard deviations they do so more than by chance.
+fn neighbors(
+    seed: usize,
+    rows: &[Vec<u32>],
+    users: &[Vec<u32>],
+    min_support: usize,
+    together: &mut [u32],
+) -> Vec<u32> {
+    for &u in &users[seed] {
+        for &i in &rows[u as usize] {
+            together[i as usize] += 1;
+        }
+    }
+    let share = users[seed].len() as f64 / rows.len().max(1) as f64;
+    let mut near: Vec<(u32, f64)> = Vec::new();
+    for (i, count) in together.iter_mut().enumerate() {
+        let count = std::mem::take(count);
+        if i != seed && count > 0 && users[i].len() >= min_support {
+            let expected = share * users[i].len() as f64;
+            near.push((i as u32, (f64::from(count) - expected) / expected.sqrt()));
+        }
+    }
+    near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    near.into_iter().map(|(i, _)| i).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_begins_around_its_seed() {
+        // Items 0 to 2 go together, 3 to 5 too.
+        let rows: Vec<Vec<u32>> = (0..40)
+            .map(|u| {
+                if u % 2 == 0 {
+                    vec![0, 1, 2]
+                } else {
+                    vec![3, 4, 5]
+                }
+            })
+            .collect();
+        let start = begin(&rows, 6, 7, 5, 3);
+        for rule in 0..7 {
+            let of = |array: &[f32]| -> Vec<u32> {
+                (0..6)
+                    .filter(|&i| array[i as usize * 7 + rule] != 0.0)
+                    .collect()
+            };
+            let (asked, given) = (of(&start.w), of(&start.v));
+            // The seed is no literal of its own rule; only items of its half are.
+            assert_eq!(asked.len(), 2);
+            assert_eq!(given.len(), 3);
+            assert!(asked.iter().all(|i| given.contains(i)));
+            assert!(given == [0, 1, 2] || given == [3, 4, 5]);
+        }
+        assert_eq!(begin(&rows, 6, 7, 5, 3).w, start.w);
+        assert!(begin(&[], 6, 7, 5, 3).w.iter().all(|&w| w == 0.0));
+    }
+}
