@@ -26,8 +26,8 @@ use limpid_eval::readability::Readability;
 use limpid_eval::{
     Bootstrap, Comparing, Comparison, MaskName, MetricAt, Protocol, Report, compare, evaluate,
 };
-use limpid_models::Model;
 use limpid_models::groups::{Grouping, partition};
+use limpid_models::{Config, Model};
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::SplitRecord;
@@ -283,16 +283,18 @@ impl Advisor {
         })
     }
 
-    /// The model with its settings, in one line.
+    /// The model with the settings that differ from its defaults, in one line.
     #[must_use]
     pub fn described(&self) -> String {
-        let settings = self.manifest.run.settings.as_object();
-        let settings: Vec<String> = settings
-            .into_iter()
-            .flatten()
-            .map(|(k, v)| format!("{k}={v}"))
+        let run = &self.manifest.run;
+        let defaults = Config::named(&run.model).and_then(|c| c.to_value());
+        let default = |key: &str| defaults.as_ref().ok().and_then(|d| d.get(key));
+        let settings = run.settings.as_object().into_iter().flatten();
+        let changed: Vec<String> = settings
+            .filter(|&(key, value)| default(key) != Some(value))
+            .map(|(key, value)| format!("{key}={}", value.to_string().trim_matches('"')))
             .collect();
-        format!("{} {}", self.manifest.run.model, settings.join(" "))
+        format!("{} {}", run.model, changed.join(" "))
             .trim_end()
             .to_owned()
     }

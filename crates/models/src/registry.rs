@@ -91,6 +91,7 @@ macro_rules! models {
                 match self {
                     $(Self::$variant(c) => serde_json::to_value(c),)+
                 }
+                .map(shortest)
                 .map_err(|e| Error::Parse {
                     what: "settings of the model",
                     text: self.name().to_owned(),
@@ -241,6 +242,23 @@ impl Entry {
             .find(|e| e.name == name)
             .ok_or_else(|| unknown(name))
     }
+}
+
+/// Settings in single precision as people write them: 0.6, not 0.6000000238418579.
+fn shortest(mut settings: Value) -> Value {
+    for value in settings
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|o| o.values_mut())
+    {
+        if let Some(wide) = value.as_f64().filter(|_| value.is_f64())
+            && f64::from(wide as f32) == wide
+            && let Ok(short) = (wide as f32).to_string().parse::<f64>()
+        {
+            *value = short.into();
+        }
+    }
+    settings
 }
 
 impl Config {
