@@ -1,4 +1,5 @@
-//! How the cost of a fit grows: seconds and peak memory against interactions and items, on invented data.
+//! How the cost of a fit grows: seconds and peak memory against interactions and items, on invented data;
+//! and of an epoch of LIA, against rules too.
 //!
 //! Each size runs in a process of its own, so that its peak memory is its own.
 
@@ -48,6 +49,16 @@ enum What {
         #[arg(short, long, default_value = "growth")]
         output: PathBuf,
     },
+    /// Seconds of an epoch of LIA as published, against interactions, items and rules
+    Epochs {
+        #[arg(long, default_value = "paper")]
+        mode: String,
+        /// Leave out sizes above so many interactions
+        #[arg(long, default_value_t = 10_000_000)]
+        most: usize,
+        #[arg(short, long, default_value = "growth")]
+        output: PathBuf,
+    },
 }
 
 /// A size of the world.
@@ -87,6 +98,7 @@ fn main() -> Result<()> {
             most,
             output,
         } => all(&model, &set, most, &output),
+        What::Epochs { mode, most, output } => epochs(&mode, most, &output),
     }
 }
 
@@ -176,6 +188,86 @@ fn all(model: &str, set: &[String], most: usize, output: &std::path::Path) -> Re
         };
         std::fs::write(output.join(file), curves(&picture)?)?;
     }
+    Ok(())
+}
+
+/// Epochs of the shorter and of the longer of two fits: what they differ by is epochs alone.
+const EPOCHS: [usize; 2] = [1, 4];
+
+fn epochs(mode: &str, most: usize, output: &std::path::Path) -> Result<()> {
+    let size = |items, events| Size {
+        users: events / 50,
+        items,
+        events,
+    };
+    let series: [(&str, Vec<(Size, usize)>); 4] = [
+        (
+            "interactions (5,000 items, 1,000 rules)",
+            [1_000_000, 3_000_000, 10_000_000]
+                .map(|n| (size(5_000, n), 1_000))
+                .to_vec(),
+        ),
+        (
+            "items, all scored (1,000,000 interactions, 1,000 rules)",
+            [2_000, 6_000, 20_000]
+                .map(|n| (size(n, 1_000_000), 1_000))
+                .to_vec(),
+        ),
+        (
+            "items, 4,096 scored (1,000,000 interactions, 1,000 rules)",
+            [20_001, 50_000, 100_000]
+                .map(|n| (size(n, 1_000_000), 1_000))
+                .to_vec(),
+        ),
+        (
+            "rules (1,000,000 interactions, 5,000 items)",
+            [250, 1_000, 4_000]
+                .map(|rules| (size(5_000, 1_000_000), rules))
+                .to_vec(),
+        ),
+    ];
+    std::fs::create_dir_all(output)?;
+    let mut found = Vec::new();
+    for (name, sizes) in series {
+        let mut points = Vec::new();
+        for (size, rules) in sizes.into_iter().filter(|(s, _)| s.events <= most) {
+            let fit = |epochs: usize| {
+                let set = [
+                    format!("mode={mode}"),
+                    format!("rules={rules}"),
+                    format!("epochs={epochs}"),
+                ];
+                apart(size, "lia", &set)
+            };
+            let (short, long) = (fit(EPOCHS[0])?, fit(EPOCHS[1])?);
+            let seconds = (long.seconds - short.seconds) / (EPOCHS[1] - EPOCHS[0]) as f64;
+            say(format!(
+                "{name}\t{} users\t{} items\t{} events\t{rules} rules\t{seconds:.2} s an epoch\t{:.0} MB",
+                size.users, size.items, long.size.events, long.megabytes
+            ));
+            let x = match name {
+                _ if name.starts_with("items") => size.items,
+                _ if name.starts_with("rules") => rules,
+                _ => long.size.events,
+            };
+            points.push((x as f64, seconds));
+        }
+        let power = slope(points.iter().copied());
+        say(format!("{name}\tan epoch grows with the power {power:.2}"));
+        found.push(Curve {
+            name: format!("{name}: power {power:.2}"),
+            points,
+            pale: false,
+        });
+    }
+    let picture = Curves {
+        title: format!("LIA ({mode}): how the cost of an epoch grows"),
+        x: "interactions, items or rules".to_owned(),
+        y: "seconds of an epoch".to_owned(),
+        axes: Axis::Log,
+        curves: found,
+    };
+    std::fs::write(output.join("epochs.svg"), curves(&picture)?)?;
     Ok(())
 }
 
