@@ -97,10 +97,16 @@ struct Sample {
     for_b: Vec<f32>,
 }
 
+/// A logit of which nothing is left after the softmax, and no gradient.
+const NEVER: f32 = -1e30;
+
 /// What a step reads and what it shall foretell.
 struct Examples {
     inputs: Batch,
     targets: Batch,
+    /// By user, the outputs that cannot be targets because they are read; empty where whole rows are
+    /// foretold.
+    read: Vec<Vec<u32>>,
 }
 
 impl<'a> Layer<'a> {
@@ -196,9 +202,12 @@ impl<'a> Layer<'a> {
             None => rows.collect(),
         };
         let Some(n) = self.settings.outputs.filter(|&n| n < self.n_items) else {
+            let targets = Batch::new(targets, self.n_items);
+            let [read, _] = split;
             return Examples {
                 inputs,
-                targets: Batch::new(targets, self.n_items),
+                targets,
+                read,
             };
         };
         let some = &mut self.memory.some;
@@ -207,21 +216,26 @@ impl<'a> Layer<'a> {
         for (at, &item) in some.items.iter().enumerate() {
             place[item as usize] = at as u32;
         }
-        let sampled: Vec<Vec<u32>> = targets
-            .into_iter()
-            .map(|row| row.iter().map(|&i| place[i as usize]))
-            .map(|row| row.filter(|&at| at != u32::MAX).collect())
-            .collect();
+        let sampled = |row: &[u32]| -> Vec<u32> {
+            let places = row.iter().map(|&i| place[i as usize]);
+            places.filter(|&at| at != u32::MAX).collect()
+        };
+        let of_sample: Vec<Vec<u32>> = targets.into_iter().map(sampled).collect();
         Examples {
             inputs,
-            targets: Batch::new(sampled.iter().map(Vec::as_slice), n),
+            targets: Batch::new(of_sample.iter().map(Vec::as_slice), n),
+            read: split[0].iter().map(|row| sampled(row)).collect(),
         }
     }
 
     /// The hard rules, the errors of the outputs and `(U, R)` of the rules, and the gradients of
     /// effects and bias; the sum of the losses of the batch.
     fn forward_and_errors(&mut self, examples: &Examples) -> f64 {
-        let Examples { inputs, targets } = examples;
+        let Examples {
+            inputs,
+            targets,
+            read,
+        } = examples;
         let (u, i, r) = (inputs.len(), targets.n_items(), self.settings.n_rules);
         let Memory {
             hard,
@@ -250,6 +264,12 @@ impl<'a> Layer<'a> {
         device.product(y, rules, effects.t(), true);
         if let Some(links) = &self.links {
             inputs.times(&links.value, i, y);
+        }
+        // What is read is never foretold: without this a rule would learn ¬i for i.
+        for (row, read) in y.chunks_exact_mut(i.max(1)).zip(read) {
+            for &at in read {
+                row[at as usize] = NEVER;
+            }
         }
         let losses = loss_and_gradient(y, targets, 1.0 / u.max(1) as f32);
         let errors = Factor::new(y, u, i);
@@ -618,12 +638,20 @@ mod tests {
                     .all(|i| row.contains(i) && !targets.contains(i))
             );
             assert!(targets.iter().all(|i| row.contains(i)));
+            // What is read cannot be a target.
+            let read: Vec<u32> = examples.read[u]
+                .iter()
+                .map(|&t| items[t as usize])
+                .collect();
+            let expected = inputs.iter().copied().filter(|i| items.contains(i));
+            assert_eq!(read, expected.collect::<Vec<_>>());
             foretold += targets.len();
         }
         assert!(foretold > 0);
         let mut whole = self::layer(&rows, settings(None, None));
         let examples = whole.examples(&users, &mut Draw::new(6, 0));
         assert_eq!(examples.inputs, examples.targets);
+        assert!(examples.read.is_empty());
     }
 
     /// Effects of items that were not scored stay; rules of the short form keep their largest literals,

@@ -2,10 +2,10 @@
 //!
 //! The layer of the published forms with the logarithmic cost, one half AND and one half OR; what
 //! is new is how it begins and what keeps it short (`layer::Short`). Every rule begins at one item,
-//! its seed: a few dozen items that go with the seed more than chance would have it get small weights
-//! of either sign, all others 0, so that both operators have a gradient; and the rule begins with a
-//! small effect on the seed and on what goes best with it. An L1 step keeps weights at exact zeros
-//! unless their gradients agree.
+//! its seed: items that go with the seed more than chance would have it get small weights of either
+//! sign, all others 0, so that both operators have a gradient (an OR gets a few dozen, an AND a few, and
+//! some that avoid the seed); and the rule begins with a small effect on the seed and on what goes best
+//! with it. An L1 step keeps weights at exact zeros unless their gradients agree.
 
 use limpid_core::rules::Rule;
 use limpid_core::{Error, Result, Run};
@@ -19,6 +19,12 @@ use super::{Config, Gate};
 
 /// Items with a weight that is not 0 in the beginning.
 const CANDIDATES: usize = 32;
+
+/// The same of an AND: each of them must hold, so that many would hold for nobody.
+const TOGETHER: usize = 6;
+
+/// Items that avoid the seed, which an AND may negate.
+const APART: usize = 2;
 
 /// Items that a rule has an effect on in the beginning, its seed among them.
 const CONSEQUENTS: usize = 8;
@@ -106,7 +112,15 @@ fn begin(
         let at = sums.partition_point(|&s| s <= f64::from(draw.unit()) * total);
         let seed = eligible[at.min(eligible.len() - 1)] as usize;
         let near = neighbors(seed, rows, &users, min_support, &mut together);
-        for &item in near.iter().take(CANDIDATES) {
+        let asked: Vec<u32> = match rule < n_rules / 2 {
+            // The gates put AND in front.
+            true => {
+                let apart = near.iter().rev().take(APART);
+                near.iter().take(TOGETHER).chain(apart).copied().collect()
+            }
+            false => near.iter().take(CANDIDATES).copied().collect(),
+        };
+        for item in asked {
             w[item as usize * n_rules + rule] = draw.uniform(-WEIGHT, WEIGHT);
         }
         v[seed * n_rules + rule] = EFFECT;
