@@ -289,7 +289,10 @@ impl Advisor {
         let run = &self.manifest.run;
         let defaults = Config::named(&run.model).and_then(|c| c.to_value());
         let default = |key: &str| defaults.as_ref().ok().and_then(|d| d.get(key));
-        let settings = run.settings.as_object().into_iter().flatten();
+        // Read and written again, so that folders of older versions write their numbers alike.
+        let stored = Config::from_json(&run.model, &run.settings).and_then(|c| c.to_value());
+        let stored = stored.as_ref().unwrap_or(&run.settings);
+        let settings = stored.as_object().into_iter().flatten();
         let changed: Vec<String> = settings
             .filter(|&(key, value)| default(key) != Some(value))
             .map(|(key, value)| format!("{key}={}", value.to_string().trim_matches('"')))

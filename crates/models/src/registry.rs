@@ -253,6 +253,8 @@ fn shortest(mut settings: Value) -> Value {
     {
         if let Some(wide) = value.as_f64().filter(|_| value.is_f64())
             && f64::from(wide as f32) == wide
+            // Numbers that are short already are as they were meant.
+            && wide.to_string().len() > 14
             && let Ok(short) = (wide as f32).to_string().parse::<f64>()
         {
             *value = short.into();

@@ -9,7 +9,8 @@ pub struct Parameter {
     pub name: &'static str,
     /// Its values, row-major.
     pub value: Vec<f32>,
-    /// The gradient of the loss; as long as `value`.
+    /// The gradient of the loss for [`step`](Self::step), as long as `value`; the other steps leave it
+    /// alone.
     pub gradient: Vec<f32>,
     first: Vec<f32>,
     second: Vec<f32>,

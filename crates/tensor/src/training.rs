@@ -124,7 +124,7 @@ pub fn train<L: Learner>(
         let mut total = 0.0;
         for (at, examples) in order.chunks(schedule.batch_size).enumerate() {
             if run.progress.interrupted() {
-                // The epoch under way is lost, those before it are on disk.
+                // What was done since the last checkpoint is lost, the rest is on disk.
                 let kept = match run.checkpoints.is_some() {
                     true => format!("{} epochs are kept; run again to go on", state.saved),
                     false => "nothing is kept".to_owned(),

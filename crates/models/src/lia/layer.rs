@@ -4,7 +4,7 @@
 //! summed over items and averaged over users. In the paper's form there is no S; the released code
 //! has it ("skip").
 //!
-//! Three departures are options. Above some ten thousand items a step scores a random sample of them: the
+//! Three departures are options. Above 20,000 items a step scores a random sample of them: the
 //! loss is then the likelihood of the targets among the sample, of which the maximum is the same
 //! (McFadden, Modelling the Choice of Residential Location, 1978). In the short form a step reads a
 //! part of each row and foretells the rest, popularity stands in a fixed bias, and every rule keeps its
@@ -97,7 +97,7 @@ struct Sample {
     for_b: Vec<f32>,
 }
 
-/// A logit of which nothing is left after the softmax, and no gradient.
+/// A logit of which nothing that counts is left after the softmax.
 const NEVER: f32 = -1e30;
 
 /// What a step reads and what it shall foretell.
@@ -172,11 +172,14 @@ impl<'a> Layer<'a> {
     }
 
     /// Bytes that a training takes at most, above the data.
-    pub(super) fn memory(n_items: usize, n_rules: usize, links: bool, batch: usize) -> u64 {
-        let (i, r, u) = (n_items as u64, n_rules as u64, batch as u64);
-        let square = if links { i * i } else { 0 };
-        // Four arrays for each parameter, one copy of the best, the costs; then the batch.
-        4 * (5 * (2 * i * r + square) + i * r + u * (7 * r + i))
+    pub(super) fn memory(n_items: usize, settings: &Settings, batch: usize) -> u64 {
+        let (i, r, u) = (n_items as u64, settings.n_rules as u64, batch as u64);
+        let square = if settings.links { i * i } else { 0 };
+        let some = settings.outputs.unwrap_or(0) as u64;
+        // Four arrays for each parameter, one copy of the best, one more with GSAM, the costs; what a
+        // sample takes; then the batch.
+        let copies = if settings.gsam { 6 } else { 5 };
+        4 * (copies * (2 * i * r + square) + i * r + 2 * some * r + u * (7 * r + i))
     }
 
     /// The rows of a step, in the short form split at random into what is read and what is foretold;
@@ -272,6 +275,11 @@ impl<'a> Layer<'a> {
             }
         }
         let losses = loss_and_gradient(y, targets, 1.0 / u.max(1) as f32);
+        for (row, read) in y.chunks_exact_mut(i.max(1)).zip(read) {
+            for &at in read {
+                row[at as usize] = 0.0;
+            }
+        }
         let errors = Factor::new(y, u, i);
         device.product(for_v, errors.t(), rules, false);
         device.product(for_hard, errors, effects, false);

@@ -5,7 +5,8 @@
 //! its seed: items that go with the seed more than chance would have it get small weights of either
 //! sign, all others 0, so that both operators have a gradient (an OR gets a few dozen, an AND a few, and
 //! some that avoid the seed); and the rule begins with a small effect on the seed and on what goes best
-//! with it. An L1 step keeps weights at exact zeros unless their gradients agree.
+//! with it. An L1 step draws weights back to exact
+//! zeros unless their gradients agree.
 
 use limpid_core::rules::Rule;
 use limpid_core::{Error, Result, Run};
@@ -43,21 +44,12 @@ pub(super) fn rules(
     run: &mut Run<'_>,
 ) -> Result<Vec<Rule>> {
     let r = config.n_rules();
-    let needed = Layer::memory(n_items, r, false, config.batch_size());
-    if needed > run.memory_budget {
-        return Err(Error::Memory {
-            what: format!("{r} rules over {n_items} items learned by gradients"),
-            needed_mb: needed / 1_000_000,
-            budget_mb: run.memory_budget / 1_000_000,
-            mend: "raise the budget, ask for fewer rules, or use rules_by=search".to_owned(),
-        });
-    }
     let settings = Settings {
         n_rules: r,
         cost: Cost::Log,
         gate: Gate::Half,
         links: false,
-        gsam: config.gsam,
+        gsam: false,
         l1: config.rule_l1(),
         outputs: config.outputs(n_items),
         short: Some(Short {
@@ -67,6 +59,15 @@ pub(super) fn rules(
             nonnegative: config.nonnegative,
         }),
     };
+    let needed = Layer::memory(n_items, &settings, config.batch_size());
+    if needed > run.memory_budget {
+        return Err(Error::Memory {
+            what: format!("{r} rules over {n_items} items learned by gradients"),
+            needed_mb: needed / 1_000_000,
+            budget_mb: run.memory_budget / 1_000_000,
+            mend: "raise the budget, ask for fewer rules, or use rules_by=search".to_owned(),
+        });
+    }
     let beginning = begin(rows, n_items, r, config.min_support, run.seed);
     let mut layer = Layer::from_beginning(rows, n_items, settings, beginning, None)
         .on(Device::open(run.device)?);
@@ -109,22 +110,25 @@ fn begin(
         if eligible.is_empty() {
             break;
         }
-        let at = sums.partition_point(|&s| s <= f64::from(draw.unit()) * total);
+        let place = f64::from(draw.unit()) * total;
+        let at = sums.partition_point(|&s| s <= place);
         let seed = eligible[at.min(eligible.len() - 1)] as usize;
         let near = neighbors(seed, rows, &users, min_support, &mut together);
+        let with = near.iter().take_while(|(_, z)| *z > 0.0).map(|(i, _)| *i);
+        let apart = near.iter().rev().take_while(|(_, z)| *z < 0.0);
         let asked: Vec<u32> = match rule < n_rules / 2 {
             // The gates put AND in front.
             true => {
-                let apart = near.iter().rev().take(APART);
-                near.iter().take(TOGETHER).chain(apart).copied().collect()
+                let apart = apart.map(|(i, _)| *i).take(APART);
+                with.clone().take(TOGETHER).chain(apart).collect()
             }
-            false => near.iter().take(CANDIDATES).copied().collect(),
+            false => with.clone().take(CANDIDATES).collect(),
         };
         for item in asked {
             w[item as usize * n_rules + rule] = draw.uniform(-WEIGHT, WEIGHT);
         }
         v[seed * n_rules + rule] = EFFECT;
-        for &item in near.iter().take(CONSEQUENTS - 1) {
+        for item in with.take(CONSEQUENTS - 1) {
             v[item as usize * n_rules + rule] = EFFECT;
         }
     }
@@ -133,14 +137,15 @@ fn begin(
     Beginning { w, v, b }
 }
 
-/// The items that go with `seed`, by how many standard deviations they do so more than by chance.
+/// All items that are frequent enough, by how many standard deviations they go with `seed` more than by
+/// chance, most first.
 fn neighbors(
     seed: usize,
     rows: &[Vec<u32>],
     users: &[Vec<u32>],
     min_support: usize,
     together: &mut [u32],
-) -> Vec<u32> {
+) -> Vec<(u32, f64)> {
     for &u in &users[seed] {
         for &i in &rows[u as usize] {
             together[i as usize] += 1;
@@ -150,13 +155,13 @@ fn neighbors(
     let mut near: Vec<(u32, f64)> = Vec::new();
     for (i, count) in together.iter_mut().enumerate() {
         let count = std::mem::take(count);
-        if i != seed && count > 0 && users[i].len() >= min_support {
+        if i != seed && users[i].len() >= min_support {
             let expected = share * users[i].len() as f64;
             near.push((i as u32, (f64::from(count) - expected) / expected.sqrt()));
         }
     }
     near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    near.into_iter().map(|(i, _)| i).collect()
+    near
 }
 
 #[cfg(test)]
@@ -183,13 +188,23 @@ mod tests {
                     .collect()
             };
             let (asked, given) = (of(&start.w), of(&start.v));
-            // The seed is no literal of its own rule; only items of its half are.
-            assert_eq!(asked.len(), 2);
+            // The seed is no literal of its own rule; an OR asks for items of its half, an AND for two
+            // of the other half besides.
+            let (own, other): (Vec<u32>, Vec<u32>) = asked.iter().partition(|i| given.contains(i));
+            assert_eq!(own.len(), 2);
+            assert_eq!(other.len(), if rule < 3 { 2 } else { 0 });
             assert_eq!(given.len(), 3);
-            assert!(asked.iter().all(|i| given.contains(i)));
             assert!(given == [0, 1, 2] || given == [3, 4, 5]);
         }
         assert_eq!(begin(&rows, 6, 7, 5, 3).w, start.w);
+        // Items that are equally popular are seeds equally often: 500 times of 3,000, give or take 20.
+        let lonely: Vec<Vec<u32>> = (0..6).map(|i| vec![i]).collect();
+        let seeds = begin(&lonely, 6, 3_000, 1, 3);
+        for i in 0..6 {
+            let row = &seeds.v[i * 3_000..(i + 1) * 3_000];
+            let n = row.iter().filter(|&&v| v != 0.0).count();
+            assert!((400..600).contains(&n), "{n}");
+        }
         assert!(begin(&[], 6, 7, 5, 3).w.iter().all(|&w| w == 0.0));
     }
 }

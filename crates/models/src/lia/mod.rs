@@ -135,13 +135,13 @@ pub struct Config {
     /// Gradients: epochs between measurements.
     pub monitor_every: usize,
     /// Gradients: items that a step scores, drawn anew each step. Default: all up to 20,000 items, 4,096 of
-    /// more.
+    /// more; always all with links (mode released) and with gsam.
     pub outputs: Option<usize>,
     /// Published forms: how operators are chosen.
     pub gate: Gate,
     /// Published forms: the soft layer.
     pub activation: Activation,
-    /// Gradients: sharpness-aware steps, as in the authors' code.
+    /// Published forms: sharpness-aware steps, as in the authors' code.
     pub gsam: bool,
     /// Gradients: L1 of rule weights, as a proximal step. Default: 0 for the published forms, 0.07 for
     /// plus.
@@ -360,7 +360,7 @@ impl Config {
             "gsam",
             "true or false",
             &[],
-            "gradients: sharpness-aware steps (the authors' code has them, the paper not)",
+            "published forms: sharpness-aware steps (the authors' code has them, the paper not)",
         ),
         parameter(
             "rule_l1",
@@ -490,6 +490,12 @@ impl Config {
             "effect_l1",
             "0 or more",
             self.effect_l1,
+        )?;
+        require(
+            !self.gsam || self.mode != Mode::Plus,
+            "gsam",
+            "false with mode=plus",
+            self.gsam,
         )?;
         let outputs = self.outputs.unwrap_or(1);
         require(outputs > 0, "outputs", "above 0", outputs)?;

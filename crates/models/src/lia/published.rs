@@ -19,8 +19,8 @@ const NLAF: Cost = Cost::Nlaf {
 
 pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
     let n_items = data.histories.n_items();
-    let links = config.mode == Mode::Released;
-    let needed = Layer::memory(n_items, config.n_rules(), links, config.batch_size());
+    let settings = settings(config, n_items);
+    let needed = Layer::memory(n_items, &settings, config.batch_size());
     if needed > run.memory_budget {
         return Err(Error::Memory {
             what: format!("lia with {} rules over {n_items} items", config.n_rules()),
@@ -31,7 +31,7 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
     }
     let rows = extract::rows_of(data.histories);
     let device = Device::open(run.device)?;
-    let mut layer = Layer::new(&rows, n_items, settings(config, n_items), run.seed).on(device);
+    let mut layer = Layer::new(&rows, n_items, settings, run.seed).on(device);
     let fingerprint = format!("{config:?} on {:016x}", fingerprint(&rows));
     train(&mut layer, &config.schedule(), &fingerprint, run)?;
     finished(layer, &rows, n_items)

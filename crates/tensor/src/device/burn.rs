@@ -1,6 +1,8 @@
 //! Devices of Burn: dense products on graphics processors.
 
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use burn_tensor::{Device, Tensor, TensorData};
 use limpid_core::{Error, Result};
@@ -19,11 +21,16 @@ pub(super) const NAMES: &[&str] = &[
     "metal",
 ];
 
+/// One probe at a time: it silences panics, and the hook belongs to all threads.
+static PROBING: Mutex<()> = Mutex::new(());
+
 /// An open device of Burn.
 #[derive(Clone)]
 pub struct Burn {
     name: &'static str,
     device: Device,
+    /// Set when it failed once: it is not asked again.
+    gone: Arc<AtomicBool>,
 }
 
 impl Burn {
@@ -35,6 +42,7 @@ impl Burn {
         };
         // A device that is not there is found out by panics inside of Burn, on threads of its own. They
         // are the answer to a question, so nobody shall read their traces.
+        let _alone = PROBING.lock();
         let before = panic::take_hook();
         panic::set_hook(Box::new(|_| {}));
         let opened = Self::probe(name);
@@ -56,7 +64,11 @@ impl Burn {
             _ => None,
         });
         let (name, device) = opened.ok().flatten()?;
-        let this = Self { name, device };
+        let this = Self {
+            name,
+            device,
+            gone: Arc::default(),
+        };
         let mut out = [0f32];
         let works = this.product(
             &mut out,
@@ -75,7 +87,7 @@ impl Burn {
     pub(super) fn product(&self, out: &mut [f32], a: Factor<'_>, b: Factor<'_>, add: bool) -> bool {
         let ((m, k), (k_b, n)) = (a.shape(), b.shape());
         assert_eq!(k, k_b, "inner dimensions of a product");
-        if m == 0 || n == 0 || k == 0 {
+        if m == 0 || n == 0 || k == 0 || self.gone.load(Ordering::Relaxed) {
             return false;
         }
         let computed = catch_unwind(AssertUnwindSafe(|| {
@@ -83,6 +95,7 @@ impl Burn {
             product.try_into_vec_as::<f32>().ok()
         }));
         let Some(values) = computed.ok().flatten().filter(|v| v.len() == m * n) else {
+            self.gone.store(true, Ordering::Relaxed);
             return false;
         };
         for (o, v) in out.iter_mut().zip(values) {

@@ -1,6 +1,6 @@
 //! The exponential, in a form that the compiler turns into vectors; `f32::exp` is a call per number.
 
-/// `eˣ` with a relative error below 3·10⁻⁷ for x ≤ 88; 0 below −87.
+/// `eˣ` with a relative error below 3·10⁻⁷ for −87 ≤ x ≤ 88; beyond, the value at that end.
 #[inline(always)]
 #[must_use]
 pub fn exp(x: f32) -> f32 {

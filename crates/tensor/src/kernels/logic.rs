@@ -26,7 +26,7 @@
 //! ```text
 //! A = ∂loss/∂s∧ = −γ σ(g) G (1 + s∧)^(−γ−1)
 //! E = ∂loss/∂s∨ = +γ (1 − σ(g)) G (1 + s∨)^(−γ−1)
-//! ∂loss/∂C = Xᵀ(E − A) + [w > 0] Σ_u A − [w < 0] Σ_u E
+//! ∂loss/∂C = Xᵀ(E − A) + [w > 0] Σ_u A − [w < 0] Σ_u E,   at w = 0 the slope of the side that descends, or 0
 //! ∂loss/∂w = ∂loss/∂C · c'(|w|),   ∂loss/∂g = σ(g)(1 − σ(g)) Σ_u G (conj − disj)
 //! ```
 //!
@@ -619,9 +619,12 @@ impl Weights<'_> {
     fn with(self, cost: Cost) {
         let columns = self.w.iter().zip(self.sum).zip(self.of_and).zip(self.of_or);
         for ((((&w, &sum), &a), &e), out) in columns.zip(self.out) {
-            let a = if w > 0.0 { a } else { 0.0 };
-            let e = if w < 0.0 { e } else { 0.0 };
-            *out = (sum + a - e) as f32 * cost.slope(w);
+            let (right, left) = (sum + a, sum - e);
+            // 0 is a corner: a step goes where the loss falls, if it does.
+            let (falls, rises) = ((-right).max(0.0), left.max(0.0));
+            let corner = if rises > falls { rises } else { -falls };
+            let side = if w > 0.0 { right } else { left };
+            *out = (if w == 0.0 { corner } else { side }) as f32 * cost.slope(w);
         }
     }
 }
@@ -776,6 +779,29 @@ mod tests {
                 prop_assert!((f64::from(dg[at]) - slope).abs() < 1e-3 * (1.0 + slope.abs()));
             }
         }
+    }
+
+    /// At weight 0 the gradient is the slope of the side that descends: of an AND whose value should grow
+    /// for the user with the item and fall for the one without, to the right; where no side descends, 0.
+    #[test]
+    fn at_zero_a_step_goes_where_the_loss_falls() {
+        let batch = Batch::new([&[0u32][..], &[]], 1);
+        let mut layer = Logic::new(Cost::Log, 2);
+        let (w, gates) = ([0.0, 0.0], [40.0, -40.0]);
+        let mut hard = [0.0; 4];
+        layer.forward(&w, &gates, &batch, &mut hard);
+        let mut slopes = |value: [f32; 4]| {
+            let (mut for_w, mut for_gates) = ([7.0; 2], [7.0; 2]);
+            layer.backward(&w, &gates, &batch, &value, &mut for_w, &mut for_gates);
+            for_w
+        };
+        // ∂loss/∂value of (AND, OR) for the user with the item, then for the one without.
+        let [and, or] = slopes([-1.0, -1.0, 1.0, 1.0]);
+        assert!(and < 0.0 && or < 0.0, "{and} {or}");
+        let [and, or] = slopes([1.0, 1.0, -1.0, -1.0]);
+        assert!(and > 0.0 && or > 0.0, "{and} {or}");
+        // Both users should have the AND, which an empty one gives, and nobody the OR.
+        assert_eq!(slopes([-1.0, 1.0, -1.0, 1.0]), [0.0, 0.0]);
     }
 
     /// A satisfied AND of strong literals: what it lacks is exactly zero, whatever the order of sums.
