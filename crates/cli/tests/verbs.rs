@@ -431,6 +431,8 @@ fn wrong_use_is_told_what_to_do() {
         "x",
     ];
     assert!(fails(&split, 1).contains("ratio:70/10/20"));
+    let device = ["train", "--data", "synthetic", "--device", "tpu", "-o", "x"];
+    assert!(fails(&device, 1).contains("this build computes on cpu"));
     assert!(
         fails(
             &["recommend", &model, "--user", &user, "--edit", "link:296"],
