@@ -45,7 +45,12 @@ impl Draw {
 
     /// A uniformly random order (Fisher and Yates).
     pub fn shuffle<T>(&mut self, values: &mut [T]) {
-        for at in 0..values.len() {
+        self.shuffle_front(values, values.len());
+    }
+
+    /// The first `n` places of such an order.
+    fn shuffle_front<T>(&mut self, values: &mut [T], n: usize) {
+        for at in 0..n.min(values.len()) {
             let other = at + self.below(values.len() - at);
             values.swap(at, other);
         }
@@ -54,10 +59,7 @@ impl Draw {
     /// `n` distinct numbers below `of`, ascending; all of them where there are no more.
     pub fn distinct(&mut self, n: usize, of: usize) -> Vec<u32> {
         let mut all: Vec<u32> = (0..of as u32).collect();
-        for at in 0..n.min(of) {
-            let other = at + self.below(of - at);
-            all.swap(at, other);
-        }
+        self.shuffle_front(&mut all, n);
         all.truncate(n);
         all.sort_unstable();
         all

@@ -10,16 +10,16 @@
 //! part of each row and foretells the rest, popularity stands in a fixed bias, and every rule keeps its
 //! largest few literals only.
 
-use limpid_core::{Histories, Mat, Recommender, Result};
+use limpid_core::{Error, Histories, Mat, Recommender, Result, Run};
 use limpid_tensor::kernels::adam::Adam;
 use limpid_tensor::kernels::batch::Batch;
 use limpid_tensor::kernels::logic::{Cost, Logic, THRESHOLD};
 use limpid_tensor::kernels::multinomial::loss_and_gradient;
 use limpid_tensor::matmul::{Factor, product};
-use limpid_tensor::{Device, Draw, Learner, Parameter};
+use limpid_tensor::{Device, Draw, Learner, Parameter, train};
 
-use super::Gate;
 use super::extract;
+use super::{Config, Gate};
 
 /// Gates of fixed operators: far from 0, so that the soft layer has one operator only.
 const FIXED: f32 = 40.0;
@@ -37,10 +37,45 @@ pub(super) struct Settings {
     pub(super) gsam: bool,
     /// L1 of rule weights.
     pub(super) l1: f32,
-    /// Items that a step scores; none: all.
+    /// Items that a step scores, fewer than there are; none: all.
     pub(super) outputs: Option<usize>,
     /// How rules that stay short are learned; none: as published.
     pub(super) short: Option<Short>,
+}
+
+impl Settings {
+    /// Whether a training fits into the memory of the run; if not, the error says `what` does not, and what
+    /// to do `instead`.
+    pub(super) fn afford(
+        &self,
+        n_items: usize,
+        batch_size: usize,
+        run: &Run<'_>,
+        what: String,
+        instead: &str,
+    ) -> Result<()> {
+        let needed = self.memory(n_items, batch_size);
+        match needed > run.memory_budget {
+            false => Ok(()),
+            true => Err(Error::Memory {
+                what,
+                needed_mb: needed / 1_000_000,
+                budget_mb: run.memory_budget / 1_000_000,
+                mend: format!("raise the budget, ask for fewer rules, or use {instead}"),
+            }),
+        }
+    }
+
+    /// Bytes that a training takes at most, above the data.
+    fn memory(&self, n_items: usize, batch_size: usize) -> u64 {
+        let (i, r, u) = (n_items as u64, self.n_rules as u64, batch_size as u64);
+        let square = if self.links { i * i } else { 0 };
+        let some = self.outputs.unwrap_or(0) as u64;
+        // Four arrays for each parameter, one copy of the best, one more with GSAM, the costs; what a
+        // sample takes; then the batch.
+        let copies = if self.gsam { 6 } else { 5 };
+        4 * (copies * (2 * i * r + square) + i * r + 2 * some * r + u * (7 * r + i))
+    }
 }
 
 /// What keeps rules short and makes them foretell items that they do not see.
@@ -165,21 +200,15 @@ impl<'a> Layer<'a> {
         }
     }
 
-    /// The same with its dense products on a device.
-    pub(super) fn on(mut self, device: Device) -> Self {
-        self.device = device;
-        self
-    }
-
-    /// Bytes that a training takes at most, above the data.
-    pub(super) fn memory(n_items: usize, settings: &Settings, batch: usize) -> u64 {
-        let (i, r, u) = (n_items as u64, settings.n_rules as u64, batch as u64);
-        let square = if settings.links { i * i } else { 0 };
-        let some = settings.outputs.unwrap_or(0) as u64;
-        // Four arrays for each parameter, one copy of the best, one more with GSAM, the costs; what a
-        // sample takes; then the batch.
-        let copies = if settings.gsam { 6 } else { 5 };
-        4 * (copies * (2 * i * r + square) + i * r + 2 * some * r + u * (7 * r + i))
+    /// The layer after its training, with its dense products on the device of the run.
+    pub(super) fn learn(mut self, config: &Config, run: &mut Run<'_>) -> Result<Self> {
+        self.device = Device::open(run.device)?;
+        let items = self.rows.iter();
+        let separated = items.flat_map(|row| row.iter().copied().chain([u32::MAX]));
+        let data = limpid_core::hash::row(separated);
+        let fingerprint = format!("{config:?} on {data:016x}");
+        train(&mut self, &config.schedule(), &fingerprint, run)?;
+        Ok(self)
     }
 
     /// The rows of a step, in the short form split at random into what is read and what is foretold;
@@ -204,7 +233,7 @@ impl<'a> Layer<'a> {
             Some(_) => split[1].iter().map(Vec::as_slice).collect(),
             None => rows.collect(),
         };
-        let Some(n) = self.settings.outputs.filter(|&n| n < self.n_items) else {
+        let Some(n) = self.settings.outputs else {
             let targets = Batch::new(targets, self.n_items);
             let [read, _] = split;
             return Examples {
@@ -269,17 +298,9 @@ impl<'a> Layer<'a> {
             inputs.times(&links.value, i, y);
         }
         // What is read is never foretold: without this a rule would learn ¬i for i.
-        for (row, read) in y.chunks_exact_mut(i.max(1)).zip(read) {
-            for &at in read {
-                row[at as usize] = NEVER;
-            }
-        }
+        set_all(y, i, read, NEVER);
         let losses = loss_and_gradient(y, targets, 1.0 / u.max(1) as f32);
-        for (row, read) in y.chunks_exact_mut(i.max(1)).zip(read) {
-            for &at in read {
-                row[at as usize] = 0.0;
-            }
-        }
+        set_all(y, i, read, 0.0);
         let errors = Factor::new(y, u, i);
         device.product(for_v, errors.t(), rules, false);
         device.product(for_hard, errors, effects, false);
@@ -439,6 +460,15 @@ impl Sample {
         let rows = self.v.chunks_exact_mut(n_rules.max(1));
         for (to, &item) in rows.zip(&self.items) {
             to.copy_from_slice(&v[item as usize * n_rules..][..n_rules]);
+        }
+    }
+}
+
+/// Sets the given places of every row.
+fn set_all(y: &mut [f32], width: usize, places: &[Vec<u32>], value: f32) {
+    for (row, places) in y.chunks_exact_mut(width.max(1)).zip(places) {
+        for &at in places {
+            row[at as usize] = value;
         }
     }
 }

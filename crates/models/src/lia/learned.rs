@@ -5,17 +5,16 @@
 //! its seed: items that go with the seed more than chance would have it get small weights of either
 //! sign, all others 0, so that both operators have a gradient (an OR gets a few dozen, an AND a few, and
 //! some that avoid the seed); and the rule begins with a small effect on the seed and on what goes best
-//! with it. An L1 step draws weights back to exact
-//! zeros unless their gradients agree.
+//! with it. An L1 step draws weights back to exact zeros unless their gradients agree.
 
 use limpid_core::rules::Rule;
-use limpid_core::{Error, Result, Run};
+use limpid_core::{Result, Run};
+use limpid_tensor::Draw;
 use limpid_tensor::kernels::logic::Cost;
-use limpid_tensor::{Device, Draw, train};
 
 use super::extract;
 use super::layer::{Beginning, Layer, Settings, Short};
-use super::published::fingerprint;
+use super::mine::Incidence;
 use super::{Config, Gate};
 
 /// Items with a weight that is not 0 in the beginning.
@@ -37,13 +36,8 @@ const WEIGHT: f32 = 0.05;
 const EFFECT: f32 = 0.1;
 
 /// The rules that training leaves, as they are.
-pub(super) fn rules(
-    config: &Config,
-    rows: &[Vec<u32>],
-    n_items: usize,
-    run: &mut Run<'_>,
-) -> Result<Vec<Rule>> {
-    let r = config.n_rules();
+pub(super) fn rules(config: &Config, data: &Incidence<'_>, run: &mut Run<'_>) -> Result<Vec<Rule>> {
+    let (r, n_items) = (config.n_rules(), data.n_items());
     let settings = Settings {
         n_rules: r,
         cost: Cost::Log,
@@ -59,39 +53,24 @@ pub(super) fn rules(
             nonnegative: config.nonnegative,
         }),
     };
-    let needed = Layer::memory(n_items, &settings, config.batch_size());
-    if needed > run.memory_budget {
-        return Err(Error::Memory {
-            what: format!("{r} rules over {n_items} items learned by gradients"),
-            needed_mb: needed / 1_000_000,
-            budget_mb: run.memory_budget / 1_000_000,
-            mend: "raise the budget, ask for fewer rules, or use rules_by=search".to_owned(),
-        });
-    }
-    let beginning = begin(rows, n_items, r, config.min_support, run.seed);
-    let mut layer = Layer::from_beginning(rows, n_items, settings, beginning, None)
-        .on(Device::open(run.device)?);
-    let fingerprint = format!("{config:?} on {:016x}", fingerprint(rows));
-    train(&mut layer, &config.schedule(), &fingerprint, run)?;
+    settings.afford(
+        n_items,
+        config.batch_size(),
+        run,
+        format!("{r} rules over {n_items} items learned by gradients"),
+        "rules_by=search",
+    )?;
+    let beginning = begin(data, r, config.min_support, run.seed);
+    let layer = Layer::from_beginning(data.rows, n_items, settings, beginning, None);
+    let layer = layer.learn(config, run)?;
     let mut rules = extract::rules(&layer.w.value, &layer.gates.value, r);
     rules.retain(|rule| !rule.literals.is_empty());
     Ok(rules)
 }
 
 /// Seeds by popularity, and around each what goes with it.
-fn begin(
-    rows: &[Vec<u32>],
-    n_items: usize,
-    n_rules: usize,
-    min_support: usize,
-    seed: u64,
-) -> Beginning {
-    let mut users: Vec<Vec<u32>> = vec![Vec::new(); n_items];
-    for (u, row) in rows.iter().enumerate() {
-        for &i in row {
-            users[i as usize].push(u as u32);
-        }
-    }
+fn begin(data: &Incidence<'_>, n_rules: usize, min_support: usize, seed: u64) -> Beginning {
+    let (users, n_items) = (&data.users, data.n_items());
     let mut draw = Draw::new(seed, 0);
     let eligible: Vec<u32> = (0..n_items as u32)
         .filter(|&i| users[i as usize].len() >= min_support)
@@ -113,7 +92,7 @@ fn begin(
         let place = f64::from(draw.unit()) * total;
         let at = sums.partition_point(|&s| s <= place);
         let seed = eligible[at.min(eligible.len() - 1)] as usize;
-        let near = neighbors(seed, rows, &users, min_support, &mut together);
+        let near = neighbors(seed, data, min_support, &mut together);
         let with = near.iter().take_while(|(_, z)| *z > 0.0).map(|(i, _)| *i);
         let apart = near.iter().rev().take_while(|(_, z)| *z < 0.0);
         let asked: Vec<u32> = match rule < n_rules / 2 {
@@ -141,11 +120,11 @@ fn begin(
 /// chance, most first.
 fn neighbors(
     seed: usize,
-    rows: &[Vec<u32>],
-    users: &[Vec<u32>],
+    data: &Incidence<'_>,
     min_support: usize,
     together: &mut [u32],
 ) -> Vec<(u32, f64)> {
+    let (rows, users) = (data.rows, &data.users);
     for &u in &users[seed] {
         for &i in &rows[u as usize] {
             together[i as usize] += 1;
@@ -168,6 +147,11 @@ fn neighbors(
 mod tests {
     use super::*;
 
+    fn begin_on(rows: &[Vec<u32>], n_rules: usize, min_support: usize) -> Beginning {
+        let weights = vec![1.0; rows.len()];
+        begin(&Incidence::new(rows, 6, &weights), n_rules, min_support, 3)
+    }
+
     #[test]
     fn a_rule_begins_around_its_seed() {
         // Items 0 to 2 go together, 3 to 5 too.
@@ -180,7 +164,7 @@ mod tests {
                 }
             })
             .collect();
-        let start = begin(&rows, 6, 7, 5, 3);
+        let start = begin_on(&rows, 7, 5);
         for rule in 0..7 {
             let of = |array: &[f32]| -> Vec<u32> {
                 (0..6)
@@ -196,15 +180,15 @@ mod tests {
             assert_eq!(given.len(), 3);
             assert!(given == [0, 1, 2] || given == [3, 4, 5]);
         }
-        assert_eq!(begin(&rows, 6, 7, 5, 3).w, start.w);
+        assert_eq!(begin_on(&rows, 7, 5).w, start.w);
         // Items that are equally popular are seeds equally often: 500 times of 3,000, give or take 20.
         let lonely: Vec<Vec<u32>> = (0..6).map(|i| vec![i]).collect();
-        let seeds = begin(&lonely, 6, 3_000, 1, 3);
+        let seeds = begin_on(&lonely, 3_000, 1);
         for i in 0..6 {
             let row = &seeds.v[i * 3_000..(i + 1) * 3_000];
             let n = row.iter().filter(|&&v| v != 0.0).count();
             assert!((400..600).contains(&n), "{n}");
         }
-        assert!(begin(&[], 6, 7, 5, 3).w.iter().all(|&w| w == 0.0));
+        assert!(begin_on(&[], 7, 5).w.iter().all(|&w| w == 0.0));
     }
 }

@@ -69,7 +69,7 @@ impl<'a> Incidence<'a> {
         }
     }
 
-    fn n_items(&self) -> usize {
+    pub(super) fn n_items(&self) -> usize {
         self.users.len()
     }
 }

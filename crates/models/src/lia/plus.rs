@@ -31,7 +31,7 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
     let found = match config.rules_by {
         Source::Search => mine::mine(&incidence, search(config), config.n_rules(), run.progress)
             .ok_or_else(stopped)?,
-        Source::Gradients => learned::rules(config, &rows, n_items, run)?,
+        Source::Gradients => learned::rules(config, &incidence, run)?,
     };
     let items = item_bits(&rows, n_items);
     let mut rules = merged(shortened(&found, &items, rows.len())?, &items, rows.len());

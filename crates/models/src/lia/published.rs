@@ -1,8 +1,7 @@
 //! LIA as published: training, then rules that never speak are taken out without changing a score.
 
-use limpid_core::{Error, Result, Run, Training};
+use limpid_core::{Result, Run, Training};
 use limpid_tensor::kernels::logic::Cost;
-use limpid_tensor::{Device, train};
 
 use super::extract::{self, count, item_bits, patterns};
 use super::layer::{Layer, Settings};
@@ -20,20 +19,15 @@ const NLAF: Cost = Cost::Nlaf {
 pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
     let n_items = data.histories.n_items();
     let settings = settings(config, n_items);
-    let needed = Layer::memory(n_items, &settings, config.batch_size());
-    if needed > run.memory_budget {
-        return Err(Error::Memory {
-            what: format!("lia with {} rules over {n_items} items", config.n_rules()),
-            needed_mb: needed / 1_000_000,
-            budget_mb: run.memory_budget / 1_000_000,
-            mend: "raise the budget, ask for fewer rules, or use mode=plus".to_owned(),
-        });
-    }
+    settings.afford(
+        n_items,
+        config.batch_size(),
+        run,
+        format!("lia with {} rules over {n_items} items", config.n_rules()),
+        "mode=plus",
+    )?;
     let rows = extract::rows_of(data.histories);
-    let device = Device::open(run.device)?;
-    let mut layer = Layer::new(&rows, n_items, settings, run.seed).on(device);
-    let fingerprint = format!("{config:?} on {:016x}", fingerprint(&rows));
-    train(&mut layer, &config.schedule(), &fingerprint, run)?;
+    let layer = Layer::new(&rows, n_items, settings, run.seed).learn(config, run)?;
     finished(layer, &rows, n_items)
 }
 
@@ -83,20 +77,12 @@ fn finished(layer: Layer<'_>, rows: &[Vec<u32>], n_items: usize) -> Result<Model
     Model::new(rules, Effects::Dense(effects.into()), links, base.into())
 }
 
-/// Tells data apart in checkpoints.
-pub(super) fn fingerprint(rows: &[Vec<u32>]) -> u64 {
-    let separated = rows
-        .iter()
-        .flat_map(|r| r.iter().copied().chain([u32::MAX]));
-    limpid_core::hash::row(separated)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::lia::Gate;
     use limpid_core::{Histories, Recommender};
-    use limpid_tensor::{Draw, Learner};
+    use limpid_tensor::{Draw, Learner, train};
 
     /// What the extracted model says to the training users is what the trained layer says.
     #[test]

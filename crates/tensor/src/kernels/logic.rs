@@ -37,11 +37,15 @@
 //! user's are scattered, so that without it the tables of virtual memory would be searched for nearly
 //! every one. Tiles are independent, which also cuts the work for threads.
 
+mod cost;
+
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::batch::Batch;
 use super::{rows, wide};
+pub use cost::Cost;
+use cost::power;
 
 /// Rules of a tile.
 const TILE: usize = 64;
@@ -54,85 +58,6 @@ const USERS: usize = 32;
 
 /// Weights beyond this are literals.
 pub const THRESHOLD: f32 = 0.5;
-
-/// What a literal costs, as a function of its weight.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Cost {
-    /// Novel logical activation functions.
-    Nlaf {
-        /// α, in 0..1.
-        alpha: f32,
-        /// β.
-        beta: u32,
-        /// γ.
-        gamma: u32,
-    },
-    /// `−ln(1 − w)`, with γ = 1.
-    Log,
-}
-
-/// Largest weight that the logarithmic cost sees.
-const LOG_LIMIT: f32 = 1.0 - 1e-6;
-
-impl Cost {
-    fn gamma(self) -> u32 {
-        match self {
-            Self::Nlaf { gamma, .. } => gamma,
-            Self::Log => 1,
-        }
-    }
-
-    /// `C(w)`, the cost with the sign of its weight.
-    #[inline(always)]
-    #[must_use]
-    pub fn signed(self, w: f32) -> f32 {
-        match self {
-            Self::Nlaf { alpha, beta, .. } => {
-                let a = power(alpha * w.abs(), beta);
-                (unit(alpha, beta) * a / (1.0 - a)).copysign(w)
-            }
-            Self::Log if w == 0.0 => 0.0,
-            Self::Log => (-(-w.abs().min(LOG_LIMIT)).ln_1p()).copysign(w),
-        }
-    }
-
-    /// `c'(|w|)`.
-    #[inline(always)]
-    #[must_use]
-    pub fn slope(self, w: f32) -> f32 {
-        let w = w.abs();
-        match self {
-            Self::Nlaf { alpha, beta, .. } => {
-                let below = power(alpha * w, beta.saturating_sub(1));
-                let a = below * alpha * w;
-                let b = beta as f32;
-                unit(alpha, beta) * b * alpha * below / ((1.0 - a) * (1.0 - a))
-            }
-            Self::Log => 1.0 / (1.0 - w.min(LOG_LIMIT)),
-        }
-    }
-}
-
-/// K of the novel logical activation functions.
-#[inline(always)]
-fn unit(alpha: f32, beta: u32) -> f32 {
-    let a = power(alpha, beta);
-    a / (1.0 - a)
-}
-
-/// xⁿ by repeated squaring.
-#[inline(always)]
-fn power(x: f32, n: u32) -> f32 {
-    let (mut result, mut square, mut n) = (1.0, x, n);
-    while n > 0 {
-        if n & 1 == 1 {
-            result *= square;
-        }
-        square *= square;
-        n >>= 1;
-    }
-    result
-}
 
 /// The logic layer with the memory of a step, which is used again for the next one.
 #[derive(Debug, Clone)]
@@ -444,6 +369,28 @@ impl Literals {
     }
 }
 
+/// Work on many weights of one cost.
+trait OfCost {
+    fn with(self, cost: Cost);
+}
+
+/// Decides the case outside of the loop of `work`, with the usual β as a constant in it.
+#[inline(always)]
+fn specialized(cost: Cost, work: impl OfCost) {
+    match cost {
+        Cost::Nlaf {
+            alpha,
+            beta: 8,
+            gamma,
+        } => work.with(Cost::Nlaf {
+            alpha,
+            beta: 8,
+            gamma,
+        }),
+        cost => work.with(cost),
+    }
+}
+
 /// C of the weights of a tile, and P and M.
 struct Weigh<'a> {
     cost: Cost,
@@ -460,23 +407,11 @@ impl NullaryFnOnce for Weigh<'_> {
 
     #[inline(always)]
     fn call(self) {
-        // The case is decided outside of the loop, and the usual β is a constant in it.
-        match self.cost {
-            Cost::Nlaf {
-                alpha,
-                beta: 8,
-                gamma,
-            } => self.with(Cost::Nlaf {
-                alpha,
-                beta: 8,
-                gamma,
-            }),
-            cost => self.with(cost),
-        }
+        specialized(self.cost, self);
     }
 }
 
-impl Weigh<'_> {
+impl OfCost for Weigh<'_> {
     #[inline(always)]
     fn with(self, cost: Cost) {
         let end = (self.start + TILE).min(self.n_rules);
@@ -599,22 +534,11 @@ impl NullaryFnOnce for Weights<'_> {
 
     #[inline(always)]
     fn call(self) {
-        match self.cost {
-            Cost::Nlaf {
-                alpha,
-                beta: 8,
-                gamma,
-            } => self.with(Cost::Nlaf {
-                alpha,
-                beta: 8,
-                gamma,
-            }),
-            cost => self.with(cost),
-        }
+        specialized(self.cost, self);
     }
 }
 
-impl Weights<'_> {
+impl OfCost for Weights<'_> {
     #[inline(always)]
     fn with(self, cost: Cost) {
         let columns = self.w.iter().zip(self.sum).zip(self.of_and).zip(self.of_or);
@@ -691,36 +615,6 @@ mod tests {
                 false => truths.iter().any(|&t| t),
             };
             f32::from(u8::from(holds))
-        }
-    }
-
-    #[test]
-    fn costs_by_hand() {
-        // (0.999 · 1)⁸ / (1 − 0.999⁸) = 124.44, squared 15,485.
-        assert!((NLAF.signed(1.0) / 15_485.0 - 1.0).abs() < 1e-3);
-        assert!((NLAF.signed(-0.5) + 0.484).abs() < 1e-3);
-        assert_eq!(NLAF.signed(0.0), 0.0);
-        assert!((Cost::Log.signed(-0.5) + 2f32.ln()).abs() < 1e-6);
-        assert_eq!((Cost::Log.slope(0.0), Cost::Log.slope(-0.5)), (1.0, 2.0));
-        for cost in [
-            NLAF,
-            Cost::Log,
-            Cost::Nlaf {
-                alpha: 0.9,
-                beta: 3,
-                gamma: 1,
-            },
-        ] {
-            for w in [0.01f32, 0.3, 0.7, 0.95] {
-                let h = 1e-3;
-                let difference = (cost.signed(w + h) - cost.signed(w - h)) / (2.0 * h);
-                let slope = cost.slope(w);
-                assert!(
-                    (difference - slope).abs() <= 2e-2 * slope + 1e-4,
-                    "{cost:?} {w}"
-                );
-                assert_eq!(cost.slope(-w), slope);
-            }
         }
     }
 
