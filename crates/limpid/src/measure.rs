@@ -26,7 +26,7 @@ use limpid_eval::readability::Readability;
 use limpid_eval::{
     Bootstrap, Comparing, Comparison, MaskName, MetricAt, Protocol, Report, compare, evaluate,
 };
-use limpid_models::groups::{Grouping, partition};
+use limpid_models::rules::groups::{Grouping, partition};
 use limpid_models::{Config, Model};
 use serde::{Deserialize, Serialize};
 

@@ -7,8 +7,12 @@ use limpid_core::{
 };
 use serde_json::Value;
 
-use crate::{autoencoder, ease, edlae, item_knn, lia, mf, multvae, popularity, ruleslim, slim};
-use crate::{autoencoder::lia as autoencoder_lia, mf::lia as mf_lia, multvae::lia as multvae_lia};
+use crate::latent::{ials, multdae, multvae};
+use crate::linear::{ease, edlae, item_knn, popularity, slim};
+use crate::rules::{lia, ruleslim};
+use ials::lia as ials_lia;
+use multdae::lia as multdae_lia;
+use multvae::lia as multvae_lia;
 
 /// One hyper-parameter as `limpid models` prints it. Its default is read off the config itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,16 +191,16 @@ models! {
     MultVaeLia = multvae_lia, "multvae-lia",
         "what LIA's table calls MultVAE: linear, rank 100, no dropout, hardly any noise",
         "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations";
-    Autoencoder = autoencoder, "autoencoder",
+    Autoencoder = multdae, "autoencoder",
         "denoising autoencoder with the multinomial likelihood (Mult-DAE)",
         "Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018";
-    AutoencoderLia = autoencoder_lia, "autoencoder-lia",
+    AutoencoderLia = multdae_lia, "autoencoder-lia",
         "what LIA's table calls Autoencoder: linear, rank 100, no dropout",
         "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations";
-    Mf = mf, "mf",
+    Mf = ials, "mf",
         "matrix factorization of implicit feedback by alternating least squares",
         "Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008";
-    MfLia = mf_lia, "mf-lia",
+    MfLia = ials_lia, "mf-lia",
         "what LIA's table calls MF: dot products without biases, cross-entropy on drawn negatives",
         "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations";
     Popularity = popularity, "popularity",

@@ -14,7 +14,7 @@ use limpid_core::{
 };
 use limpid_data::{Fold, Split};
 use limpid_insight::Steered;
-use limpid_models::{Model, groups};
+use limpid_models::{Model, rules::groups};
 
 use crate::answers::{ItemName, LedgerAnswer, PartAnswer};
 use crate::artifact::{self, Manifest};

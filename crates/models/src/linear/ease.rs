@@ -9,8 +9,8 @@ use limpid_core::traits::require;
 use limpid_core::{Artifact, Fit, Result, Run, Tensors, Training};
 use serde::{Deserialize, Serialize};
 
-use crate::closed_form::fit_links;
-use crate::item_links::{ItemLinks, scores_by_item_links};
+use crate::linear::closed_form::fit_links;
+use crate::linear::item_links::{ItemLinks, scores_by_item_links};
 use crate::registry::Parameter;
 
 /// Hyper-parameters.

@@ -12,11 +12,11 @@ use limpid_core::traits::require;
 use limpid_core::{Artifact, Csr, Fit, Result, Run, Tensors, Training};
 use serde::{Deserialize, Serialize};
 
-use crate::closed_form::user_weights;
-use crate::descent::{self, PerKind, Settings, Task};
-use crate::features::Features;
-use crate::item_links::{ItemLinks, scores_by_item_links};
+use crate::linear::closed_form::user_weights;
+use crate::linear::descent::{self, PerKind, Settings, Task};
+use crate::linear::item_links::{ItemLinks, scores_by_item_links};
 use crate::registry::Parameter;
+use crate::rules::features::Features;
 
 /// Hyper-parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

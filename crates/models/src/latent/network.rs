@@ -690,7 +690,7 @@ macro_rules! scores_by_network {
 
             fn load(from: &limpid_core::Tensors) -> limpid_core::Result<Self> {
                 Ok(Self {
-                    network: crate::network::Network::load(from)?,
+                    network: crate::latent::network::Network::load(from)?,
                 })
             }
         }

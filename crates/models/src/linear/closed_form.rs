@@ -11,7 +11,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use limpid_core::{Csr, Error, Histories, Result, Run};
 use rayon::prelude::*;
 
-use crate::item_links::ItemLinks;
+use crate::linear::item_links::ItemLinks;
 
 /// How faer cuts its work. A constant, because the cut decides the order of sums, and a model must
 /// not depend on the number of threads that happen to run it.

@@ -4,7 +4,7 @@
 use limpid_core::rules::Rule;
 use limpid_core::{Csr, ItemIdx, Unit};
 
-use crate::groups::Groups;
+use crate::rules::groups::Groups;
 
 /// No rule.
 const NONE: u32 = u32::MAX;

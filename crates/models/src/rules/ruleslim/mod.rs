@@ -37,11 +37,11 @@ use ndarray::parallel::prelude::*;
 use ndarray::{ArrayViewMut1, Axis};
 use serde::{Deserialize, Serialize};
 
-use crate::closed_form::user_weights;
-use crate::descent::{self, PerKind, Settings, Task};
-use crate::features::{Feature, Features, group_support};
-use crate::groups::{Grouping, Groups, partition};
+use crate::linear::closed_form::user_weights;
+use crate::linear::descent::{self, PerKind, Settings, Task};
 use crate::registry::Parameter;
+use crate::rules::features::{Feature, Features, group_support};
+use crate::rules::groups::{Grouping, Groups, partition};
 
 /// How much is kept for the sake of accuracy, or left out for the sake of brevity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

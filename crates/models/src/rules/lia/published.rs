@@ -7,7 +7,7 @@ use super::extract::{self, count, item_bits, patterns};
 use super::layer::{Layer, Settings};
 use super::model::{Effects, Model};
 use super::{Activation, Config, Mode};
-use crate::item_links::ItemLinks;
+use crate::linear::item_links::ItemLinks;
 
 /// The novel logical activation functions as LIA uses them.
 const NLAF: Cost = Cost::Nlaf {
@@ -80,7 +80,7 @@ fn finished(layer: Layer<'_>, rows: &[Vec<u32>], n_items: usize) -> Result<Model
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lia::Gate;
+    use crate::rules::lia::Gate;
     use limpid_core::{Histories, Recommender};
     use limpid_tensor::{Draw, Learner, train};
 

@@ -10,7 +10,7 @@ use limpid_core::{Artifact, Csr, Error, Fit, Result, Run, Tensors, Training, has
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::item_links::{ItemLinks, scores_by_item_links};
+use crate::linear::item_links::{ItemLinks, scores_by_item_links};
 use crate::registry::Parameter;
 
 /// Hyper-parameters.

@@ -10,7 +10,7 @@ use ndarray::parallel::prelude::*;
 use ndarray::{Axis, s};
 
 use super::extract::Postings;
-use crate::item_links::ItemLinks;
+use crate::linear::item_links::ItemLinks;
 
 /// What rules do to items `(R, I)`.
 #[derive(Debug, Clone, PartialEq)]

@@ -22,7 +22,7 @@ mod progress;
 use limpid_core::{Csr, Error, Result, Run, hash};
 use rayon::prelude::*;
 
-use crate::features::{Feature, Features};
+use crate::rules::features::{Feature, Features};
 use gram::{Gram, Incidence, NO_PLACE, Wanted};
 use local::{Descent, Problem};
 use own::Own;

@@ -8,7 +8,7 @@ use limpid_core::traits::require;
 use limpid_core::{Fit, Result, Run, Training};
 use serde::{Deserialize, Serialize};
 
-use crate::network::{Learning, Network, Plan, Shape, fit, parameters, scores_by_network};
+use crate::latent::network::{Learning, Network, Plan, Shape, fit, parameters, scores_by_network};
 use crate::registry::Parameter;
 
 /// Hyper-parameters, as in the paper.
@@ -113,7 +113,9 @@ pub mod lia {
     use limpid_core::{Fit, Result, Run, Training};
     use serde::{Deserialize, Serialize};
 
-    use crate::network::{Learning, Network, Plan, Shape, fit, parameters, scores_by_network};
+    use crate::latent::network::{
+        Learning, Network, Plan, Shape, fit, parameters, scores_by_network,
+    };
     use crate::registry::Parameter;
 
     /// Hyper-parameters, as the authors of LIA have them.
