@@ -100,7 +100,7 @@ impl Edits {
     /// Takes edits and blends, in any order.
     ///
     /// # Errors
-    /// [`Error::Edit`] where the same operation stands twice on a unit, [`Error::Range`] where a
+    /// [`Error::Edit`] where the same operation appears twice on a unit, [`Error::Range`] where a
     /// number is not finite or a blend's `alpha` is not in `0..=1`.
     pub fn new(mut edits: Vec<Edit>, blends: Vec<Blend>) -> Result<Self> {
         for edit in &edits {
@@ -131,7 +131,7 @@ impl Edits {
             .find(|w| w[0].unit == w[1].unit && w[0].op.order() == w[1].op.order())
         {
             return Err(Error::Edit(format!(
-                "the same operation stands twice on {}: '{}' and '{}'; write it once",
+                "the same operation appears twice on {}: '{}' and '{}'; write it once",
                 pair[0].unit,
                 pair[0].op.written(),
                 pair[1].op.written()
@@ -315,7 +315,7 @@ mod tests {
             Unit::Group(_) => Ok(vec![0, 1]),
             _ => Err(Error::NoSuchUnit {
                 unit: unit.to_string(),
-                mend: "rules only".into(),
+                hint: "rules only".into(),
             }),
         }
     }

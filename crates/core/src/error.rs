@@ -1,4 +1,4 @@
-//! The one error type of the vocabulary: each variant names the rule, the value and the mend.
+//! The one error type of the vocabulary: each variant names the rule, the value and the fix.
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -27,8 +27,8 @@ pub enum Error {
         /// The offending value.
         found: String,
     },
-    /// The same name stands twice where it must be unique.
-    #[error("{what} '{name}' stands twice; each must be unique")]
+    /// The same name appears twice where it must be unique.
+    #[error("{what} '{name}' appears twice; each must be unique")]
     Duplicate {
         /// What kind of name.
         what: &'static str,
@@ -46,12 +46,12 @@ pub enum Error {
         why: String,
     },
     /// A unit is not part of the model.
-    #[error("this model has no unit '{unit}'; {mend}")]
+    #[error("this model has no unit '{unit}'; {hint}")]
     NoSuchUnit {
         /// The unit, as written.
         unit: String,
         /// How to see the units that it has.
-        mend: String,
+        hint: String,
     },
     /// Two edits that cannot stand together.
     #[error("{0}")]
@@ -66,7 +66,7 @@ pub enum Error {
     },
     /// The work would not fit in memory.
     #[error(
-        "{what} needs {needed_mb} MB of memory, more than the budget of {budget_mb} MB; {mend}"
+        "{what} needs {needed_mb} MB of memory, more than the budget of {budget_mb} MB; {hint}"
     )]
     Memory {
         /// What was to be computed.
@@ -76,7 +76,7 @@ pub enum Error {
         /// Memory allowed, in megabytes.
         budget_mb: u64,
         /// What to do instead.
-        mend: String,
+        hint: String,
     },
     /// An array of an artifact is missing or of another kind than expected.
     #[error("tensor '{name}': {why}")]
@@ -91,7 +91,7 @@ pub enum Error {
     Numeric {
         /// The computation.
         what: String,
-        /// What went wrong, and the mend.
+        /// What went wrong, and the fix.
         why: String,
     },
     /// The caller asked to stop (Ctrl-C).

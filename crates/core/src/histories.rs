@@ -276,7 +276,7 @@ impl Histories {
         }
     }
 
-    /// The user × item matrix `(rows, items)`; an item that stands twice in a row counts with the
+    /// The user × item matrix `(rows, items)`; an item that appears twice in a row counts with the
     /// largest of its values.
     #[must_use]
     pub fn to_csr(&self) -> Csr {

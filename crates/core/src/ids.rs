@@ -66,7 +66,7 @@ impl Ids {
     /// Ids in the order of their indices.
     ///
     /// # Errors
-    /// [`Error::Duplicate`] where a name stands twice, [`Error::Range`] above `u32::MAX` names.
+    /// [`Error::Duplicate`] where a name appears twice, [`Error::Range`] above `u32::MAX` names.
     pub fn from_names(names: Vec<String>) -> Result<Self> {
         let mut index = HashMap::with_capacity(names.len());
         for (i, name) in names.iter().enumerate() {

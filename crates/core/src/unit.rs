@@ -54,7 +54,7 @@ impl Unit {
                 .map(|i| Self::Link(ItemIdx(i)))
                 .ok_or_else(|| Error::NoSuchUnit {
                     unit: text.to_owned(),
-                    mend: format!("the catalogue has no item with the id '{id}'"),
+                    hint: format!("the catalogue has no item with the id '{id}'"),
                 }),
             None => text.parse(),
         }

@@ -1,4 +1,4 @@
-//! What can be wrong with data: where it stands, what the rule is and how to mend it.
+//! What can be wrong with data: where it stands, what the rule is and how to fix it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A line or record does not follow its format.
-    #[error("{file}:{line}:{column}: {reason}; {mend}")]
+    #[error("{file}:{line}:{column}: {reason}; {hint}")]
     Line {
         /// The file, as it was named.
         file: String,
@@ -21,20 +21,20 @@ pub enum Error {
         /// The rule and the offending value.
         reason: String,
         /// What to do about it.
-        mend: String,
+        hint: String,
     },
     /// A file or folder cannot be read or written.
-    #[error("{}: {source}; {mend}", path.display())]
+    #[error("{}: {source}; {hint}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
         /// What to do about it.
-        mend: String,
+        hint: String,
     },
     /// A file or folder is in no known format.
-    #[error("{}: no known format; found {found}; tried {tried}; {mend}", path.display())]
+    #[error("{}: no known format; found {found}; tried {tried}; {hint}", path.display())]
     UnknownFormat {
         /// The file or folder.
         path: PathBuf,
@@ -43,37 +43,37 @@ pub enum Error {
         /// The formats that were tried.
         tried: String,
         /// What to do about it.
-        mend: String,
+        hint: String,
     },
     /// A data set lacks something, or holds what does not go together.
-    #[error("{}: {reason}; {mend}", path.display())]
+    #[error("{}: {reason}; {hint}", path.display())]
     Source {
         /// The file or folder.
         path: PathBuf,
         /// The rule and what was found.
         reason: String,
         /// What to do about it.
-        mend: String,
+        hint: String,
     },
     /// An option does not go with the data, or is itself wrong.
-    #[error("{option} {reason}; {mend}")]
+    #[error("{option} {reason}; {hint}")]
     Option {
         /// The name of the option.
         option: &'static str,
         /// The rule and the offending value.
         reason: String,
         /// What to do about it.
-        mend: String,
+        hint: String,
     },
     /// A download failed.
-    #[error("{url}: {reason}; {mend}")]
+    #[error("{url}: {reason}; {hint}")]
     Fetch {
         /// Where it was asked for.
         url: String,
         /// What went wrong.
         reason: String,
         /// How to get the data otherwise.
-        mend: String,
+        hint: String,
     },
     /// A value could not become one of core's words.
     #[error(transparent)]
@@ -82,11 +82,11 @@ pub enum Error {
 
 impl Error {
     /// An [`Error::Io`], written short.
-    pub fn io(path: impl AsRef<Path>, source: std::io::Error, mend: impl Into<String>) -> Self {
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error, hint: impl Into<String>) -> Self {
         Self::Io {
             path: path.as_ref().to_path_buf(),
             source,
-            mend: mend.into(),
+            hint: hint.into(),
         }
     }
 
@@ -94,12 +94,12 @@ impl Error {
     pub fn source(
         path: impl AsRef<Path>,
         reason: impl Into<String>,
-        mend: impl Into<String>,
+        hint: impl Into<String>,
     ) -> Self {
         Self::Source {
             path: path.as_ref().to_path_buf(),
             reason: reason.into(),
-            mend: mend.into(),
+            hint: hint.into(),
         }
     }
 
@@ -107,12 +107,12 @@ impl Error {
     pub fn option(
         option: &'static str,
         reason: impl Into<String>,
-        mend: impl Into<String>,
+        hint: impl Into<String>,
     ) -> Self {
         Self::Option {
             option,
             reason: reason.into(),
-            mend: mend.into(),
+            hint: hint.into(),
         }
     }
 }

@@ -237,7 +237,7 @@ impl<'a> Server<'a> {
         Error::Fetch {
             url: self.url.clone(),
             reason: reason.into(),
-            mend: format!(
+            hint: format!(
                 "run it again to continue, or download the address by hand, put the file at {} and \
                  run it again",
                 self.archive.display()

@@ -2,7 +2,7 @@
 //!
 //! `ratings.dat` line → [`sources`] → [`Log`] → [`Filters`] → [`split`](mod@split) → histories.
 //! Every file format is one file in [`sources`]; whatever is wrong with a line is reported as
-//! `file:line:column` with the rule and the mend.
+//! `file:line:column` with the rule and the fix.
 
 mod check;
 pub mod describe;

@@ -98,7 +98,7 @@ fn nulls_and_other_types_are_refused() {
     let bytes = file(vec![("user", Arc::new(user)), ("item", Arc::clone(&item))]);
     let error = of(&bytes, OnError::Fail).unwrap_err().to_string();
     assert!(
-        error.starts_with("events.parquet:2:1: the value is null; mend"),
+        error.starts_with("events.parquet:2:1: the value is null; fix"),
         "{error}"
     );
     let log = of(&bytes, OnError::Skip).unwrap();

@@ -357,7 +357,7 @@ fn a_folder_of_tables() {
 
 #[test]
 fn refusals_name_place_rule_and_mend() {
-    let mend = "mend the line, or skip bad lines (on_error = skip)";
+    let hint = "fix the line, or skip bad lines (on_error = skip)";
     for (name, text, expected) in [
         (
             "ratings.dat",
@@ -419,7 +419,7 @@ fn refusals_name_place_rule_and_mend() {
         assert!(has_mend, "{error}");
     }
     let error = refused(&[("u.data", "1\t2\tx\t4\n")]);
-    assert!(error.ends_with(mend), "{error}");
+    assert!(error.ends_with(hint), "{error}");
     let bytes: [(&str, &[u8]); 1] = [("a.csv", b"user,item\nu,caf\xe9\n")];
     let error = read_bytes("set", &bytes, &ReadOptions::default())
         .unwrap_err()

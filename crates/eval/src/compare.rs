@@ -76,7 +76,7 @@ pub struct Difference {
 /// Compares two results, joined by the external ids of users.
 ///
 /// # Errors
-/// Where a result's values do not fit its users and metrics, a user stands twice in it, or they share no user or no metric.
+/// Where a result's values do not fit its users and metrics, a user appears twice in it, or they share no user or no metric.
 pub fn compare(a: &PerUser, b: &PerUser, how: &Comparing) -> Result<Comparison> {
     how.bootstrap.check()?;
     let in_b = positions(b, 'b')?;
@@ -90,7 +90,7 @@ pub fn compare(a: &PerUser, b: &PerUser, how: &Comparing) -> Result<Comparison> 
     if shared.is_empty() {
         return Err(Error::NothingShared {
             what: "user",
-            mend: "measure both on the same split, so that external user ids agree".to_owned(),
+            hint: "measure both on the same split, so that external user ids agree".to_owned(),
         });
     }
     let columns: Vec<(usize, usize)> = a
@@ -106,7 +106,7 @@ pub fn compare(a: &PerUser, b: &PerUser, how: &Comparing) -> Result<Comparison> 
         };
         return Err(Error::NothingShared {
             what: "metric per user",
-            mend: format!("a has {}; b has {}", names(a), names(b)),
+            hint: format!("a has {}; b has {}", names(a), names(b)),
         });
     }
     // (users, metrics)
@@ -257,7 +257,7 @@ mod tests {
         let twice = result(&["x", "x"], &["ndcg@5"], &[0.5, 0.5]);
         let short = result(&["x"], &["ndcg@5"], &[]);
         assert!(error(&short, &a).contains("1 users x 1 metrics, found 0"));
-        assert!(error(&a, &twice).contains("user 'x' stands twice in result b"));
+        assert!(error(&a, &twice).contains("user 'x' appears twice in result b"));
     }
 
     proptest! {

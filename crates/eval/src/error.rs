@@ -3,7 +3,7 @@
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a measurement was refused; each message names the rule, the value and the mend.
+/// Why a measurement was refused; each message names the rule, the value and the fix.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -87,20 +87,20 @@ pub enum Error {
         position: usize,
         /// The item's index.
         item: u32,
-        /// The rule and the mend.
+        /// The rule and the fix.
         why: String,
     },
     /// Two results share no user or no metric, so there is nothing to compare.
-    #[error("the two results share no {what}: {mend}")]
+    #[error("the two results share no {what}: {hint}")]
     NothingShared {
         /// What they do not share.
         what: &'static str,
-        /// The mend.
-        mend: String,
+        /// The fix.
+        hint: String,
     },
-    /// A user stands twice in a result.
+    /// A user appears twice in a result.
     #[error(
-        "user '{user}' stands twice in result {side}; a paired comparison needs each user once"
+        "user '{user}' appears twice in result {side}; a paired comparison needs each user once"
     )]
     TwiceTheUser {
         /// The external id.

@@ -113,7 +113,7 @@ fn check_lists(lists: &[Vec<ItemIdx>], n_items: usize) -> Result<()> {
             })?;
             if *seen == row {
                 return Err(refuse(
-                    "stands twice in the list; keep its best place".into(),
+                    "appears twice in the list; keep its best place".into(),
                 ));
             }
             *seen = row;

@@ -4,7 +4,7 @@
 //! logically equal, or has the same operator and a Jaccard index of literals (with their signs) of at
 //! least one half.
 //!
-//! What follows from a rule also foretells its body: where everybody with A and B has T, the rule "T, so
+//! What follows from a rule also predicts its body: where everybody with A and B has T, the rule "T, so
 //! A" is as true of the data, though nobody planted it. So precision is counted over the learned rules
 //! that speak most for a planted target; how many speak most for something else is told beside it.
 

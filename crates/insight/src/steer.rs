@@ -41,9 +41,9 @@ impl<'a> Steered<'a> {
         let mut edited = BTreeSet::new();
         for unit in edits.units() {
             edited.extend(model.resolve(unit).map_err(|e| match e {
-                Error::NoSuchUnit { mend, .. } => Error::NoSuchUnit {
+                Error::NoSuchUnit { hint, .. } => Error::NoSuchUnit {
                     unit: unit.text(catalogue),
-                    mend,
+                    hint,
                 },
                 other => other,
             })?);

@@ -70,7 +70,7 @@ impl Additive for Links {
             Unit::Link(i) => Ok(vec![i.at()]),
             _ => Err(Error::NoSuchUnit {
                 unit: unit.to_string(),
-                mend: "links only".into(),
+                hint: "links only".into(),
             }),
         }
     }

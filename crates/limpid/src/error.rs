@@ -1,4 +1,4 @@
-//! What can go wrong when the pieces are put together; each message says how to mend it.
+//! What can go wrong when the pieces are put together; each message says how to fix it.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ pub enum Error {
     Artifact {
         /// The folder or file.
         path: PathBuf,
-        /// What is wrong, and the mend.
+        /// What is wrong, and the fix.
         why: String,
     },
     /// Nothing has this name.

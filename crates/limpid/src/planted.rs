@@ -36,7 +36,7 @@ pub struct PlantedAnswer {
     pub f1: f64,
     /// Learned rules over several items, or with a NOT.
     pub learned: usize,
-    /// Those that speak most for a planted target; the others mostly foretell bodies from targets.
+    /// Those that speak most for a planted target; the others mostly predict bodies from targets.
     pub about_targets: usize,
     /// Every planted rule.
     pub planted: Vec<PlantedRow>,

@@ -186,7 +186,7 @@ impl Recipe {
             row.config()
                 .map_err(|e| format!("row '{}': {e}", row.name))?;
             if names.insert(&row.name, ()).is_some() {
-                return Err(format!("the row name '{}' stands twice", row.name));
+                return Err(format!("the row name '{}' appears twice", row.name));
             }
         }
         if let Some(baseline) = &self.baseline
@@ -242,7 +242,7 @@ mod tests {
             ("ratio:70/10/20", "ration", "ratio"),
             ("reg = 100.0", "rge = 1", "rge"),
             ("baseline = \"POP\"", "baseline = \"TOP\"", "is no row"),
-            ("name = \"EASE\"", "name = \"POP\"", "stands twice"),
+            ("name = \"EASE\"", "name = \"POP\"", "appears twice"),
         ] {
             let recipe: Recipe = toml::from_str(&TABLE.replace(from, to)).unwrap();
             let why = recipe.check().unwrap_err();

@@ -145,7 +145,7 @@ fn planted_page(answer: &PlantedAnswer) -> Vec<Section> {
     let summary = format!(
         "{found} of {} planted rules found: recall {:.2}, precision {:.2}, F1 {:.3}\n\
          {} rules over several items were learned; precision is that of the {} which speak most for a \
-         planted target. The others foretell other items, such as bodies from targets",
+         planted target. The others predict other items, such as bodies from targets",
         answer.planted.len(),
         answer.recall,
         answer.precision,

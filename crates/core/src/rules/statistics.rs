@@ -1,4 +1,4 @@
-//! How often a rule holds, how well it foretells an item, and for whom it decides.
+//! How often a rule holds, how well it predicts an item, and for whom it decides.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ pub struct Census {
 }
 
 impl Census {
-    /// Counts the rows of histories; an item that stands twice in a row counts once.
+    /// Counts the rows of histories; an item that appears twice in a row counts once.
     #[must_use]
     pub fn new(histories: &Histories) -> Self {
         let by_item = histories.to_csr().transpose();
@@ -107,8 +107,8 @@ impl Census {
             .collect()
     }
 
-    /// How a rule foretells an item. A literal on the item itself is left out of the rule: it would
-    /// foretell itself, and a candidate never has it.
+    /// How a rule predicts an item. A literal on the item itself is left out of the rule: it would
+    /// predict itself, and a candidate never has it.
     #[must_use]
     pub fn statistics(&self, rule: &Rule, item: ItemIdx) -> Statistics {
         let without = rule.literals.iter().copied().filter(|l| l.item != item);

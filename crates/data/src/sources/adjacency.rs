@@ -205,7 +205,7 @@ pub(super) fn lists(
         }
         alone += usize::from(n == 0);
         if n == 0 && user.text.contains(&b',') {
-            let flaw = Flaw::new(user.at, "missing field", "the line has one word only").mend(
+            let flaw = Flaw::new(user.at, "missing field", "the line has one word only").hint(
                 format!("adjacency lists are split by spaces or tabs; {MEND_LINE}"),
             );
             builder.settle(label, lines.number(), Err(flaw))?;

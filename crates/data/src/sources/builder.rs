@@ -115,7 +115,7 @@ impl<'o> Builder<'o> {
                 "too many behaviors",
                 format!("'{}' is the 257th behavior", shown(name.as_bytes())),
             )
-            .mend("name another column for the behavior")
+            .hint("name another column for the behavior")
         })?;
         self.behaviors.push(name.to_owned());
         Ok(number)
@@ -140,7 +140,7 @@ impl<'o> Builder<'o> {
         if n >= u32::MAX as usize {
             return Err(
                 Flaw::new(0, "too many events", "a log holds fewer than 2³² events")
-                    .mend("read a part of the file"),
+                    .hint("read a part of the file"),
             );
         }
         match (&mut self.value, value) {
@@ -429,7 +429,7 @@ impl<'o> Builder<'o> {
                         return Err(Error::source(
                             path,
                             format!("the sum of {same} equal events is beyond the largest f32"),
-                            "mend the values, or keep the last of equal events (duplicates = last)",
+                            "fix the values, or keep the last of equal events (duplicates = last)",
                         ));
                     }
                     values[kept as usize] = sum;
@@ -502,7 +502,7 @@ impl<'o> Builder<'o> {
                 self.users.name(self.user[at]),
                 self.items.name(self.item[at])
             ),
-            mend: "drop one of the lines, or say what to keep (duplicates = last, sum or max)"
+            hint: "drop one of the lines, or say what to keep (duplicates = last, sum or max)"
                 .to_owned(),
         }
     }
@@ -701,7 +701,7 @@ mod tests {
             .to_string();
         assert_eq!(
             error,
-            "f:1:1: the user id is empty; mend the line, or skip bad lines (on_error = skip)"
+            "f:1:1: the user id is empty; fix the line, or skip bad lines (on_error = skip)"
         );
         let error = build(&options, &events[..3]).unwrap_err().to_string();
         assert!(

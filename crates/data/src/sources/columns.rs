@@ -121,7 +121,7 @@ pub(super) struct Layout {
     pub(super) has_header: bool,
 }
 
-/// Why no layout was found: the reason and the mend.
+/// Why no layout was found: the reason and the fix.
 pub(super) type Refusal = (String, String);
 
 impl Layout {
@@ -215,7 +215,7 @@ impl Layout {
 
 /// The place of a column that was named by the caller.
 fn resolve(column: &Column, what: &str, header: &[String]) -> Result<usize, Refusal> {
-    let mend = || {
+    let hint = || {
         let names: Vec<String> = header
             .iter()
             .take(20)
@@ -230,7 +230,7 @@ fn resolve(column: &Column, what: &str, header: &[String]) -> Result<usize, Refu
                 "the {what} column {n} is not there; the table has {}",
                 header.len()
             ),
-            mend(),
+            hint(),
         )),
         Column::Name(name) => {
             let untyped = |h: &str| h.split(':').next().unwrap_or_default().trim().to_owned();
@@ -242,7 +242,7 @@ fn resolve(column: &Column, what: &str, header: &[String]) -> Result<usize, Refu
                 .collect();
             match (exact, &any_case[..]) {
                 (Some(at), _) | (None, &[at]) => Ok(at),
-                _ => Err((format!("the {what} column '{name}' is not there"), mend())),
+                _ => Err((format!("the {what} column '{name}' is not there"), hint())),
             }
         }
     }
@@ -282,9 +282,9 @@ mod tests {
         assert_eq!((l.user, l.item, l.value, l.time), (0, 1, Some(2), None));
         let (reason, _) = of("a,b,c", &none).unwrap_err();
         assert_eq!(reason, "no column of user ids among: a, b, c");
-        let (reason, mend) = of("user,thing", &none).unwrap_err();
+        let (reason, hint) = of("user,thing", &none).unwrap_err();
         assert_eq!(reason, "no column of item ids among: user, thing");
-        assert!(mend.contains("columns.item"));
+        assert!(hint.contains("columns.item"));
     }
 
     #[test]

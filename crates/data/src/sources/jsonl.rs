@@ -43,7 +43,7 @@ pub(super) fn events(
             None => match keys(line) {
                 Ok(keys) => {
                     let layout = Layout::of(&keys, columns)
-                        .map_err(|(reason, mend)| Error::source(label, reason, mend))?;
+                        .map_err(|(reason, hint)| Error::source(label, reason, hint))?;
                     wanted.insert(Wanted::new(&layout, &keys))
                 }
                 Err(flaw) => {

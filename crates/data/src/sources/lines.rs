@@ -59,26 +59,26 @@ pub(super) struct Flaw {
     /// The rule and the offending value.
     pub(super) reason: String,
     /// What to do about it.
-    pub(super) mend: Cow<'static, str>,
+    pub(super) hint: Cow<'static, str>,
 }
 
-/// The mend where there is nothing more exact to say.
-pub(super) const MEND_LINE: &str = "mend the line, or skip bad lines (on_error = skip)";
+/// The fix where there is nothing more exact to say.
+pub(super) const MEND_LINE: &str = "fix the line, or skip bad lines (on_error = skip)";
 
 impl Flaw {
-    /// A flaw whose mend is to mend the line.
+    /// A flaw whose fix is to fix the line.
     pub(super) fn new(at: usize, kind: &'static str, reason: impl Into<String>) -> Self {
         Self {
             at,
             kind,
             reason: reason.into(),
-            mend: Cow::Borrowed(MEND_LINE),
+            hint: Cow::Borrowed(MEND_LINE),
         }
     }
 
-    /// With another mend.
-    pub(super) fn mend(mut self, mend: impl Into<Cow<'static, str>>) -> Self {
-        self.mend = mend.into();
+    /// With another fix.
+    pub(super) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.hint = hint.into();
         self
     }
 
@@ -89,7 +89,7 @@ impl Flaw {
             line,
             column: self.at as u64 + 1,
             reason: self.reason,
-            mend: self.mend.into_owned(),
+            hint: self.hint.into_owned(),
         }
     }
 }
@@ -141,7 +141,7 @@ impl<'r> Lines<'r> {
             .map_err(|source| Error::Io {
                 path: PathBuf::from(self.label),
                 source,
-                mend: format!(
+                hint: format!(
                     "it cannot be unpacked or read after line {}; fetch the file again",
                     self.number
                 ),
@@ -155,7 +155,7 @@ impl<'r> Lines<'r> {
         } else if read > LONGEST_LINE {
             let reason = format!("the line is longer than {LONGEST_LINE} bytes");
             return Err(Flaw::new(LONGEST_LINE, "line too long", reason)
-                .mend("is this a text file? name its format")
+                .hint("is this a text file? name its format")
                 .into_error(self.label, self.number));
         }
         if self.line.last() == Some(&b'\r') {
@@ -164,7 +164,7 @@ impl<'r> Lines<'r> {
         if self.number == 1 {
             if self.line.starts_with(b"\xff\xfe") || self.line.starts_with(b"\xfe\xff") {
                 return Err(Flaw::new(0, "encoding", "the file is in UTF-16")
-                    .mend("save it in UTF-8")
+                    .hint("save it in UTF-8")
                     .into_error(self.label, 1));
             }
             if self.line.starts_with(b"\xef\xbb\xbf") {
@@ -237,7 +237,7 @@ pub(super) fn text<'a>(cell: Cell<'a>, latin1: bool) -> std::result::Result<Cow<
             let byte = cell.text.get(error.valid_up_to()).copied().unwrap_or(0);
             let reason = format!("the byte 0x{byte:02x} is not UTF-8");
             Err(Flaw::new(cell.at + error.valid_up_to(), "encoding", reason)
-                .mend("convert the file to UTF-8, for example with iconv -f latin1 -t utf8"))
+                .hint("convert the file to UTF-8, for example with iconv -f latin1 -t utf8"))
         }
     }
 }

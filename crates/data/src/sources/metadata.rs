@@ -229,7 +229,7 @@ fn is_coded_copy(name: &str, header: &[String]) -> bool {
 
 /// The column of item ids: the named one, else the only one with a usual name.
 fn id_column(header: &[String], id: Option<&str>, label: &str) -> Result<usize> {
-    let mend = "name it after the path, as FILE:COLUMN";
+    let hint = "name it after the path, as FILE:COLUMN";
     let shown = || {
         header
             .iter()
@@ -247,7 +247,7 @@ fn id_column(header: &[String], id: Option<&str>, label: &str) -> Result<usize> 
                 Error::source(
                     label,
                     format!("has no column '{id}' among: {}", shown()),
-                    mend,
+                    hint,
                 )
             });
     }
@@ -265,12 +265,12 @@ fn id_column(header: &[String], id: Option<&str>, label: &str) -> Result<usize> 
         (None, _) => Err(Error::source(
             label,
             format!("no column of item ids among: {}", shown()),
-            mend,
+            hint,
         )),
         _ => Err(Error::source(
             label,
             format!("several columns may hold item ids: {}", usual.join(", ")),
-            mend,
+            hint,
         )),
     }
 }

@@ -7,7 +7,7 @@
 //! # What is refused
 //! A line with a missing or extra field, an open quote, a value that is no finite number, a time before
 //! 1970 or after 2100, an empty id or bytes that are no text is an error `file:line:column: reason;
-//! mend`, or is counted by its reason under [`OnError::Skip`]. The place is that of the unpacked text;
+//! fix`, or is counted by its reason under [`OnError::Skip`]. The place is that of the unpacked text;
 //! columns are bytes from 1.
 //!
 //! # Times
@@ -92,7 +92,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Log> {
 /// let error = read_bytes("films", &[("a.csv", b"user,item\nann\n")], &ReadOptions::default());
 /// assert_eq!(
 ///     error.unwrap_err().to_string(),
-///     "a.csv:2:4: expected 2 fields, found 1; mend the line, or skip bad lines (on_error = skip)"
+///     "a.csv:2:4: expected 2 fields, found 1; fix the line, or skip bad lines (on_error = skip)"
 /// );
 /// # Ok::<(), limpid_data::Error>(())
 /// ```
@@ -266,11 +266,11 @@ fn items_beside(folder: &Folder<'_>, events: &Entry<'_>, builder: &mut Builder<'
     }
 }
 
-fn unknown(folder: &Folder<'_>, mend: &str) -> Error {
+fn unknown(folder: &Folder<'_>, hint: &str) -> Error {
     Error::UnknownFormat {
         path: folder.path.clone(),
         found: folder.found(),
         tried: Format::ALL.map(Format::name).join(", "),
-        mend: mend.to_owned(),
+        hint: hint.to_owned(),
     }
 }

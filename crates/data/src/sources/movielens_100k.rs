@@ -71,7 +71,7 @@ fn missing(folder: &Folder<'_>, name: &str) -> Error {
         .top()
         .filter_map(|e| e.name.strip_suffix(".base"))
         .collect();
-    let mend = if splits.is_empty() {
+    let hint = if splits.is_empty() {
         "unpack all of ml-100k.zip".to_owned()
     } else {
         format!("its splits are {}", splits.join(", "))
@@ -79,7 +79,7 @@ fn missing(folder: &Folder<'_>, name: &str) -> Error {
     Error::source(
         &folder.path,
         format!("has no {name}; found {}", folder.found()),
-        mend,
+        hint,
     )
 }
 

@@ -123,7 +123,7 @@ impl Clock {
             return if (0..END_OF_TIME).contains(&seconds) {
                 Ok(seconds)
             } else {
-                Err(absurd(seconds, number).mend("mend the line or the unit (time_unit)"))
+                Err(absurd(seconds, number).hint("fix the line or the unit (time_unit)"))
             };
         }
         let unit = [
@@ -144,7 +144,7 @@ impl Clock {
                 "the time {number} looks like {unit}, but the times before it were {first}"
             );
             return Err(Flaw::new(at, "mixed time units", reason)
-                .mend("mend the line, or say the unit (time_unit)"));
+                .hint("fix the line, or say the unit (time_unit)"));
         }
         Ok(number / unit.per_second())
     }

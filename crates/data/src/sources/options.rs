@@ -222,7 +222,7 @@ impl FromStr for MetadataSource {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
-    /// Stop at the first with its place, the rule and the mend.
+    /// Stop at the first with its place, the rule and the fix.
     #[default]
     Fail,
     /// Leave it out and count it by reason in the report.

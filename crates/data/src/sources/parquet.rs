@@ -91,7 +91,7 @@ fn events(
         .map(|f| f.name().clone())
         .collect();
     let layout =
-        Layout::of(&names, columns).map_err(|(reason, mend)| Error::source(label, reason, mend))?;
+        Layout::of(&names, columns).map_err(|(reason, hint)| Error::source(label, reason, hint))?;
     let mut wanted = vec![layout.user, layout.item];
     wanted.extend(
         [layout.value, layout.time, layout.behavior]

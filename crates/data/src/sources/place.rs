@@ -279,10 +279,10 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn children(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mend = "check the permissions of the folder";
+    let hint = "check the permissions of the folder";
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, e, mend))? {
-        let path = entry.map_err(|e| Error::io(folder, e, mend))?.path();
+    for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, e, hint))? {
+        let path = entry.map_err(|e| Error::io(folder, e, hint))?.path();
         let hidden = path
             .file_name()
             .is_none_or(|n| n.to_string_lossy().starts_with('.'));

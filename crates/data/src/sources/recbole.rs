@@ -96,7 +96,7 @@ pub(super) fn events(
         return Ok(());
     };
     let layout = Layout::of(&header, columns)
-        .map_err(|(reason, mend)| Error::source(label, reason, mend))?;
+        .map_err(|(reason, hint)| Error::source(label, reason, hint))?;
     while lines.advance_to_text()? {
         let outcome = row(lines.current(), header.len()).and_then(|cells| {
             let behavior = match layout.behavior {
@@ -134,7 +134,7 @@ fn header(lines: &mut Lines<'_>) -> Result<Option<Vec<String>>> {
             "no header",
             "the first line of an atomic file must name its columns as name:type, separated by tabs",
         )
-        .mend("add it, for example user_id:token<TAB>item_id:token")
+        .hint("add it, for example user_id:token<TAB>item_id:token")
         .into_error(lines.label(), lines.number()));
     }
     Ok(Some(header))

@@ -124,7 +124,7 @@ impl<'r> Records<'r> {
                 Some(&b) if b == self.separator => at += 1,
                 Some(_) => {
                     let flaw = Flaw::new(at, "bad quote", "text follows a closing quote")
-                        .mend("double the quotes inside of a quoted field");
+                        .hint("double the quotes inside of a quoted field");
                     return Ok(Some(Err(flaw)));
                 }
             }
@@ -150,7 +150,7 @@ impl<'r> Records<'r> {
                     "open quote",
                     format!("the quote that opens here does not close within {MOST_LINES} lines"),
                 )
-                .mend("close it, or double it inside of a quoted field")));
+                .hint("close it, or double it inside of a quoted field")));
             };
             self.data.extend_from_slice(&rest[..quote]);
             at += quote + 1;

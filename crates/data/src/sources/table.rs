@@ -104,7 +104,7 @@ pub(super) fn events(
         return Ok(());
     };
     let layout = Layout::of(&first, columns)
-        .map_err(|(reason, mend)| Error::source(records.label(), reason, mend))?;
+        .map_err(|(reason, hint)| Error::source(records.label(), reason, hint))?;
     // The first record is an event itself where it is no header.
     let mut outcome = (!layout.has_header).then_some(Ok(()));
     loop {

@@ -463,7 +463,7 @@ fn line_error(path: &Path, line: u64, reason: String) -> Error {
         line,
         column: 1,
         reason,
-        mend: "restore the folder, or split again".to_owned(),
+        hint: "restore the folder, or split again".to_owned(),
     }
 }
 

@@ -58,14 +58,14 @@ pub enum SplitSpec {
 }
 
 /// What every error about the grammar ends with.
-const MEND: &str = "write ratio:70/10/20@42, leave-one-out, leave-last:5, temporal:0.8, \
+const HINT: &str = "write ratio:70/10/20@42, leave-one-out, leave-last:5, temporal:0.8, \
                     users:80/10/10,holdout=0.2@42, given or none";
 
 impl FromStr for SplitSpec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = |why: String| Error::option("split", format!("'{text}' {why}"), MEND);
+        let refuse = |why: String| Error::option("split", format!("'{text}' {why}"), HINT);
         let (kind, rest) = match text.split_once(':') {
             Some((kind, rest)) => (kind, Some(rest)),
             None => (text, None),

@@ -32,15 +32,15 @@ impl World {
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let mend = "choose a folder that can be written";
-        fs::create_dir_all(folder).map_err(|e| Error::io(folder, e, mend))?;
+        let hint = "choose a folder that can be written";
+        fs::create_dir_all(folder).map_err(|e| Error::io(folder, e, hint))?;
         for (name, text) in [
             ("events.csv", self.events()),
             ("items.csv", self.items()),
             ("truth.json", self.truth_json()),
         ] {
             let path = folder.join(name);
-            fs::write(&path, text).map_err(|e| Error::io(&path, e, mend))?;
+            fs::write(&path, text).map_err(|e| Error::io(&path, e, hint))?;
         }
         Ok(())
     }

@@ -101,7 +101,7 @@ fn check_memory(n_items: usize, budget: u64) -> Result<()> {
         what: format!("a dense item-to-item model of {n_items} items"),
         needed_mb: needed / 1_000_000,
         budget_mb: budget / 1_000_000,
-        mend: "raise the budget, drop rare items (k-core), or use ruleslim or slim, which keep \
+        hint: "raise the budget, drop rare items (k-core), or use ruleslim or slim, which keep \
                only what they need"
             .to_owned(),
     })

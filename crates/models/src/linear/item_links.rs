@@ -163,7 +163,7 @@ impl ItemLinks {
             Unit::Link(item) if item.at() < self.n_items() => Ok(vec![item.at()]),
             other => Err(Error::NoSuchUnit {
                 unit: other.to_string(),
-                mend: "its units are the items of the history: link:ITEM_ID".to_owned(),
+                hint: "its units are the items of the history: link:ITEM_ID".to_owned(),
             }),
         }
     }

@@ -386,7 +386,7 @@ impl<'a> Engine<'a> {
                 };
                 self.gram
                     .gather(&self.incidence, chosen[s], &wanted, row, buffer);
-                own.mend(chosen[s], row);
+                own.correct(chosen[s], row);
             }
         };
         let mut weights = descent.solve(problem, fetch);

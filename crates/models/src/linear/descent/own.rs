@@ -128,7 +128,7 @@ impl Own {
     }
 
     /// Puts the rules' entries into the row of another feature.
-    pub(super) fn mend(&self, feature: u32, row: &mut [f32]) {
+    pub(super) fn correct(&self, feature: u32, row: &mut [f32]) {
         for rule in &self.rules {
             if let Some(place) = rule.place {
                 row[place] = rule.row[feature as usize] as f32;

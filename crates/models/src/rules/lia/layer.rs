@@ -7,7 +7,7 @@
 //! Three departures are options. Above 20,000 items a step scores a random sample of them: the
 //! loss is then the likelihood of the targets among the sample, of which the maximum is the same
 //! (McFadden, Modelling the Choice of Residential Location, 1978). In the short form a step reads a
-//! part of each row and foretells the rest, popularity stands in a fixed bias, and every rule keeps its
+//! part of each row and predicts the rest, popularity stands in a fixed bias, and every rule keeps its
 //! largest few literals only.
 
 use limpid_core::{Error, Histories, Mat, Recommender, Result, Run};
@@ -61,7 +61,7 @@ impl Settings {
                 what,
                 needed_mb: needed / 1_000_000,
                 budget_mb: run.memory_budget / 1_000_000,
-                mend: format!("raise the budget, ask for fewer rules, or use {instead}"),
+                hint: format!("raise the budget, ask for fewer rules, or use {instead}"),
             }),
         }
     }
@@ -78,7 +78,7 @@ impl Settings {
     }
 }
 
-/// What keeps rules short and makes them foretell items that they do not see.
+/// What keeps rules short and makes them predict items that they do not see.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Short {
     /// Share of a row that is a target and no input.
@@ -135,12 +135,12 @@ struct Sample {
 /// A logit of which nothing that counts is left after the softmax.
 const NEVER: f32 = -1e30;
 
-/// What a step reads and what it shall foretell.
+/// What a step reads and what it shall predict.
 struct Examples {
     inputs: Batch,
     targets: Batch,
     /// By user, the outputs that cannot be targets because they are read; empty where whole rows are
-    /// foretold.
+    /// predicted.
     read: Vec<Vec<u32>>,
 }
 
@@ -211,7 +211,7 @@ impl<'a> Layer<'a> {
         Ok(self)
     }
 
-    /// The rows of a step, in the short form split at random into what is read and what is foretold;
+    /// The rows of a step, in the short form split at random into what is read and what is predicted;
     /// and, where not all items are scored, the items that are.
     fn examples(&mut self, users: &[u32], draw: &mut Draw) -> Examples {
         let rows = users.iter().map(|&u| self.rows[u as usize].as_slice());
@@ -297,7 +297,7 @@ impl<'a> Layer<'a> {
         if let Some(links) = &self.links {
             inputs.times(&links.value, i, y);
         }
-        // What is read is never foretold: without this a rule would learn ¬i for i.
+        // What is read is never predicted: without this a rule would learn ¬i for i.
         set_all(y, i, read, NEVER);
         let losses = loss_and_gradient(y, targets, 1.0 / u.max(1) as f32);
         set_all(y, i, read, 0.0);
@@ -652,8 +652,8 @@ mod tests {
         }
     }
 
-    /// What a step reads and what it shall foretell are parts of the row; of a sample of items, what it
-    /// shall foretell is what the row has of them.
+    /// What a step reads and what it shall predict are parts of the row; of a sample of items, what it
+    /// shall predict is what the row has of them.
     #[test]
     fn examples_are_parts_of_rows() {
         let rows = rows();
@@ -661,7 +661,7 @@ mod tests {
         let mut layer = layer(&rows, settings(Some(5), Some(SHORT)));
         let examples = layer.examples(&users, &mut Draw::new(6, 0));
         let items = &layer.memory.some.items;
-        let mut foretold = 0;
+        let mut predicted = 0;
         for (u, row) in rows.iter().enumerate() {
             let inputs = examples.inputs.row(u);
             let targets: Vec<u32> = examples
@@ -683,9 +683,9 @@ mod tests {
                 .collect();
             let expected = inputs.iter().copied().filter(|i| items.contains(i));
             assert_eq!(read, expected.collect::<Vec<_>>());
-            foretold += targets.len();
+            predicted += targets.len();
         }
-        assert!(foretold > 0);
+        assert!(predicted > 0);
         let mut whole = self::layer(&rows, settings(None, None));
         let examples = whole.examples(&users, &mut Draw::new(6, 0));
         assert_eq!(examples.inputs, examples.targets);

@@ -116,7 +116,7 @@ pub struct Config {
     pub l1: f64,
     /// Plus: whether effects may only be positive.
     pub nonnegative: bool,
-    /// Plus, rules by gradients: share of a row that is foretold and not read, drawn anew each step.
+    /// Plus, rules by gradients: share of a row that is predicted and not read, drawn anew each step.
     pub holdout: f32,
     /// Plus, rules by gradients: L1 of effects while rules are learned, as a proximal step.
     pub effect_l1: f32,
@@ -288,7 +288,7 @@ impl Config {
             "holdout",
             "0 to 0.9",
             &[],
-            "plus by gradients: share of a row that is foretold and not read",
+            "plus by gradients: share of a row that is predicted and not read",
         ),
         parameter(
             "effect_l1",

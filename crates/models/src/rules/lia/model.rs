@@ -202,7 +202,7 @@ impl Additive for Model {
             }
             (other, links) => Err(Error::NoSuchUnit {
                 unit: other.to_string(),
-                mend: match (self.rules.is_empty(), links.is_some()) {
+                hint: match (self.rules.is_empty(), links.is_some()) {
                     (true, false) => "it learned no rule".to_owned(),
                     (_, false) => format!("its units are its rules, r0 to r{last}"),
                     (_, true) => format!(

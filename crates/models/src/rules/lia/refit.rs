@@ -5,7 +5,7 @@
 //! ```
 //!
 //! φ^(j) is the rule for the user without item j: a candidate is never in the user's row, and a rule
-//! that holds because of j would foretell j from j. Solved by coordinate descent (Friedman, Hastie and
+//! that holds because of j would predict j from j. Solved by coordinate descent (Friedman, Hastie and
 //! Tibshirani 2010) over the rules with the most evidence.
 
 use limpid_core::Progress;

@@ -508,7 +508,7 @@ impl Additive for Model {
         if indices.is_empty() {
             return Err(Error::NoSuchUnit {
                 unit: unit.to_string(),
-                mend: format!(
+                hint: format!(
                     "its units are link:ITEM_ID, and g0 to g{} with gN.or and, from three items on, \
                      gN.two",
                     self.groups().len().saturating_sub(1)
