@@ -239,10 +239,10 @@ pub(crate) struct WhoArgs {
     /// A user of the data, by id
     #[arg(long, value_name = "ID", conflicts_with = "history")]
     pub(crate) user: Option<String>,
-    /// An item that somebody had, by title or id (id:… and title:… force); repeat it for more
+    /// An item of an ad-hoc history, by title or id (force with id:… or title:…); may be repeated
     #[arg(long, value_name = "ITEM")]
     pub(crate) history: Vec<String>,
-    /// Which events of the user count: train, all, or a table with more of them
+    /// Events of the user to use: train, all, or a table with additional events
     #[arg(
         long,
         value_name = "train|all|FILE",
@@ -261,7 +261,8 @@ impl WhoArgs {
             }),
             None if self.history.is_empty() => {
                 bail!(limpid::Error::Usage(
-                    "say whose list it is: --user ID, or --history ITEM (once per item)".to_owned()
+                    "no history given; use --user ID or --history ITEM (may be repeated)"
+                        .to_owned()
                 ))
             }
             None => Ok(Who::Items(self.history.clone())),
@@ -275,7 +276,7 @@ impl WhoArgs {
             file => {
                 let log = limpid::data::sources::read(file.as_ref(), &ReadOptions::default())?;
                 let Some(index) = log.users.get(user) else {
-                    bail!("--events {file}: it has no events of user {user}");
+                    bail!("--events {file}: no events of user {user}");
                 };
                 let items = log.user.iter().zip(&log.item);
                 Ok(Events::And(
@@ -291,18 +292,18 @@ impl WhoArgs {
 
 /// What may be recommended.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "What may be recommended")]
+#[command(next_help_heading = "Filters")]
 pub(crate) struct FilterArgs {
-    /// Never these items: ids or titles, commas between; may be repeated
+    /// Exclude items: ids or titles, separated by commas; may be repeated
     #[arg(long, value_name = "ITEMS")]
     exclude: Vec<String>,
-    /// Nothing but these items
+    /// Recommend only from these items
     #[arg(long, value_name = "ITEMS")]
     only: Vec<String>,
-    /// Only items whose metadata say so, such as 'genre=Drama'; all conditions must hold
+    /// Recommend only items with this metadata, such as 'genre=Drama'; all conditions must hold
     #[arg(long = "where", value_name = "FIELD=VALUE")]
     conditions: Vec<String>,
-    /// Items of the history too
+    /// Recommend items of the history too
     #[arg(long)]
     include_seen: bool,
 }
@@ -322,13 +323,14 @@ impl FilterArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Steering")]
 pub(crate) struct EditArgs {
-    /// Change a unit: UNIT=off, UNIT=2x, UNIT=0.8, UNIT+0.3 or UNIT~0.3, such as link:296=off
+    /// Change a unit by id or name: UNIT=off, UNIT=2x, UNIT=0.8, UNIT+0.3 or UNIT~0.3, such as
+    /// 'link:Alien (1979)=off'
     #[arg(long, alias = "rule", alias = "knob", value_name = "EDIT")]
     edit: Vec<String>,
 }
 
 impl EditArgs {
-    pub(crate) fn edits(&self, advisor: &limpid::Advisor) -> Result<limpid::core::Edits> {
-        Ok(limpid::core::Edits::parse(&self.edit, &advisor.catalogue)?)
+    pub(crate) fn edits(&self) -> Result<limpid::core::Edits> {
+        Ok(limpid::core::Edits::parse(&self.edit)?)
     }
 }

@@ -108,11 +108,6 @@ pub enum Error {
         /// `a` or `b`.
         side: char,
     },
-    /// The model gives no ledgers.
-    #[error(
-        "this model does not explain its scores, so its explanations cannot be measured; choose one with a ledger, or attach a dictionary of units to it"
-    )]
-    NoLedger,
     /// A group number is needed for every item.
     #[error(
         "the grouping has {found} entries, but there are {expected} items; give every item its group, and items without one a group of their own"

@@ -36,26 +36,6 @@ pub enum Error {
         /// What is wrong, and the fix.
         why: String,
     },
-    /// Nothing has this name.
-    #[error("no {what} '{name}'{}", suggestions(.similar))]
-    Unknown {
-        /// What was looked for: `item`, `user`.
-        what: &'static str,
-        /// What was written.
-        name: String,
-        /// Names that look like it.
-        similar: Vec<String>,
-    },
-    /// Several things have this name.
-    #[error("{what} '{name}' is ambiguous: it may be {}; write id:… to choose", .candidates.join(", "))]
-    Ambiguous {
-        /// What was looked for.
-        what: &'static str,
-        /// What was written.
-        name: String,
-        /// What it may be.
-        candidates: Vec<String>,
-    },
     /// The question cannot be asked of this model or with these options.
     #[error("{0}")]
     Usage(String),
@@ -77,13 +57,5 @@ impl Error {
             path: path.into(),
             why: why.into(),
         }
-    }
-}
-
-fn suggestions(similar: &[String]) -> String {
-    match similar {
-        [] => String::new(),
-        [one] => format!("; did you mean {one}?"),
-        several => format!("; did you mean one of {}?", several.join(", ")),
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use limpid_core::{Progress, Recommender};
+use limpid_core::Progress;
 use limpid_eval::MetricAt;
 use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
@@ -88,7 +88,7 @@ fn measure(
 ) -> Result<SplitResult> {
     let options = TrainOptions::seeded(row.seed);
     let advisor = train(prepared.clone(), &row.config()?, &options, progress)?;
-    let explains = recipe.explanations && advisor.model.explainer().is_some();
+    let explains = recipe.explanations;
     let measured = advisor.evaluate(
         &MeasureOptions {
             metrics: vec![metric],

@@ -11,10 +11,10 @@
 
 pub(crate) mod parameters;
 
+use limpid_core::attribution::mean_gradient;
 use limpid_core::traits::require;
 use limpid_core::{
-    Error, Histories, History, ItemIdx, Ledger, Mat, Part, PartKind, Recommender, Result, Run,
-    Tensors, Unit,
+    Error, Histories, History, ItemIdx, Ledger, Mat, Part, Recommender, Result, Run, Tensors, Unit,
 };
 use limpid_tensor::kernels::adam::Adam;
 use limpid_tensor::kernels::batch::Batch;
@@ -98,6 +98,22 @@ impl Dense {
         batch.times(&self.w, self.outputs, &mut y);
         self.activate(&mut y);
         y
+    }
+
+    /// Takes a gradient from the outputs `y` to before the activation.
+    fn through_activation(&self, y: &[f32], gradient: &mut [f32]) {
+        if self.tanh {
+            let pairs = gradient.iter_mut().zip(y);
+            pairs.for_each(|(d, y)| *d *= 1.0 - y * y);
+        }
+    }
+
+    /// Takes a gradient before the activation to the inputs.
+    fn to_inputs(&self, gradient: &[f32]) -> Vec<f32> {
+        let row = |i: usize| &self.w[i * self.outputs..];
+        (0..self.inputs)
+            .map(|i| gradient.iter().zip(row(i)).map(|(d, w)| d * w).sum())
+            .collect()
     }
 
     fn biases(&self, rows: usize) -> Vec<f32> {
@@ -206,10 +222,36 @@ impl Network {
         outputs
     }
 
-    /// The ledger of one item: what every event gives along the way from the empty history.
+    /// The gradient of an item's score with respect to the output of the layer before the last.
+    fn last_gradient(&self, item: ItemIdx) -> Vec<f32> {
+        let Some(last) = self.layers.last() else {
+            return Vec::new();
+        };
+        let column = (0..last.inputs).map(|k| last.w.get(k * last.outputs + item.at()));
+        column.map(|w| w.copied().unwrap_or(0.0)).collect()
+    }
+
+    /// The gradient of an item's score with respect to a code `(D)`, at `z`.
+    pub(crate) fn decode_gradient(&self, z: &[f32], item: ItemIdx) -> Vec<f32> {
+        let decoder = &self.layers[self.code_at + 1..];
+        let mut outputs: Vec<Vec<f32>> = vec![z.to_vec()];
+        for layer in decoder {
+            let x = &outputs[outputs.len() - 1];
+            outputs.push(layer.forward(x, 1, &Device::Cpu));
+        }
+        let mut d = self.last_gradient(item);
+        let inner = decoder.iter().zip(&outputs[1..]);
+        for (layer, y) in inner.rev().skip(1) {
+            layer.through_activation(y, &mut d);
+            d = layer.to_inputs(&d);
+        }
+        d
+    }
+
+    /// The ledger of one item: the contribution of every event on the path from the empty history.
     pub(crate) fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         let items = items_of(user);
-        let (Some(first), Some(last)) = (self.layers.first(), self.layers.last()) else {
+        let Some(first) = self.layers.first() else {
             return Ledger::default();
         };
         let scale = 1.0 / (items.len().max(1) as f32).sqrt();
@@ -219,74 +261,49 @@ impl Network {
         for &i in &items {
             sum.iter_mut().zip(row(i)).for_each(|(s, w)| *s += w);
         }
-        let at = |t: f32| -> Vec<f32> {
-            first
-                .b
-                .iter()
-                .zip(&sum)
-                .map(|(b, s)| b + t * scale * s)
-                .collect()
-        };
+        let full: Vec<f32> = first
+            .b
+            .iter()
+            .zip(&sum)
+            .map(|(b, s)| b + scale * s)
+            .collect();
         let steps = if self.layers.iter().any(|l| l.tanh) {
             STEPS
         } else {
             1
         };
-        let mut slope = vec![0f64; width]; // mean over the path of ∂score/∂(first sum)
-        for step in 0..steps {
-            let outputs = self.path(&at((step as f32 + 0.5) / steps as f32));
-            let mut d: Vec<f32> = (0..last.inputs)
-                .map(|k| last.w[k * last.outputs + item.at()])
-                .collect();
+        // Events add up before the first activation, so the path is taken there.
+        let slope = mean_gradient(&first.b, &full, steps, |sum| {
+            let outputs = self.path(sum);
+            let mut d = self.last_gradient(item);
             for (k, layer) in self.layers.iter().enumerate().rev().skip(1) {
-                if layer.tanh {
-                    d.iter_mut()
-                        .zip(&outputs[k])
-                        .for_each(|(d, y)| *d *= 1.0 - y * y);
-                }
+                layer.through_activation(&outputs[k], &mut d);
                 if k > 0 {
-                    d = (0..layer.inputs)
-                        .map(|i| {
-                            let w = &layer.w[i * layer.outputs..];
-                            d.iter().zip(w).map(|(d, w)| d * w).sum()
-                        })
-                        .collect();
+                    d = layer.to_inputs(&d);
                 }
             }
-            slope
-                .iter_mut()
-                .zip(&d)
-                .for_each(|(s, &d)| *s += f64::from(d) / steps as f64);
-        }
-        let base = self.path(&at(0.0)).last().map_or(0.0, |y| y[item.at()]);
-        let alone = Histories::from_histories([user], self.n_items());
-        let score = alone.map_or(base, |users| self.score(&users)[[0, item.at()]]);
+            d
+        });
+        let of_item = |y: &Vec<f32>| y.get(item.at()).copied().unwrap_or(0.0);
+        let base = self.path(&first.b).last().map_or(0.0, of_item);
+        let alone = self.score(&Histories::single(user, self.n_items()));
         let events = user.by_item();
-        let parts = items
-            .iter()
-            .map(|&i| {
-                let effect: f64 = row(i)
-                    .iter()
-                    .zip(&slope)
-                    .map(|(&w, s)| f64::from(w) * s)
-                    .sum();
-                Part {
-                    unit: Unit::Link(ItemIdx(i)),
-                    kind: PartKind::Link,
-                    rule: None,
-                    cites: events.of(ItemIdx(i)).collect(),
-                    activation: scale,
-                    effect: effect as f32,
-                    value: scale * effect as f32,
-                    edited_by: None,
-                }
-            })
-            .collect();
-        let mut ledger = Ledger::of_parts(base, parts);
-        let named: f64 = ledger.parts.iter().map(|p| f64::from(p.value)).sum();
-        ledger.residual = (f64::from(score) - f64::from(base) - named) as f32;
-        ledger.score = score;
-        ledger
+        let parts = items.iter().map(|&i| {
+            let effect: f64 = row(i)
+                .iter()
+                .zip(&slope)
+                .map(|(&w, s)| f64::from(w) * s)
+                .sum();
+            let item = ItemIdx(i);
+            Part::new(
+                Unit::event(item),
+                scale,
+                effect as f32,
+                events.of(item).collect(),
+            )
+        });
+        let score = alone.get((0, item.at())).copied().unwrap_or(base);
+        Ledger::of_parts(base, parts.collect()).scored(score)
     }
 
     pub(crate) fn save(&self, out: &mut Tensors) -> Result<()> {
@@ -642,6 +659,10 @@ impl Recommender for UnderWay<'_> {
     fn score(&self, users: &Histories) -> Mat {
         self.0.score(users)
     }
+
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        self.0.explain(user, item)
+    }
 }
 
 /// Implements the traits of a model whose field `network` is a [`Network`].
@@ -652,11 +673,15 @@ macro_rules! scores_by_network {
                 self.network.score(users)
             }
 
-            fn latent(&self) -> Option<&dyn limpid_core::Latent> {
-                Some(self)
+            fn explain(
+                &self,
+                user: limpid_core::History<'_>,
+                item: limpid_core::ItemIdx,
+            ) -> limpid_core::Ledger {
+                self.network.explain(user, item)
             }
 
-            fn explainer(&self) -> Option<&dyn limpid_core::Explain> {
+            fn latent(&self) -> Option<&dyn limpid_core::Latent> {
                 Some(self)
             }
         }
@@ -669,15 +694,9 @@ macro_rules! scores_by_network {
             fn decode(&self, z: &limpid_core::Mat) -> limpid_core::Mat {
                 self.network.decode(z)
             }
-        }
 
-        impl limpid_core::Explain for $model {
-            fn explain(
-                &self,
-                user: limpid_core::History<'_>,
-                item: limpid_core::ItemIdx,
-            ) -> limpid_core::Ledger {
-                self.network.explain(user, item)
+            fn decode_gradient(&self, z: &[f32], item: limpid_core::ItemIdx) -> Vec<f32> {
+                self.network.decode_gradient(z, item)
             }
         }
 

@@ -9,8 +9,8 @@
 
 use limpid_core::traits::require;
 use limpid_core::{
-    Artifact, Buffer, Error, Explain, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat,
-    Recommender, Result, Run, Tensors, Training,
+    Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender,
+    Result, Run, Tensors, Training,
 };
 use limpid_tensor::kernels::adam::Adam;
 use limpid_tensor::{Draw, Learner, Parameter as Learned, Schedule, train};
@@ -311,32 +311,6 @@ impl Recommender for Model {
         self.decode(&self.encode(users))
     }
 
-    fn latent(&self) -> Option<&dyn Latent> {
-        Some(self)
-    }
-
-    fn explainer(&self) -> Option<&dyn Explain> {
-        Some(self)
-    }
-}
-
-impl Latent for Model {
-    fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.d));
-        for (user, mut row) in users.rows().zip(z.rows_mut()) {
-            row.iter_mut()
-                .zip(self.vector(user))
-                .for_each(|(o, p)| *o = p as f32);
-        }
-        z
-    }
-
-    fn decode(&self, z: &Mat) -> Mat {
-        decode(z, &self.items, self.n_items())
-    }
-}
-
-impl Explain for Model {
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         let d = self.d;
         let items = items_of(user);
@@ -357,6 +331,31 @@ impl Explain for Model {
             })
             .collect();
         ledger(user, &effects, &self.vector(user), q)
+    }
+
+    fn latent(&self) -> Option<&dyn Latent> {
+        Some(self)
+    }
+}
+
+impl Latent for Model {
+    fn encode(&self, users: &Histories) -> Mat {
+        let mut z = Mat::zeros((users.len(), self.d));
+        for (user, mut row) in users.rows().zip(z.rows_mut()) {
+            row.iter_mut()
+                .zip(self.vector(user))
+                .for_each(|(o, p)| *o = p as f32);
+        }
+        z
+    }
+
+    fn decode(&self, z: &Mat) -> Mat {
+        decode(z, &self.items, self.n_items())
+    }
+
+    fn decode_gradient(&self, _: &[f32], item: ItemIdx) -> Vec<f32> {
+        let d = self.d;
+        self.items[item.at() * d..(item.at() + 1) * d].to_vec()
     }
 }
 

@@ -10,7 +10,7 @@
 //! part of each row and predicts the rest, popularity stands in a fixed bias, and every rule keeps its
 //! largest few literals only.
 
-use limpid_core::{Error, Histories, Mat, Recommender, Result, Run};
+use limpid_core::{Error, Histories, History, ItemIdx, Ledger, Mat, Recommender, Result, Run};
 use limpid_tensor::kernels::adam::Adam;
 use limpid_tensor::kernels::batch::Batch;
 use limpid_tensor::kernels::logic::{Cost, Logic, THRESHOLD};
@@ -554,7 +554,15 @@ impl Recommender for UnderWay<'_, '_> {
             let batch = Batch::new(rows.iter().map(Vec::as_slice), i);
             batch.times(&links.value, i, &mut y);
         }
-        Mat::from_shape_vec((users.len(), i), y).unwrap_or_default()
+        Mat::from_shape_vec((users.len(), i), y)
+            .unwrap_or_else(|_| unreachable!("one row of I scores per user"))
+    }
+
+    /// A layer under way is only measured; nothing of its score is explained.
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        let alone = Histories::single(user, self.layer.n_items);
+        let score = self.score(&alone).get((0, item.at())).copied();
+        Ledger::default().scored(score.unwrap_or(0.0))
     }
 }
 
