@@ -11,21 +11,18 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`device`] | where the arithmetic runs |
 //! | [`draw`] | seeded random numbers |
 //! | [`matmul`] | dense products |
 //! | [`kernels`] | sparse × dense, the logic layer, the multinomial loss, Adam |
 //! | [`parameter`] | an array that is learned |
 //! | [`training`] | the loop: shuffling, early stopping, checkpoints |
 
-pub mod device;
 pub mod draw;
 pub mod kernels;
 pub mod matmul;
 pub mod parameter;
 pub mod training;
 
-pub use device::Device;
 pub use draw::Draw;
 pub use parameter::Parameter;
 pub use training::{Learner, Outcome, Schedule, train};

@@ -43,13 +43,6 @@ impl<'a> Factor<'a> {
         }
     }
 
-    /// The array as it is stored, its rows and columns, and whether its transpose is meant.
-    #[cfg(feature = "burn")]
-    pub(crate) fn stored(&self) -> (&'a [f32], [usize; 2], bool) {
-        let data = &self.data[..self.rows * self.columns];
-        (data, [self.rows, self.columns], self.transposed)
-    }
-
     fn view(&self) -> MatRef<'a, f32> {
         let data = &self.data[..self.rows * self.columns];
         let view = MatRef::from_row_major_slice(data, self.rows, self.columns);
