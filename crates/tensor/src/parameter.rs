@@ -1,6 +1,6 @@
 //! An array that is learned: its values, its gradient and what Adam remembers of it.
 
-use crate::kernels::adam::{self, Adam};
+use crate::optim::adam::{self, Adam};
 
 /// A learned array.
 #[derive(Debug, Clone, PartialEq)]

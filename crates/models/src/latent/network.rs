@@ -16,11 +16,11 @@ use limpid_core::{
     Error, Histories, History, ItemIdx, Ledger, Mat, Part, PartKind, Recommender, Result, Run,
     Tensors, Unit,
 };
-use limpid_tensor::kernels::adam::Adam;
-use limpid_tensor::kernels::batch::Batch;
-use limpid_tensor::kernels::exponential::exp;
-use limpid_tensor::kernels::multinomial::loss_and_gradient;
+use limpid_tensor::exponential::exp;
 use limpid_tensor::matmul::{Factor, product};
+use limpid_tensor::optim::adam::Adam;
+use limpid_tensor::sparse::batch::Batch;
+use limpid_tensor::sparse::multinomial::loss_and_gradient;
 use limpid_tensor::{Draw, Learner, Parameter, Schedule, train};
 use rayon::prelude::*;
 

@@ -12,7 +12,7 @@ use limpid_core::{
     Artifact, Buffer, Error, Explain, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat,
     Recommender, Result, Run, Tensors, Training,
 };
-use limpid_tensor::kernels::adam::Adam;
+use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::{Draw, Learner, Parameter as Learned, Schedule, train};
 use serde::{Deserialize, Serialize};
 

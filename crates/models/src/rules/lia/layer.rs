@@ -11,11 +11,11 @@
 //! largest few literals only.
 
 use limpid_core::{Error, Histories, Mat, Recommender, Result, Run};
-use limpid_tensor::kernels::adam::Adam;
-use limpid_tensor::kernels::batch::Batch;
-use limpid_tensor::kernels::logic::{Cost, Logic, THRESHOLD};
-use limpid_tensor::kernels::multinomial::loss_and_gradient;
 use limpid_tensor::matmul::{Factor, product};
+use limpid_tensor::optim::adam::Adam;
+use limpid_tensor::sparse::batch::Batch;
+use limpid_tensor::sparse::logic::{Cost, Logic, THRESHOLD};
+use limpid_tensor::sparse::multinomial::loss_and_gradient;
 use limpid_tensor::{Draw, Learner, Parameter, train};
 
 use super::extract;

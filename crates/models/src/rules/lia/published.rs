@@ -1,7 +1,7 @@
 //! LIA as published: training, then rules that never speak are taken out without changing a score.
 
 use limpid_core::{Result, Run, Training};
-use limpid_tensor::kernels::logic::Cost;
+use limpid_tensor::sparse::logic::Cost;
 
 use super::extract::{self, count, item_bits, patterns};
 use super::layer::{Layer, Settings};

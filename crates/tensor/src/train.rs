@@ -316,7 +316,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::adam::Adam;
+    use crate::optim::adam::Adam;
     use limpid_core::{Checkpoints, Histories, Mat, Progress};
     use std::sync::atomic::{AtomicU64, Ordering};
 

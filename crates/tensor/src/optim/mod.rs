@@ -1,0 +1,3 @@
+//! Optimizers, one file each.
+
+pub mod adam;
