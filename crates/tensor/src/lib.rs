@@ -3,7 +3,8 @@
 //! Two tiers, one training loop. What carries the product's speed (sparse products, the logic layer,
 //! the multinomial loss) has hand-written gradients on plain slices: interactions are 0.1 to 6 % dense,
 //! and no general framework makes use of that. Every such gradient is checked against its definition
-//! in double precision and against central differences.
+//! in double precision and against central differences. Networks with attention, graphs or towers are
+//! written on the tape, in tens of lines; the sparse kernels are operations of the tape.
 //!
 //! Everything is deterministic: work is cut into pieces whose size does not depend on the number of
 //! threads, and every sum is taken in a fixed order.
@@ -14,7 +15,8 @@
 //! | [`exponential`] | an exponential that vectorizes |
 //! | [`matmul`] | dense products |
 //! | [`sparse`] | sparse × dense, the logic layer, the multinomial loss |
-//! | [`optim`] | Adam |
+//! | [`tape`] | automatic differentiation |
+//! | [`optim`] | Adam, clipping |
 //! | [`parameter`] | an array that is learned |
 //! | [`train`] | the loop: shuffling, early stopping, checkpoints |
 
@@ -24,6 +26,7 @@ pub mod matmul;
 pub mod optim;
 pub mod parameter;
 pub mod sparse;
+pub mod tape;
 pub mod train;
 mod wide;
 

@@ -11,7 +11,7 @@
 
 pub(crate) mod parameters;
 
-use limpid_core::traits::require;
+use limpid_core::traits::{Monitor, require};
 use limpid_core::{
     Error, Histories, History, ItemIdx, Ledger, Mat, Part, PartKind, Recommender, Result, Run,
     Tensors, Unit,
@@ -581,8 +581,8 @@ impl Learner for Trainer {
         loss
     }
 
-    fn model(&self) -> Result<Box<dyn Recommender + '_>> {
-        Ok(Box::new(UnderWay(&self.network)))
+    fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
+        Ok(Some(monitor(&UnderWay(&self.network))))
     }
 }
 
@@ -618,10 +618,8 @@ pub(crate) fn fit(
         epochs: plan.epochs,
         batch_size: plan.batch_size,
         learning_rate: plan.learning_rate,
-        decay: 1.0,
-        decay_every: 0,
         patience: plan.patience,
-        monitor_every: 1,
+        ..Schedule::default()
     };
     let mut trainer = Trainer::new(data, shape, learning, run.seed);
     let separated = trainer

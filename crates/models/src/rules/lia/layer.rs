@@ -10,6 +10,7 @@
 //! part of each row and predicts the rest, popularity stands in a fixed bias, and every rule keeps its
 //! largest few literals only.
 
+use limpid_core::traits::Monitor;
 use limpid_core::{Error, Histories, Mat, Recommender, Result, Run};
 use limpid_tensor::matmul::{Factor, product};
 use limpid_tensor::optim::adam::Adam;
@@ -511,12 +512,12 @@ impl Learner for Layer<'_> {
         loss
     }
 
-    fn model(&self) -> Result<Box<dyn Recommender + '_>> {
+    fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
         let rules = extract::rules(&self.w.value, &self.gates.value, self.settings.n_rules);
-        Ok(Box::new(UnderWay {
+        Ok(Some(monitor(&UnderWay {
             layer: self,
             rules: extract::Postings::new(&rules, self.n_items),
-        }))
+        })))
     }
 }
 
