@@ -89,7 +89,7 @@ pub(crate) enum Verb {
     Inspect(inspect::Command),
     /// Check a saved model byte by byte
     Verify(verify::Command),
-    /// What this machine offers, and a short self-test
+    /// Check this machine and run a self-test
     Doctor(doctor::Command),
     /// Print completions for a shell
     Completions(completions::Command),

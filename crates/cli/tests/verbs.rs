@@ -432,7 +432,7 @@ fn wrong_use_is_told_what_to_do() {
     ];
     assert!(fails(&split, 1).contains("ratio:70/10/20"));
     let device = ["train", "--data", "synthetic", "--device", "tpu", "-o", "x"];
-    assert!(fails(&device, 1).contains("this build computes on cpu"));
+    assert!(fails(&device, 2).contains("unknown device 'tpu'; this build computes on cpu"));
     assert!(
         fails(
             &["recommend", &model, "--user", &user, "--edit", "link:296"],

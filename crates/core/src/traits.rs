@@ -35,8 +35,6 @@ pub struct Run<'a> {
     pub seed: u64,
     /// Bytes that a fit may take for its large arrays.
     pub memory_budget: u64,
-    /// The device for dense products; models that have none use the processor whatever it says.
-    pub device: &'a str,
     /// Told how far the work is.
     pub progress: &'a dyn Progress,
     /// Validation metric of a model under way, for early stopping; larger is better.
@@ -52,7 +50,6 @@ impl Run<'_> {
         Self {
             seed,
             memory_budget: 16_000_000_000,
-            device: "cpu",
             progress: &NoProgress,
             monitor: None,
             checkpoints: None,

@@ -1,4 +1,4 @@
-//! `limpid doctor`: what this machine offers, and a short self-test.
+//! `limpid doctor`: check this machine and run a self-test.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use limpid::core::{Edits, NoProgress};
 use limpid::data::synthetic;
-use limpid::models::{Config, Device, ENTRIES};
+use limpid::models::{Config, ENTRIES};
 use limpid::{Filter, Prepared, SplitFrom, TrainOptions, Who, train};
 use serde::Serialize;
 
@@ -22,15 +22,7 @@ struct Answer {
     threads: usize,
     system: String,
     memory_available_mb: Option<u64>,
-    devices: Vec<Found>,
     models: Vec<Check>,
-}
-
-/// A device of this build, and what is wrong with it here.
-#[derive(Serialize)]
-struct Found {
-    device: &'static str,
-    error: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -60,20 +52,15 @@ impl Command {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             memory_available_mb: memory_available_mb(),
-            devices: devices(),
             models: checks,
         };
         let memory = answer
             .memory_available_mb
             .map_or_else(|| "unknown".to_owned(), |mb| format!("{mb} MB available"));
-        let mut head = format!(
+        let head = format!(
             "limpid {} on {}, {} threads, memory {memory}",
             answer.version, answer.system, answer.threads
         );
-        for found in &answer.devices {
-            let state = found.error.as_deref().unwrap_or("works");
-            head.push_str(&format!("\ndevice {}: {state}", found.device));
-        }
         let mut table = Table::new(["self-test", "", "seconds", ""]);
         for check in &answer.models {
             table.row([
@@ -92,16 +79,6 @@ impl Command {
         );
         Ok(())
     }
-}
-
-fn devices() -> Vec<Found> {
-    Device::names()
-        .into_iter()
-        .map(|device| Found {
-            device,
-            error: Device::open(device).err().map(|e| e.to_string()),
-        })
-        .collect()
 }
 
 /// Fits, recommends, explains and checks the sum, on a small invented world.

@@ -63,8 +63,7 @@ pub(crate) struct Command {
     /// Gigabytes that the fit may take for its large arrays
     #[arg(long, value_name = "GB", default_value_t = 16)]
     memory: u64,
-    /// Where dense products are computed: what 'limpid doctor' lists. Only lia (by gradients), the
-    /// autoencoders and multvae have such products
+    /// Device to compute on; this build has cpu
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
     /// Leave the histories out of the saved folder

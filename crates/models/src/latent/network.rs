@@ -12,16 +12,16 @@
 pub(crate) mod parameters;
 
 use limpid_core::attribution::mean_gradient;
-use limpid_core::traits::require;
+use limpid_core::traits::{Monitor, require};
 use limpid_core::{
     Error, Histories, History, ItemIdx, Ledger, Mat, Part, Recommender, Result, Run, Tensors, Unit,
 };
-use limpid_tensor::kernels::adam::Adam;
-use limpid_tensor::kernels::batch::Batch;
-use limpid_tensor::kernels::exponential::exp;
-use limpid_tensor::kernels::multinomial::loss_and_gradient;
-use limpid_tensor::matmul::Factor;
-use limpid_tensor::{Device, Draw, Learner, Parameter, Schedule, train};
+use limpid_tensor::exponential::exp;
+use limpid_tensor::matmul::{Factor, product};
+use limpid_tensor::optim::adam::Adam;
+use limpid_tensor::sparse::batch::Batch;
+use limpid_tensor::sparse::multinomial::loss_and_gradient;
+use limpid_tensor::{Draw, Learner, Parameter, Schedule, train};
 use rayon::prelude::*;
 
 /// Steps of the path integral of an explanation.
@@ -67,13 +67,13 @@ pub(crate) struct Dense {
 
 impl Dense {
     /// `out = activation(x w + b)` `(U, out)`.
-    fn forward(&self, x: &[f32], rows: usize, device: &Device) -> Vec<f32> {
+    fn forward(&self, x: &[f32], rows: usize) -> Vec<f32> {
         let mut y = self.biases(rows);
         let (x, w) = (
             Factor::new(x, rows, self.inputs),
             Factor::new(&self.w, self.inputs, self.outputs),
         );
-        device.product(&mut y, x, w, true);
+        product(&mut y, x, w, true);
         self.activate(&mut y);
         y
     }
@@ -87,7 +87,7 @@ impl Dense {
             .for_each(|(out, x)| {
                 let mut padded = x.to_vec();
                 padded.resize(BLOCK * self.inputs, 0.0);
-                let y = self.forward(&padded, BLOCK, &Device::Cpu);
+                let y = self.forward(&padded, BLOCK);
                 out.copy_from_slice(&y[..out.len()]);
             });
         out
@@ -212,7 +212,7 @@ impl Network {
                     layer.activate(&mut y);
                     y
                 }
-                Some(x) => layer.forward(x, 1, &Device::Cpu),
+                Some(x) => layer.forward(x, 1),
             };
             if at == self.code_at {
                 y.truncate(self.code);
@@ -237,7 +237,7 @@ impl Network {
         let mut outputs: Vec<Vec<f32>> = vec![z.to_vec()];
         for layer in decoder {
             let x = &outputs[outputs.len() - 1];
-            outputs.push(layer.forward(x, 1, &Device::Cpu));
+            outputs.push(layer.forward(x, 1));
         }
         let mut d = self.last_gradient(item);
         let inner = decoder.iter().zip(&outputs[1..]);
@@ -392,7 +392,6 @@ pub(crate) struct Trainer {
     learning: Learning,
     weights: Vec<(Parameter, Parameter)>,
     network: Network,
-    device: Device,
     steps: u64,
 }
 
@@ -450,7 +449,6 @@ impl Trainer {
             shape,
             learning,
             weights,
-            device: Device::Cpu,
             steps: 0,
         }
     }
@@ -518,7 +516,7 @@ impl Learner for Trainer {
                 } else {
                     &outputs[at - 1]
                 };
-                let y = layer.forward(x, u, &self.device);
+                let y = layer.forward(x, u);
                 outputs.push(y);
             }
             if at == code_at && self.shape.variational {
@@ -575,7 +573,7 @@ impl Learner for Trainer {
                 } else {
                     &outputs[at - 1]
                 };
-                self.device.product(
+                product(
                     &mut w.gradient,
                     Factor::new(x, u, layer.inputs).t(),
                     errors,
@@ -583,7 +581,7 @@ impl Learner for Trainer {
                 );
                 let mut before = vec![0f32; u * layer.inputs];
                 let weights = Factor::new(&layer.w, layer.inputs, layer.outputs);
-                self.device.product(&mut before, errors, weights.t(), false);
+                product(&mut before, errors, weights.t(), false);
                 d = before;
             }
         }
@@ -600,8 +598,8 @@ impl Learner for Trainer {
         loss
     }
 
-    fn model(&self) -> Result<Box<dyn Recommender + '_>> {
-        Ok(Box::new(UnderWay(&self.network)))
+    fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
+        Ok(Some(monitor(&UnderWay(&self.network))))
     }
 }
 
@@ -637,13 +635,10 @@ pub(crate) fn fit(
         epochs: plan.epochs,
         batch_size: plan.batch_size,
         learning_rate: plan.learning_rate,
-        decay: 1.0,
-        decay_every: 0,
         patience: plan.patience,
-        monitor_every: 1,
+        ..Schedule::default()
     };
     let mut trainer = Trainer::new(data, shape, learning, run.seed);
-    trainer.device = Device::open(run.device)?;
     let separated = trainer
         .rows
         .iter()

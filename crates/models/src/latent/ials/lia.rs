@@ -7,12 +7,12 @@
 //! by the linear map from the mean of its item vectors that fits the learned vectors best. The shares
 //! of a ledger are those of that map; how far the learned vector is from it stands in the residual.
 
-use limpid_core::traits::require;
+use limpid_core::traits::{Monitor, require};
 use limpid_core::{
     Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender,
     Result, Run, Tensors, Training,
 };
-use limpid_tensor::kernels::adam::Adam;
+use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::{Draw, Learner, Parameter as Learned, Schedule, train};
 use serde::{Deserialize, Serialize};
 
@@ -128,10 +128,8 @@ impl Fit for Config {
             epochs: self.epochs,
             batch_size: self.batch_size,
             learning_rate: self.learning_rate,
-            decay: 1.0,
-            decay_every: 0,
             patience: self.patience,
-            monitor_every: 1,
+            ..Schedule::default()
         };
         let separated = trainer
             .rows
@@ -219,8 +217,8 @@ impl Learner for Trainer<'_> {
         loss
     }
 
-    fn model(&self) -> Result<Box<dyn Recommender + '_>> {
-        Ok(Box::new(self.finish()))
+    fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
+        Ok(Some(monitor(&self.finish())))
     }
 }
 

@@ -516,6 +516,7 @@ impl Config {
             decay_every: self.decay_every,
             patience: self.patience,
             monitor_every: self.monitor_every,
+            warm_up: 0,
         }
     }
 }
