@@ -40,9 +40,10 @@ pub mod run_file;
 mod training;
 pub mod tune;
 
-pub use advisor::{Advisor, Events, Filter, ListRow, Parts, Who};
+pub use advisor::{Advisor, Events, Filter, ListRow, Who};
 pub use error::{Error, Result};
-pub use measure::{Fold, MeasureOptions};
+pub use limpid_data::Subset;
+pub use measure::MeasureOptions;
 pub use prepare::{DataSource, Prepared, SplitFrom};
 pub use run_file::RunFile;
 pub use training::{TrainOptions, train};

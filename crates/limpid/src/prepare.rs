@@ -101,11 +101,11 @@ impl Prepared {
     /// A split folder by itself: the parts without item metadata.
     ///
     /// # Errors
-    /// What [`Split::load_alone`] refuses.
+    /// What [`Split::read_folder_alone`] refuses.
     pub fn of_folder(folder: &std::path::Path) -> Result<Self> {
-        let split = Split::load_alone(folder)?;
+        let split = Split::read_folder_alone(folder)?;
         let name = folder.display().to_string();
-        let data = record(name, split.data_hash.clone(), "as split", &split);
+        let data = record(name, "as split", &split);
         let notes = split.notes.clone();
         Ok(Self { split, data, notes })
     }
@@ -116,15 +116,14 @@ impl Prepared {
         split: &SplitFrom,
         mut notes: Vec<String>,
     ) -> Result<Self> {
-        let hash = log.hash();
         let (log, filtered) = filters.apply(log)?;
         notes.extend(filtered.notes);
         let split = match split {
             SplitFrom::Spec(spec) => limpid_data::split::split(&log, spec)?,
-            SplitFrom::Folder(folder) => Split::load(folder, &log)?,
+            SplitFrom::Folder(folder) => Split::read_folder(folder, &log)?,
         };
         notes.extend(split.notes.iter().cloned());
-        let data = record(log.name, hash, &filters.to_string(), &split);
+        let data = record(log.name, &filters.to_string(), &split);
         Ok(Self { split, data, notes })
     }
 }
@@ -143,10 +142,10 @@ fn invented(path: &Path) -> Result<Option<synthetic::Config>> {
     }
 }
 
-fn record(name: String, hash: String, filters: &str, split: &Split) -> DataRecord {
+fn record(name: String, filters: &str, split: &Split) -> DataRecord {
     DataRecord {
         name,
-        hash,
+        hash: split.data_hash.clone(),
         filters: filters.to_owned(),
         users: split.catalogue.users.len(),
         items: split.catalogue.items.len(),

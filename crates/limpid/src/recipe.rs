@@ -16,7 +16,7 @@ use limpid_models::Config;
 use serde::{Deserialize, Serialize};
 
 use crate::run_file::Settings;
-use crate::{Error, Fold, Result};
+use crate::{Error, Result, Subset};
 
 pub use report::{Outcome, RowOutcome, Summary, markdown};
 pub use run::{RunOptions, SplitResult, run};
@@ -43,7 +43,7 @@ pub struct Recipe {
     pub metric: String,
     /// The part that is measured: the test part, or validation to choose settings on.
     #[serde(default)]
-    pub on: Fold,
+    pub on: Subset,
     /// Masks validation items at the test too.
     #[serde(default)]
     pub mask_validation: bool,

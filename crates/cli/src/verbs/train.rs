@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use limpid::Subset;
 use limpid::eval::MetricAt;
 use limpid::eval::spread::Spread;
-use limpid::measure::{Fold, short};
+use limpid::measure::short;
 use limpid::models::Config;
 use limpid::tune::{TuneOptions, Tuned, tune};
 use limpid::{
@@ -245,7 +246,7 @@ fn frontier(tuned: &Tuned) -> Vec<Section> {
 /// left alone: it is for 'limpid evaluate'.
 fn measure_validation(advisor: &mut Advisor, bars: &Bars) -> Result<()> {
     let has_part = advisor
-        .parts
+        .split
         .as_ref()
         .is_some_and(|p| !p.validation.is_empty());
     if !has_part {
@@ -253,7 +254,7 @@ fn measure_validation(advisor: &mut Advisor, bars: &Bars) -> Result<()> {
     }
     let options = MeasureOptions {
         metrics: vec!["ndcg@20".parse()?],
-        fold: Fold::Validation,
+        on: Subset::Validation,
         resamples: 0,
         ..MeasureOptions::default()
     };

@@ -54,7 +54,8 @@ pub struct RunRecord {
 pub struct DataRecord {
     /// Name of the data set.
     pub name: String,
-    /// blake3 of ids and events, before filters.
+    /// blake3 of ids and events as they were read, before filters: it tells whether two models come
+    /// from the same data. What filters and split made of them is told by the hash of the split.
     pub hash: String,
     /// The filters, in words.
     pub filters: String,

@@ -92,7 +92,7 @@ fn measure(
     let measured = advisor.evaluate(
         &MeasureOptions {
             metrics: vec![metric],
-            fold: recipe.on,
+            on: recipe.on,
             mask_validation: recipe.mask_validation,
             resamples: 0,
             readability: explains,
