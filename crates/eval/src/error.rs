@@ -8,12 +8,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A metric of this name does not exist.
-    #[error("there is no metric '{name}'{suggestion}; the metrics are {known}")]
+    #[error("unknown metric '{name}'; {}the metrics are {known}", did_you_mean(*.suggestion))]
     UnknownMetric {
         /// The name, as written.
         name: String,
-        /// Either nothing or `; did you mean '…'?`.
-        suggestion: String,
+        /// The most similar name, if one is similar.
+        suggestion: Option<&'static str>,
         /// All names.
         known: String,
     },
@@ -126,4 +126,8 @@ pub enum Error {
     /// What the vocabulary refuses.
     #[error(transparent)]
     Core(#[from] limpid_core::Error),
+}
+
+fn did_you_mean(name: Option<&'static str>) -> String {
+    name.map_or_else(String::new, |name| format!("did you mean '{name}'? "))
 }

@@ -6,7 +6,7 @@
 //! of threads changes no bit.
 
 use limpid_core::{
-    Histories, ItemIdx, ListMetric, Lists, Mask, Mat, Progress, RankedWithTies, Recommender, Scored,
+    Histories, ItemIdx, Lists, Mask, Mat, Progress, RankedWithTies, Recommender, Scored,
 };
 use ndarray::ArrayView2;
 use rayon::prelude::*;
@@ -17,9 +17,9 @@ use crate::{
     breakdown::{
         Breakdown, BreakdownBy, PartSums, THIRDS, count_thirds, cover_thirds, quartiles, thirds,
     },
-    metrics::{HitProfile, ListMeasure, Metric, MetricAt, UserMeasure},
+    metrics::{HitProfile, Measure, MetricAt},
     protocol::Protocol,
-    report::{AbsentMetric, MetricReport, PerUser, Report, why_absent},
+    report::{AbsentMetric, MetricReport, PerUser, Report},
 };
 
 /// Scores that a block may hold: 512 rows of a small catalogue, fewer of a large one.
@@ -181,8 +181,8 @@ struct Measurement<'a> {
     protocol: &'a Protocol<'a>,
     /// Rows that have something to be found.
     rows: Vec<usize>,
-    user_metrics: Vec<(UserMeasure, usize)>,
-    list_metrics: Vec<(ListMeasure, usize)>,
+    /// Metrics per user, with their functions.
+    user_metrics: Vec<(MetricAt, fn(&HitProfile, usize) -> f64)>,
     /// How deep rankings must go.
     depth: usize,
     /// How long the lists for list metrics must be.
@@ -221,28 +221,21 @@ impl<'a> Measurement<'a> {
                 needed: "an item to be found",
             });
         }
-        let (mut user_metrics, mut list_metrics) = (Vec::new(), Vec::new());
+        let n_items = protocol.catalogue.len();
+        let (mut user_metrics, mut list_depth, mut depth) = (Vec::new(), 0, 0);
         for at in &protocol.metrics {
-            match at.metric {
-                Metric::User(measure) => user_metrics.push((measure, at.k)),
-                Metric::Lists(measure) => list_metrics.push((measure, at.k)),
+            let needed = if at.metric.has_cutoff { at.k } else { n_items };
+            depth = depth.max(needed);
+            match at.metric.measure {
+                Measure::User(of) => user_metrics.push((*at, of)),
+                Measure::Lists { .. } => list_depth = list_depth.max(needed),
             }
         }
-        let n_items = protocol.catalogue.len();
-        let list_depth = list_metrics.iter().map(|m| m.1).max().unwrap_or(0);
-        let depth = user_metrics
-            .iter()
-            .map(|&(measure, k)| match measure {
-                UserMeasure::Auc => n_items,
-                _ => k,
-            })
-            .fold(list_depth, usize::max)
-            .min(n_items);
         Ok(Self {
             rows,
-            depth,
+            depth: depth.min(n_items),
             list_depth,
-            tie_breaks: if list_metrics.is_empty() {
+            tie_breaks: if list_depth == 0 {
                 Vec::new()
             } else {
                 protocol.catalogue.tie_breaks(protocol.bootstrap.seed)
@@ -257,7 +250,6 @@ impl<'a> Measurement<'a> {
             n_masked: 0,
             n_masked_listed: 0,
             user_metrics,
-            list_metrics,
             protocol,
         })
     }
@@ -322,7 +314,7 @@ impl<'a> Measurement<'a> {
         let is_hit = |item: ItemIdx| wanted.hides(item);
         let mut values = Vec::with_capacity(self.user_metrics.len() * 4);
         let mut add_values = |hits: &HitProfile| {
-            values.extend(self.user_metrics.iter().map(|(m, k)| m.of(hits, *k)));
+            values.extend(self.user_metrics.iter().map(|(at, of)| of(hits, at.k)));
         };
         hits.fill(&ranked, truth.len(), is_hit);
         add_values(hits);
@@ -373,12 +365,7 @@ impl<'a> Measurement<'a> {
 
     fn finish(self) -> Report {
         let protocol = self.protocol;
-        let user_metrics: Vec<MetricAt> = protocol
-            .metrics
-            .iter()
-            .copied()
-            .filter(|m| matches!(m.metric, Metric::User(_)))
-            .collect();
+        let user_metrics: Vec<MetricAt> = self.user_metrics.iter().map(|m| m.0).collect();
         let breakdowns = self.breakdowns(&user_metrics);
         let n_users = self.rows.len();
         let per_user = PerUser {
@@ -390,19 +377,23 @@ impl<'a> Measurement<'a> {
         let means = per_user.means();
         let intervals = intervals(&per_user.values, means.len(), &protocol.bootstrap);
         let (mut metrics, mut absent) = (Vec::new(), Vec::new());
-        let (mut next_user, mut next_list) = (0, 0);
+        let mut column = 0;
         for &metric in &protocol.metrics {
-            let (value, interval) = match metric.metric {
-                Metric::User(_) => {
-                    next_user += 1;
-                    let interval = intervals.as_ref().map(|i| i[next_user - 1]);
-                    (means[next_user - 1], interval)
+            let (value, interval, undefined) = match metric.metric.measure {
+                Measure::User(_) => {
+                    column += 1;
+                    let interval = intervals.as_ref().map(|i| i[column - 1]);
+                    (
+                        means[column - 1],
+                        interval,
+                        "its mean is not a finite number",
+                    )
                 }
-                Metric::Lists(_) => {
-                    let (measure, k) = self.list_metrics[next_list];
-                    next_list += 1;
-                    (measure.over(&self.lists, protocol.catalogue, k), None)
-                }
+                Measure::Lists { of, undefined } => (
+                    of(&self.lists, protocol.catalogue, metric.k),
+                    None,
+                    undefined,
+                ),
             };
             if value.is_finite() {
                 metrics.push(MetricReport {
@@ -414,7 +405,7 @@ impl<'a> Measurement<'a> {
             } else {
                 absent.push(AbsentMetric {
                     metric,
-                    why: why_absent(metric.metric).to_owned(),
+                    why: undefined.to_owned(),
                 });
             }
         }

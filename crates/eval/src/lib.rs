@@ -37,6 +37,6 @@ pub use bootstrap::{Bootstrap, Interval};
 pub use compare::{Comparing, Comparison, Difference, compare};
 pub use error::{Error, Result};
 pub use evaluate::{evaluate, evaluate_lists, evaluate_scores};
-pub use metrics::{Metric, MetricAt};
+pub use metrics::{METRICS, Metric, MetricAt};
 pub use protocol::{MaskName, Protocol};
 pub use report::{AbsentMetric, MetricReport, PerUser, Report};

@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Bootstrap, Interval,
-    breakdown::Breakdown,
-    metrics::{Metric, MetricAt},
-};
+use crate::{Bootstrap, Interval, breakdown::Breakdown, metrics::MetricAt};
 
 /// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -107,17 +103,5 @@ impl PerUser {
         let n = self.users.len().max(1) as f64;
         sums.iter_mut().for_each(|sum| *sum /= n);
         sums
-    }
-}
-
-/// Why a metric over lists can be undefined.
-pub(crate) fn why_absent(metric: Metric) -> &'static str {
-    use crate::metrics::ListMeasure::{AveragePopularity, IntraListDiversity, Novelty};
-    match metric {
-        Metric::Lists(IntraListDiversity) => {
-            "no two items of a list share a metadata field, such as genre"
-        }
-        Metric::Lists(Novelty | AveragePopularity) => "the catalogue has no training counts",
-        _ => "no item is listed for anybody",
     }
 }

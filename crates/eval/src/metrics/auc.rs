@@ -1,6 +1,15 @@
 //! The area under the ROC curve, over all candidates.
 
-use super::HitProfile;
+use super::{HitProfile, Measure, Metric};
+
+/// [`auc`] in the list of metrics.
+pub const AUC: Metric = Metric {
+    name: "auc",
+    aliases: &["roc-auc"],
+    doc: "probability that a held-out item ranks above another candidate; full ranking, no cutoff",
+    has_cutoff: false,
+    measure: Measure::User(|hits, _| auc(hits)),
+};
 
 /// `auc`: the probability that an item to be found ranks above a candidate that is not, ties counting
 /// one half (the Mann–Whitney statistic); in `[0, 1]`, 0.5 is chance.

@@ -1,6 +1,24 @@
 //! Average precision, in its two normalizations.
 
-use super::HitProfile;
+use super::{HitProfile, Measure, Metric};
+
+/// [`map`] in the list of metrics.
+pub const MAP: Metric = Metric {
+    name: "map",
+    aliases: &["ap", "average-precision"],
+    doc: "mean average precision over all held-out items, as in trec_eval",
+    has_cutoff: true,
+    measure: Measure::User(map),
+};
+
+/// [`map_capped`] in the list of metrics.
+pub const MAP_CAPPED: Metric = Metric {
+    name: "map-capped",
+    aliases: &[],
+    doc: "mean average precision over min(k, held-out items), as in RecBole",
+    has_cutoff: true,
+    measure: Measure::User(map_capped),
+};
 
 /// `map@k = Σ_{r ≤ k} hit(r) × precision(r) ÷ |truth|`, in `[0, 1]`, as `trec_eval` has it
 /// (`map_cut`); the mean over users is the mean average precision. 0 without truth.

@@ -1,6 +1,42 @@
 //! Metrics that count hits within the cutoff: recall in its two normalizations, precision, hit.
 
-use super::HitProfile;
+use super::{HitProfile, Measure, Metric};
+
+/// [`recall`] in the list of metrics.
+pub const RECALL: Metric = Metric {
+    name: "recall",
+    aliases: &[],
+    doc: "hits within k over all held-out items",
+    has_cutoff: true,
+    measure: Measure::User(recall),
+};
+
+/// [`recall_capped`] in the list of metrics.
+pub const RECALL_CAPPED: Metric = Metric {
+    name: "recall-capped",
+    aliases: &[],
+    doc: "hits within k over min(k, held-out items): 1 is always reachable",
+    has_cutoff: true,
+    measure: Measure::User(recall_capped),
+};
+
+/// [`precision`] in the list of metrics.
+pub const PRECISION: Metric = Metric {
+    name: "precision",
+    aliases: &["p"],
+    doc: "hits within k over k",
+    has_cutoff: true,
+    measure: Measure::User(precision),
+};
+
+/// [`hit`] in the list of metrics.
+pub const HIT: Metric = Metric {
+    name: "hit",
+    aliases: &["hr", "hit-rate", "hit-ratio", "success"],
+    doc: "share of users with at least one hit within k",
+    has_cutoff: true,
+    measure: Measure::User(hit),
+};
 
 /// `recall@k = hits within k ÷ |truth|`, in `[0, 1]`; 0 without truth.
 ///

@@ -3,6 +3,20 @@
 use limpid_core::{Catalogue, Field, Lists, Scored};
 use rayon::prelude::*;
 
+use super::{Measure, Metric};
+
+/// [`intra_list_diversity`] in the list of metrics.
+pub const INTRA_LIST_DIVERSITY: Metric = Metric {
+    name: "intralistdiversity",
+    aliases: &["ild", "diversity"],
+    doc: "1 - mean cosine of the metadata of pairs of items in a list; needs metadata",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: intra_list_diversity,
+        undefined: "no two items of a list share a metadata field, such as genre",
+    },
+};
+
 /// `intralistdiversity@k = 1 − mean cosine of the pairs of items in a list`, over all metadata of the
 /// catalogue; in `[0, 1]`, larger is more varied. Mean over lists.
 ///

@@ -5,7 +5,16 @@
 
 use std::sync::LazyLock;
 
-use super::HitProfile;
+use super::{HitProfile, Measure, Metric};
+
+/// [`ndcg`] in the list of metrics.
+pub const NDCG: Metric = Metric {
+    name: "ndcg",
+    aliases: &[],
+    doc: "discounted gain of the hits, 1/log2(rank + 1) each, over the best possible",
+    has_cutoff: true,
+    measure: Measure::User(ndcg),
+};
 
 /// Discounts of the ranks 1, 2, …: logarithms are dear, and cutoffs are small.
 static DISCOUNTS: LazyLock<Vec<f64>> = LazyLock::new(|| (1..=1024).map(discount_of).collect());

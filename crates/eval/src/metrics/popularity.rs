@@ -2,6 +2,32 @@
 
 use limpid_core::{Catalogue, Lists};
 
+use super::{Measure, Metric};
+
+/// [`novelty`] in the list of metrics.
+pub const NOVELTY: Metric = Metric {
+    name: "novelty",
+    aliases: &["self-information"],
+    doc: "mean self-information of listed items, -log2(share of training users), in bits",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: novelty,
+        undefined: "the catalogue has no training counts, or no list holds an item",
+    },
+};
+
+/// [`average_popularity`] in the list of metrics.
+pub const AVERAGE_POPULARITY: Metric = Metric {
+    name: "averagepopularity",
+    aliases: &["popularity", "arp"],
+    doc: "mean number of training users of listed items",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: average_popularity,
+        undefined: "the catalogue has no training counts, or no list holds an item",
+    },
+};
+
 /// `novelty@k`: the mean self-information `−log₂(c_i / U)` of the listed items in bits, with c_i the
 /// number of training users of item i and U of all training users; the mean is taken within each
 /// list, then over lists that are not empty.

@@ -1,6 +1,15 @@
 //! The reciprocal rank of the first hit.
 
-use super::HitProfile;
+use super::{HitProfile, Measure, Metric};
+
+/// [`mrr`] in the list of metrics.
+pub const MRR: Metric = Metric {
+    name: "mrr",
+    aliases: &["recip-rank", "reciprocal-rank"],
+    doc: "1 over the rank of the first hit, 0 if it is below k",
+    has_cutoff: true,
+    measure: Measure::User(mrr),
+};
 
 /// `mrr@k = 1 / rank of the first hit`, 0 where it stands below `k`; in `[0, 1]`. The mean over users
 /// is the mean reciprocal rank.

@@ -2,6 +2,44 @@
 
 use limpid_core::{Catalogue, Lists};
 
+use super::{Measure, Metric};
+
+/// [`item_coverage`] in the list of metrics.
+pub const ITEM_COVERAGE: Metric = Metric {
+    name: "itemcoverage",
+    aliases: &["coverage", "catalog-coverage"],
+    doc: "share of the catalogue that appears in at least one list",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: item_coverage,
+        undefined: "the catalogue is empty",
+    },
+};
+
+/// [`gini_index`] in the list of metrics.
+pub const GINI_INDEX: Metric = Metric {
+    name: "giniindex",
+    aliases: &["gini", "list-gini"],
+    doc: "inequality of how often items are listed: 0 all equally often, near 1 few items take all",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: gini_index,
+        undefined: "no list holds an item",
+    },
+};
+
+/// [`entropy`] in the list of metrics.
+pub const ENTROPY: Metric = Metric {
+    name: "entropy",
+    aliases: &["shannon-entropy"],
+    doc: "Shannon entropy of how often items are listed, in bits",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: entropy,
+        undefined: "no list holds an item",
+    },
+};
+
 /// How often each item stands within the first `k` of a list `(items)`.
 fn exposures(lists: &Lists, catalogue: &Catalogue, k: usize) -> Vec<u64> {
     let mut counts = vec![0u64; catalogue.len()];
