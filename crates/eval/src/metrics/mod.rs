@@ -9,6 +9,7 @@ pub mod auc;
 pub mod average_precision;
 pub mod counts;
 pub mod diversity;
+pub mod f1;
 pub mod ndcg;
 pub mod popularity;
 pub mod profile;
@@ -32,6 +33,7 @@ pub static METRICS: &[Metric] = &[
     counts::RECALL,
     counts::RECALL_CAPPED,
     counts::PRECISION,
+    f1::F1,
     counts::HIT,
     average_precision::MAP,
     average_precision::MAP_CAPPED,
