@@ -18,6 +18,7 @@
 //! | [`faithfulness`](mod@faithfulness) | [`faithfulness()`](faithfulness::faithfulness): what is lost when the cited items are deleted |
 //! | [`planted`] | [`recovery`](planted::recovery): what was found of rules that are known |
 //! | [`spread`] | [`Spread`](spread::Spread): mean, median and 90th percentile |
+//! | [`student_t`] | quantiles of Student's t |
 
 pub mod bootstrap;
 pub mod breakdown;
@@ -32,6 +33,7 @@ pub mod protocol;
 pub mod readability;
 pub mod report;
 pub mod spread;
+pub mod student_t;
 
 pub use bootstrap::{Bootstrap, Interval};
 pub use compare::{Comparing, Comparison, Difference, compare};
