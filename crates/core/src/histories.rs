@@ -1,5 +1,6 @@
 //! Histories: what users did, row by row, in time order.
 
+use crate::quantile::nearest_rank;
 use crate::{Csr, Error, ItemIdx, Result, Tensors, UserIdx, hash};
 
 /// One thing a user did.
@@ -637,14 +638,11 @@ fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
     });
 }
 
-/// The lower median; 1 for no values.
+/// The lower median; 1 without values.
 fn median(values: &[f32]) -> f32 {
-    if values.is_empty() {
-        return 1.0;
-    }
     let mut sorted = values.to_vec();
     sorted.sort_by(f32::total_cmp);
-    sorted[(sorted.len() - 1) / 2]
+    nearest_rank(&sorted, 0.5).unwrap_or(1.0)
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@
 //! `level` of the means (percentile interval). It says how much the number would move with other
 //! users of the same kind, not with another split or another seed of the model.
 
+use limpid_core::quantile::interpolated;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-
-use crate::spread::quantile;
 
 /// How intervals are made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -99,8 +98,8 @@ pub(crate) fn intervals(values: &[f64], columns: usize, how: &Bootstrap) -> Opti
                 let mut sorted: Vec<f64> = means.iter().map(|m| m[column]).collect();
                 sorted.sort_by(f64::total_cmp);
                 Interval {
-                    low: quantile(&sorted, tail),
-                    high: quantile(&sorted, 1.0 - tail),
+                    low: interpolated(&sorted, tail),
+                    high: interpolated(&sorted, 1.0 - tail),
                 }
             })
             .collect(),
