@@ -1,8 +1,8 @@
-//! Evaluation: a model, a matrix of scores or lists made elsewhere, against what is to be found.
+//! Evaluation of a model, a matrix of scores or lists of other programs against held-out items.
 //!
-//! Users are scored block by block, so that no matrix of all users and items is ever held; within a
-//! block one pass over each row finds its head with the ties, and all metrics are taken from where
-//! the hits stand in it. Values are kept by user and summed in the order of users, so that the number
+//! Users are scored in blocks, so that no matrix of all users and items is ever held; within a block one
+//! pass over each row finds its top ranks with their ties, and all metrics are computed from the
+//! positions of the hits. Values are kept per user and summed in the order of users, so that the number
 //! of threads changes no bit.
 
 use limpid_core::{
@@ -22,22 +22,22 @@ use crate::{
     report::{AbsentMetric, MetricReport, PerUser, Report},
 };
 
-/// Scores that a block may hold: 512 rows of a small catalogue, fewer of a large one.
+/// Scores of a block at most: 512 rows of a small catalogue, fewer of a large one.
 const BLOCK_SCORES: usize = 1 << 25;
 
-/// Rows whose rankings are measured at once where the scores are already there.
+/// Rows of a block when the scores are given.
 const BLOCK_LISTS: usize = 8192;
 
-/// Rows of a block; it depends on the catalogue alone, so that results do not depend on the machine.
+/// Rows of a block; a function of the catalogue alone, so that results do not depend on the machine.
 pub(crate) fn block_rows(n_items: usize) -> usize {
     (BLOCK_SCORES / n_items.max(1)).clamp(8, 512)
 }
 
-/// Measures a model.
+/// Evaluates a model.
 ///
 /// # Errors
-/// Where the tables of the protocol do not belong together, nobody has anything to be found, the
-/// model's scores have another shape than `(users, items)`, or the user asked to stop.
+/// If the tables of the protocol do not match, no user has held-out items, the model's scores are not
+/// `(users, items)`, or the user interrupts.
 pub fn evaluate(
     model: &dyn Recommender,
     protocol: &Protocol<'_>,
@@ -58,7 +58,7 @@ pub fn evaluate(
     Ok(measurement.finish())
 }
 
-/// Measures scores that are already there: `(rows, items)`, row r for row r of the input.
+/// Evaluates given scores: `(rows, items)`, row r for row r of the input.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -72,13 +72,13 @@ pub fn evaluate_scores(scores: &Mat, protocol: &Protocol<'_>) -> Result<Report> 
     Ok(measurement.finish())
 }
 
-/// Measures lists that were made elsewhere, best first, list r for row r of the input.
+/// Evaluates lists of another program, best first, list r for row r of the input.
 ///
-/// Entries that the protocol masks are left out and counted, so that lists with and without seen
-/// items are measured alike.
+/// Masked entries are removed and counted, so that lists with and without seen items are evaluated
+/// alike.
 ///
 /// # Errors
-/// As [`evaluate`], and where a list names an item twice or one that is not of the catalogue.
+/// As [`evaluate`], and if a list contains an item twice or an item that is not in the catalogue.
 pub fn evaluate_lists(lists: &[Vec<ItemIdx>], protocol: &Protocol<'_>) -> Result<Report> {
     let mut measurement = Measurement::new(protocol)?;
     if lists.len() != protocol.input.len() {
@@ -108,12 +108,12 @@ fn check_lists(lists: &[Vec<ItemIdx>], n_items: usize) -> Result<()> {
             };
             let seen = last_seen.get_mut(item.at()).ok_or_else(|| {
                 refuse(format!(
-                    "is not of the catalogue, which has {n_items} items; leave it out"
+                    "is not in the catalogue, which has {n_items} items; remove it"
                 ))
             })?;
             if *seen == row {
                 return Err(refuse(
-                    "appears twice in the list; keep its best place".into(),
+                    "appears twice in the list; keep its best rank".into(),
                 ));
             }
             *seen = row;
@@ -164,9 +164,9 @@ enum Row<'a> {
     List(&'a [ItemIdx]),
 }
 
-/// What is known of one user once measured.
+/// The values of one user.
 struct OfUser {
-    /// `(1 + parts by popularity, user metrics)`: all targets first.
+    /// `(1 + thirds by popularity, user metrics)`: all held-out items first.
     values: Vec<f64>,
     targets_by_third: [usize; 3],
     n_targets: usize,
@@ -176,16 +176,16 @@ struct OfUser {
     list: Vec<Scored>,
 }
 
-/// A measurement under way.
+/// The values so far.
 struct Measurement<'a> {
     protocol: &'a Protocol<'a>,
-    /// Rows that have something to be found.
+    /// Rows with held-out items.
     rows: Vec<usize>,
     /// Metrics per user, with their functions.
     user_metrics: Vec<(MetricAt, fn(&HitProfile, usize) -> f64)>,
-    /// How deep rankings must go.
+    /// Ranks that metrics need.
     depth: usize,
-    /// How long the lists for list metrics must be.
+    /// Ranks that metrics over lists need.
     list_depth: usize,
     tie_breaks: Vec<u64>,
     thirds: Option<Vec<u8>>,
@@ -199,10 +199,10 @@ struct Measurement<'a> {
     n_masked_listed: usize,
 }
 
-/// Memory that a thread uses again for every row.
+/// Memory that a thread reuses for every row.
 struct Scratch {
     mask: Mask,
-    /// The items to be found, as a set and as a list.
+    /// The held-out items, as a set and as a list.
     wanted: Mask,
     truth: Vec<ItemIdx>,
     hits: HitProfile,
@@ -218,7 +218,7 @@ impl<'a> Measurement<'a> {
         if rows.is_empty() {
             return Err(Error::NobodyToMeasure {
                 rows: target.len(),
-                needed: "an item to be found",
+                needed: "a held-out item",
             });
         }
         let n_items = protocol.catalogue.len();
@@ -254,7 +254,7 @@ impl<'a> Measurement<'a> {
         })
     }
 
-    /// Measures some rows; `of_row(at)` is what ranks the items of row `block[at]`.
+    /// Evaluates some rows; `of_row(at)` is what ranks the items of row `block[at]`.
     fn add_block<'s>(&mut self, block: &[usize], of_row: impl Fn(usize) -> Row<'s> + Sync) {
         let n_items = self.protocol.catalogue.len();
         let this = &*self;
@@ -343,7 +343,7 @@ impl<'a> Measurement<'a> {
         }
     }
 
-    /// The head of a ranking as people would see it: ties broken by hash.
+    /// The top of a ranking as users would see it: ties broken by hash.
     fn list(&self, ranked: &RankedWithTies, ranking: Row<'_>) -> Vec<Scored> {
         let mut list = Vec::with_capacity(self.list_depth);
         for group in ranked.groups() {
@@ -417,7 +417,7 @@ impl<'a> Measurement<'a> {
             n_untrained_targets: self.n_untrained,
             n_masked_targets: self.n_masked,
             n_masked_listed: self.n_masked_listed,
-            masks: protocol.masks_in_words(),
+            masks: protocol.masks(),
             bootstrap: protocol.bootstrap,
             metrics,
             absent,
