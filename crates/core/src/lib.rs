@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`ids`] | [`UserIdx`], [`ItemIdx`], [`Ids`]: external strings and dense indices |
 //! | [`matrix`] | [`Mat`], [`Csr`] |
+//! | [`quantile`] | quantiles of sorted values |
+//! | [`random`] | numbers and samples from a source that the caller brings |
 //! | [`histories`] | [`Histories`], [`History`], [`Event`] |
 //! | [`catalogue`] | [`Catalogue`], [`Field`]: titles, genres, tags, makers |
 //! | [`topk`] | masks, top-k, tie groups: ranking, once for everybody |
@@ -31,6 +33,8 @@ pub mod ids;
 pub mod ledger;
 pub mod lookup;
 pub mod matrix;
+pub mod quantile;
+pub mod random;
 pub mod rules;
 pub mod tensors;
 pub mod topk;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use limpid_core::random::shuffle_front;
 use limpid_core::rules::compile::{MAX_ITEMS, compile};
 use limpid_core::{
     Detail, Event, Histories, History, ItemIdx, Ledger, Mask, Part, Progress, Recommender, Space,
@@ -130,15 +131,12 @@ fn sample(input: &Histories, limit: usize, seed: u64) -> Vec<usize> {
     rows
 }
 
-/// Keeps `n` random elements (Fisher and Yates, from the front).
+/// Keeps a random sample of `n` elements, in random order.
+///
+/// A remainder, unlike [`limpid_core::random::below`]: published samples of users depend on it. Its bias
+/// is below 2⁻⁴⁰ for any list that fits in memory.
 pub fn choose<T>(all: &mut Vec<T>, n: usize, rng: &mut ChaCha8Rng) {
-    let n = n.min(all.len());
-    for at in 0..n {
-        let left = (all.len() - at) as u64;
-        // Bias is below 2⁻⁴⁰ for any list that fits in memory.
-        let pick = at + (rng.next_u64() % left) as usize;
-        all.swap(at, pick);
-    }
+    shuffle_front(all, n, |m| (rng.next_u64() % m as u64) as usize);
     all.truncate(n);
 }
 

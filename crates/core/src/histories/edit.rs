@@ -1,6 +1,7 @@
 //! One history that can be edited: the subject of a counterfactual.
 
 use super::{Event, History};
+use crate::quantile::nearest_rank;
 use crate::{ItemIdx, UserIdx};
 
 /// One row that can be edited: the subject of a counterfactual.
@@ -121,12 +122,9 @@ fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
     });
 }
 
-/// The lower median; 1 for no values.
+/// The lower median; 1 without values.
 fn median(values: &[f32]) -> f32 {
-    if values.is_empty() {
-        return 1.0;
-    }
     let mut sorted = values.to_vec();
     sorted.sort_by(f32::total_cmp);
-    sorted[(sorted.len() - 1) / 2]
+    nearest_rank(&sorted, 0.5).unwrap_or(1.0)
 }
