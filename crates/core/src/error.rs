@@ -45,6 +45,16 @@ pub enum Error {
         /// The rule, and an example that follows it.
         why: String,
     },
+    /// Nothing has this name.
+    #[error("unknown {what} '{name}'{}", suggestions(.similar))]
+    Unknown {
+        /// What was looked for: `item`, `user`, `model`.
+        what: &'static str,
+        /// What was written.
+        name: String,
+        /// Names that look like it.
+        similar: Vec<String>,
+    },
     /// A unit is not part of the model.
     #[error("this model has no unit '{unit}'; {hint}")]
     NoSuchUnit {
@@ -97,6 +107,14 @@ pub enum Error {
     /// The caller asked to stop (Ctrl-C).
     #[error("stopped on request; {0}")]
     Interrupted(String),
+}
+
+fn suggestions(similar: &[String]) -> String {
+    match similar {
+        [] => String::new(),
+        [one] => format!("; did you mean {one}?"),
+        several => format!("; did you mean one of {}?", several.join(", ")),
+    }
 }
 
 impl Error {

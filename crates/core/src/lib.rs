@@ -25,6 +25,7 @@ pub mod hash;
 pub mod histories;
 pub mod ids;
 pub mod ledger;
+pub mod lookup;
 pub mod matrix;
 pub mod rules;
 pub mod tensors;

@@ -9,9 +9,8 @@
 //! ICML 2017) from the empty history to the user's: exact for linear networks; what its steps leave
 //! over in others stands in the residual.
 
-pub(crate) mod parameters;
+pub mod settings;
 
-use limpid_core::traits::require;
 use limpid_core::{
     Error, Histories, History, ItemIdx, Ledger, Mat, Part, PartKind, Recommender, Result, Run,
     Tensors, Unit,
@@ -21,8 +20,10 @@ use limpid_tensor::kernels::batch::Batch;
 use limpid_tensor::kernels::exponential::exp;
 use limpid_tensor::kernels::multinomial::loss_and_gradient;
 use limpid_tensor::matmul::Factor;
-use limpid_tensor::{Device, Draw, Learner, Parameter, Schedule, train};
+use limpid_tensor::{Device, Draw, Learner, Parameter, train};
 use rayon::prelude::*;
+
+use crate::training_loop::TrainingLoop;
 
 /// Steps of the path integral of an explanation.
 const STEPS: usize = 24;
@@ -588,43 +589,17 @@ impl Learner for Trainer {
     }
 }
 
-/// How long a network learns.
-pub(crate) struct Plan {
-    pub(crate) epochs: usize,
-    pub(crate) batch_size: usize,
-    pub(crate) learning_rate: f32,
-    pub(crate) patience: usize,
-}
-
 /// Fits a network; `settings` names the fit in checkpoints.
 ///
 /// # Errors
-/// [`Error::Range`] for settings out of range, and as [`train`].
+/// As [`train`], and where the device cannot be opened.
 pub(crate) fn fit(
     data: &Histories,
-    shape: Shape,
-    learning: Learning,
-    plan: Plan,
+    (shape, learning): (Shape, Learning),
+    training: &TrainingLoop,
     settings: &str,
     run: &mut Run<'_>,
 ) -> Result<Network> {
-    require(plan.epochs > 0, "epochs", "above 0", plan.epochs)?;
-    require(learning.decay >= 0.0, "reg", "0 or more", learning.decay)?;
-    require(
-        (0.0..=0.95).contains(&learning.dropout),
-        "dropout",
-        "between 0 and 0.95",
-        learning.dropout,
-    )?;
-    let schedule = Schedule {
-        epochs: plan.epochs,
-        batch_size: plan.batch_size,
-        learning_rate: plan.learning_rate,
-        decay: 1.0,
-        decay_every: 0,
-        patience: plan.patience,
-        monitor_every: 1,
-    };
     let mut trainer = Trainer::new(data, shape, learning, run.seed);
     trainer.device = Device::open(run.device)?;
     let separated = trainer
@@ -632,7 +607,7 @@ pub(crate) fn fit(
         .iter()
         .flat_map(|r| r.iter().copied().chain([u32::MAX]));
     let fingerprint = format!("{settings} on {:016x}", limpid_core::hash::row(separated));
-    train(&mut trainer, &schedule, &fingerprint, run)?;
+    train(&mut trainer, &training.schedule(), &fingerprint, run)?;
     Ok(trainer.finish())
 }
 
