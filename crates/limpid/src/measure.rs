@@ -27,6 +27,7 @@ use limpid_eval::readability::Readability;
 use limpid_eval::{
     Bootstrap, Comparing, Comparison, MaskName, MetricAt, Protocol, Report, compare, evaluate,
 };
+use limpid_models::hyper::written;
 use limpid_models::rules::groups::{Grouping, partition};
 use limpid_models::{Config, Model};
 use serde::Serialize;
@@ -281,17 +282,15 @@ impl Advisor {
     #[must_use]
     pub fn described(&self) -> String {
         let run = &self.manifest.run;
-        let defaults = Config::named(&run.model).and_then(|c| c.to_value());
-        let default = |key: &str| defaults.as_ref().ok().and_then(|d| d.get(key));
-        // Read and written again, so that folders of older versions write their numbers alike.
-        let stored = Config::from_json(&run.model, &run.settings).and_then(|c| c.to_value());
-        let stored = stored.as_ref().unwrap_or(&run.settings);
-        let settings = stored.as_object().into_iter().flatten();
-        let changed: Vec<String> = settings
-            .filter(|&(key, value)| default(key) != Some(value))
-            .map(|(key, value)| format!("{key}={}", value.to_string().trim_matches('"')))
+        let config = Config::from_json(&run.model, &run.settings);
+        let name = config.as_ref().map_or(run.model.as_str(), |c| c.name());
+        let changes = config.as_ref().ok().and_then(|c| c.changes().ok());
+        let changed: Vec<String> = changes
+            .iter()
+            .flatten()
+            .map(|(key, value)| format!("{key}={}", written(value)))
             .collect();
-        format!("{} {}", run.model, changed.join(" "))
+        format!("{name} {}", changed.join(" "))
             .trim_end()
             .to_owned()
     }

@@ -1,15 +1,18 @@
-//! `limpid models`: the catalogue with every parameter, range and default.
+//! `limpid models`: the catalogue; with a name, one model with its parameters and presets.
 
 use anyhow::Result;
 use clap::Args;
-use limpid::models::{Config, ENTRIES, Entry};
+use limpid::models::hyper::{Range, written};
+use limpid::models::{ENTRIES, Entry, Parameter, Preset};
 use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 use crate::output::{Output, Section, Table};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// One model in detail
+    /// Show the parameters and presets of one model
     name: Option<String>,
 }
 
@@ -22,69 +25,156 @@ struct Answer {
 #[derive(Serialize)]
 struct ModelAnswer {
     name: &'static str,
+    aliases: Vec<&'static str>,
     about: &'static str,
     paper: &'static str,
+    reads: Vec<&'static str>,
     parameters: Vec<ParameterAnswer>,
+    presets: Vec<PresetAnswer>,
 }
 
 #[derive(Serialize)]
 struct ParameterAnswer {
     name: &'static str,
-    default: serde_json::Value,
-    range: &'static str,
+    aliases: &'static [&'static str],
+    default: Value,
+    range: String,
+    values: Range,
     tuned_over: &'static [&'static str],
-    about: &'static str,
+    about: String,
+}
+
+#[derive(Serialize)]
+struct PresetAnswer {
+    parameter: &'static str,
+    choice: &'static str,
+    sets: BTreeMap<&'static str, String>,
+}
+
+impl From<Parameter> for ParameterAnswer {
+    fn from(p: Parameter) -> Self {
+        Self {
+            name: p.name,
+            aliases: p.aliases,
+            range: p.rule(),
+            values: p.range,
+            tuned_over: p.tune,
+            about: p.doc.trim_end_matches('.').replace('`', ""),
+            default: p.default,
+        }
+    }
+}
+
+impl From<&Entry> for ModelAnswer {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            name: entry.name,
+            aliases: entry.aliases.iter().map(|a| a.name).collect(),
+            about: entry.about,
+            paper: entry.paper,
+            reads: entry.reads.names(),
+            parameters: entry.parameters().into_iter().map(Into::into).collect(),
+            presets: presets(&entry.presets()),
+        }
+    }
+}
+
+/// Presets of one choice, as one.
+fn presets(presets: &[Preset]) -> Vec<PresetAnswer> {
+    let mut joined: Vec<PresetAnswer> = Vec::new();
+    for preset in presets {
+        let same = |p: &PresetAnswer| p.parameter == preset.parameter && p.choice == preset.choice;
+        let at = joined.iter().position(same).unwrap_or_else(|| {
+            joined.push(PresetAnswer {
+                parameter: preset.parameter,
+                choice: preset.choice,
+                sets: BTreeMap::new(),
+            });
+            joined.len() - 1
+        });
+        let sets = preset.sets.iter();
+        joined[at]
+            .sets
+            .extend(sets.map(|&(name, text)| (name, text.trim_matches('"').to_owned())));
+    }
+    joined
 }
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
-        let entries: Vec<&Entry> = match &self.name {
-            Some(name) => vec![Entry::named(name)?],
-            None => ENTRIES.iter().collect(),
+        let models: Vec<ModelAnswer> = match &self.name {
+            Some(name) => vec![Entry::named(name)?.into()],
+            None => ENTRIES.iter().map(Into::into).collect(),
         };
-        let mut answer = Answer {
+        let page = match (&self.name, models.first()) {
+            (Some(_), Some(model)) => detail(model),
+            _ => list(&models),
+        };
+        let answer = Answer {
             schema: "limpid.models/1",
-            models: Vec::new(),
+            models,
         };
-        let mut page = Vec::new();
-        let mut all = Table::new(["model", "parameter", "default", "range", "what it does"]);
-        for entry in entries {
-            let defaults = Config::named(entry.name)?.to_value()?;
-            let parameters: Vec<ParameterAnswer> = entry
-                .parameters
-                .iter()
-                .map(|p| ParameterAnswer {
-                    name: p.name,
-                    default: defaults[p.name].clone(),
-                    range: p.range,
-                    tuned_over: p.tune,
-                    about: p.doc,
-                })
-                .collect();
-            for p in &parameters {
-                all.row([
-                    entry.name.to_owned(),
-                    p.name.to_owned(),
-                    p.default.to_string().trim_matches('"').to_owned(),
-                    p.range.to_owned(),
-                    p.about.to_owned(),
-                ]);
-            }
-            page.push(Section::Text(format!(
-                "{:<11} {}\n            {}",
-                entry.name, entry.about, entry.paper
-            )));
-            answer.models.push(ModelAnswer {
-                name: entry.name,
-                about: entry.about,
-                paper: entry.paper,
-                parameters,
-            });
-        }
-        page.push(Section::Table(all));
-        page.push(Section::Text(
-            "Set them with --model NAME --set PARAMETER=VALUE, or in a run.toml (--config).".into(),
-        ));
         output.answer(&answer, page)
     }
+}
+
+fn list(models: &[ModelAnswer]) -> Vec<Section> {
+    let mut table = Table::new(["model", "what it is", "aliases"]);
+    for model in models {
+        table.row([
+            model.name.to_owned(),
+            model.about.to_owned(),
+            model.aliases.join(", "),
+        ]);
+    }
+    vec![
+        Section::Table(table),
+        Section::Text("'limpid models NAME' shows a model's parameters and presets.".to_owned()),
+    ]
+}
+
+fn detail(model: &ModelAnswer) -> Vec<Section> {
+    let mut table = Table::new(["parameter", "default", "values", "what it does"]);
+    for p in &model.parameters {
+        let tune = match p.tuned_over {
+            [] => String::new(),
+            values => format!("; tune: {}", values.join(", ")),
+        };
+        table.row([
+            p.name.to_owned(),
+            written(&p.default),
+            format!("{}{tune}", p.range),
+            p.about.clone(),
+        ]);
+    }
+    let mut page = vec![
+        Section::Text(format!(
+            "{}: {}\n{}\nreads: {}",
+            model.name,
+            model.about,
+            model.paper,
+            model.reads.join(", ")
+        )),
+        Section::Table(table),
+    ];
+    if !model.presets.is_empty() {
+        let mut table = Table::new(["preset", "sets"]);
+        for preset in &model.presets {
+            let sets = preset
+                .sets
+                .iter()
+                .map(|(name, text)| format!("{name}={text}"));
+            table.row([
+                format!("{}={}", preset.parameter, preset.choice),
+                sets.collect::<Vec<_>>().join(" "),
+            ]);
+        }
+        page.push(Section::Table(table));
+    }
+    page.push(Section::Text(
+        "Set them with --set PARAMETER=VALUE, or in a run.toml (--config); explicit settings\n\
+         override presets."
+            .to_owned(),
+    ));
+    page
 }
