@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
 
-use crate::args::{Format, Global};
+use crate::args::{Global, Printed};
 
 /// A table with numbers on the right.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ pub(crate) enum Section {
 /// Where and how results are printed.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
-    format: Format,
+    format: Printed,
     quiet: bool,
 }
 
@@ -93,10 +93,10 @@ impl Output {
     /// Prints an answer in the chosen format.
     pub(crate) fn answer<T: Serialize>(&self, answer: &T, page: Vec<Section>) -> Result<()> {
         let text = match self.format {
-            Format::Json => serde_json::to_string_pretty(answer)?,
-            Format::Csv => csv_of(&page),
-            Format::Md => markdown_of(&page),
-            Format::Table => page
+            Printed::Json => serde_json::to_string_pretty(answer)?,
+            Printed::Csv => csv_of(&page),
+            Printed::Md => markdown_of(&page),
+            Printed::Table => page
                 .iter()
                 .map(|section| match section {
                     Section::Text(text) => text.clone(),

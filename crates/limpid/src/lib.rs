@@ -28,23 +28,24 @@ mod advisor;
 pub mod answers;
 pub mod artifact;
 mod error;
+pub mod experiment;
 pub mod lists;
 pub mod lookup;
 pub mod measure;
+pub mod pipeline;
 pub mod planted;
 pub mod plot;
 mod prepare;
 pub mod recipe;
 pub mod rules;
-pub mod run_file;
 mod training;
 pub mod tune;
 
 pub use advisor::{Advisor, Events, Filter, ListRow, Parts, Who};
-pub use error::{Error, Result};
+pub use error::{Error, Result, is_usage};
+pub use experiment::{DataSource, Experiment, SplitFrom};
 pub use measure::{Fold, MeasureOptions};
-pub use prepare::{DataSource, Prepared, SplitFrom};
-pub use run_file::RunFile;
+pub use prepare::Prepared;
 pub use training::{TrainOptions, train};
 
 /// Sets how many threads are used from now on; 0 is all of them. Results do not depend on it.

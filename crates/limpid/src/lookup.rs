@@ -242,7 +242,7 @@ mod tests {
         let message = |text: &str| item(&c, text).unwrap_err().to_string();
         assert!(message("Toy Stroy (1995)").contains("did you mean 'Toy Story (1995)'?"));
         assert!(message("Heat").contains("id:3 (Heat), id:4 (Heat)"));
-        assert!(message("title:2").starts_with("no item '2'"));
+        assert!(message("title:2").starts_with("unknown item '2'"));
         assert!(message("id:22").contains("id:2 (Alien (1979))"));
         assert!(user(&c, "7").is_err());
     }

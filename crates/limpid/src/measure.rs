@@ -23,14 +23,12 @@ use limpid_core::{Catalogue, Histories, ItemIdx, Progress, hash};
 use limpid_eval::explained::{Explaining, explain_best};
 use limpid_eval::faithfulness::{Faithfulness, faithfulness};
 use limpid_eval::readability::Readability;
-use limpid_eval::{
-    Bootstrap, Comparing, Comparison, MaskName, MetricAt, Protocol, Report, compare, evaluate,
-};
+use limpid_eval::{Bootstrap, Comparing, MaskName, MetricAt, Protocol, compare, evaluate};
 use limpid_models::rules::groups::{Grouping, partition};
 use limpid_models::{Config, Model};
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::SplitRecord;
+use crate::answers::{Compared, Measured};
 use crate::{Advisor, Error, Result};
 
 /// The part to measure on.
@@ -45,7 +43,8 @@ pub enum Fold {
 }
 
 /// What to measure and how.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct MeasureOptions {
     /// The metrics.
     pub metrics: Vec<MetricAt>,
@@ -96,52 +95,6 @@ pub fn default_metrics() -> Vec<MetricAt> {
     .iter()
     .filter_map(|m| m.parse().ok())
     .collect()
-}
-
-/// A measurement with everything that makes its numbers comparable.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Measured {
-    /// `limpid.evaluate/1`.
-    pub schema: &'static str,
-    /// Name of the model.
-    pub model: String,
-    /// Its settings.
-    pub settings: serde_json::Value,
-    /// Its seed.
-    pub seed: u64,
-    /// The data set.
-    pub data: String,
-    /// The split.
-    pub split: SplitRecord,
-    /// The part.
-    pub on: Fold,
-    /// The numbers.
-    #[serde(flatten)]
-    pub report: Report,
-    /// How much there is to read, if that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub readability: Option<Readability>,
-    /// What is lost when cited items are deleted, if that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub faithfulness: Option<Faithfulness>,
-}
-
-/// Two measurements on the same users.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Compared {
-    /// `limpid.compare/1`.
-    pub schema: &'static str,
-    /// What a is.
-    pub a: String,
-    /// What b is.
-    pub b: String,
-    /// The split that both were fitted on.
-    pub split: SplitRecord,
-    /// What was masked, in words.
-    pub masks: String,
-    /// The differences, a − b.
-    #[serde(flatten)]
-    pub comparison: Comparison,
 }
 
 impl Advisor {
@@ -203,9 +156,9 @@ impl Advisor {
         let (readability, faithfulness) = self.explanations(&protocol, options, progress)?;
         Ok(Measured {
             schema: "limpid.evaluate/1",
-            model: self.manifest.run.model.clone(),
-            settings: self.manifest.run.settings.clone(),
-            seed: self.manifest.run.seed,
+            model: self.manifest.experiment.model.clone(),
+            settings: serde_json::Value::Object(self.manifest.experiment.settings.clone()),
+            seed: self.manifest.experiment.seed,
             data: self.manifest.data.name.clone(),
             split: self.manifest.split.clone(),
             on: options.fold,
@@ -286,14 +239,17 @@ impl Advisor {
     /// The model with the settings that differ from its defaults, in one line.
     #[must_use]
     pub fn described(&self) -> String {
-        let run = &self.manifest.run;
+        let run = &self.manifest.experiment;
         let defaults = Config::named(&run.model).and_then(|c| c.to_value());
         let default = |key: &str| defaults.as_ref().ok().and_then(|d| d.get(key));
         // Read and written again, so that folders of older versions write their numbers alike.
-        let stored = Config::from_json(&run.model, &run.settings).and_then(|c| c.to_value());
-        let stored = stored.as_ref().unwrap_or(&run.settings);
-        let settings = stored.as_object().into_iter().flatten();
+        let stored = run
+            .config()
+            .ok()
+            .and_then(|c| run.clone().with_config(&c).ok());
+        let settings = &stored.as_ref().unwrap_or(run).settings;
         let changed: Vec<String> = settings
+            .iter()
             .filter(|&(key, value)| default(key) != Some(value))
             .map(|(key, value)| format!("{key}={}", value.to_string().trim_matches('"')))
             .collect();

@@ -1,4 +1,4 @@
-//! Fitting: prepared data and a recipe become an [`Advisor`].
+//! Fitting: prepared data and a config become an [`Advisor`].
 
 mod checkpoint;
 
@@ -9,9 +9,10 @@ use std::time::Instant;
 use limpid_core::{Checkpoints, Fit, NoProgress, Progress, Recommender, Run, Training};
 use limpid_data::Split;
 use limpid_eval::{Bootstrap, Protocol, evaluate};
-use limpid_models::{Config, Device};
+use limpid_models::Config;
 
-use crate::artifact::{FORMAT, Manifest, RunRecord, SCHEMA, SplitRecord};
+use crate::artifact::{FORMAT, Manifest, SCHEMA, SplitRecord};
+use crate::experiment::Experiment;
 use crate::{Advisor, Prepared, Result};
 
 use checkpoint::CheckpointFile;
@@ -26,10 +27,10 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Bytes that a fit may take for its large arrays.
     pub memory_budget: u64,
-    /// Where dense products are computed, such as cpu or vulkan ([`Device::names`]).
+    /// Where arithmetic runs; one of [`DEVICES`](crate::experiment::DEVICES).
     pub device: String,
-    /// A file that keeps what is done of an unfinished fit; the same fit goes on from it, and it is
-    /// deleted in the end.
+    /// A file that keeps the state of an unfinished fit; the same fit resumes from it, and deletes it
+    /// at the end.
     pub checkpoint: Option<PathBuf>,
 }
 
@@ -40,6 +41,17 @@ impl TrainOptions {
         Self {
             seed,
             ..Self::default()
+        }
+    }
+
+    /// The circumstances of an experiment, without a checkpoint.
+    #[must_use]
+    pub fn of(experiment: &Experiment) -> Self {
+        Self {
+            seed: experiment.seed,
+            memory_budget: experiment.memory_budget(),
+            device: experiment.device.clone(),
+            checkpoint: None,
         }
     }
 }
@@ -66,9 +78,17 @@ pub fn train(
     options: &TrainOptions,
     progress: &dyn Progress,
 ) -> Result<Advisor> {
-    // Before anything else, so that a device that is not there is not found out after a minute.
-    Device::open(&options.device)?;
-    let Prepared { split, data, .. } = prepared;
+    let mut experiment = Experiment {
+        seed: options.seed,
+        device: options.device.clone(),
+        split: prepared.from,
+        data: prepared.source,
+        ..Experiment::default()
+    }
+    .with_config(config)?;
+    experiment.set_memory_budget(options.memory_budget);
+    experiment.check_run()?;
+    let (split, data) = (prepared.split, prepared.data);
     let started = Instant::now();
     let protocol = validation(&split)?;
     let monitor = protocol.as_ref().map(|protocol| {
@@ -104,17 +124,13 @@ pub fn train(
         format: FORMAT,
         limpid: env!("CARGO_PKG_VERSION").to_owned(),
         kind: model.kind().to_owned(),
-        run: RunRecord {
-            model: config.name().to_owned(),
-            settings: config.to_value()?,
-            seed: options.seed,
-            fit_seconds: started.elapsed().as_secs_f64(),
-        },
+        experiment,
         data,
         split: SplitRecord {
             spec: split.spec.to_string(),
             hash: split.hash.clone(),
         },
+        fit_seconds: started.elapsed().as_secs_f64(),
         metrics: BTreeMap::new(),
         holds_histories: true,
         files: BTreeMap::new(),

@@ -4,42 +4,16 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
+use limpid::answers::{DeviceCheck, Doctor, ModelCheck};
 use limpid::core::{Edits, NoProgress};
 use limpid::data::synthetic;
 use limpid::models::{Config, Device, ENTRIES};
 use limpid::{Filter, Prepared, SplitFrom, TrainOptions, Who, train};
-use serde::Serialize;
 
 use crate::output::{Output, Section, Table};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {}
-
-#[derive(Serialize)]
-struct Answer {
-    schema: &'static str,
-    version: &'static str,
-    threads: usize,
-    system: String,
-    memory_available_mb: Option<u64>,
-    devices: Vec<Found>,
-    models: Vec<Check>,
-}
-
-/// A device of this build, and what is wrong with it here.
-#[derive(Serialize)]
-struct Found {
-    device: &'static str,
-    error: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Check {
-    model: &'static str,
-    ok: bool,
-    seconds: f64,
-    detail: String,
-}
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
@@ -47,14 +21,14 @@ impl Command {
         for entry in ENTRIES {
             let started = Instant::now();
             let found = self_test(entry.name);
-            checks.push(Check {
+            checks.push(ModelCheck {
                 model: entry.name,
                 ok: found.is_ok(),
                 seconds: started.elapsed().as_secs_f64(),
                 detail: found.unwrap_or_else(|e| format!("{e:#}")),
             });
         }
-        let answer = Answer {
+        let answer = Doctor {
             schema: "limpid.doctor/1",
             version: env!("CARGO_PKG_VERSION"),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
@@ -94,10 +68,10 @@ impl Command {
     }
 }
 
-fn devices() -> Vec<Found> {
+fn devices() -> Vec<DeviceCheck> {
     Device::names()
         .into_iter()
-        .map(|device| Found {
+        .map(|device| DeviceCheck {
             device,
             error: Device::open(device).err().map(|e| e.to_string()),
         })

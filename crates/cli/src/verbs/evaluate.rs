@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use limpid::answers::ListsMeasured;
 use limpid::eval::breakdown::BreakdownBy;
 use limpid::eval::faithfulness::Faithfulness;
 use limpid::eval::readability::Readability;
@@ -13,7 +14,6 @@ use limpid::lists::measure_lists;
 use limpid::measure::{Fold, default_metrics, short};
 use limpid::plot::{self, drop_curves};
 use limpid::{Advisor, MeasureOptions};
-use serde::Serialize;
 
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
@@ -112,15 +112,6 @@ impl WhatArgs {
     }
 }
 
-#[derive(Serialize)]
-struct ListsAnswer {
-    schema: &'static str,
-    lists: String,
-    truth: String,
-    #[serde(flatten)]
-    report: Report,
-}
-
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let options = MeasureOptions {
@@ -144,7 +135,7 @@ impl Command {
             )?;
             let head = format!("{} against {}", lists.display(), truth.display());
             let page = page(head, &report, &self.by);
-            let answer = ListsAnswer {
+            let answer = ListsMeasured {
                 schema: "limpid.evaluate-lists/1",
                 lists: lists.display().to_string(),
                 truth: truth.display().to_string(),

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use clap::Args;
+use limpid::answers::{ModelAnswer, Models, ParameterAnswer};
 use limpid::models::{Config, ENTRIES, Entry};
-use serde::Serialize;
 
 use crate::output::{Output, Section, Table};
 
@@ -13,36 +13,13 @@ pub(crate) struct Command {
     name: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Answer {
-    schema: &'static str,
-    models: Vec<ModelAnswer>,
-}
-
-#[derive(Serialize)]
-struct ModelAnswer {
-    name: &'static str,
-    about: &'static str,
-    paper: &'static str,
-    parameters: Vec<ParameterAnswer>,
-}
-
-#[derive(Serialize)]
-struct ParameterAnswer {
-    name: &'static str,
-    default: serde_json::Value,
-    range: &'static str,
-    tuned_over: &'static [&'static str],
-    about: &'static str,
-}
-
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let entries: Vec<&Entry> = match &self.name {
             Some(name) => vec![Entry::named(name)?],
             None => ENTRIES.iter().collect(),
         };
-        let mut answer = Answer {
+        let mut answer = Models {
             schema: "limpid.models/1",
             models: Vec::new(),
         };

@@ -5,19 +5,16 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use limpid::answers::{Measured, Quickstart};
 use limpid::core::{Edits, NoProgress};
 use limpid::data::synthetic;
+use limpid::experiment::DEFAULT_MODEL;
 use limpid::insight::Search;
-use limpid::measure::Measured;
 use limpid::models::Config;
-use limpid::{
-    Advisor, Filter, MeasureOptions, Prepared, SplitFrom, TrainOptions, Who, answers, train,
-};
-use serde::Serialize;
+use limpid::{Advisor, Filter, MeasureOptions, Prepared, SplitFrom, TrainOptions, Who, train};
 
 use super::explain::{explanation_page, why_not_page};
 use super::recommend;
-use super::train::DEFAULT_MODEL;
 use crate::output::{Output, Section, Table};
 
 /// Length of the list in the tour.
@@ -31,16 +28,6 @@ pub(crate) struct Command {
     /// Keep the model as a folder
     #[arg(long, short, value_name = "FOLDER")]
     output: Option<PathBuf>,
-}
-
-#[derive(Serialize)]
-struct Answer {
-    schema: &'static str,
-    evaluations: Vec<Measured>,
-    list: answers::Recommendations,
-    why: answers::Explanation,
-    why_not: answers::WhyNot,
-    seconds: f64,
 }
 
 impl Command {
@@ -81,7 +68,7 @@ impl Command {
                 interval.map_or_else(String::new, |i| format!("{:.4} – {:.4}", i.low, i.high)),
                 value(1),
                 value(2),
-                format!("{:.2} s", model.manifest.run.fit_seconds),
+                format!("{:.2} s", model.manifest.fit_seconds),
             ]);
             evaluations.push(measured);
             advisor = Some(model);
@@ -130,7 +117,7 @@ impl Command {
             "{seconds:.1} s in all. Next, your own data:\n  limpid data describe PATH\n  limpid train \
              --data PATH --split ratio:70/10/20@7 -o model/"
         )));
-        let answer = Answer {
+        let answer = Quickstart {
             schema: "limpid.quickstart/1",
             evaluations,
             list,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use limpid::Advisor;
-use serde::Serialize;
+use limpid::answers::Verified;
 
 use crate::output::{Output, Section};
 
@@ -15,27 +15,19 @@ pub(crate) struct Command {
     model: PathBuf,
 }
 
-#[derive(Serialize)]
-struct Answer {
-    schema: &'static str,
-    ok: bool,
-    files: usize,
-    bytes: u64,
-}
-
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let manifest = limpid::artifact::verify(&self.model)?;
         // Checksums say that nothing changed; opening says that it can be used.
         Advisor::open(&self.model)?;
-        let answer = Answer {
+        let answer = Verified {
             schema: "limpid.verify/1",
             ok: true,
             files: manifest.files.len(),
             bytes: manifest.files.values().map(|f| f.bytes).sum(),
         };
         let text = format!(
-            "{} is whole: {} files, {} bytes, every checksum agrees",
+            "{} is intact: {} files, {} bytes, all checksums match",
             self.model.display(),
             answer.files,
             answer.bytes
