@@ -204,7 +204,7 @@ fn load(data: &Path) -> Result<()> {
 fn score(model: &Path) -> Result<()> {
     let advisor = Advisor::open(model)?;
     let users = &advisor
-        .parts
+        .split
         .as_ref()
         .context("the folder holds no histories")?
         .train;

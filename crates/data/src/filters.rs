@@ -79,6 +79,7 @@ impl Filters {
     /// leaves nothing; the message names the filter.
     pub fn apply(&self, mut log: Log) -> Result<(Log, FilterReport)> {
         check(&log)?;
+        log.read_hash = Some(log.data_hash());
         let mut report = FilterReport {
             before: Size::of(&log),
             ..FilterReport::default()
@@ -463,6 +464,7 @@ mod tests {
             after,
             Log {
                 value: None,
+                read_hash: Some(before.hash()),
                 ..before.clone()
             }
         );
@@ -471,7 +473,14 @@ mod tests {
             weighted: true,
             ..Filters::default()
         };
-        assert_eq!(weighted.apply(before.clone()).unwrap().0, before);
+        let (after, _) = weighted.apply(before.clone()).unwrap();
+        assert_eq!(
+            after,
+            Log {
+                read_hash: Some(before.hash()),
+                ..before
+            }
+        );
     }
 
     #[test]

@@ -20,4 +20,4 @@ pub use error::{Error, Result};
 pub use filters::Filters;
 pub use log::{GivenPart, Log, ReadReport};
 pub use sources::{ReadOptions, read};
-pub use split::{Fold, Split, SplitSpec};
+pub use split::{HeldOut, Shown, Split, SplitSpec, Subset};

@@ -44,6 +44,8 @@ pub struct Log {
     pub fields: Vec<Field>,
     /// What was read and what was left out.
     pub report: ReadReport,
+    /// [`Log::hash`] before the first filter, once a filter was applied.
+    pub read_hash: Option<String>,
 }
 
 /// The part of a given split that an event belongs to.
@@ -150,6 +152,12 @@ impl Log {
             }
         }
         rows
+    }
+
+    /// The hash of the log as it was read, before filters: what identifies the data of a model.
+    #[must_use]
+    pub fn data_hash(&self) -> String {
+        self.read_hash.clone().unwrap_or_else(|| self.hash())
     }
 
     /// A BLAKE3 hash (64 hexadecimal digits) of what a model can see: the external ids, and the

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use limpid_core::{Histories, Ids};
+use limpid_core::{Histories, Ids, ItemIdx, Tensors, UserIdx};
 use limpid_data::log::GivenPart;
+use limpid_data::split::Recorded;
 use limpid_data::split::split;
-use limpid_data::{Fold, Log, Split, SplitSpec};
+use limpid_data::{HeldOut, Log, Shown, Split, SplitSpec, Subset};
 use proptest::prelude::*;
 
 /// One line of a made-up log: user, item, time, behavior.
@@ -67,10 +68,10 @@ fn events(split: &Split, part: &Histories) -> Vec<(String, String, Option<i64>, 
 }
 
 fn parts(split: &Split) -> Vec<&Histories> {
-    let folds = [&split.validation, &split.test];
-    let inputs = folds.into_iter().filter_map(|f| f.input.as_ref());
+    let held_out = [&split.validation, &split.test];
+    let inputs = held_out.into_iter().filter_map(|set| set.input.as_ref());
     std::iter::once(&split.train)
-        .chain(folds.map(|f| &f.target))
+        .chain(held_out.map(|set| &set.target))
         .chain(inputs)
         .collect()
 }
@@ -144,10 +145,10 @@ fn check_promises(log: &Log, split: &Split) {
         left_out == 0 || !split.notes.is_empty(),
         "{left_out} events left without a note"
     );
-    for fold in [&split.validation, &split.test] {
-        let input = split.input(fold);
-        assert_eq!(input.users(), fold.target.users());
-        for (known, target) in input.rows().zip(fold.target.rows()) {
+    for subset in [Subset::Validation, Subset::Test] {
+        let (input, set) = (split.input(subset), split.held_out(subset));
+        assert_eq!(input.users(), set.target.users());
+        for (known, target) in input.rows().zip(set.target.rows()) {
             assert!(!known.is_empty());
             for wanted in target.events() {
                 assert_eq!(wanted.behavior, log.target_behavior);
@@ -236,18 +237,154 @@ proptest! {
     }
 
     #[test]
+    fn in_a_model_folder_it_is_the_same(lines in lines(2), spec in specs()) {
+        let log = log_of(&lines, 2);
+        if let Ok(split) = split(&log, &spec.parse().unwrap()) {
+            let mut tensors = Tensors::new();
+            split.save(&mut tensors).unwrap();
+            let again = Split::load(&tensors, split.catalogue.clone(), recorded(&split)).unwrap();
+            prop_assert_eq!(&again, &split);
+            prop_assert_eq!(again.input(Subset::Test), split.input(Subset::Test));
+        }
+    }
+
+    #[test]
+    fn at_test_a_model_is_shown_what_the_protocol_says(lines in lines(2), spec in specs()) {
+        let log = log_of(&lines, 2);
+        if let Ok(s) = split(&log, &spec.parse().unwrap()) {
+            let sorted = |mut all: Vec<_>| { all.sort(); all };
+            let mut expected = match s.shown {
+                Shown::HeldOut => events(&s, s.test.input.as_ref().unwrap()),
+                _ => events(&s, &s.train),
+            };
+            if spec.starts_with("leave") || spec.starts_with("temporal") {
+                prop_assert_eq!(s.shown, Shown::TrainAndValidation);
+                expected.extend(events(&s, &s.validation.target));
+            }
+            prop_assert_eq!(sorted(events(&s, s.input(Subset::Test))), sorted(expected));
+            for row in s.input(Subset::Test).rows() {
+                prop_assert!(row.times.unwrap().is_sorted());
+            }
+            if s.validation.input.is_none() {
+                prop_assert_eq!(s.input(Subset::Validation), &s.train);
+            }
+        }
+    }
+
+    #[test]
+    fn users_are_found(lines in lines(1), spec in specs()) {
+        let log = log_of(&lines, 1);
+        if let Ok(s) = split(&log, &spec.parse().unwrap()) {
+            for user in (0..log.users.len() as u32).map(UserIdx) {
+                let scan = |rows: &Histories| {
+                    let row = rows.users().iter().position(|&u| u == Some(user))?;
+                    (!rows.row(row).is_empty()).then(|| rows.row(row).items.to_vec())
+                };
+                let found = s.user(user);
+                let items = |row: Option<limpid_core::History<'_>>| -> Option<Vec<ItemIdx>> {
+                    row.filter(|row| !row.is_empty()).map(|row| row.items.to_vec())
+                };
+                let input = scan(&s.train)
+                    .or_else(|| scan(s.input(Subset::Validation)))
+                    .or_else(|| scan(s.input(Subset::Test)));
+                prop_assert_eq!(items(found.map(|f| f.input)), input);
+                prop_assert_eq!(items(found.and_then(|f| f.validation)), scan(&s.validation.target));
+                prop_assert_eq!(items(found.and_then(|f| f.test)), scan(&s.test.target));
+            }
+            prop_assert!(s.user(UserIdx(99)).is_none());
+        }
+    }
+
+    #[test]
     fn saved_and_loaded_it_is_the_same(lines in lines(2), spec in specs()) {
         let log = log_of(&lines, 2);
         if let Ok(split) = split(&log, &spec.parse().unwrap()) {
             let dir = tempfile::tempdir().unwrap();
             let dir = dir.path().join("deep/split");
-            split.save(&dir).unwrap();
-            prop_assert_eq!(&Split::load(&dir, &log).unwrap(), &split);
-            let alone = Split::load_alone(&dir).unwrap();
+            split.write_folder(&dir).unwrap();
+            prop_assert_eq!(&Split::read_folder(&dir, &log).unwrap(), &split);
+            let alone = Split::read_folder_alone(&dir).unwrap();
             prop_assert_eq!(&alone.hash, &split.hash);
             prop_assert_eq!(alone.train.n_events(), split.train.n_events());
         }
     }
+}
+
+fn recorded(split: &Split) -> Recorded {
+    Recorded {
+        spec: split.spec,
+        hash: split.hash.clone(),
+        data_hash: split.data_hash.clone(),
+    }
+}
+
+#[test]
+fn model_folders_of_the_first_version_follow_the_protocol_of_their_spec() {
+    let s = cut(&small(), "leave-one-out");
+    let mut now = Tensors::new();
+    s.save(&mut now).unwrap();
+    let mut meta = now.all_meta().clone();
+    meta.remove("split");
+    let mut first = now.clone();
+    first.set_all_meta(meta);
+    let old = Split::load(&first, s.catalogue.clone(), recorded(&s)).unwrap();
+    assert_eq!(old.shown, Shown::TrainAndValidation);
+    assert_eq!(
+        text(&old, old.input(Subset::Test)),
+        text(&s, s.input(Subset::Test))
+    );
+
+    let other = Recorded {
+        hash: "another".into(),
+        ..recorded(&s)
+    };
+    let error = Split::load(&now, s.catalogue.clone(), other).unwrap_err();
+    assert!(
+        error.to_string().contains("that of the manifest, another"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_hash_of_the_data_is_that_of_the_log_as_read() {
+    let log = Log {
+        value: Some(vec![1.0, 5.0, 5.0, 1.0, 5.0, 5.0, 5.0, 5.0]),
+        ..small()
+    };
+    let filters = limpid_data::Filters {
+        min_value: Some(4.0),
+        ..limpid_data::Filters::default()
+    };
+    let (filtered, _) = filters.apply(log.clone()).unwrap();
+    let twice = filtered.clone();
+    let (again, _) = limpid_data::Filters::default().apply(twice).unwrap();
+    let s = cut(&filtered, "leave-one-out");
+    assert_eq!(s.data_hash, log.hash());
+    assert_eq!(s.filtered_hash, filtered.hash());
+    assert_ne!(s.data_hash, s.filtered_hash);
+    assert_eq!(again.data_hash(), log.hash());
+
+    let dir = tempfile::tempdir().unwrap();
+    s.write_folder(dir.path()).unwrap();
+    assert_eq!(
+        Split::read_folder_alone(dir.path()).unwrap().data_hash,
+        log.hash()
+    );
+    let error = Split::read_folder(dir.path(), &log)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("same data with other filters"), "{error}");
+
+    // The first version recorded the hash after filters only, under the name of the other.
+    let head = dir.path().join("split.json");
+    let mut old: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&head).unwrap()).unwrap();
+    old["schema"] = "limpid.split/1".into();
+    old["data_hash"] = old["filtered_hash"].take();
+    old.as_object_mut().unwrap().remove("filtered_hash");
+    std::fs::write(&head, old.to_string()).unwrap();
+    assert_eq!(Split::read_folder(dir.path(), &filtered).unwrap(), s);
+    assert_eq!(Split::read_folder_alone(dir.path()).unwrap().data_hash, "");
 }
 
 /// Three users with 4, 3 and 1 events; time runs against the order of the file.
@@ -432,10 +569,12 @@ fn held_out_users_are_folded_in() {
         (16, 2, 2)
     );
     assert!(s.train.rows().all(|row| row.len() == 10));
-    for fold in [&s.validation, &s.test] {
-        assert!(fold.target.rows().all(|row| row.len() == 2));
-        assert!(s.input(fold).rows().all(|row| row.len() == 8));
-        let held_out: BTreeSet<_> = fold.target.users().iter().collect();
+    for subset in [Subset::Validation, Subset::Test] {
+        let set = s.held_out(subset);
+        assert_eq!(s.shown_for(subset), Shown::HeldOut);
+        assert!(set.target.rows().all(|row| row.len() == 2));
+        assert!(s.input(subset).rows().all(|row| row.len() == 8));
+        let held_out: BTreeSet<_> = set.target.users().iter().collect();
         assert!(s.train.users().iter().all(|u| !held_out.contains(u)));
     }
     assert_ne!(s.hash, cut(&log, "users:80/10/10,holdout=0.25@5").hash);
@@ -534,19 +673,24 @@ fn folders_of_other_data_or_changed_ones_are_refused() {
     let path = dir.path().join("split");
     let log = small();
     let s = cut(&log, "leave-one-out");
-    s.save(&path).unwrap();
+    s.write_folder(&path).unwrap();
     // Saving again replaces it, and nothing is left beside it.
-    s.save(&path).unwrap();
+    s.write_folder(&path).unwrap();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 
-    let error = Split::load(&path, &grid(3, 3)).unwrap_err().to_string();
+    let error = Split::read_folder(&path, &grid(3, 3))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("made from other data"), "{error}");
 
     let test = path.join("test.tsv");
     let good = std::fs::read_to_string(&test).unwrap();
     let refuses = |content: &str, why: &str| {
         std::fs::write(&test, content).unwrap();
-        for result in [Split::load(&path, &log), Split::load_alone(&path)] {
+        for result in [
+            Split::read_folder(&path, &log),
+            Split::read_folder_alone(&path),
+        ] {
             let error = result.unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         }
@@ -562,7 +706,7 @@ fn folders_of_other_data_or_changed_ones_are_refused() {
         "must have 5 fields, but has 4",
     );
     std::fs::write(&test, good.replace("i3", "i9")).unwrap();
-    let error = Split::load(&path, &log).unwrap_err().to_string();
+    let error = Split::read_folder(&path, &log).unwrap_err().to_string();
     assert!(
         error.contains("test.tsv:2:1: the data have no item 'i9'"),
         "{error}"
@@ -571,19 +715,19 @@ fn folders_of_other_data_or_changed_ones_are_refused() {
 
     let head = path.join("split.json");
     let good = std::fs::read_to_string(&head).unwrap();
-    std::fs::write(&head, good.replace("limpid.split/1", "limpid.split/9")).unwrap();
-    let error = Split::load(&path, &log).unwrap_err().to_string();
+    std::fs::write(&head, good.replace("limpid.split/2", "limpid.split/9")).unwrap();
+    let error = Split::read_folder(&path, &log).unwrap_err().to_string();
     assert!(
-        error.contains("must be limpid.split/1, but is limpid.split/9"),
+        error.contains("must be limpid.split/2, but is limpid.split/9"),
         "{error}"
     );
     std::fs::write(&head, "{}").unwrap();
-    assert!(Split::load(&path, &log).is_err());
+    assert!(Split::read_folder(&path, &log).is_err());
 
     std::fs::remove_file(&head).unwrap();
-    let error = s.save(&path).unwrap_err().to_string();
+    let error = s.write_folder(&path).unwrap_err().to_string();
     assert!(error.contains("holds something else"), "{error}");
-    assert!(Split::load_alone(&dir.path().join("nowhere")).is_err());
+    assert!(Split::read_folder_alone(&dir.path().join("nowhere")).is_err());
 }
 
 #[test]
@@ -594,12 +738,12 @@ fn odd_ids_survive_the_folder() {
     log.value = Some((0..8).map(|e| 0.1 + e as f32).collect());
     let s = cut(&log, "ratio:60/20/20@8");
     let dir = tempfile::tempdir().unwrap();
-    s.save(dir.path()).unwrap();
-    assert_eq!(Split::load(dir.path(), &log).unwrap(), s);
-    let alone = Split::load_alone(dir.path()).unwrap();
-    let fold: &Fold = &alone.test;
+    s.write_folder(dir.path()).unwrap();
+    assert_eq!(Split::read_folder(dir.path(), &log).unwrap(), s);
+    let alone = Split::read_folder_alone(dir.path()).unwrap();
+    let held_out: &HeldOut = &alone.test;
     assert_eq!(
-        fold.target.values().unwrap().len(),
+        held_out.target.values().unwrap().len(),
         s.test.target.n_events()
     );
     assert_eq!(alone.hash, s.hash);

@@ -41,10 +41,11 @@ pub mod rules;
 mod training;
 pub mod tune;
 
-pub use advisor::{Advisor, Events, Filter, ListRow, Parts, Who};
+pub use advisor::{Advisor, Events, Filter, ListRow, Who};
 pub use error::{Error, Result, is_usage};
 pub use experiment::{DataSource, Experiment, SplitFrom};
-pub use measure::{Fold, MeasureOptions};
+pub use limpid_data::Subset;
+pub use measure::MeasureOptions;
 pub use prepare::Prepared;
 pub use training::{TrainOptions, train};
 

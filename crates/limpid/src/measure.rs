@@ -20,6 +20,7 @@
 //! ```
 
 use limpid_core::{Catalogue, Histories, ItemIdx, Progress, hash};
+use limpid_data::{Shown, Subset};
 use limpid_eval::explained::{Explaining, explain_best};
 use limpid_eval::faithfulness::{Faithfulness, faithfulness};
 use limpid_eval::readability::Readability;
@@ -31,25 +32,14 @@ use serde::{Deserialize, Serialize};
 use crate::answers::{Compared, Measured};
 use crate::{Advisor, Error, Result};
 
-/// The part to measure on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fold {
-    /// The test part.
-    #[default]
-    Test,
-    /// The validation part.
-    Validation,
-}
-
 /// What to measure and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeasureOptions {
     /// The metrics.
     pub metrics: Vec<MetricAt>,
-    /// The part.
-    pub fold: Fold,
+    /// The held-out set.
+    pub on: Subset,
     /// Whether validation items are masked at the test too.
     pub mask_validation: bool,
     /// Whether the means are broken down by activity and popularity.
@@ -68,7 +58,7 @@ impl Default for MeasureOptions {
     fn default() -> Self {
         Self {
             metrics: default_metrics(),
-            fold: Fold::Test,
+            on: Subset::Test,
             mask_validation: false,
             breakdowns: false,
             resamples: 1000,
@@ -79,7 +69,7 @@ impl Default for MeasureOptions {
     }
 }
 
-/// What is measured when nobody says what.
+/// What is measured where no metric is named.
 #[must_use]
 pub fn default_metrics() -> Vec<MetricAt> {
     [
@@ -110,36 +100,34 @@ impl Advisor {
     /// The protocol of a measurement of this model.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the part is empty or the model was saved without users.
+    /// [`Error::Usage`] if the held-out set is empty or the model was saved without users.
     pub fn protocol(&self, options: &MeasureOptions) -> Result<Protocol<'_>> {
-        let parts = self.parts()?;
-        let (fold, name) = match options.fold {
-            Fold::Test => (&parts.test, "test"),
-            Fold::Validation => (&parts.validation, "validation"),
-        };
-        if fold.is_empty() {
+        let split = self.split()?;
+        let held_out = split.held_out(options.on);
+        if held_out.is_empty() {
             return Err(Error::Usage(format!(
-                "the split '{}' has no {name} part to measure on; split with one, such as \
+                "the split '{}' has no {} set to measure on; split with one, such as \
                  --split ratio:70/10/20@7",
-                self.manifest.split.spec
+                self.manifest.split.spec, options.on
             )));
         }
-        let input = parts.input(fold);
-        // Held-out users have rows of their own, so a validation row says nothing about them.
-        let aligned = parts.validation.input.is_none() && fold.input.is_none();
-        let mask_validation = options.mask_validation && options.fold == Fold::Test && aligned;
+        let shown = split.shown_for(options.on);
+        // What was shown is masked in any case.
+        let train_at_test = options.on == Subset::Test && shown == Shown::Train;
+        let mask_validation = train_at_test && options.mask_validation;
         Ok(Protocol {
-            mask: mask_validation.then_some(&parts.validation.target),
-            mask_name: match (mask_validation, aligned && options.fold == Fold::Test) {
-                (true, _) => MaskName::TrainAndValidation,
-                (false, true) => MaskName::Train,
-                (false, false) => MaskName::Input,
+            mask: mask_validation.then_some(&split.validation.target),
+            mask_name: match shown {
+                Shown::TrainAndValidation => MaskName::TrainAndValidation,
+                Shown::Train if mask_validation => MaskName::TrainAndValidation,
+                Shown::Train if train_at_test => MaskName::Train,
+                Shown::Train | Shown::HeldOut => MaskName::Input,
             },
             breakdowns: options.breakdowns,
             bootstrap: self.bootstrap(options.resamples),
             ..Protocol::new(
-                input,
-                &fold.target,
+                split.input(options.on),
+                &held_out.target,
                 &self.catalogue,
                 options.metrics.clone(),
             )
@@ -161,7 +149,8 @@ impl Advisor {
             seed: self.manifest.experiment.seed,
             data: self.manifest.data.name.clone(),
             split: self.manifest.split.clone(),
-            on: options.fold,
+            on: options.on,
+            shown: self.split()?.shown_for(options.on),
             report,
             readability,
             faithfulness,
@@ -183,7 +172,7 @@ impl Advisor {
         }
         let groups = match &self.model {
             Model::RuleSlim(_) => None,
-            _ => Some(group_of_items(&self.parts()?.train, &self.catalogue)),
+            _ => Some(group_of_items(&self.split()?.train, &self.catalogue)),
         };
         let how = Explaining {
             users: options.explained_users,
@@ -231,6 +220,7 @@ impl Advisor {
             a: self.described(),
             b: other.described(),
             split: mine.clone(),
+            shown: a.shown,
             masks: a.report.masks.clone(),
             comparison: compare(&a.report.per_user, &b.report.per_user, &how)?,
         })

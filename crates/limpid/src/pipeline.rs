@@ -31,7 +31,7 @@ use limpid_models::Config;
 use crate::experiment::{DEVICES, DataSource, Expected, Experiment, SplitFrom};
 use crate::measure::short;
 use crate::tune::{TuneOptions, Tuned, points, tune};
-use crate::{Advisor, Error, Fold, MeasureOptions, Prepared, Result, TrainOptions, train};
+use crate::{Advisor, Error, MeasureOptions, Prepared, Result, Subset, TrainOptions, train};
 
 /// An experiment that was checked: all settings are named, all paths are absolute.
 #[derive(Debug, Clone, PartialEq)]
@@ -224,10 +224,10 @@ impl Checked {
         };
         let mut advisor = train(prepared, &self.config, &options, progress)?;
         advisor.manifest.experiment.measure = self.experiment.measure.clone();
-        if !advisor.parts()?.validation.is_empty() {
+        if !advisor.split()?.validation.is_empty() {
             let validation = MeasureOptions {
                 metrics: vec![VALIDATED.parse()?],
-                fold: Fold::Validation,
+                on: Subset::Validation,
                 resamples: 0,
                 ..MeasureOptions::default()
             };
@@ -247,12 +247,8 @@ impl Advisor {
     /// Measures, and keeps the values in the manifest.
     fn record(&mut self, options: &MeasureOptions, progress: &dyn Progress) -> Result<()> {
         let measured = self.evaluate(options, progress)?;
-        let on = match options.fold {
-            Fold::Test => "test",
-            Fold::Validation => "validation",
-        };
         for metric in &measured.report.metrics {
-            let name = format!("{on} {}", metric.metric);
+            let name = format!("{} {}", options.on, metric.metric);
             self.manifest.metrics.insert(name, metric.value);
         }
         Ok(())

@@ -93,12 +93,12 @@ impl Prepared {
     /// A split folder alone, without the item metadata of its data.
     ///
     /// # Errors
-    /// What [`Split::load_alone`] refuses.
+    /// What [`Split::read_folder_alone`] refuses.
     pub fn of_folder(folder: &Path) -> Result<Self> {
-        let split = Split::load_alone(folder)?;
+        let split = Split::read_folder_alone(folder)?;
         let name = folder.display().to_string();
         Ok(Self {
-            data: record(name, None, "as split".to_owned(), &split),
+            data: record(name, "as split".to_owned(), &split),
             source: None,
             from: SplitFrom::Folder(folder.to_owned()),
             notes: split.notes.clone(),
@@ -108,7 +108,6 @@ impl Prepared {
 
     /// Filters and splits; returns the source with its filters as they were applied.
     fn of_log(log: Log, mut source: DataSource, from: &SplitFrom) -> Result<(Self, DataSource)> {
-        let hash = log.hash();
         let mut notes = log.report.notes.clone();
         source.filters = named_behaviors(&source.filters, &log, &mut notes);
         let mut applied = source.filters.clone();
@@ -119,11 +118,11 @@ impl Prepared {
         notes.extend(filtered.notes);
         let split = match from {
             SplitFrom::Spec(spec) => limpid_data::split::split(&log, spec)?,
-            SplitFrom::Folder(folder) => Split::load(folder, &log)?,
+            SplitFrom::Folder(folder) => Split::read_folder(folder, &log)?,
         };
         notes.extend(split.notes.iter().cloned());
         let prepared = Self {
-            data: record(log.name, Some(hash), applied.to_string(), &split),
+            data: record(log.name, applied.to_string(), &split),
             split,
             source: None,
             from: from.clone(),
@@ -133,10 +132,10 @@ impl Prepared {
     }
 }
 
-fn record(name: String, hash: Option<String>, filters: String, split: &Split) -> DataRecord {
+fn record(name: String, filters: String, split: &Split) -> DataRecord {
     DataRecord {
         name,
-        hash,
+        hash: Some(split.data_hash.clone()).filter(|hash| !hash.is_empty()),
         filters,
         users: split.catalogue.users.len(),
         items: split.catalogue.items.len(),

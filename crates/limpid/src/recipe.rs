@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{DataSource, Experiment, Settings};
-use crate::{Error, Fold, MeasureOptions, Result};
+use crate::{Error, MeasureOptions, Result, Subset};
 
 pub use report::{Outcome, RowOutcome, Summary, markdown};
 pub use run::{RunOptions, SplitResult, check, run};
@@ -42,7 +42,7 @@ pub struct Recipe {
     pub metric: String,
     /// The part that is measured: the test part, or validation to choose settings on.
     #[serde(default)]
-    pub on: Fold,
+    pub on: Subset,
     /// Masks validation items at the test too.
     #[serde(default)]
     pub mask_validation: bool,
@@ -203,7 +203,7 @@ impl Recipe {
             },
             measure: Some(MeasureOptions {
                 metrics: vec![self.metric.parse()?],
-                fold: self.on,
+                on: self.on,
                 mask_validation: self.mask_validation,
                 resamples: 0,
                 readability: self.explanations,

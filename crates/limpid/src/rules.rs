@@ -165,7 +165,7 @@ impl Advisor {
                 (mentioned && short && of_kind).then(|| self.found(model, index, rule, supports))?
             })
             .collect();
-        let census = self.parts.as_ref().map(|p| Census::new(&p.train));
+        let census = self.split.as_ref().map(|s| Census::new(&s.train));
         let mut keyed: Vec<(f64, Found)> = found
             .drain(..)
             .map(|f| (self.key(&f, query.sort, census.as_ref()), f))
@@ -254,7 +254,7 @@ impl Advisor {
 
     fn rule_answer(&self, model: &dyn Additive, f: Found, census: Option<&Census>) -> RuleAnswer {
         let support = census.map(|c| c.holders(&f.rule).len());
-        let users = self.parts.as_ref().map_or(0, |p| p.train.len()).max(1);
+        let users = self.split.as_ref().map_or(0, |s| s.train.len()).max(1);
         let targets = f
             .targets
             .iter()

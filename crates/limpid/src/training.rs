@@ -4,10 +4,11 @@ mod checkpoint;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use limpid_core::{Checkpoints, Fit, NoProgress, Progress, Recommender, Run, Training};
-use limpid_data::Split;
+use limpid_data::{Split, Subset};
 use limpid_eval::{Bootstrap, Protocol, evaluate};
 use limpid_models::Config;
 
@@ -135,17 +136,16 @@ pub fn train(
         holds_histories: true,
         files: BTreeMap::new(),
     };
-    let catalogue = split.catalogue.clone();
-    Ok(Advisor::new(manifest, model, catalogue, Some(split.into())))
+    let catalogue = Arc::clone(&split.catalogue);
+    Ok(Advisor::new(manifest, model, catalogue, Some(split)))
 }
 
 /// How a model is measured while it is trained; none where there is nothing to measure on.
 fn validation(split: &Split) -> Result<Option<Protocol<'_>>> {
-    let fold = &split.validation;
-    if fold.is_empty() {
+    if split.validation.is_empty() {
         return Ok(None);
     }
-    let input = fold.input.as_ref().unwrap_or(&split.train);
+    let input = split.input(Subset::Validation);
     let metrics = vec![MONITORED.parse()?];
     Ok(Some(Protocol {
         breakdowns: false,
@@ -153,6 +153,6 @@ fn validation(split: &Split) -> Result<Option<Protocol<'_>>> {
             resamples: 0,
             ..Bootstrap::default()
         },
-        ..Protocol::new(input, &fold.target, &split.catalogue, metrics)
+        ..Protocol::new(input, &split.validation.target, &split.catalogue, metrics)
     }))
 }

@@ -31,7 +31,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
 
-use crate::{Error, Fold, MeasureOptions, Prepared, Result, TrainOptions, train};
+use crate::{Error, MeasureOptions, Prepared, Result, Subset, TrainOptions, train};
 
 /// How settings are chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,7 +115,7 @@ pub fn tune(
         let measured = advisor.evaluate(
             &MeasureOptions {
                 metrics: vec![how.metric],
-                fold: Fold::Validation,
+                on: Subset::Validation,
                 resamples: 0,
                 readability: advisor.model.explainer().is_some(),
                 ..MeasureOptions::default()

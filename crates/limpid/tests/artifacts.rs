@@ -9,19 +9,27 @@ use std::path::{Path, PathBuf};
 
 use limpid::core::{Edits, NoProgress, Recommender};
 use limpid::data::synthetic;
+use limpid::eval::{Protocol, evaluate};
+use limpid::measure::default_metrics;
 use limpid::models::{Config, ENTRIES};
-use limpid::{Advisor, Filter, Prepared, SplitFrom, TrainOptions, Who, artifact, train};
+use limpid::{
+    Advisor, Filter, MeasureOptions, Prepared, SplitFrom, Subset, TrainOptions, Who, artifact,
+    train,
+};
 use proptest::prelude::*;
 
-fn small(model: &str) -> Advisor {
-    let world = synthetic::Config {
+fn world() -> synthetic::Config {
+    synthetic::Config {
         users: 120,
         items: 60,
         items_per_user: 12,
         ..synthetic::Config::default()
-    };
+    }
+}
+
+fn small(model: &str) -> Advisor {
     let split = SplitFrom::Spec("ratio:70/10/20@3".parse().unwrap());
-    let prepared = Prepared::synthetic(&world, &split).unwrap();
+    let prepared = Prepared::synthetic(&world(), &split).unwrap();
     train(
         prepared,
         &Config::named(model).unwrap(),
@@ -51,8 +59,8 @@ fn every_model_survives_saving() {
         let after = Advisor::open(&path).unwrap();
         assert_eq!(after.model, before.model, "{}", entry.name);
         assert_eq!(after.catalogue, before.catalogue);
-        assert_eq!(after.parts, before.parts);
-        let train = &before.parts().unwrap().train;
+        assert_eq!(after.split, before.split);
+        let train = &before.split().unwrap().train;
         assert_eq!(
             after.model.score(train),
             before.model.score(train),
@@ -103,7 +111,7 @@ fn without_users_it_holds_none() {
     let manifest = small("ease").save(&path, false).unwrap();
     assert!(!manifest.holds_histories && !path.join("histories.safetensors").exists());
     let advisor = Advisor::open(&path).unwrap();
-    assert!(advisor.catalogue.users.is_empty() && advisor.parts.is_none());
+    assert!(advisor.catalogue.users.is_empty() && advisor.split.is_none());
     let none = Edits::none();
     let asked = advisor.recommend(&Who::user("1"), 3, &Filter::default(), &none);
     assert!(asked.unwrap_err().to_string().contains("--history"));
@@ -185,7 +193,7 @@ fn parts_of_two_models_are_refused() {
         other.manifest.clone(),
         Advisor::open(&path).unwrap().model,
         other.catalogue.clone(),
-        other.parts.clone(),
+        other.split.clone(),
     );
     let path = folder.path().join("mixed");
     mixed.save(&path, true).unwrap();
@@ -254,4 +262,58 @@ proptest! {
         fs::write(&target, bytes).unwrap();
         prop_assert!(Advisor::open(&path).is_err());
     }
+}
+
+/// Leave-one-out shows train and validation at test; the report says so, and both are masked.
+#[test]
+fn leave_one_out_shows_validation_at_test() {
+    let shown = |split: &str, on: Subset| {
+        let prepared = Prepared::synthetic(&world(), &SplitFrom::Spec(split.parse().unwrap()));
+        let model = Config::named("popularity").unwrap();
+        let seed = TrainOptions::seeded(1);
+        let advisor = train(prepared.unwrap(), &model, &seed, &NoProgress).unwrap();
+        let options = MeasureOptions {
+            on,
+            resamples: 0,
+            ..MeasureOptions::default()
+        };
+        let measured = advisor.evaluate(&options, &NoProgress).unwrap();
+        let json = serde_json::to_value(&measured).unwrap();
+        let words = format!("{}; {}", measured.shown, measured.report.masks);
+        (
+            words,
+            json["shown"].as_str().unwrap().to_owned(),
+            advisor,
+            measured,
+        )
+    };
+    let (words, json, advisor, measured) = shown("leave-one-out", Subset::Test);
+    assert!(
+        words.starts_with("train and validation; masked: train and validation items"),
+        "{words}"
+    );
+    assert_eq!(json, "train_and_validation");
+    // Popularity does not look at a history, so showing the validation events equals masking them.
+    let split = advisor.split().unwrap();
+    let by_hand = Protocol {
+        mask: Some(&split.validation.target),
+        breakdowns: false,
+        ..Protocol::new(
+            &split.train,
+            &split.test.target,
+            &advisor.catalogue,
+            default_metrics(),
+        )
+    };
+    let by_hand = evaluate(&advisor.model, &by_hand, &NoProgress).unwrap();
+    let metric = "ndcg@10".parse().unwrap();
+    assert_eq!(measured.report.mean(metric), by_hand.mean(metric));
+
+    let (words, json, ..) = shown("leave-one-out", Subset::Validation);
+    assert!(words.starts_with("train; "), "{words}");
+    assert_eq!(json, "train");
+    let (words, ..) = shown("ratio:70/10/20@3", Subset::Test);
+    assert!(words.starts_with("train; masked: train items"), "{words}");
+    let (_, json, ..) = shown("users:60/20/20,holdout=0.2@3", Subset::Test);
+    assert_eq!(json, "held_out");
 }

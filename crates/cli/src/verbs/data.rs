@@ -89,7 +89,7 @@ impl Split {
         let prepared = Prepared::read(&self.read.source(self.data), &self.split)?;
         output.notes(&prepared.notes);
         let split = &prepared.split;
-        split.save(&self.output)?;
+        split.write_folder(&self.output)?;
         let parts = [
             ("train", &split.train),
             ("validation", &split.validation.target),

@@ -11,9 +11,9 @@ use limpid::eval::readability::Readability;
 use limpid::eval::spread::Spread;
 use limpid::eval::{Bootstrap, MetricAt, Report};
 use limpid::lists::measure_lists;
-use limpid::measure::{Fold, default_metrics, short};
+use limpid::measure::{default_metrics, short};
 use limpid::plot::{self, drop_curves};
-use limpid::{Advisor, MeasureOptions};
+use limpid::{Advisor, MeasureOptions, Subset};
 
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
@@ -101,9 +101,9 @@ impl WhatArgs {
                 true => default_metrics(),
                 false => self.metrics.clone(),
             },
-            fold: match self.on {
-                On::Test => Fold::Test,
-                On::Validation => Fold::Validation,
+            on: match self.on {
+                On::Test => Subset::Test,
+                On::Validation => Subset::Validation,
             },
             mask_validation: self.mask == Mask::TrainAndValidation,
             resamples: self.resamples,
@@ -134,7 +134,7 @@ impl Command {
                 bootstrap,
             )?;
             let head = format!("{} against {}", lists.display(), truth.display());
-            let page = page(head, &report, &self.by);
+            let page = page(head, &report, &self.by, None);
             let answer = ListsMeasured {
                 schema: "limpid.evaluate-lists/1",
                 lists: lists.display().to_string(),
@@ -153,23 +153,20 @@ impl Command {
         let measured = advisor.evaluate(&options, &bars)?;
         drop(bars);
         let head = format!(
-            "{} on {}, split {} ({}), {} part, seed {}",
+            "{} on {}, split {} ({}), {} set, seed {}",
             advisor.described(),
             measured.data,
             measured.split.spec,
             short(&measured.split.hash),
-            if measured.on == Fold::Test {
-                "test"
-            } else {
-                "validation"
-            },
+            measured.on,
             measured.seed,
         );
         if let (Some(file), Some(faithfulness)) = (&self.plot, &measured.faithfulness) {
             let curves = drop_curves(&measured.data, &[(measured.model.clone(), faithfulness)]);
             output.picture(file, &plot::curves(&curves)?)?;
         }
-        let mut page = page(head, &measured.report, &self.by);
+        let shown = format!("shown: {}", measured.shown);
+        let mut page = page(head, &measured.report, &self.by, Some(shown));
         page.extend(measured.readability.iter().flat_map(readable));
         page.extend(measured.faithfulness.iter().flat_map(faithful));
         output.answer(&measured, page)
@@ -271,7 +268,7 @@ fn faithful(f: &Faithfulness) -> Vec<Section> {
     ]
 }
 
-fn page(head: String, report: &Report, by: &[By]) -> Vec<Section> {
+fn page(head: String, report: &Report, by: &[By], shown: Option<String>) -> Vec<Section> {
     let mut table = Table::new(["metric", "value", "95 % interval", "users"]);
     for m in &report.metrics {
         let interval = m
@@ -307,7 +304,8 @@ fn page(head: String, report: &Report, by: &[By]) -> Vec<Section> {
         }
         page.push(Section::Table(table));
     }
-    let mut notes = vec![report.masks.clone()];
+    let mut notes: Vec<String> = shown.into_iter().collect();
+    notes.push(report.masks.clone());
     if report.n_skipped > 0 {
         notes.push(format!(
             "{} users have nothing to be found and are left out",

@@ -146,7 +146,7 @@ fn measure(advisor: &Advisor) -> Result<Measured> {
 
 /// A user whose history is of median length: neither empty nor endless.
 fn typical_user(advisor: &Advisor) -> Result<String> {
-    let train = &advisor.parts()?.train;
+    let train = &advisor.split()?.train;
     let mut rows: Vec<(usize, usize)> = train
         .rows()
         .enumerate()

@@ -58,7 +58,7 @@ impl Command {
             let written = RecommendAll {
                 schema: "limpid.recommend-all/1",
                 file: file.display().to_string(),
-                users: advisor.parts()?.train.len(),
+                users: advisor.split()?.train.len(),
                 rows,
             };
             let text = format!(

@@ -354,6 +354,7 @@ impl<'o> Builder<'o> {
             titles,
             fields,
             report: self.report,
+            read_hash: None,
         })
     }
 

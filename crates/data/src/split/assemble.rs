@@ -1,5 +1,6 @@
-//! From the place of each event to the parts of a split: leaks are closed, rows built, what was
-//! left out is counted.
+//! From the place of each event to a split: close leaks, build rows, count what was left out.
+
+use std::sync::Arc;
 
 use limpid_core::histories::HistoryArrays;
 use limpid_core::{Catalogue, Histories, ItemIdx, UserIdx};
@@ -8,7 +9,8 @@ use crate::{Log, Result};
 
 use super::events::{Events, Place, behavior};
 use super::hash::hash;
-use super::{Fold, Split, SplitSpec};
+use super::shown::Merged;
+use super::{HeldOut, Split, SplitSpec};
 
 /// Builds the split of a log from the place of each event.
 pub(super) fn assemble(
@@ -27,23 +29,23 @@ pub(super) fn assemble(
             folded_in(events, &places, Place::TestInput, Place::Test)?,
         )
     } else {
-        drop_strangers(events, &trained, &mut places, &mut notes);
+        drop_cold_start(events, &trained, &mut places, &mut notes);
         (
-            Fold::of_train(rows(events, &trained, Place::Validation, &places)?),
-            Fold::of_train(rows(events, &trained, Place::Test, &places)?),
+            HeldOut::of_train(rows(events, &trained, Place::Validation, &places)?),
+            HeldOut::of_train(rows(events, &trained, Place::Test, &places)?),
         )
     };
     let train = rows(events, &trained, Place::Train, &places)?;
     finish(log, *spec, train, validation, test, notes)
 }
 
-/// Puts a split together from its parts: counts, hashes, remarks.
-pub(super) fn finish(
+/// Puts a split together: counts, hashes, notes.
+fn finish(
     log: &Log,
     spec: SplitSpec,
     train: Histories,
-    validation: Fold,
-    test: Fold,
+    validation: HeldOut,
+    test: HeldOut,
     mut notes: Vec<String>,
 ) -> Result<Split> {
     let catalogue = catalogue(log, &train);
@@ -55,19 +57,22 @@ pub(super) fn finish(
         .count();
     if unknown > 0 {
         notes.push(format!(
-            "{unknown} of {} test events are of items that nobody has in train",
+            "{unknown} of {} test events are of items without train events",
             test.target.n_events()
         ));
     }
     Ok(Split {
         hash: hash(&spec, &catalogue, &train, &validation, &test),
-        data_hash: log.hash(),
+        data_hash: log.data_hash(),
+        filtered_hash: log.hash(),
+        shown: spec.shown(),
         spec,
         train,
         validation,
         test,
-        catalogue,
+        catalogue: Arc::new(catalogue),
         notes,
+        merged: Merged::default(),
     })
 }
 
@@ -151,8 +156,8 @@ fn close_leaks(events: &Events<'_>, places: &mut [Place], notes: &mut Vec<String
     }
 }
 
-/// Leaves out held-out events of users of whom nothing is known.
-fn drop_strangers(
+/// Leaves out held-out events of cold-start users: those without a train event.
+fn drop_cold_start(
     events: &Events<'_>,
     trained: &[u32],
     places: &mut [Place],
@@ -190,10 +195,15 @@ fn users_with(events: &Events<'_>, places: &[Place], place: Place) -> Vec<u32> {
         .collect()
 }
 
-/// The part of held-out users.
-fn folded_in(events: &Events<'_>, places: &[Place], input: Place, target: Place) -> Result<Fold> {
+/// A held-out set of users of its own.
+fn folded_in(
+    events: &Events<'_>,
+    places: &[Place],
+    input: Place,
+    target: Place,
+) -> Result<HeldOut> {
     let users = users_with(events, places, target);
-    Ok(Fold {
+    Ok(HeldOut {
         input: Some(rows(events, &users, input, places)?),
         target: rows(events, &users, target, places)?,
     })

@@ -1,5 +1,5 @@
-//! A split as a folder: `split.json` says what it is, one table for each part holds the events in
-//! external ids, so that other programs can use the same split.
+//! A split as a folder: `split.json` describes it, one table per subset holds the events in external
+//! ids, so that other programs can use the same split.
 //!
 //! The tables are `train.tsv`, `validation.tsv` and `test.tsv`, for held-out users also
 //! `validation_input.tsv` and `test_input.tsv`: tab-separated, quoted where an id needs it, with
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use limpid_core::histories::HistoryArrays;
 use limpid_core::{Catalogue, Event, Histories, Ids, ItemIdx, UserIdx};
@@ -20,10 +21,14 @@ use crate::{Error, Log, Result};
 
 use super::assemble::catalogue;
 use super::hash::hash;
-use super::{Fold, Split, SplitSpec};
+use super::shown::Merged;
+use super::{HeldOut, Split, SplitSpec};
 
-/// The format that is written, and the only one that is read.
-const SCHEMA: &str = "limpid.split/1";
+/// The format that is written.
+const SCHEMA: &str = "limpid.split/2";
+
+/// The older format that is read too: its `data_hash` is that of the filtered log.
+const SCHEMA_1: &str = "limpid.split/1";
 
 const COLUMNS: [&str; 5] = ["user", "item", "value", "time", "behavior"];
 
@@ -34,7 +39,11 @@ struct Head {
     version: String,
     spec: SplitSpec,
     hash: String,
+    /// The hash of the log before filters.
     data_hash: String,
+    /// The hash of the log after filters.
+    #[serde(default)]
+    filtered_hash: String,
     behaviors: Vec<String>,
     target_behavior: u8,
     /// Columns that are filled.
@@ -58,7 +67,7 @@ impl Split {
     /// # Errors
     /// [`Error::Io`] where it cannot be written, [`Error::Source`] where the folder holds something
     /// else.
-    pub fn save(&self, dir: &Path) -> Result<()> {
+    pub fn write_folder(&self, dir: &Path) -> Result<()> {
         let write = "choose a folder that can be written";
         let name = dir.file_name().map_or_else(
             || "split".to_owned(),
@@ -104,20 +113,25 @@ impl Split {
     /// # Errors
     /// [`Error::Source`] where the split was made from other data, has another format or was
     /// changed; [`Error::Io`] and [`Error::Line`] where a file cannot be read.
-    pub fn load(dir: &Path, log: &Log) -> Result<Self> {
+    pub fn read_folder(dir: &Path, log: &Log) -> Result<Self> {
         crate::check::check(log)?;
         let head = read_head(dir)?;
-        let data_hash = log.hash();
-        if head.data_hash != data_hash {
+        let filtered_hash = log.hash();
+        if head.filtered_hash != filtered_hash {
+            let data_hash = log.data_hash();
+            let same_data = head.data_hash == data_hash;
             return Err(Error::source(
                 dir,
-                format!(
-                    "the split was made from other data: its log has the hash {}, '{}' with these \
-                     filters has {}",
-                    short(&head.data_hash),
-                    log.name,
-                    short(&data_hash)
-                ),
+                match same_data {
+                    true => "the split was made from the same data with other filters".to_owned(),
+                    false => format!(
+                        "the split was made from other data: hash after filters {}, that of '{}' \
+                         is {}",
+                        short(&head.filtered_hash),
+                        log.name,
+                        short(&filtered_hash)
+                    ),
+                },
                 "read the same data with the same filters, or split again",
             ));
         }
@@ -129,8 +143,8 @@ impl Split {
     /// metadata, and users are numbered as they come.
     ///
     /// # Errors
-    /// As [`Split::load`].
-    pub fn load_alone(dir: &Path) -> Result<Self> {
+    /// As [`Split::read_folder`].
+    pub fn read_folder_alone(dir: &Path) -> Result<Self> {
         let head = read_head(dir)?;
         let parts = read_parts(dir, &head)?;
         let (mut users, mut items) = (Ids::new(), Ids::new());
@@ -147,30 +161,32 @@ impl Split {
             users,
             behaviors: head.behaviors.clone(),
             target_behavior: head.target_behavior,
+            // These are not the data that were read.
+            read_hash: Some(String::new()),
             ..Log::default()
         };
         assemble(dir, head, parts, &log)
     }
 
-    /// The parts by the name of their table.
-    fn parts(&self) -> Vec<(&'static str, &Histories)> {
-        let mut parts = vec![
+    /// The tables with their names.
+    fn subsets(&self) -> Vec<(&'static str, &Histories)> {
+        let mut subsets = vec![
             ("train", &self.train),
             ("validation", &self.validation.target),
             ("test", &self.test.target),
         ];
         if let Some(input) = &self.validation.input {
-            parts.push(("validation_input", input));
+            subsets.push(("validation_input", input));
         }
         if let Some(input) = &self.test.input {
-            parts.push(("test_input", input));
+            subsets.push(("test_input", input));
         }
-        parts
+        subsets
     }
 
     fn write_into(&self, dir: &Path) -> Result<()> {
         let mut sizes = BTreeMap::new();
-        for (name, rows) in self.parts() {
+        for (name, rows) in self.subsets() {
             write_table(&dir.join(format!("{name}.tsv")), rows, &self.catalogue)?;
             let users = rows.rows().filter(|row| !row.is_empty()).count();
             let events = rows.n_events();
@@ -182,6 +198,7 @@ impl Split {
             spec: self.spec,
             hash: self.hash.clone(),
             data_hash: self.data_hash.clone(),
+            filtered_hash: self.filtered_hash.clone(),
             behaviors: self.catalogue.behaviors.clone(),
             target_behavior: self.catalogue.target_behavior,
             values: self.train.values().is_some(),
@@ -247,20 +264,24 @@ fn read_head(dir: &Path) -> Result<Head> {
     let schema = serde_json::from_str::<serde_json::Value>(&text)
         .ok()
         .and_then(|json| json.get("schema")?.as_str().map(str::to_owned));
-    if let Some(other) = schema.filter(|schema| schema != SCHEMA) {
+    let first_version = schema.as_deref() == Some(SCHEMA_1);
+    if let Some(other) = schema.filter(|schema| schema != SCHEMA && !first_version) {
         return Err(Error::source(
             &path,
             format!("the format must be {SCHEMA}, but is {other}"),
             "read it with the version that wrote it, or split again",
         ));
     }
-    let head: Head = serde_json::from_str(&text).map_err(|e| {
+    let mut head: Head = serde_json::from_str(&text).map_err(|e| {
         Error::source(
             &path,
             format!("not the head of a split: {e}"),
             "split again",
         )
     })?;
+    if first_version {
+        head.filtered_hash = std::mem::take(&mut head.data_hash);
+    }
     if usize::from(head.target_behavior) >= head.behaviors.len() {
         return Err(Error::source(
             &path,
@@ -372,7 +393,7 @@ fn assemble(dir: &Path, head: Head, mut parts: Parts, log: &Log) -> Result<Split
             Some(&user) => Err(Error::source(
                 &path,
                 format!(
-                    "the user '{}' has events to predict, but none to predict from",
+                    "the user '{}' has held-out events, but no input",
                     log.users.name(user)
                 ),
                 "restore the folder, or split again",
@@ -381,19 +402,22 @@ fn assemble(dir: &Path, head: Head, mut parts: Parts, log: &Log) -> Result<Split
     };
     let users_of = |rows: &Histories| rows.users().iter().flatten().map(|u| u.0).collect();
     let train = histories(take("train")?.1.into_iter().collect(), &head, log)?;
-    let mut fold = |target, input| -> Result<Fold> {
+    let mut held_out = |target, input| -> Result<HeldOut> {
         if matches!(head.spec, SplitSpec::Users { .. }) {
             let input = histories(take(input)?.1.into_iter().collect(), &head, log)?;
-            Ok(Fold {
+            Ok(HeldOut {
                 target: of_input(users_of(&input), take(target)?)?,
                 input: Some(input),
             })
         } else {
-            Ok(Fold::of_train(of_input(users_of(&train), take(target)?)?))
+            Ok(HeldOut::of_train(of_input(
+                users_of(&train),
+                take(target)?,
+            )?))
         }
     };
-    let validation = fold("validation", "validation_input")?;
-    let test = fold("test", "test_input")?;
+    let validation = held_out("validation", "validation_input")?;
+    let test = held_out("test", "test_input")?;
     let catalogue = catalogue(log, &train);
     let hash = hash(&head.spec, &catalogue, &train, &validation, &test);
     if hash != head.hash {
@@ -408,10 +432,16 @@ fn assemble(dir: &Path, head: Head, mut parts: Parts, log: &Log) -> Result<Split
         train,
         validation,
         test,
-        catalogue,
+        shown: head.spec.shown(),
+        catalogue: Arc::new(catalogue),
         hash,
-        data_hash: head.data_hash,
+        data_hash: match head.data_hash.is_empty() {
+            true => log.data_hash(),
+            false => head.data_hash,
+        },
+        filtered_hash: head.filtered_hash,
         notes: head.notes,
+        merged: Merged::default(),
     })
 }
 

@@ -4,9 +4,9 @@ use limpid_core::{Catalogue, Histories};
 
 use crate::log::sorted;
 
-use super::{Fold, SplitSpec};
+use super::{HeldOut, SplitSpec};
 
-/// A BLAKE3 hash (64 hexadecimal digits) of the way of splitting and of the events of every part.
+/// A BLAKE3 hash (64 hexadecimal digits) of the way of splitting and of the events of every subset.
 ///
 /// Users, items and events are sorted by their external ids first, so neither indices nor the
 /// order of lines, users or rows change it. Titles and metadata do not count.
@@ -14,8 +14,8 @@ pub(super) fn hash(
     spec: &SplitSpec,
     catalogue: &Catalogue,
     train: &Histories,
-    validation: &Fold,
-    test: &Fold,
+    validation: &HeldOut,
+    test: &HeldOut,
 ) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"limpid split 1\n");
@@ -27,39 +27,39 @@ pub(super) fn hash(
     hasher.update(&[catalogue.target_behavior]);
     let (_, user_rank) = sorted(catalogue.users.names());
     let (_, item_rank) = sorted(catalogue.items.names());
-    let parts = [
+    let subsets = [
         Some(train),
         validation.input.as_ref(),
         Some(&validation.target),
         test.input.as_ref(),
         Some(&test.target),
     ];
-    for part in parts {
-        hasher.update(&[u8::from(part.is_some())]);
-        if let Some(part) = part {
-            put_part(&mut hasher, catalogue, part, &user_rank, &item_rank);
+    for subset in subsets {
+        hasher.update(&[u8::from(subset.is_some())]);
+        if let Some(rows) = subset {
+            put_rows(&mut hasher, catalogue, rows, &user_rank, &item_rank);
         }
     }
     hasher.finalize().to_hex().to_string()
 }
 
 /// Adds the rows that hold events.
-fn put_part(
+fn put_rows(
     hasher: &mut blake3::Hasher,
     catalogue: &Catalogue,
-    part: &Histories,
+    subset: &Histories,
     user_rank: &[u32],
     item_rank: &[u32],
 ) {
     let rank = |ranks: &[u32], index: u32| ranks.get(index as usize).copied().unwrap_or(u32::MAX);
-    let mut rows: Vec<usize> = (0..part.len())
-        .filter(|&r| !part.row(r).is_empty())
+    let mut rows: Vec<usize> = (0..subset.len())
+        .filter(|&r| !subset.row(r).is_empty())
         .collect();
-    rows.sort_by_key(|&r| part.users()[r].map(|u| rank(user_rank, u.0)));
+    rows.sort_by_key(|&r| subset.users()[r].map(|u| rank(user_rank, u.0)));
     hasher.update(&(rows.len() as u64).to_le_bytes());
     let mut bytes = Vec::new();
     for r in rows {
-        let row = part.row(r);
+        let row = subset.row(r);
         let user = row.user.map_or("", |u| catalogue.users.name(u.0));
         put_text(hasher, user);
         let mut events: Vec<_> = row

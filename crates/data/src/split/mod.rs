@@ -1,19 +1,21 @@
-//! Splits: what is learned from, what settings are chosen with, and what is measured on.
+//! Splits: train, validation and test.
 //!
-//! One file for each kind; [`SplitSpec`] is how they are written. What holds for all of them:
+//! One file per kind; [`SplitSpec`] is how they are written. All kinds follow the same rules:
 //!
-//! - **The order of lines does not matter.** Draws are made over the events sorted by external
-//!   user id and external item id. Only "the last events" of a log without times, or of equal
-//!   times, are the last in the file.
-//! - **Rows** are in time order, file order where there is no time. Train has a row for every user
-//!   with a train event; a held-out part has its rows aligned with its input (see [`Fold`]).
-//! - **Only events of the target behavior are held out.** Where there are several behaviors, the
-//!   others stay in train, except those of the same user and item as a held-out event that happen
-//!   at or after it, which would give it away. Without times they cannot be told apart and stay.
+//! - **The order of lines does not matter.** Random samples are taken from the events sorted by
+//!   external user id and external item id. Only "the last events" of a log without times, or with
+//!   equal times, are the last in the file.
+//! - **Rows** are in time order, file order where there is no time, and sorted by user index. Train
+//!   has a row for every user with a train event; the rows of a held-out set are aligned with its
+//!   input (see [`HeldOut`]).
+//! - **Only events of the target behavior are held out.** With several behaviors, the others stay
+//!   in train, except those of the same user and item as a held-out event that happen at or after
+//!   it: they would leak it. Without times they cannot be told apart and stay.
 //! - **An item that is held out for a user is not in that user's train events** of the target
 //!   behavior: earlier events of the same user and item are left out.
 //! - Users with too few events keep one for train and give the rest to test before validation.
-//! - What was left out, and why, stands in [`Split::notes`].
+//! - [`Split::notes`] says what was left out, and why.
+//! - [`Split::shown`] says what a model is shown of each user at test.
 
 mod assemble;
 mod events;
@@ -22,15 +24,21 @@ mod given;
 mod hash;
 mod leave_last;
 mod ratio;
+mod saved;
+mod shown;
 mod spec;
 mod temporal;
 mod users;
+
+use std::sync::Arc;
 
 use limpid_core::{Catalogue, Histories};
 
 use crate::check::check;
 use crate::{Error, Log, Result};
 
+pub use saved::Recorded;
+pub use shown::{Shown, Subset, UserRows};
 pub use spec::{Shares, SplitSpec};
 
 /// A log that was split.
@@ -38,36 +46,44 @@ pub use spec::{Shares, SplitSpec};
 pub struct Split {
     /// How it was split.
     pub spec: SplitSpec,
-    /// What models learn from: a row for every user with a train event, in the order of user
-    /// indices, all behaviors.
+    /// What models are trained on: a row for every user with a train event, sorted by user index,
+    /// all behaviors.
     pub train: Histories,
-    /// What settings are chosen with.
-    pub validation: Fold,
-    /// What is measured on.
-    pub test: Fold,
+    /// For choosing settings and early stopping; always scored from train (or its own input).
+    pub validation: HeldOut,
+    /// For measuring.
+    pub test: HeldOut,
+    /// What a model is shown of each user at test.
+    pub shown: Shown,
     /// The items and their metadata, with the counts of the training rows (all behaviors).
-    pub catalogue: Catalogue,
-    /// BLAKE3 (hexadecimal) of the spec and the parts in external ids; the order of lines and
-    /// indices do not change it. Bootstrap and tie hashes derive from it.
+    pub catalogue: Arc<Catalogue>,
+    /// BLAKE3 (hexadecimal) of the spec and the events of each subset in external ids; the order of
+    /// lines and indices do not change it. Bootstrap and tie hashes derive from it.
     pub hash: String,
-    /// The hash of the log that was split, [`Log::hash`].
+    /// [`Log::data_hash`]: the hash of the log as it was read, before filters. Empty where it is not
+    /// recorded (a split folder of an older version, read without its data).
     pub data_hash: String,
+    /// [`Log::hash`] of the log after filters, the one that was split. Empty where it is not
+    /// recorded (a model folder of an older version).
+    pub filtered_hash: String,
     /// What was left out and what else is worth knowing, one sentence each.
     pub notes: Vec<String>,
+    /// The input at test, where it had to be merged.
+    merged: shown::Merged,
 }
 
-/// A held-out part.
+/// A held-out set: validation or test.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fold {
-    /// What a model is shown of each user; `None`: the training rows.
+pub struct HeldOut {
+    /// Fold-in inputs of held-out users; `None`: the users are those of the training rows.
     pub input: Option<Histories>,
-    /// What it must predict, of the target behavior only: row `r` is the user of row `r` of the
-    /// input. Users without a target have an empty row.
+    /// The held-out events, of the target behavior only: row `r` is the user of row `r` of the
+    /// input. Users without a held-out event have an empty row.
     pub target: Histories,
 }
 
-impl Fold {
-    /// A part whose users are the training users.
+impl HeldOut {
+    /// A held-out set of the training users.
     fn of_train(target: Histories) -> Self {
         Self {
             input: None,
@@ -81,18 +97,10 @@ impl Fold {
         self.target.n_events() == 0
     }
 
-    /// Number of users with at least one event to predict.
+    /// Number of users with at least one held-out event.
     #[must_use]
     pub fn n_users(&self) -> usize {
         self.target.rows().filter(|row| !row.is_empty()).count()
-    }
-}
-
-impl Split {
-    /// What a model is shown of the users of a part, row by row with `fold.target`.
-    #[must_use]
-    pub fn input<'a>(&'a self, fold: &'a Fold) -> &'a Histories {
-        fold.input.as_ref().unwrap_or(&self.train)
     }
 }
 
@@ -107,7 +115,7 @@ pub fn split(log: &Log, spec: &SplitSpec) -> Result<Split> {
         return Err(Error::option(
             "split",
             format!("{spec}: '{}' has no events", log.name),
-            "read a log that has some",
+            "choose a data set with events, or loosen the filters",
         ));
     }
     let events = events::Events::of(log);

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
+use super::Shown;
+
 /// Percentages of train, validation and test, which sum to 100.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shares {
@@ -160,6 +162,24 @@ fn percentages(text: &str) -> std::result::Result<Shares, String> {
 /// A number strictly between 0 and 1.
 fn fraction(text: &str) -> Option<f64> {
     text.parse().ok().filter(|&f: &f64| f > 0.0 && f < 1.0)
+}
+
+impl SplitSpec {
+    /// What a model is shown of each user at test, by the kind of split.
+    ///
+    /// Protocols that hold out the last events show everything before them: what is validation is
+    /// known by the time of the test event (Kang and McAuley, *Self-Attentive Sequential
+    /// Recommendation*, ICDM 2018, section IV-A). Random ones show train alone, as in Liang et al.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        match self {
+            Self::LeaveOneOut | Self::LeaveLast { .. } | Self::Temporal { .. } => {
+                Shown::TrainAndValidation
+            }
+            Self::Users { .. } => Shown::HeldOut,
+            Self::Ratio { .. } | Self::Given | Self::None => Shown::Train,
+        }
+    }
 }
 
 impl Shares {

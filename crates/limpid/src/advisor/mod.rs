@@ -5,14 +5,15 @@ mod recommend;
 mod why_not;
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use limpid_core::rules::{Operator, Rule};
 use limpid_core::{
     Artifact, Catalogue, Edits, Explain, Histories, History, ItemIdx, Ledger, Mask, OwnedHistory,
     Recommender, Tensors, Unit, UserIdx,
 };
-use limpid_data::{Fold, Split};
+use limpid_data::Split;
+use limpid_data::split::Recorded;
 use limpid_insight::Steered;
 use limpid_models::{Model, rules::groups};
 
@@ -26,84 +27,6 @@ pub use recommend::{Filter, ListRow};
 /// split breaks them in the same way.
 fn tie_seed(split_hash: &str) -> u64 {
     limpid_core::hash::text(0, split_hash)
-}
-
-/// The histories that a model was made from, by part.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parts {
-    /// What it learned from.
-    pub train: Histories,
-    /// What settings may be chosen on.
-    pub validation: Fold,
-    /// What it is measured on.
-    pub test: Fold,
-}
-
-impl Parts {
-    /// The histories that a fold starts from, row by row as its targets.
-    #[must_use]
-    pub fn input<'a>(&'a self, fold: &'a Fold) -> &'a Histories {
-        fold.input.as_ref().unwrap_or(&self.train)
-    }
-
-    /// Every part with its name on disk.
-    fn named(&self) -> Vec<(&'static str, &Histories)> {
-        let mut all = vec![
-            ("train", &self.train),
-            ("validation", &self.validation.target),
-            ("test", &self.test.target),
-        ];
-        all.extend(
-            self.validation
-                .input
-                .as_ref()
-                .map(|h| ("validation.input", h)),
-        );
-        all.extend(self.test.input.as_ref().map(|h| ("test.input", h)));
-        all
-    }
-
-    fn save(&self, out: &mut Tensors) -> Result<()> {
-        let names: Vec<&str> = self.named().iter().map(|(n, _)| *n).collect();
-        out.put_meta("parts", &names)?;
-        for (name, histories) in self.named() {
-            histories.save(name, out);
-        }
-        Ok(())
-    }
-
-    fn load(from: &Tensors, n_items: usize) -> Result<Self> {
-        let names: Vec<String> = from.meta("parts")?;
-        let part = |name: &str| Histories::load(name, from, n_items);
-        let input = |name: &str| -> limpid_core::Result<Option<Histories>> {
-            names
-                .iter()
-                .any(|n| n == name)
-                .then(|| part(name))
-                .transpose()
-        };
-        Ok(Self {
-            train: part("train")?,
-            validation: Fold {
-                input: input("validation.input")?,
-                target: part("validation")?,
-            },
-            test: Fold {
-                input: input("test.input")?,
-                target: part("test")?,
-            },
-        })
-    }
-}
-
-impl From<Split> for Parts {
-    fn from(split: Split) -> Self {
-        Self {
-            train: split.train,
-            validation: split.validation,
-            test: split.test,
-        }
-    }
 }
 
 /// Whose list it is.
@@ -150,6 +73,20 @@ impl Who {
     }
 }
 
+/// The events of a user that the model was trained on (or folds in), with the held-out ones if
+/// wanted; none of a user without a row.
+fn user_history(split: &Split, user: UserIdx, all: bool) -> OwnedHistory {
+    let Some(rows) = split.user(user) else {
+        return OwnedHistory::of_events(Some(user), Vec::new());
+    };
+    if !all {
+        return rows.input.to_owned();
+    }
+    let held_out = [rows.validation, rows.test].into_iter().flatten();
+    let events = std::iter::once(rows.input).chain(held_out);
+    OwnedHistory::of_events(Some(user), events.flat_map(|row| row.events()).collect())
+}
+
 /// A saved model with its catalogue and, unless they were left out, its histories.
 #[derive(Debug)]
 pub struct Advisor {
@@ -158,9 +95,9 @@ pub struct Advisor {
     /// The model.
     pub model: Model,
     /// The catalogue.
-    pub catalogue: Catalogue,
+    pub catalogue: Arc<Catalogue>,
     /// The histories, unless it was saved without users.
-    pub parts: Option<Parts>,
+    pub split: Option<Split>,
     tie_breaks: Vec<u64>,
     /// Names of the groups of items, once somebody asks.
     group_names: OnceLock<Vec<Option<String>>>,
@@ -172,15 +109,15 @@ impl Advisor {
     pub fn new(
         manifest: Manifest,
         model: Model,
-        catalogue: Catalogue,
-        parts: Option<Parts>,
+        catalogue: Arc<Catalogue>,
+        split: Option<Split>,
     ) -> Self {
         let tie_breaks = catalogue.tie_breaks(tie_seed(&manifest.split.hash));
         Self {
             manifest,
             model,
             catalogue,
-            parts,
+            split,
             tie_breaks,
             group_names: OnceLock::new(),
         }
@@ -193,10 +130,18 @@ impl Advisor {
     pub fn open(path: &Path) -> Result<Self> {
         let folder = artifact::open(path)?;
         let refuse = |e: limpid_core::Error| Error::artifact(path, e.to_string());
-        let catalogue = Catalogue::load(folder.tensors("catalogue")?).map_err(refuse)?;
+        let catalogue = Arc::new(Catalogue::load(folder.tensors("catalogue")?).map_err(refuse)?);
         let model = Model::load(&folder.manifest.kind, folder.tensors("model")?).map_err(refuse)?;
-        let parts = match folder.has("histories") {
-            true => Some(Parts::load(folder.tensors("histories")?, catalogue.len())?),
+        let split = match folder.has("histories") {
+            true => {
+                let recorded = Recorded {
+                    spec: folder.manifest.split.spec.parse()?,
+                    hash: folder.manifest.split.hash.clone(),
+                    data_hash: folder.manifest.data.hash.clone().unwrap_or_default(),
+                };
+                let tables = folder.tensors("histories")?;
+                Some(Split::load(tables, Arc::clone(&catalogue), recorded)?)
+            }
             false => None,
         };
         // One row with no event is enough to see that model and catalogue belong together.
@@ -212,7 +157,7 @@ impl Advisor {
                 ),
             ));
         }
-        Ok(Self::new(folder.manifest, model, catalogue, parts))
+        Ok(Self::new(folder.manifest, model, catalogue, split))
     }
 
     /// Saves it as a folder; returns the manifest with its checksums.
@@ -228,19 +173,19 @@ impl Advisor {
         } else {
             let anonymous = Catalogue {
                 users: limpid_core::Ids::new(),
-                ..self.catalogue.clone()
+                ..Catalogue::clone(&self.catalogue)
             };
             anonymous.save(&mut catalogue)?;
         }
         let mut histories = Tensors::new();
         let mut files = vec![("model", &model), ("catalogue", &catalogue)];
-        let parts = self.parts.as_ref().filter(|_| with_users);
-        if let Some(parts) = parts {
-            parts.save(&mut histories)?;
+        let split = self.split.as_ref().filter(|_| with_users);
+        if let Some(split) = split {
+            split.save(&mut histories)?;
             files.push(("histories", &histories));
         }
         let manifest = Manifest {
-            holds_histories: parts.is_some(),
+            holds_histories: split.is_some(),
             ..self.manifest.clone()
         };
         artifact::write(path, manifest, &files)
@@ -256,8 +201,8 @@ impl Advisor {
     ///
     /// # Errors
     /// [`Error::Usage`] if it was saved `--without-users`.
-    pub fn parts(&self) -> Result<&Parts> {
-        self.parts.as_ref().ok_or_else(|| {
+    pub fn split(&self) -> Result<&Split> {
+        self.split.as_ref().ok_or_else(|| {
             Error::Usage(
                 "this model was saved without users; ask with --history, or train it again \
                  without --without-users"
@@ -281,9 +226,9 @@ impl Advisor {
                 Ok(history)
             }
             Who::User { id, events } => {
-                let parts = self.parts()?;
+                let split = self.split()?;
                 let user = lookup::user(&self.catalogue, id)?;
-                let mut history = self.user_history(parts, user, *events == Events::All);
+                let mut history = user_history(split, user, *events == Events::All);
                 if let Events::And(texts) = events {
                     for item in lookup::items(&self.catalogue, texts)? {
                         history.add(item, self.catalogue.target_behavior);
@@ -292,36 +237,6 @@ impl Advisor {
                 Ok(history)
             }
         }
-    }
-
-    fn user_history(&self, parts: &Parts, user: UserIdx, all: bool) -> OwnedHistory {
-        let row_in = |histories: &Histories| {
-            histories
-                .users()
-                .iter()
-                .position(|&u| u == Some(user))
-                .map(|row| histories.row(row).to_owned())
-        };
-        let inputs = [
-            Some(&parts.train),
-            parts.validation.input.as_ref(),
-            parts.test.input.as_ref(),
-        ];
-        let base = inputs
-            .into_iter()
-            .flatten()
-            .filter_map(row_in)
-            .find(|h| !h.view().is_empty())
-            .unwrap_or_else(|| OwnedHistory::of_events(Some(user), Vec::new()));
-        if !all {
-            return base;
-        }
-        let held_out = [&parts.validation.target, &parts.test.target];
-        let mut events: Vec<_> = base.view().events().collect();
-        for history in held_out.into_iter().filter_map(row_in) {
-            events.extend(history.view().events());
-        }
-        OwnedHistory::of_events(Some(user), events)
     }
 
     /// An item as people know it.

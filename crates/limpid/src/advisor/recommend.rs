@@ -214,7 +214,7 @@ impl Advisor {
         write: &mut dyn FnMut(&[ListRow<'_>]) -> Result<()>,
     ) -> Result<()> {
         use rayon::prelude::*;
-        let train = &self.parts()?.train;
+        let train = &self.split()?.train;
         let voice = self.steered(edits)?;
         for start in (0..train.len()).step_by(BATCH) {
             let block: Histories = train.slice(start, (start + BATCH).min(train.len()));

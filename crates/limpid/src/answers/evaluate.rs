@@ -1,11 +1,11 @@
 //! `limpid evaluate` and `limpid compare`.
 
+use limpid_data::{Shown, Subset};
 use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
 use limpid_eval::{Comparison, Report};
 use serde::Serialize;
 
-use crate::Fold;
 use crate::artifact::SplitRecord;
 
 /// A measurement with everything that makes its numbers comparable.
@@ -23,15 +23,17 @@ pub struct Measured {
     pub data: String,
     /// The split.
     pub split: SplitRecord,
-    /// The part.
-    pub on: Fold,
+    /// The held-out set.
+    pub on: Subset,
+    /// The events of each user that the model was shown; they are masked.
+    pub shown: Shown,
     /// The numbers.
     #[serde(flatten)]
     pub report: Report,
-    /// How much there is to read, if that was asked for.
+    /// Explanation length, if it was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readability: Option<Readability>,
-    /// What is lost when cited items are deleted, if that was asked for.
+    /// The deletion test of explanations, if it was run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub faithfulness: Option<Faithfulness>,
 }
@@ -41,12 +43,14 @@ pub struct Measured {
 pub struct Compared {
     /// `limpid.compare/1`.
     pub schema: &'static str,
-    /// What a is.
+    /// The first model, in words.
     pub a: String,
-    /// What b is.
+    /// The second model, in words.
     pub b: String,
     /// The split that both were fitted on.
     pub split: SplitRecord,
+    /// The events of each user that both models were shown.
+    pub shown: Shown,
     /// What was masked, in words.
     pub masks: String,
     /// The differences, a − b.

@@ -60,8 +60,8 @@ impl Manifest {
 pub struct DataRecord {
     /// Name of the data set.
     pub name: String,
-    /// BLAKE3 (hexadecimal) of the ids and events of the log as read, before filters; absent where
-    /// the model was made from a split folder without its data.
+    /// BLAKE3 (hexadecimal) of the ids and events of the log as read, before filters: equal for two
+    /// models of the same data. Absent where the split folder it was made from does not record it.
     pub hash: Option<String>,
     /// The filters, in words.
     pub filters: String,

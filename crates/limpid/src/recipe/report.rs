@@ -8,7 +8,7 @@ use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
 
 use super::{Recipe, Row, SplitResult};
-use crate::Fold;
+use crate::Subset;
 use crate::plot::{Curves, Dot, Scatter, drop_curves};
 use crate::rules::RuleSummary;
 
@@ -141,8 +141,8 @@ pub(super) fn outcome(recipe: &Recipe, results: Vec<Vec<SplitResult>>) -> Outcom
             "{}; split {splits}; {} part; masked: {}; intervals: 95 %, Student's t over splits",
             recipe.data,
             match recipe.on {
-                Fold::Test => "test",
-                Fold::Validation => "validation",
+                Subset::Test => "test",
+                Subset::Validation => "validation",
             },
             match recipe.mask_validation {
                 true => "train and validation items",
