@@ -26,24 +26,24 @@ pub(crate) struct Cli {
 
 const FIRST_STEPS: &str = "\
 First steps:
-  limpid quickstart                                     the whole tour on invented data
+  limpid quickstart                                     the tour, on generated data
   limpid train --data ml-1m/ --split ratio:70/10/20@7 -o model/
   limpid evaluate model/
   limpid recommend model/ --user 42
   limpid explain model/ --user 42 --item 318            why
   limpid explain model/ --user 42 --why-not 2571        why not, and what would change it
-  limpid evaluate model/ --readability --faithfulness   how short and how faithful the reasons are";
+  limpid evaluate model/ --readability --faithfulness   length and faithfulness of explanations";
 
 /// Options that every verb takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
-    /// How results are printed; every JSON carries its schema
+    /// Output format; every JSON object names its schema
     #[arg(long, global = true, value_enum, default_value_t = Printed::Table)]
     pub(crate) format: Printed,
-    /// Threads to use; 0 is all of them. Results do not depend on it
+    /// Number of threads; 0 for all. Results do not depend on it
     #[arg(long, global = true, default_value_t = 0, value_name = "N")]
     pub(crate) threads: usize,
-    /// Prints results only: no progress, no notes
+    /// Print results only: no progress, no notes
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
 }
@@ -51,48 +51,48 @@ pub(crate) struct Global {
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Printed {
-    /// For people
+    /// Aligned text
     Table,
-    /// One object, with a versioned schema
+    /// One JSON object with a versioned schema
     Json,
-    /// The main table
+    /// The first table as CSV
     Csv,
-    /// Text and tables for a document
+    /// Markdown
     Md,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// The whole tour in one command, on an invented world
+    /// Take the tour on generated data: train, evaluate, recommend, explain
     Quickstart(quickstart::Command),
-    /// Look at data, split it, fetch public sets
+    /// Describe, split, download or generate data
     #[command(subcommand)]
     Data(data::Command),
-    /// The catalogue of models with every parameter
+    /// List the models with their hyper-parameters
     Models(models::Command),
-    /// Fit a model and save it as a folder
+    /// Train a model and save it as a folder
     Train(train::Command),
-    /// Metrics of a model, or of lists made elsewhere
+    /// Evaluate a model, or lists made elsewhere
     Evaluate(evaluate::Command),
-    /// Two models of one split, user by user
+    /// Compare two models of one split, paired by user
     Compare(compare::Command),
-    /// Lists for a user, for anybody's history, for everybody
+    /// Recommend for one user, an ad-hoc history, or all users
     Recommend(recommend::Command),
-    /// Why, why this rather than that, why not
+    /// Explain why, why this rather than that, why not
     Explain(explain::Command),
-    /// The rules and links of a model, with support, confidence and lift
+    /// List learned rules and links with support, confidence and lift
     Rules(rules::Command),
-    /// What goes with an item
+    /// List items similar to an item
     Similar(similar::Command),
-    /// Run the tables of papers, and our own: published against ours
+    /// Reproduce the tables of papers: published against ours
     Reproduce(reproduce::Command),
-    /// What made a saved model
+    /// Show a model's settings, data and split
     Inspect(inspect::Command),
-    /// Check a saved model byte by byte
+    /// Verify the checksums of a saved model
     Verify(verify::Command),
-    /// What this machine offers, and a short self-test
+    /// Check devices and run a self-test
     Doctor(doctor::Command),
-    /// Print completions for a shell
+    /// Print shell completions
     Completions(completions::Command),
 }
 
@@ -210,17 +210,19 @@ impl ReadArgs {
     }
 }
 
-/// Whose list it is.
+/// The user or the history of a list.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Whose")]
+#[command(next_help_heading = "User or history")]
 pub(crate) struct WhoArgs {
-    /// A user of the data, by id
+    /// Recommend to this user of the data
     #[arg(long, value_name = "ID", conflicts_with = "history")]
     pub(crate) user: Option<String>,
-    /// An item that somebody had, by title or id (id:… and title:… force); repeat it for more
+    /// Item of an ad-hoc history: an id or a title; repeat for more
+    ///
+    /// An id comes before a title; id:… and title:… say which is meant.
     #[arg(long, value_name = "ITEM")]
     pub(crate) history: Vec<String>,
-    /// Which events of the user count: train, all, or a table with more of them
+    /// Events of the user to use: train, all, or train and those of a file
     #[arg(
         long,
         value_name = "train|all|FILE",
@@ -239,7 +241,8 @@ impl WhoArgs {
             }),
             None if self.history.is_empty() => {
                 bail!(limpid::Error::Usage(
-                    "say whose list it is: --user ID, or --history ITEM (once per item)".to_owned()
+                    "name a user (--user ID) or a history (--history ITEM, once per item)"
+                        .to_owned()
                 ))
             }
             None => Ok(Who::Items(self.history.clone())),
@@ -253,7 +256,7 @@ impl WhoArgs {
             file => {
                 let log = limpid::data::sources::read(file.as_ref(), &ReadOptions::default())?;
                 let Some(index) = log.users.get(user) else {
-                    bail!("--events {file}: it has no events of user {user}");
+                    bail!("--events {file}: no events of user '{user}'");
                 };
                 let items = log.user.iter().zip(&log.item);
                 Ok(Events::And(
@@ -269,18 +272,18 @@ impl WhoArgs {
 
 /// What may be recommended.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "What may be recommended")]
+#[command(next_help_heading = "Candidates")]
 pub(crate) struct FilterArgs {
-    /// Never these items: ids or titles, commas between; may be repeated
+    /// Exclude items: ids or titles, separated by commas; repeat for more
     #[arg(long, value_name = "ITEMS")]
     exclude: Vec<String>,
-    /// Nothing but these items
+    /// Recommend only these items
     #[arg(long, value_name = "ITEMS")]
     only: Vec<String>,
-    /// Only items whose metadata say so, such as 'genre=Drama'; all conditions must hold
+    /// Recommend only items whose metadata match, such as 'genre=Drama'; repeat to require all
     #[arg(long = "where", value_name = "FIELD=VALUE")]
     conditions: Vec<String>,
-    /// Items of the history too
+    /// Recommend items of the history, too
     #[arg(long)]
     include_seen: bool,
 }

@@ -516,7 +516,7 @@ fn a_recipe_is_run_once() {
     let first = json(&args);
     let knn = &first["tables"][0]["rows"][1];
     assert!(knn["difference"]["mean"].as_f64().unwrap() > 0.01);
-    assert!(knn["verdict"].as_str().unwrap().contains("MISSED"), "{knn}");
+    assert!(knn["verdict"].as_str().unwrap().contains("FAIL"), "{knn}");
     let report = std::fs::read_to_string(out.join("report.md")).unwrap();
     assert!(
         report.contains("| KNN |") && report.contains("small-frontier.svg"),

@@ -226,9 +226,38 @@ impl FromStr for SplitFrom {
                     "split '{text}': this folder has no split.json; write one with 'limpid data split'"
                 )))
             }
-            Err(e) => Err(e.into()),
+            Err(e) => match similar_kind(text) {
+                Some(similar) => Err(Error::Unknown {
+                    what: "split",
+                    name: text.to_owned(),
+                    similar: vec![similar],
+                }),
+                None => Err(e.into()),
+            },
         }
     }
+}
+
+/// The kinds of splits, as they are written.
+const KINDS: [&str; 7] = [
+    "ratio",
+    "leave-one-out",
+    "leave-last",
+    "temporal",
+    "users",
+    "given",
+    "none",
+];
+
+/// The text with the kind that was probably meant, where its own does not exist.
+fn similar_kind(text: &str) -> Option<String> {
+    let (kind, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+    if KINDS.contains(&kind) {
+        return None;
+    }
+    let alike = |known: &str| strsim::damerau_levenshtein(kind, known);
+    let nearest = KINDS.into_iter().min_by_key(|known| alike(known))?;
+    (alike(nearest) <= 2).then(|| format!("{nearest}{rest}"))
 }
 
 impl TryFrom<String> for SplitFrom {

@@ -1,4 +1,4 @@
-//! `limpid data`: look at data, split it, fetch public sets, write the invented world.
+//! `limpid data`: describe, split, download or generate data.
 
 use std::path::PathBuf;
 
@@ -18,19 +18,19 @@ use crate::progress::Bars;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// What is in a data set
+    /// Describe a data set: counts, ranges and quantiles
     Describe(Describe),
-    /// Split a data set into a folder that 'limpid train --split' takes
+    /// Write a split as a folder for 'limpid train --split'
     Split(Split),
-    /// Download a public data set from its official address
+    /// Download a public data set, or list them
     Fetch(Fetch),
-    /// Write the invented world of the quickstart, with its planted rules beside it
+    /// Generate data with planted rules
     Synthesize(Synthesize),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Describe {
-    /// The file or folder
+    /// Data: a file or folder, or 'synthetic' for generated data
     data: PathBuf,
     #[command(flatten)]
     read: ReadArgs,
@@ -38,13 +38,15 @@ pub(crate) struct Describe {
 
 #[derive(Debug, Args)]
 pub(crate) struct Split {
-    /// The file or folder
+    /// Data: a file or folder, or 'synthetic' for generated data
     data: PathBuf,
+    /// How to split
+    ///
     /// ratio:70/10/20@SEED, leave-one-out, leave-last:N, temporal:0.8,
     /// users:80/10/10,holdout=0.2@SEED, given or none
     #[arg(long, value_name = "SPLIT")]
     split: SplitFrom,
-    /// The folder to write
+    /// Folder to write
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
     #[command(flatten)]
@@ -53,22 +55,22 @@ pub(crate) struct Split {
 
 #[derive(Debug, Args)]
 pub(crate) struct Fetch {
-    /// Name of the set; without it, the list of sets
+    /// Data set to download; lists them if not given
     name: Option<String>,
-    /// The folder to put it in
+    /// Folder to download to
     #[arg(long, short, value_name = "FOLDER", default_value = "data")]
     output: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Synthesize {
-    /// The folder to write
+    /// Folder to write
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
-    /// Planted rules without a popularity shortcut: 2,000 users, 400 items, 40 rules
+    /// Plant 40 rules of 2 to 4 items without a popularity shortcut: 2,000 users, 400 items
     #[arg(long)]
     planted: bool,
-    /// The seed of the world
+    /// Seed of the generator
     #[arg(long)]
     seed: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! `limpid doctor`: what this machine offers, and a short self-test.
+//! `limpid doctor`: check devices and run a self-test.
 
 use std::time::Instant;
 

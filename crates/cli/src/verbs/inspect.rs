@@ -11,7 +11,7 @@ use crate::output::{Output, Section, Table, print};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// A folder that 'limpid train' saved
+    /// Folder saved by 'limpid train'
     model: PathBuf,
     /// Print the experiment as a run.toml for 'limpid train --config'
     #[arg(long)]

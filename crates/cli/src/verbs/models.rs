@@ -1,4 +1,4 @@
-//! `limpid models`: the catalogue with every parameter, range and default.
+//! `limpid models`: the models with their hyper-parameters, ranges and defaults.
 
 use anyhow::Result;
 use clap::Args;
@@ -9,7 +9,7 @@ use crate::output::{Output, Section, Table};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// One model in detail
+    /// Show one model
     name: Option<String>,
 }
 
@@ -60,7 +60,7 @@ impl Command {
         }
         page.push(Section::Table(all));
         page.push(Section::Text(
-            "Set them with --model NAME --set PARAMETER=VALUE, or in a run.toml (--config).".into(),
+            "Set them with --model NAME --set PARAMETER=VALUE, or under [settings] of a run.toml (--config).".into(),
         ));
         output.answer(&answer, page)
     }

@@ -139,7 +139,7 @@ fn plan_page(plan: &ReproducePlan) -> Vec<Section> {
     ]
 }
 
-/// The size and age of this program, so that results of an older build are not taken for its own.
+/// The size and age of this program: results of an older build are not reused.
 fn program() -> String {
     let file = std::env::current_exe().and_then(fs::metadata);
     let age = file.as_ref().ok().and_then(|f| f.modified().ok());

@@ -1,4 +1,4 @@
-//! `limpid verify`: a saved model, byte by byte.
+//! `limpid verify`: the checksums of a saved model.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::output::{Output, Section};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// A folder that 'limpid train' saved
+    /// Folder saved by 'limpid train'
     model: PathBuf,
 }
 
