@@ -26,25 +26,26 @@ pub(crate) struct Cli {
 
 const FIRST_STEPS: &str = "\
 First steps:
-  limpid quickstart                                     the tour, on generated data
+  limpid quickstart                               tour, on generated data
   limpid train --data ml-1m/ --split ratio:70/10/20@7 -o model/
   limpid evaluate model/
   limpid recommend model/ --user 42
-  limpid explain model/ --user 42 --item 318            why
-  limpid explain model/ --user 42 --why-not 2571        why not, and what would change it
-  limpid evaluate model/ --readability --faithfulness   length and faithfulness of explanations";
+  limpid explain model/ --user 42 --item 318      why
+  limpid explain model/ --user 42 --why-not 2571  why not, and what would help";
+
+const GLOBAL: &str = "Global options";
 
 /// Options that every verb takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Output format; every JSON object names its schema
-    #[arg(long, global = true, value_enum, default_value_t = Printed::Table)]
+    #[arg(long, global = true, help_heading = GLOBAL, value_enum, default_value_t = Printed::Table)]
     pub(crate) format: Printed,
     /// Number of threads; 0 for all. Results do not depend on it
-    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    #[arg(long, global = true, help_heading = GLOBAL, default_value_t = 0, value_name = "N")]
     pub(crate) threads: usize,
     /// Print results only: no progress, no notes
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
     pub(crate) quiet: bool,
 }
 

@@ -193,6 +193,16 @@ fn markdown_of(page: &[Section]) -> String {
     sections.join("\n\n")
 }
 
+/// A number of bytes, as people read it.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        1_000_000..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{} GB", bytes / 1_000_000_000),
+    }
+}
+
 /// A score or weight, with enough digits to tell neighbors apart.
 pub(crate) fn number(value: f32) -> String {
     let size = value.abs();

@@ -88,6 +88,11 @@ fn somebody() -> String {
 
 #[test]
 fn the_tour_runs() {
+    let csv = ok(&["quickstart", "--format", "csv"]);
+    let header = csv.lines().next().unwrap();
+    let names: Vec<&str> = header.split(',').filter(|c| c.contains('@')).collect();
+    assert_eq!(names.len(), 3, "{header}");
+    ok(&["evaluate", &ease(), "--metrics", &names.join(",")]);
     let answer = json(&["quickstart"]);
     assert_eq!(answer["schema"], "limpid.quickstart/1");
     assert!(answer["evaluations"].as_array().unwrap().len() >= 3);

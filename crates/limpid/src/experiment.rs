@@ -151,15 +151,8 @@ impl Experiment {
     pub fn to_toml(&self) -> Result<String> {
         let mut plain = self.clone();
         plain.settings.retain(|_, value| !value.is_null());
-        let text = toml::to_string(&plain)
-            .map_err(|e| Error::Usage(format!("this experiment has no TOML form: {e}")))?;
-        let data = match self.data {
-            Some(_) => "",
-            None => " --data PATH",
-        };
-        Ok(format!(
-            "# Train this model again: limpid train --config run.toml{data} -o FOLDER\n{text}"
-        ))
+        toml::to_string(&plain)
+            .map_err(|e| Error::Usage(format!("this experiment has no TOML form: {e}")))
     }
 
     /// The model with its settings.

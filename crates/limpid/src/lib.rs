@@ -2,8 +2,8 @@
 //!
 //! Every score is an exact sum of named evidence, a [ledger](limpid_core::Ledger). From that one
 //! idea follow *why*, *why not*, *steer* and *check*, for every model. This crate puts the pieces
-//! together: data in, a fitted model, a saved folder, and the [`Advisor`] that answers questions in
-//! the user's own ids.
+//! together: an [`Experiment`] goes through the [`pipeline`] and becomes a saved folder, and the
+//! [`Advisor`] that answers questions in the user's own ids. The steps can be called one by one:
 //!
 //! ```
 //! use limpid::{Advisor, Filter, Prepared, SplitFrom, TrainOptions, Who, train};

@@ -13,7 +13,7 @@ use limpid_eval::{Bootstrap, Protocol, evaluate};
 use limpid_models::Config;
 
 use crate::artifact::{FORMAT, Manifest, SCHEMA, SplitRecord};
-use crate::experiment::Experiment;
+use crate::experiment::{DEVICES, Experiment};
 use crate::{Advisor, Prepared, Result};
 
 use checkpoint::CheckpointFile;
@@ -62,14 +62,14 @@ impl Default for TrainOptions {
         Self {
             seed: 1,
             memory_budget: Run::seeded(1).memory_budget,
-            device: Run::seeded(1).device.to_owned(),
+            device: DEVICES[0].to_owned(),
             checkpoint: None,
         }
     }
 }
 
-/// Fits a model. Models that are trained by gradients stop early on the validation part, where there
-/// is one.
+/// Fits a model. Models that are trained by gradients stop early on the validation set, if there is
+/// one.
 ///
 /// # Errors
 /// What the model refuses: settings out of range, memory, numbers that run away.

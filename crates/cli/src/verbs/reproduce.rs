@@ -10,7 +10,7 @@ use limpid::artifact::{Target, check_folder};
 use limpid::plot;
 use limpid::recipe::{Recipe, RunOptions, check, markdown, run};
 
-use crate::output::{Output, Section, Table};
+use crate::output::{Output, Section, Table, size};
 use crate::progress::Bars;
 
 #[derive(Debug, Args)]
@@ -115,20 +115,20 @@ fn plan(recipes: Vec<limpid::answers::RecipePlan>, target: Target) -> ReproduceP
 }
 
 fn plan_page(plan: &ReproducePlan) -> Vec<Section> {
-    let mut table = Table::new(["recipe", "data", "MB", "splits", "rows", "runs"]);
+    let mut table = Table::new(["recipe", "data", "size", "splits", "rows", "runs"]);
     for r in &plan.recipes {
         table.row([
             r.recipe.clone(),
             r.data.clone(),
-            format!("{:.1}", r.data_bytes as f64 / 1e6),
+            size(r.data_bytes),
             r.splits.len().to_string(),
             r.rows.len().to_string(),
             r.runs.to_string(),
         ]);
     }
-    let free = plan.free_bytes.map_or_else(String::new, |bytes| {
-        format!(" ({} MB free)", bytes / 1_000_000)
-    });
+    let free = plan
+        .free_bytes
+        .map_or_else(String::new, |bytes| format!(" ({} free)", size(bytes)));
     vec![
         Section::Text("Every row was checked. Nothing was read or run.".to_owned()),
         Section::Table(table),

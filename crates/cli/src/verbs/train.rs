@@ -15,7 +15,7 @@ use limpid::tune::{TuneOptions, Tuned};
 use limpid::{DataSource, Experiment, SplitFrom};
 
 use crate::args::ReadArgs;
-use crate::output::{Output, Section, Table};
+use crate::output::{Output, Section, Table, size};
 use crate::progress::Bars;
 
 /// Trials within this of the best are as good.
@@ -237,7 +237,7 @@ fn plan_page(plan: &TrainPlan) -> Result<Vec<Section>> {
             plan.folder,
             if plan.replaces { ", replaced" } else { "" },
             plan.free_bytes
-                .map_or_else(String::new, |b| format!(", {} MB free", b / 1_000_000)),
+                .map_or_else(String::new, |bytes| format!(", {} free", size(bytes))),
         ),
     ]);
     Ok(vec![
@@ -250,9 +250,9 @@ fn plan_page(plan: &TrainPlan) -> Result<Vec<Section>> {
 fn read_words(plan: &TrainPlan) -> String {
     match &plan.experiment.data {
         Some(source) => format!(
-            "{}, {:.1} MB; {}",
+            "{}, {}; {}",
             source.path.display(),
-            plan.data_bytes as f64 / 1e6,
+            size(plan.data_bytes),
             source.filters
         ),
         None => "the split folder alone".to_owned(),

@@ -111,7 +111,14 @@ fn fill(folder: &Path, manifest: &mut Manifest, files: &[(&str, &Tensors)]) -> R
     let path = folder.join(MANIFEST);
     fs::write(&path, json + "\n").map_err(|e| Error::io("cannot write", path, e))?;
     let path = folder.join(RUN);
-    fs::write(&path, manifest.again().to_toml()?).map_err(|e| Error::io("cannot write", path, e))
+    let again = manifest.again();
+    let data = match again.data {
+        Some(_) => "",
+        None => " --data PATH",
+    };
+    let text = again.to_toml()?;
+    let head = format!("# Train this model again: limpid train --config run.toml{data} -o FOLDER");
+    fs::write(&path, format!("{head}\n{text}")).map_err(|e| Error::io("cannot write", path, e))
 }
 
 fn record(path: &Path) -> Result<FileRecord> {
