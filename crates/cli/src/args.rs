@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use limpid::data::sources::{Column, Columns, MetadataSource, ReadOptions};
-use limpid::data::{Filters, SplitSpec};
-use limpid::{DataSource, Events, SplitFrom, Who};
+use limpid::data::sources::{
+    Column, Duplicates, Format, MetadataSource, OnError, ReadOptions, TimeUnit,
+};
+use limpid::{DataSource, Events, Who};
 
 use crate::verbs::{
     compare, completions, data, doctor, evaluate, explain, inspect, models, quickstart, recommend,
@@ -25,73 +26,74 @@ pub(crate) struct Cli {
 
 const FIRST_STEPS: &str = "\
 First steps:
-  limpid quickstart                                     the whole tour on invented data
+  limpid quickstart                               tour, on generated data
   limpid train --data ml-1m/ --split ratio:70/10/20@7 -o model/
   limpid evaluate model/
   limpid recommend model/ --user 42
-  limpid explain model/ --user 42 --item 318            why
-  limpid explain model/ --user 42 --why-not 2571        why not, and what would change it
-  limpid evaluate model/ --readability --faithfulness   how short and how faithful the reasons are";
+  limpid explain model/ --user 42 --item 318      why
+  limpid explain model/ --user 42 --why-not 2571  why not, and what would help";
+
+const GLOBAL: &str = "Global options";
 
 /// Options that every verb takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
-    /// How results are printed; every JSON carries its schema
-    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
-    /// Threads to use; 0 is all of them. Results do not depend on it
-    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    /// Output format; every JSON object names its schema
+    #[arg(long, global = true, help_heading = GLOBAL, value_enum, default_value_t = Printed::Table)]
+    pub(crate) format: Printed,
+    /// Number of threads; 0 for all. Results do not depend on it
+    #[arg(long, global = true, help_heading = GLOBAL, default_value_t = 0, value_name = "N")]
     pub(crate) threads: usize,
-    /// Prints results only: no progress, no notes
-    #[arg(long, short, global = true)]
+    /// Print results only: no progress, no notes
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
     pub(crate) quiet: bool,
 }
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
+pub(crate) enum Printed {
+    /// Aligned text
     Table,
-    /// One object, with a versioned schema
+    /// One JSON object with a versioned schema
     Json,
-    /// The main table
+    /// The first table as CSV
     Csv,
-    /// Text and tables for a document
+    /// Markdown
     Md,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// The whole tour in one command, on an invented world
+    /// Take the tour on generated data: train, evaluate, recommend, explain
     Quickstart(quickstart::Command),
-    /// Look at data, split it, fetch public sets
+    /// Describe, split, download or generate data
     #[command(subcommand)]
     Data(data::Command),
-    /// The catalogue of models with every parameter
+    /// List the models with their hyper-parameters
     Models(models::Command),
-    /// Fit a model and save it as a folder
+    /// Train a model and save it as a folder
     Train(train::Command),
-    /// Metrics of a model, or of lists made elsewhere
+    /// Evaluate a model, or lists made elsewhere
     Evaluate(evaluate::Command),
-    /// Two models of one split, user by user
+    /// Compare two models of one split, paired by user
     Compare(compare::Command),
-    /// Lists for a user, for anybody's history, for everybody
+    /// Recommend for one user, an ad-hoc history, or all users
     Recommend(recommend::Command),
-    /// Why, why this rather than that, why not
+    /// Explain why, why this rather than that, why not
     Explain(explain::Command),
-    /// The rules and links of a model, with support, confidence and lift
+    /// List learned rules and links with support, confidence and lift
     Rules(rules::Command),
-    /// What goes with an item
+    /// List items similar to an item
     Similar(similar::Command),
-    /// Run the tables of papers, and our own: published against ours
+    /// Reproduce the tables of papers: published against ours
     Reproduce(reproduce::Command),
-    /// What made a saved model
+    /// Show a model's settings, data and split
     Inspect(inspect::Command),
-    /// Check a saved model byte by byte
+    /// Verify the checksums of a saved model
     Verify(verify::Command),
-    /// Check this machine and run a self-test
+    /// Check devices and run a self-test
     Doctor(doctor::Command),
-    /// Print completions for a shell
+    /// Print shell completions
     Completions(completions::Command),
 }
 
@@ -100,149 +102,128 @@ pub(crate) fn parse() -> Cli {
     Cli::parse()
 }
 
-/// How a log is read and what is kept of it.
+/// How a log is read and what is kept of it. What is not given keeps the value of `--config`.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Reading")]
+#[command(next_help_heading = "Reading and filtering")]
 pub(crate) struct ReadArgs {
-    /// The format, where it cannot be told from the files
-    #[arg(long, value_name = "NAME")]
-    data_format: Option<String>,
-    /// Column of the users: its name, or its number from 1
+    /// Format of the data; detected from the files if not given
+    #[arg(long, value_name = "FORMAT")]
+    data_format: Option<Format>,
+    /// Column of user ids: its name, or its number from 1
     #[arg(long, value_name = "COLUMN")]
-    user_column: Option<String>,
-    /// Column of the items
+    user_column: Option<Column>,
+    /// Column of item ids
     #[arg(long, value_name = "COLUMN")]
-    item_column: Option<String>,
+    item_column: Option<Column>,
     /// Column of ratings or weights
     #[arg(long, value_name = "COLUMN")]
-    value_column: Option<String>,
+    value_column: Option<Column>,
     /// Column of times
     #[arg(long, value_name = "COLUMN")]
-    time_column: Option<String>,
+    time_column: Option<Column>,
     /// Column of behaviors (view, cart, buy)
     #[arg(long, value_name = "COLUMN")]
-    behavior_column: Option<String>,
-    /// The character between fields, where it cannot be told from the first line
+    behavior_column: Option<Column>,
+    /// Field separator; detected from the first line if not given
     #[arg(long, value_name = "CHAR")]
     separator: Option<char>,
-    /// The unit of times: seconds, milliseconds, microseconds, nanoseconds
+    /// Unit of times: seconds, milliseconds, microseconds or nanoseconds
     #[arg(long, value_name = "UNIT")]
-    time_unit: Option<String>,
-    /// Which of the set's own splits, such as u1 or ua of MovieLens 100K
+    time_unit: Option<TimeUnit>,
+    /// Use this split of those that come with the data, such as u1 or ua of MovieLens 100K
     #[arg(long, value_name = "NAME")]
     given: Option<String>,
-    /// Item metadata from elsewhere, joined by item id: FILE, DIR or FILE:COLUMN
+    /// Join item metadata by item id: FILE, DIR or FILE:COLUMN; repeat for more
     #[arg(long, value_name = "PATH[:COLUMN]")]
-    metadata: Vec<String>,
-    /// A bad line stops reading (fail) or is left out and counted (skip)
-    #[arg(long, default_value = "fail", value_name = "fail|skip")]
-    on_error: String,
-    /// Events of the same user, item and behavior: last, sum, max or error
-    #[arg(long, default_value = "last", value_name = "POLICY")]
-    duplicates: String,
-    /// Drop events with a value below this
+    metadata: Vec<MetadataSource>,
+    /// On a malformed line: fail (the default), or skip and count it
+    #[arg(long, value_name = "fail|skip")]
+    on_error: Option<OnError>,
+    /// Merge events of the same user, item and behavior: last (the default), sum, max or error
+    #[arg(long, value_name = "POLICY")]
+    duplicates: Option<Duplicates>,
+    /// Drop events with a value below VALUE
     #[arg(long, value_name = "VALUE")]
     min_value: Option<f32>,
-    /// Keep users with at least U items and items with at least I users
-    #[arg(long, value_name = "U,I")]
-    k_core: Option<String>,
-    /// Keep values as weights; otherwise every event counts 1
+    /// Keep users with at least U items and items with at least I users, repeatedly
+    #[arg(long, value_name = "U,I", value_parser = k_core)]
+    k_core: Option<(usize, usize)>,
+    /// Keep values as weights instead of counting every event as 1
     #[arg(long)]
     weighted: bool,
-    /// Behaviors to keep, or all; the target behavior alone if not given
+    /// Keep these behaviors, or all; the target behavior alone if not given
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     behaviors: Vec<String>,
-    /// The behavior to recommend for; the last of the chain if not given
+    /// Behavior to recommend for; the last of the chain if not given
     #[arg(long, value_name = "NAME")]
     target_behavior: Option<String>,
 }
 
+fn k_core(text: &str) -> Result<(usize, usize), String> {
+    let numbers: Result<Vec<usize>, _> = text.split(',').map(|n| n.trim().parse()).collect();
+    match numbers.as_deref() {
+        Ok(&[both]) => Ok((both, both)),
+        Ok(&[users, items]) => Ok((users, items)),
+        _ => Err("write one number, or two such as 5,10".to_owned()),
+    }
+}
+
 impl ReadArgs {
-    pub(crate) fn options(&self) -> Result<ReadOptions> {
-        let column = |text: &Option<String>| -> Result<Option<Column>> {
-            Ok(text.as_deref().map(str::parse).transpose()?)
-        };
-        Ok(ReadOptions {
-            format: self.data_format.as_deref().map(str::parse).transpose()?,
-            columns: Columns {
-                user: column(&self.user_column)?,
-                item: column(&self.item_column)?,
-                value: column(&self.value_column)?,
-                time: column(&self.time_column)?,
-                behavior: column(&self.behavior_column)?,
-            },
-            separator: self.separator,
-            given: self.given.clone(),
-            metadata: self
-                .metadata
-                .iter()
-                .map(|m| m.parse::<MetadataSource>())
-                .collect::<Result<_, _>>()?,
-            on_error: self.on_error.parse()?,
-            duplicates: self.duplicates.parse()?,
-            time_unit: self.time_unit.as_deref().map(str::parse).transpose()?,
-            target_behavior: self.target_behavior.clone(),
-            ..ReadOptions::default()
-        })
-    }
-
-    pub(crate) fn filters(&self) -> Result<Filters> {
-        let k_core = match &self.k_core {
-            None => None,
-            Some(text) => {
-                let numbers: Vec<usize> = text
-                    .split(',')
-                    .filter_map(|n| n.trim().parse().ok())
-                    .collect();
-                match *numbers.as_slice() {
-                    [both] => Some((both, both)),
-                    [users, items] if text.matches(',').count() == 1 => Some((users, items)),
-                    _ => bail!("--k-core {text}: write one number, or two as in --k-core 5,10"),
-                }
+    /// Changes a source where an option was given.
+    pub(crate) fn change(&self, source: &mut DataSource) {
+        fn set<T: Clone>(to: &mut Option<T>, given: &Option<T>) {
+            if given.is_some() {
+                to.clone_from(given);
             }
-        };
-        Ok(Filters {
-            min_value: self.min_value,
-            k_core,
-            weighted: self.weighted,
-            behaviors: (!self.behaviors.is_empty()).then(|| self.behaviors.clone()),
-        })
+        }
+        let read = &mut source.read;
+        set(&mut read.format, &self.data_format);
+        set(&mut read.columns.user, &self.user_column);
+        set(&mut read.columns.item, &self.item_column);
+        set(&mut read.columns.value, &self.value_column);
+        set(&mut read.columns.time, &self.time_column);
+        set(&mut read.columns.behavior, &self.behavior_column);
+        set(&mut read.separator, &self.separator);
+        set(&mut read.time_unit, &self.time_unit);
+        set(&mut read.given, &self.given);
+        set(&mut read.target_behavior, &self.target_behavior);
+        if !self.metadata.is_empty() {
+            read.metadata.clone_from(&self.metadata);
+        }
+        read.on_error = self.on_error.unwrap_or(read.on_error);
+        read.duplicates = self.duplicates.unwrap_or(read.duplicates);
+        let filters = &mut source.filters;
+        set(&mut filters.min_value, &self.min_value);
+        set(&mut filters.k_core, &self.k_core);
+        filters.weighted |= self.weighted;
+        if !self.behaviors.is_empty() {
+            filters.behaviors = Some(self.behaviors.clone());
+        }
     }
 
-    pub(crate) fn source(&self, path: PathBuf) -> Result<DataSource> {
-        Ok(DataSource {
+    pub(crate) fn source(&self, path: PathBuf) -> DataSource {
+        let mut source = DataSource {
             path,
-            read: self.options()?,
-            filters: self.filters()?,
-        })
+            ..DataSource::default()
+        };
+        self.change(&mut source);
+        source
     }
 }
 
-/// Reads `--split`: a rule of the grammar, or a folder.
-pub(crate) fn split_from(text: &str) -> Result<SplitFrom> {
-    if std::path::Path::new(text).join("split.json").is_file() {
-        return Ok(SplitFrom::Folder(text.into()));
-    }
-    match text.parse::<SplitSpec>() {
-        Ok(spec) => Ok(SplitFrom::Spec(spec)),
-        Err(_) if text.contains(['/', '\\']) && !text.contains(':') => bail!(
-            "--split {text}: there is no split.json in this folder; 'limpid data split' makes one"
-        ),
-        Err(e) => Err(e.into()),
-    }
-}
-
-/// Whose list it is.
+/// The user or the history of a list.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Whose")]
+#[command(next_help_heading = "User or history")]
 pub(crate) struct WhoArgs {
-    /// A user of the data, by id
+    /// Recommend to this user of the data
     #[arg(long, value_name = "ID", conflicts_with = "history")]
     pub(crate) user: Option<String>,
-    /// An item of an ad-hoc history, by title or id (force with id:… or title:…); may be repeated
+    /// Item of an ad-hoc history: an id or a title; repeat for more
+    ///
+    /// An id comes before a title; id:… and title:… say which is meant.
     #[arg(long, value_name = "ITEM")]
     pub(crate) history: Vec<String>,
-    /// Events of the user to use: train, all, or a table with additional events
+    /// Events of the user to use: train, all, or train and those of a file
     #[arg(
         long,
         value_name = "train|all|FILE",
@@ -261,7 +242,7 @@ impl WhoArgs {
             }),
             None if self.history.is_empty() => {
                 bail!(limpid::Error::Usage(
-                    "no history given; use --user ID or --history ITEM (may be repeated)"
+                    "name a user (--user ID) or a history (--history ITEM, once per item)"
                         .to_owned()
                 ))
             }
@@ -276,7 +257,7 @@ impl WhoArgs {
             file => {
                 let log = limpid::data::sources::read(file.as_ref(), &ReadOptions::default())?;
                 let Some(index) = log.users.get(user) else {
-                    bail!("--events {file}: no events of user {user}");
+                    bail!("--events {file}: no events of user '{user}'");
                 };
                 let items = log.user.iter().zip(&log.item);
                 Ok(Events::And(
@@ -292,18 +273,18 @@ impl WhoArgs {
 
 /// What may be recommended.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Filters")]
+#[command(next_help_heading = "Candidates")]
 pub(crate) struct FilterArgs {
-    /// Exclude items: ids or titles, separated by commas; may be repeated
+    /// Exclude items: ids or titles, separated by commas; repeat for more
     #[arg(long, value_name = "ITEMS")]
     exclude: Vec<String>,
-    /// Recommend only from these items
+    /// Recommend only these items
     #[arg(long, value_name = "ITEMS")]
     only: Vec<String>,
-    /// Recommend only items with this metadata, such as 'genre=Drama'; all conditions must hold
+    /// Recommend only items whose metadata match, such as 'genre=Drama'; repeat to require all
     #[arg(long = "where", value_name = "FIELD=VALUE")]
     conditions: Vec<String>,
-    /// Recommend items of the history too
+    /// Recommend items of the history, too
     #[arg(long)]
     include_seen: bool,
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
 
-use crate::args::{Format, Global};
+use crate::args::{Global, Printed};
 
 /// A table with numbers on the right.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ pub(crate) enum Section {
 /// Where and how results are printed.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
-    format: Format,
+    format: Printed,
     quiet: bool,
 }
 
@@ -93,10 +93,10 @@ impl Output {
     /// Prints an answer in the chosen format.
     pub(crate) fn answer<T: Serialize>(&self, answer: &T, page: Vec<Section>) -> Result<()> {
         let text = match self.format {
-            Format::Json => serde_json::to_string_pretty(answer)?,
-            Format::Csv => csv_of(&page),
-            Format::Md => markdown_of(&page),
-            Format::Table => page
+            Printed::Json => serde_json::to_string_pretty(answer)?,
+            Printed::Csv => csv_of(&page),
+            Printed::Md => markdown_of(&page),
+            Printed::Table => page
                 .iter()
                 .map(|section| match section {
                     Section::Text(text) => text.clone(),
@@ -191,6 +191,16 @@ fn markdown_of(page: &[Section]) -> String {
         })
         .collect();
     sections.join("\n\n")
+}
+
+/// A number of bytes, as people read it.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        1_000_000..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{} GB", bytes / 1_000_000_000),
+    }
 }
 
 /// A score or weight, with enough digits to tell neighbors apart.

@@ -88,6 +88,11 @@ fn somebody() -> String {
 
 #[test]
 fn the_tour_runs() {
+    let csv = ok(&["quickstart", "--format", "csv"]);
+    let header = csv.lines().next().unwrap();
+    let names: Vec<&str> = header.split(',').filter(|c| c.contains('@')).collect();
+    assert_eq!(names.len(), 3, "{header}");
+    ok(&["evaluate", &ease(), "--metrics", &names.join(",")]);
     let answer = json(&["quickstart"]);
     assert_eq!(answer["schema"], "limpid.quickstart/1");
     assert!(answer["evaluations"].as_array().unwrap().len() >= 3);
@@ -333,19 +338,6 @@ fn a_saved_split_gives_the_same_model() {
     ok(&["train", "--data", "synthetic", "--split", split, "-o", path]);
     let hash = |p: &str| json(&["inspect", p])["split"]["hash"].clone();
     assert_eq!(hash(path), hash(&ease()));
-    let run = ok(&["inspect", path, "--run"]);
-    let file = models().join("run.toml");
-    std::fs::write(&file, run).unwrap();
-    let again = models().join("again");
-    let args = [
-        "train",
-        "--config",
-        file.to_str().unwrap(),
-        "--data",
-        "synthetic",
-    ];
-    ok(&[&args[..], &["-o", again.to_str().unwrap()]].concat());
-    assert_eq!(hash(again.to_str().unwrap()), hash(path));
 }
 
 #[test]
@@ -400,8 +392,8 @@ fn small_verbs() {
         json(&["models", "ease"])["models"][0]["parameters"][0]["name"],
         "reg"
     );
-    assert!(ok(&["verify", &model]).contains("every checksum agrees"));
-    assert_eq!(json(&["inspect", &model])["schema"], "limpid.manifest/1");
+    assert!(ok(&["verify", &model]).contains("all checksums match"));
+    assert_eq!(json(&["inspect", &model])["schema"], "limpid.manifest/2");
     assert!(ok(&["completions", "bash"]).contains("_limpid"));
     assert_eq!(json(&["doctor"])["schema"], "limpid.doctor/1");
     let item = json(&["recommend", &model, "--user", &somebody(), "-n", "1"]);
@@ -409,52 +401,6 @@ fn small_verbs() {
     let similar = json(&["similar", &model, "--item", &id, "-n", "3"]);
     assert_eq!(similar["items"].as_array().unwrap().len(), 3);
     assert!(ok(&["data", "fetch"]).contains("ml-100k"));
-}
-
-#[test]
-fn wrong_use_is_told_what_to_do() {
-    let model = ease();
-    let user = somebody();
-    let item_error = fails(
-        &["explain", &model, "--user", &user, "--item", "Teh Cooper"],
-        1,
-    );
-    assert!(item_error.contains("no item 'Teh Cooper'"), "{item_error}");
-    assert!(fails(&["recommend", &model], 2).contains("--user"));
-    assert!(fails(&["recommend", &model, "--user", "nobody at all"], 1).contains("no user"));
-    assert!(fails(&["train", "-o", "x"], 2).contains("--data"));
-    assert!(
-        fails(
-            &["train", "--data", "synthetic", "--model", "eaze", "-o", "x"],
-            1
-        )
-        .contains("ease")
-    );
-    let set = ["train", "--data", "synthetic", "--set", "rge=1", "-o", "x"];
-    assert!(fails(&set, 1).contains("reg"));
-    let split = [
-        "train",
-        "--data",
-        "synthetic",
-        "--split",
-        "ratio:1/2",
-        "-o",
-        "x",
-    ];
-    assert!(fails(&split, 1).contains("ratio:70/10/20"));
-    let device = ["train", "--data", "synthetic", "--device", "tpu", "-o", "x"];
-    assert!(fails(&device, 2).contains("unknown device 'tpu'; this build computes on cpu"));
-    assert!(
-        fails(
-            &["recommend", &model, "--user", &user, "--edit", "link:296"],
-            1
-        )
-        .contains("link:296=off")
-    );
-    assert!(fails(&["evaluate", &model, "--metrics", "ndgc@20"], 2).contains("ndcg"));
-    assert!(fails(&["inspect", "/nowhere"], 1).contains("limpid train"));
-    assert!(fails(&["unknown"], 2).contains("Usage"));
-    assert!(!Path::new("x").exists());
 }
 
 #[test]
@@ -504,7 +450,7 @@ fn settings_are_tuned_on_validation() {
     ]);
     let trials = answer["tuned"]["trials"].as_array().unwrap();
     assert_eq!(trials.len(), 3);
-    assert_eq!(answer["manifest"]["run"]["settings"]["shrink"], 5.0);
+    assert_eq!(answer["manifest"]["experiment"]["settings"]["shrink"], 5.0);
     assert!(trials.iter().any(|t| t["on_frontier"] == true));
     let why = fails(
         &[
@@ -519,7 +465,7 @@ fn settings_are_tuned_on_validation() {
         ],
         2,
     );
-    assert!(why.contains("validation part"), "{why}");
+    assert!(why.contains("validation set"), "{why}");
 }
 
 #[test]
@@ -586,7 +532,7 @@ fn a_recipe_is_run_once() {
     let first = json(&args);
     let knn = &first["tables"][0]["rows"][1];
     assert!(knn["difference"]["mean"].as_f64().unwrap() > 0.01);
-    assert!(knn["verdict"].as_str().unwrap().contains("MISSED"), "{knn}");
+    assert!(knn["verdict"].as_str().unwrap().contains("FAIL"), "{knn}");
     let report = std::fs::read_to_string(out.join("report.md")).unwrap();
     assert!(
         report.contains("| KNN |") && report.contains("small-frontier.svg"),
@@ -600,6 +546,6 @@ fn a_recipe_is_run_once() {
         std::fs::read_to_string(out.join("report.md")).unwrap(),
         report
     );
-    let why = fails(&["reproduce", out.to_str().unwrap()], 1);
+    let why = fails(&["reproduce", out.to_str().unwrap()], 2);
     assert!(why.contains("no recipe"), "{why}");
 }

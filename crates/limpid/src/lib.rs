@@ -2,8 +2,8 @@
 //!
 //! Every score is an exact sum of named evidence, a [ledger](limpid_core::Ledger). From that one
 //! idea follow *why*, *why not*, *steer* and *check*, for every model. This crate puts the pieces
-//! together: data in, a fitted model, a saved folder, and the [`Advisor`] that answers questions in
-//! the user's own ids.
+//! together: an [`Experiment`] goes through the [`pipeline`] and becomes a saved folder, and the
+//! [`Advisor`] that answers questions in the user's own ids. The steps can be called one by one:
 //!
 //! ```
 //! use limpid::{Advisor, Filter, Prepared, SplitFrom, TrainOptions, Who, train};
@@ -28,24 +28,25 @@ mod advisor;
 pub mod answers;
 pub mod artifact;
 mod error;
+pub mod experiment;
 pub mod lists;
 pub mod lookup;
 pub mod measure;
+pub mod pipeline;
 pub mod planted;
 pub mod plot;
 mod prepare;
 pub mod recipe;
 pub mod rules;
-pub mod run_file;
 mod training;
 pub mod tune;
 
 pub use advisor::{Advisor, Events, Filter, ListRow, Who};
-pub use error::{Error, Result};
+pub use error::{Error, Result, is_usage};
+pub use experiment::{DataSource, Experiment, SplitFrom};
 pub use limpid_data::Subset;
 pub use measure::MeasureOptions;
-pub use prepare::{DataSource, Prepared, SplitFrom};
-pub use run_file::RunFile;
+pub use prepare::Prepared;
 pub use training::{TrainOptions, train};
 
 /// Sets how many threads are used from now on; 0 is all of them. Results do not depend on it.

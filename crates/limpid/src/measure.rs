@@ -24,19 +24,18 @@ use limpid_data::{Shown, Subset};
 use limpid_eval::explained::{Explaining, explain_best};
 use limpid_eval::faithfulness::{Faithfulness, faithfulness};
 use limpid_eval::readability::Readability;
-use limpid_eval::{
-    Bootstrap, Comparing, Comparison, MaskName, MetricAt, Protocol, Report, compare, evaluate,
-};
+use limpid_eval::{Bootstrap, Comparing, MaskName, MetricAt, Protocol, compare, evaluate};
+use limpid_models::Model;
 use limpid_models::hyper::written;
 use limpid_models::rules::groups::{Grouping, partition};
-use limpid_models::{Config, Model};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::artifact::SplitRecord;
+use crate::answers::{Compared, Measured};
 use crate::{Advisor, Error, Result};
 
 /// What to measure and how.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct MeasureOptions {
     /// The metrics.
     pub metrics: Vec<MetricAt>,
@@ -71,7 +70,7 @@ impl Default for MeasureOptions {
     }
 }
 
-/// What is measured when nobody says what.
+/// What is measured where no metric is named.
 #[must_use]
 pub fn default_metrics() -> Vec<MetricAt> {
     [
@@ -87,56 +86,6 @@ pub fn default_metrics() -> Vec<MetricAt> {
     .iter()
     .filter_map(|m| m.parse().ok())
     .collect()
-}
-
-/// A measurement with everything that makes its numbers comparable.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Measured {
-    /// `limpid.evaluate/1`.
-    pub schema: &'static str,
-    /// Name of the model.
-    pub model: String,
-    /// Its settings.
-    pub settings: serde_json::Value,
-    /// Its seed.
-    pub seed: u64,
-    /// The data set.
-    pub data: String,
-    /// The split.
-    pub split: SplitRecord,
-    /// The held-out set.
-    pub on: Subset,
-    /// The events of each user that the model was shown; they are masked.
-    pub shown: Shown,
-    /// The numbers.
-    #[serde(flatten)]
-    pub report: Report,
-    /// How much there is to read, if that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub readability: Option<Readability>,
-    /// What is lost when cited items are deleted, if that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub faithfulness: Option<Faithfulness>,
-}
-
-/// Two measurements on the same users.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Compared {
-    /// `limpid.compare/1`.
-    pub schema: &'static str,
-    /// What a is.
-    pub a: String,
-    /// What b is.
-    pub b: String,
-    /// The split that both were fitted on.
-    pub split: SplitRecord,
-    /// The events of each user that both models were shown.
-    pub shown: Shown,
-    /// What was masked, in words.
-    pub masks: String,
-    /// The differences, a − b.
-    #[serde(flatten)]
-    pub comparison: Comparison,
 }
 
 impl Advisor {
@@ -196,9 +145,9 @@ impl Advisor {
         let (readability, faithfulness) = self.explanations(&protocol, options, progress)?;
         Ok(Measured {
             schema: "limpid.evaluate/1",
-            model: self.manifest.run.model.clone(),
-            settings: self.manifest.run.settings.clone(),
-            seed: self.manifest.run.seed,
+            model: self.manifest.experiment.model.clone(),
+            settings: serde_json::Value::Object(self.manifest.experiment.settings.clone()),
+            seed: self.manifest.experiment.seed,
             data: self.manifest.data.name.clone(),
             split: self.manifest.split.clone(),
             on: options.on,
@@ -281,8 +230,8 @@ impl Advisor {
     /// The model with the settings that differ from its defaults, in one line.
     #[must_use]
     pub fn described(&self) -> String {
-        let run = &self.manifest.run;
-        let config = Config::from_json(&run.model, &run.settings);
+        let run = &self.manifest.experiment;
+        let config = run.config();
         let name = config.as_ref().map_or(run.model.as_str(), |c| c.name());
         let changes = config.as_ref().ok().and_then(|c| c.changes().ok());
         let changed: Vec<String> = changes

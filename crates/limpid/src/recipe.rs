@@ -1,10 +1,10 @@
 //! Recipes: a table of a paper (or our own) as data, run by one verb.
 //!
-//! A recipe names a data set, a split with seeds, a protocol and rows of models with their settings;
-//! a row may carry a published value, where it stands, and a tolerance, or bounds that it must
-//! keep. Finished runs are kept by the hash of their inputs, so an interrupted table goes
-//! on where it stopped. What comes out is published against ours, with an interval over splits and a
-//! plain verdict.
+//! A recipe names a data set, a split with seeds, a protocol, and rows of models with their settings.
+//! A row on a split is an [`Experiment`]. A row may carry a published value with its place in the paper
+//! and a tolerance, or bounds that it must keep. Finished runs are kept by the hash of their inputs, so
+//! that an interrupted table resumes. The outcome is published against ours, with an interval over
+//! splits and a verdict.
 
 mod report;
 mod run;
@@ -12,14 +12,13 @@ mod run;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use limpid_models::Config;
 use serde::{Deserialize, Serialize};
 
-use crate::run_file::Settings;
-use crate::{Error, Result, Subset};
+use crate::experiment::{DataSource, Experiment, Settings};
+use crate::{Error, MeasureOptions, Result, Subset};
 
 pub use report::{Outcome, RowOutcome, Summary, markdown};
-pub use run::{RunOptions, SplitResult, run};
+pub use run::{RunOptions, SplitResult, check, run};
 
 /// A table as data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,35 +114,22 @@ fn one() -> u64 {
     1
 }
 
-impl Row {
-    /// The model's recipe.
-    ///
-    /// # Errors
-    /// Where the model or a setting does not exist.
-    pub fn config(&self) -> Result<Config> {
-        let settings = serde_json::to_value(&self.settings)
-            .map_err(|e| Error::Usage(format!("settings of '{}': {e}", self.name)))?;
-        Ok(Config::from_json(&self.model, &settings)?)
-    }
-}
-
 impl Recipe {
     /// Reads a recipe and checks that it can be run.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::Artifact`] with the place of what is wrong.
+    /// [`Error::Io`], or [`Error::Config`] with the place of what is wrong.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("cannot read", path, e))?;
-        let recipe: Self =
-            toml::from_str(&text).map_err(|e| Error::artifact(path, e.to_string()))?;
-        recipe.check().map_err(|why| Error::artifact(path, why))?;
+        let recipe: Self = toml::from_str(&text).map_err(|e| Error::config(path, e.to_string()))?;
+        recipe.check().map_err(|why| Error::config(path, why))?;
         Ok(recipe)
     }
 
     /// The recipes at a path: a file, or every `.toml` of a folder in order of their names.
     ///
     /// # Errors
-    /// As [`Recipe::read`]; [`Error::Artifact`] for a folder without recipes.
+    /// As [`Recipe::read`]; [`Error::Config`] for a folder without recipes.
     pub fn read_all(path: &Path) -> Result<Vec<(String, Self)>> {
         let mut files: Vec<PathBuf> = Vec::new();
         if path.is_dir() {
@@ -158,7 +144,7 @@ impl Recipe {
             files.push(path.to_owned());
         }
         if files.is_empty() {
-            return Err(Error::artifact(path, "holds no recipe (a .toml file)"));
+            return Err(Error::config(path, "holds no recipe (a .toml file)"));
         }
         files
             .into_iter()
@@ -173,28 +159,59 @@ impl Recipe {
             .collect()
     }
 
+    /// Everything but the data, down to the ranges of the last row.
     fn check(&self) -> std::result::Result<(), String> {
-        self.metric
-            .parse::<limpid_eval::MetricAt>()
-            .map_err(|e| e.to_string())?;
-        for spec in self.splits() {
-            spec.parse::<limpid_data::SplitSpec>()
-                .map_err(|e| e.to_string())?;
-        }
+        let told = |e: &dyn std::fmt::Display| e.to_string();
         let mut names = BTreeMap::new();
         for row in &self.rows {
-            row.config()
-                .map_err(|e| format!("row '{}': {e}", row.name))?;
             if names.insert(&row.name, ()).is_some() {
                 return Err(format!("the row name '{}' appears twice", row.name));
+            }
+            for split in self.splits() {
+                self.experiment(row, &split, None)
+                    .and_then(|e| e.check_run())
+                    .map_err(|e| format!("row '{}': {}", row.name, told(&e)))?;
             }
         }
         if let Some(baseline) = &self.baseline
             && !names.contains_key(baseline)
         {
-            return Err(format!("the baseline '{baseline}' is no row"));
+            return Err(format!("the baseline '{baseline}' is not a row"));
         }
         Ok(())
+    }
+
+    /// One row on one split of the table. Without a folder of data sets it has no data, unless they are
+    /// generated.
+    ///
+    /// # Errors
+    /// Where the metric, the split, the model or a setting does not exist.
+    pub fn experiment(&self, row: &Row, split: &str, folder: Option<&Path>) -> Result<Experiment> {
+        let source = |path: PathBuf| DataSource {
+            path,
+            filters: self.filters.clone(),
+            ..DataSource::default()
+        };
+        Ok(Experiment {
+            model: row.model.clone(),
+            seed: row.seed,
+            split: split.parse()?,
+            settings: row.settings.clone(),
+            data: match folder {
+                _ if self.data.starts_with("synthetic") => Some(source(self.data.clone().into())),
+                folder => folder.map(|folder| source(folder.join(&self.data))),
+            },
+            measure: Some(MeasureOptions {
+                metrics: vec![self.metric.parse()?],
+                on: self.on,
+                mask_validation: self.mask_validation,
+                resamples: 0,
+                readability: self.explanations,
+                faithfulness: self.explanations,
+                ..MeasureOptions::default()
+            }),
+            ..Experiment::default()
+        })
     }
 
     /// The splits of the table, seeds included.
@@ -241,7 +258,8 @@ mod tests {
             ("ndcg@20", "ndgc@20", "ndcg"),
             ("ratio:70/10/20", "ration", "ratio"),
             ("reg = 100.0", "rge = 1", "rge"),
-            ("baseline = \"POP\"", "baseline = \"TOP\"", "is no row"),
+            ("reg = 100.0", "reg = -1", "row 'EASE': reg must be"),
+            ("baseline = \"POP\"", "baseline = \"TOP\"", "is not a row"),
             ("name = \"EASE\"", "name = \"POP\"", "appears twice"),
         ] {
             let recipe: Recipe = toml::from_str(&TABLE.replace(from, to)).unwrap();

@@ -1,4 +1,4 @@
-//! Fitting: prepared data and a recipe become an [`Advisor`].
+//! Fitting: prepared data and a config become an [`Advisor`].
 
 mod checkpoint;
 
@@ -12,8 +12,9 @@ use limpid_data::{Split, Subset};
 use limpid_eval::{Bootstrap, Protocol, evaluate};
 use limpid_models::Config;
 
-use crate::artifact::{FORMAT, Manifest, RunRecord, SCHEMA, SplitRecord};
-use crate::{Advisor, Error, Prepared, Result};
+use crate::artifact::{FORMAT, Manifest, SCHEMA, SplitRecord};
+use crate::experiment::{DEVICES, Experiment};
+use crate::{Advisor, Prepared, Result};
 
 use checkpoint::CheckpointFile;
 
@@ -27,10 +28,10 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Bytes that a fit may take for its large arrays.
     pub memory_budget: u64,
-    /// Device to compute on; this version has `cpu` alone.
+    /// Where arithmetic runs; one of [`DEVICES`](crate::experiment::DEVICES).
     pub device: String,
-    /// A file that keeps what is done of an unfinished fit; the same fit goes on from it, and it is
-    /// deleted in the end.
+    /// A file that keeps the state of an unfinished fit; the same fit resumes from it, and deletes it
+    /// at the end.
     pub checkpoint: Option<PathBuf>,
 }
 
@@ -43,6 +44,17 @@ impl TrainOptions {
             ..Self::default()
         }
     }
+
+    /// The circumstances of an experiment, without a checkpoint.
+    #[must_use]
+    pub fn of(experiment: &Experiment) -> Self {
+        Self {
+            seed: experiment.seed,
+            memory_budget: experiment.memory_budget(),
+            device: experiment.device.clone(),
+            checkpoint: None,
+        }
+    }
 }
 
 impl Default for TrainOptions {
@@ -50,21 +62,10 @@ impl Default for TrainOptions {
         Self {
             seed: 1,
             memory_budget: Run::seeded(1).memory_budget,
-            device: "cpu".to_owned(),
+            device: DEVICES[0].to_owned(),
             checkpoint: None,
         }
     }
-}
-
-/// Refuses a device that this build does not have. The device is part of the record of a run, so that
-/// a record keeps its meaning once there are others.
-fn check_device(name: &str) -> Result<()> {
-    if name.eq_ignore_ascii_case("cpu") {
-        return Ok(());
-    }
-    Err(Error::Usage(format!(
-        "unknown device '{name}'; this build computes on cpu"
-    )))
 }
 
 /// Fits a model. Models that are trained by gradients stop early on the validation set, if there is
@@ -78,8 +79,17 @@ pub fn train(
     options: &TrainOptions,
     progress: &dyn Progress,
 ) -> Result<Advisor> {
-    check_device(&options.device)?;
-    let Prepared { split, data, .. } = prepared;
+    let mut experiment = Experiment {
+        seed: options.seed,
+        device: options.device.clone(),
+        split: prepared.from,
+        data: prepared.source,
+        ..Experiment::default()
+    }
+    .with_config(config)?;
+    experiment.set_memory_budget(options.memory_budget);
+    experiment.check_run()?;
+    let (split, data) = (prepared.split, prepared.data);
     let started = Instant::now();
     let protocol = validation(&split)?;
     let monitor = protocol.as_ref().map(|protocol| {
@@ -114,17 +124,13 @@ pub fn train(
         format: FORMAT,
         limpid: env!("CARGO_PKG_VERSION").to_owned(),
         kind: model.kind().to_owned(),
-        run: RunRecord {
-            model: config.name().to_owned(),
-            settings: config.to_value()?,
-            seed: options.seed,
-            fit_seconds: started.elapsed().as_secs_f64(),
-        },
+        experiment,
         data,
         split: SplitRecord {
             spec: split.spec.to_string(),
             hash: split.hash.clone(),
         },
+        fit_seconds: started.elapsed().as_secs_f64(),
         metrics: BTreeMap::new(),
         holds_histories: true,
         files: BTreeMap::new(),

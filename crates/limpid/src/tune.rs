@@ -93,7 +93,7 @@ pub fn tune(
                 .to_owned(),
         ));
     }
-    let mut points = grid(config, fixed)?;
+    let mut points = points(config, fixed)?;
     let whole = points.len();
     if how.trials > 0 && how.trials < whole {
         let mut rng = ChaCha8Rng::seed_from_u64(training.seed);
@@ -126,7 +126,7 @@ pub fn tune(
             settings,
             value: measured.report.mean(how.metric).unwrap_or(f64::NAN),
             lines: measured.readability.map(|r| r.lines),
-            fit_seconds: advisor.manifest.run.fit_seconds,
+            fit_seconds: advisor.manifest.fit_seconds,
             on_frontier: false,
         });
     }
@@ -144,7 +144,7 @@ pub fn tune(
 }
 
 /// Every combination of the values that the model declares.
-fn grid(config: &Config, fixed: &[String]) -> Result<Vec<Vec<String>>> {
+pub(crate) fn points(config: &Config, fixed: &[String]) -> Result<Vec<Vec<String>>> {
     let tuned: Vec<_> = Entry::named(config.name())?
         .parameters()
         .into_iter()

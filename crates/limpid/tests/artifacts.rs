@@ -100,7 +100,7 @@ fn somebody_elses_folder_is_not_replaced() {
         .save(&theirs, true)
         .unwrap_err()
         .to_string();
-    assert!(message.contains("no folder of limpid"), "{message}");
+    assert!(message.contains("is not a saved model"), "{message}");
     assert_eq!(fs::read_to_string(theirs.join("cat.jpg")).unwrap(), "meow");
 }
 
@@ -147,8 +147,8 @@ fn what_is_wrong_is_named() {
     let manifest = path.join("manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
     for (from, to, expected) in [
-        ("\"format\": 1", "\"format\": 999", "update limpid"),
-        ("\"format\": 1", "\"fromat\": 1", "names no format"),
+        ("\"format\": 2", "\"format\": 999", "update limpid"),
+        ("\"format\": 2", "\"fromat\": 2", "names no format"),
         (
             "model/ease",
             "model/of tomorrow",

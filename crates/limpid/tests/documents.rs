@@ -20,6 +20,7 @@ fn paths(text: &str) -> Vec<&str> {
             "fuzz/",
             "examples/",
             "paper/",
+            "docs/",
             ".ci/",
         ]
         .iter()
@@ -32,7 +33,12 @@ fn paths(text: &str) -> Vec<&str> {
 #[test]
 fn every_path_that_is_named_exists() {
     let mut named = 0;
-    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"] {
+    for document in [
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "README.md",
+        "docs/json.md",
+    ] {
         let text = fs::read_to_string(root().join(document)).unwrap();
         for path in paths(&text) {
             // CONTRIBUTING shows where a new model would go.
@@ -47,4 +53,33 @@ fn every_path_that_is_named_exists() {
         }
     }
     assert!(named > 10, "the documents name only {named} paths");
+}
+
+/// A row of a table with a cell too few shows every number under the wrong head.
+#[test]
+fn rows_of_tables_have_as_many_cells_as_their_head() {
+    let mut rows = 0;
+    let mut documents = vec![root().join("README.md"), root().join("ARCHITECTURE.md")];
+    for paper in fs::read_dir(root().join("paper")).unwrap() {
+        documents.push(paper.unwrap().path().join("README.md"));
+    }
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        let mut head = None;
+        for line in text.lines() {
+            let Some(row) = line.strip_prefix('|') else {
+                head = None;
+                continue;
+            };
+            let cells = row.replace("\\|", "").matches('|').count();
+            assert_eq!(
+                *head.get_or_insert(cells),
+                cells,
+                "{}: {line}",
+                document.display()
+            );
+            rows += 1;
+        }
+    }
+    assert!(rows > 50, "only {rows} rows were read");
 }

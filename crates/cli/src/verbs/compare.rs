@@ -1,4 +1,4 @@
-//! `limpid compare`: two models of one split, user by user.
+//! `limpid compare`: compare two models of one split, paired by user.
 
 use std::path::PathBuf;
 
@@ -13,9 +13,9 @@ use crate::progress::Bars;
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// The first model
+    /// First model folder
     a: PathBuf,
-    /// The second model; differences are first minus second
+    /// Second model folder; differences are first minus second
     b: PathBuf,
     #[command(flatten)]
     what: WhatArgs,

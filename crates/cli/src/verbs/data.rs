@@ -1,37 +1,36 @@
-//! `limpid data`: look at data, split it, fetch public sets, write the invented world.
+//! `limpid data`: describe, split, download or generate data.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use limpid::Prepared;
+use limpid::answers::{DataDescription, DataSets, DataSplit, Fetched, SplitPart, Synthesized};
 use limpid::core::Progress;
-use limpid::data::Description;
 use limpid::data::describe::{Count, Quantiles, ValueCount};
-use limpid::data::fetch::{self, FetchReport, KnownSet};
+use limpid::data::fetch;
 use limpid::data::synthetic::{self, World};
 use limpid::measure::short;
-use serde::Serialize;
+use limpid::{Prepared, SplitFrom};
 
-use crate::args::{ReadArgs, split_from};
+use crate::args::ReadArgs;
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// What is in a data set
+    /// Describe a data set: counts, ranges and quantiles
     Describe(Describe),
-    /// Split a data set into a folder that 'limpid train --split' takes
+    /// Write a split as a folder for 'limpid train --split'
     Split(Split),
-    /// Download a public data set from its official address
+    /// Download a public data set, or list them
     Fetch(Fetch),
-    /// Write the invented world of the quickstart, with its planted rules beside it
+    /// Generate data with planted rules
     Synthesize(Synthesize),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Describe {
-    /// The file or folder
+    /// Data: a file or folder, or 'synthetic' for generated data
     data: PathBuf,
     #[command(flatten)]
     read: ReadArgs,
@@ -39,13 +38,15 @@ pub(crate) struct Describe {
 
 #[derive(Debug, Args)]
 pub(crate) struct Split {
-    /// The file or folder
+    /// Data: a file or folder, or 'synthetic' for generated data
     data: PathBuf,
+    /// How to split
+    ///
     /// ratio:70/10/20@SEED, leave-one-out, leave-last:N, temporal:0.8,
     /// users:80/10/10,holdout=0.2@SEED, given or none
     #[arg(long, value_name = "SPLIT")]
-    split: String,
-    /// The folder to write
+    split: SplitFrom,
+    /// Folder to write
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
     #[command(flatten)]
@@ -54,42 +55,24 @@ pub(crate) struct Split {
 
 #[derive(Debug, Args)]
 pub(crate) struct Fetch {
-    /// Name of the set; without it, the list of sets
+    /// Data set to download; lists them if not given
     name: Option<String>,
-    /// The folder to put it in
+    /// Folder to download to
     #[arg(long, short, value_name = "FOLDER", default_value = "data")]
     output: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Synthesize {
-    /// The folder to write
+    /// Folder to write
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
-    /// Planted rules without a popularity shortcut: 2,000 users, 400 items, 40 rules
+    /// Plant 40 rules of 2 to 4 items without a popularity shortcut: 2,000 users, 400 items
     #[arg(long)]
     planted: bool,
-    /// The seed of the world
+    /// Seed of the generator
     #[arg(long)]
     seed: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct SplitAnswer {
-    schema: &'static str,
-    folder: String,
-    spec: String,
-    hash: String,
-    data_hash: String,
-    parts: Vec<PartAnswer>,
-    notes: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct PartAnswer {
-    part: &'static str,
-    users: usize,
-    events: usize,
 }
 
 impl Command {
@@ -105,7 +88,7 @@ impl Command {
 
 impl Split {
     fn run(self, output: &Output) -> Result<()> {
-        let prepared = Prepared::read(&self.read.source(self.data)?, &split_from(&self.split)?)?;
+        let prepared = Prepared::read(&self.read.source(self.data), &self.split)?;
         output.notes(&prepared.notes);
         let split = &prepared.split;
         split.write_folder(&self.output)?;
@@ -114,7 +97,7 @@ impl Split {
             ("validation", &split.validation.target),
             ("test", &split.test.target),
         ]
-        .map(|(part, histories)| PartAnswer {
+        .map(|(part, histories)| SplitPart {
             part,
             users: histories.rows().filter(|r| !r.is_empty()).count(),
             events: histories.n_events(),
@@ -134,7 +117,7 @@ impl Split {
             prepared.data.name,
             short(&split.hash)
         );
-        let answer = SplitAnswer {
+        let answer = DataSplit {
             schema: "limpid.data-split/1",
             folder,
             spec: split.spec.to_string(),
@@ -147,16 +130,9 @@ impl Split {
     }
 }
 
-#[derive(Serialize)]
-struct DescribeAnswer {
-    schema: &'static str,
-    #[serde(flatten)]
-    description: Description,
-}
-
 impl Describe {
     fn run(self, output: &Output) -> Result<()> {
-        let log = self.read.source(self.data)?.log()?;
+        let log = self.read.source(self.data).log()?;
         let d = log.describe();
         output.notes(&d.report.notes);
         let mut facts = Table::new(["", ""]);
@@ -220,7 +196,7 @@ impl Describe {
             fact("skipped lines", format!("{n}: {reason}"));
         }
         let head = Section::Text(d.name.clone());
-        let answer = DescribeAnswer {
+        let answer = DataDescription {
             schema: "limpid.data-describe/1",
             description: d,
         };
@@ -240,19 +216,6 @@ fn quantiles(q: &Quantiles) -> String {
     )
 }
 
-#[derive(Serialize)]
-struct SetsAnswer {
-    schema: &'static str,
-    sets: &'static [KnownSet],
-}
-
-#[derive(Serialize)]
-struct FetchAnswer {
-    schema: &'static str,
-    #[serde(flatten)]
-    report: FetchReport,
-}
-
 impl Fetch {
     fn run(self, output: &Output) -> Result<()> {
         let Some(name) = &self.name else {
@@ -265,7 +228,7 @@ impl Fetch {
                     set.redistribution.to_owned(),
                 ]);
             }
-            let answer = SetsAnswer {
+            let answer = DataSets {
                 schema: "limpid.data-sets/1",
                 sets: fetch::known(),
             };
@@ -291,19 +254,12 @@ impl Fetch {
             report.files.join(", "),
             report.folder.display()
         );
-        let answer = FetchAnswer {
+        let answer = Fetched {
             schema: "limpid.data-fetch/1",
             report,
         };
         output.answer(&answer, vec![Section::Text(text)])
     }
-}
-
-#[derive(Serialize)]
-struct SynthesizeAnswer {
-    schema: &'static str,
-    folder: String,
-    events: usize,
 }
 
 impl Synthesize {
@@ -317,7 +273,7 @@ impl Synthesize {
         }
         let world = World::generate(&config)?;
         world.write(&self.output)?;
-        let answer = SynthesizeAnswer {
+        let answer = Synthesized {
             schema: "limpid.data-synthesize/1",
             folder: self.output.display().to_string(),
             events: world.log.n_events(),

@@ -1,37 +1,20 @@
-//! `limpid doctor`: check this machine and run a self-test.
+//! `limpid doctor`: check devices and run a self-test.
 
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
+use limpid::answers::{DeviceCheck, Doctor, ModelCheck};
 use limpid::core::{Edits, NoProgress};
 use limpid::data::synthetic;
+use limpid::experiment::DEVICES;
 use limpid::models::{Config, ENTRIES};
 use limpid::{Filter, Prepared, SplitFrom, TrainOptions, Who, train};
-use serde::Serialize;
 
 use crate::output::{Output, Section, Table};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {}
-
-#[derive(Serialize)]
-struct Answer {
-    schema: &'static str,
-    version: &'static str,
-    threads: usize,
-    system: String,
-    memory_available_mb: Option<u64>,
-    models: Vec<Check>,
-}
-
-#[derive(Serialize)]
-struct Check {
-    model: &'static str,
-    ok: bool,
-    seconds: f64,
-    detail: String,
-}
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
@@ -39,19 +22,20 @@ impl Command {
         for entry in ENTRIES {
             let started = Instant::now();
             let found = self_test(entry.name);
-            checks.push(Check {
+            checks.push(ModelCheck {
                 model: entry.name,
                 ok: found.is_ok(),
                 seconds: started.elapsed().as_secs_f64(),
                 detail: found.unwrap_or_else(|e| format!("{e:#}")),
             });
         }
-        let answer = Answer {
+        let answer = Doctor {
             schema: "limpid.doctor/1",
             version: env!("CARGO_PKG_VERSION"),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             memory_available_mb: memory_available_mb(),
+            devices: devices(),
             models: checks,
         };
         let memory = answer
@@ -79,6 +63,15 @@ impl Command {
         );
         Ok(())
     }
+}
+
+/// Every device of this build works wherever it runs.
+fn devices() -> Vec<DeviceCheck> {
+    let works = |device| DeviceCheck {
+        device,
+        error: None,
+    };
+    DEVICES.map(works).into()
 }
 
 /// Fits, recommends, explains and checks the sum, on a small invented world.

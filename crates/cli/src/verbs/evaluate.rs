@@ -1,10 +1,10 @@
-//! `limpid evaluate`: metrics of a model, or of lists made elsewhere.
+//! `limpid evaluate`: evaluate a model, or lists made elsewhere.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use limpid::Subset;
+use limpid::answers::ListsMeasured;
 use limpid::eval::breakdown::BreakdownBy;
 use limpid::eval::faithfulness::Faithfulness;
 use limpid::eval::readability::Readability;
@@ -13,35 +13,37 @@ use limpid::eval::{Bootstrap, MetricAt, Report};
 use limpid::lists::measure_lists;
 use limpid::measure::{default_metrics, short};
 use limpid::plot::{self, drop_curves};
-use limpid::{Advisor, MeasureOptions};
-use serde::Serialize;
+use limpid::{Advisor, MeasureOptions, Subset};
 
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// A folder that 'limpid train' saved
+    /// Folder saved by 'limpid train'
     #[arg(required_unless_present = "lists")]
     model: Option<PathBuf>,
     #[command(flatten)]
     what: WhatArgs,
-    /// Break the means down
+    /// Break metrics down by user activity or item popularity
     #[arg(long, value_enum, value_delimiter = ',')]
     by: Vec<By>,
-    /// How much there is to read to know why: entries, lines, what they are made of
+    /// Measure explanation length: entries, lines and their kinds
     #[arg(long, conflicts_with = "lists")]
     readability: bool,
-    /// What is lost when the items that explanations cite are deleted, against random ones
+    /// Deletion test of explanations against random deletions
+    ///
+    /// Deletes the items that the five strongest lines cite, and as many random ones, and compares how
+    /// far the recommended item falls.
     #[arg(long, conflicts_with = "lists")]
     faithfulness: bool,
-    /// Draw how far items fall, by how much of their explanation is deleted, into this SVG file
+    /// Plot the deletion curves to an SVG file
     #[arg(long, value_name = "FILE", requires = "faithfulness")]
     plot: Option<PathBuf>,
-    /// Users whose explanations are measured; 0 for all
+    /// Measure explanations of N users, sampled at random; 0 for all
     #[arg(long, value_name = "N", default_value_t = 1000)]
     explained_users: usize,
-    /// Lists made elsewhere: a table with user, item, and rank or score
+    /// Evaluate lists made elsewhere: a table of user, item, and rank or score
     #[arg(
         long,
         value_name = "FILE",
@@ -49,27 +51,30 @@ pub(crate) struct Command {
         requires = "truth"
     )]
     lists: Option<PathBuf>,
-    /// What the lists are measured against: a table with user and item
+    /// Held-out (relevant) items of the lists: a table of user and item
     #[arg(long, value_name = "FILE", requires = "lists")]
     truth: Option<PathBuf>,
-    /// What the users had already (the training events), which cannot be a hit
+    /// Training events of the users, which are masked: a table of user and item
     #[arg(long, value_name = "FILE", requires = "lists")]
     seen: Option<PathBuf>,
 }
 
-/// What is measured, for one model or two.
+/// What is measured, of one model or two.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WhatArgs {
-    /// Metrics, such as ndcg@20,recall@20,itemcoverage,giniindex
+    /// Metrics, separated by commas, such as ndcg@20,recall@20
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     metrics: Vec<MetricAt>,
-    /// The part to measure on
+    /// Held-out set to evaluate on
     #[arg(long, value_enum, default_value_t = On::Test)]
     on: On,
-    /// What is masked at the test: train items, or train and validation items
+    /// Seen items to mask at test
+    ///
+    /// With train, validation items are not masked and count as negatives. What the split shows at test
+    /// is always masked.
     #[arg(long, value_enum, default_value_t = Mask::Train)]
     mask: Mask,
-    /// Draws of the bootstrap over users; 0 for no intervals
+    /// Bootstrap resamples over users; 0 for no intervals
     #[arg(long, value_name = "N", default_value_t = 1000)]
     resamples: usize,
 }
@@ -89,9 +94,9 @@ enum Mask {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum By {
-    /// By how many items a user has
+    /// By the number of items in the history
     Activity,
-    /// By how popular the items to be found are
+    /// By the popularity of the held-out items
     Popularity,
 }
 
@@ -111,15 +116,6 @@ impl WhatArgs {
             ..MeasureOptions::default()
         }
     }
-}
-
-#[derive(Serialize)]
-struct ListsAnswer {
-    schema: &'static str,
-    lists: String,
-    truth: String,
-    #[serde(flatten)]
-    report: Report,
 }
 
 impl Command {
@@ -145,7 +141,7 @@ impl Command {
             )?;
             let head = format!("{} against {}", lists.display(), truth.display());
             let page = page(head, &report, &self.by, None);
-            let answer = ListsAnswer {
+            let answer = ListsMeasured {
                 schema: "limpid.evaluate-lists/1",
                 lists: lists.display().to_string(),
                 truth: truth.display().to_string(),
@@ -155,7 +151,7 @@ impl Command {
         }
         let Some(model) = &self.model else {
             bail!(limpid::Error::Usage(
-                "say which model, or --lists and --truth".to_owned()
+                "name a model folder, or --lists and --truth".to_owned()
             ));
         };
         let advisor = Advisor::open(model)?;
@@ -183,7 +179,7 @@ impl Command {
     }
 }
 
-/// How much there is to read.
+/// Explanation length.
 fn readable(r: &Readability) -> Vec<Section> {
     let mut spread = Table::new(["readability of the best item", "median", "p90", "mean"]);
     for (name, s, digits) in [
@@ -210,7 +206,7 @@ fn readable(r: &Readability) -> Vec<Section> {
         ]);
     }
     let s = &r.shapes;
-    let mut shapes = Table::new(["lines that are shown", "share"]);
+    let mut shapes = Table::new(["shown lines", "share"]);
     for (name, share) in [
         ("one item", s.single),
         ("one item, NOT others", s.single_not),
@@ -230,7 +226,7 @@ fn readable(r: &Readability) -> Vec<Section> {
         r.n_users, s.n_lines, s.literals, s.most_literals
     );
     if r.n_without_evidence > 0 {
-        notes += &format!("; for {} users nothing speaks", r.n_without_evidence);
+        notes += &format!("; {} users have no positive evidence", r.n_without_evidence);
     }
     vec![
         Section::Table(spread),
@@ -239,11 +235,11 @@ fn readable(r: &Readability) -> Vec<Section> {
     ]
 }
 
-/// What is lost when cited items are deleted.
+/// The deletion test.
 fn faithful(f: &Faithfulness) -> Vec<Section> {
     let mut table = Table::new([
-        "faithfulness of the five strongest lines",
-        "items they cite",
+        "deletion of the five strongest lines",
+        "cited items",
         "random items",
     ]);
     let mut row = |name: &str, cited: Spread, random: Spread, digits: usize| {
@@ -251,7 +247,7 @@ fn faithful(f: &Faithfulness) -> Vec<Section> {
         table.row([name.to_owned(), cell(cited), cell(random)]);
     };
     row(
-        "places the item falls without them",
+        "ranks the item falls without them",
         f.drop,
         f.random_drop,
         0,
@@ -271,8 +267,8 @@ fn faithful(f: &Faithfulness) -> Vec<Section> {
     vec![
         Section::Table(table),
         Section::Text(format!(
-            "median (mean) of {} users; {:.0} items in the median; score − sum of the ledger: {:.1e} of its size \
-             at most",
+            "median (mean) over {} users; median of {:.0} items deleted; largest relative difference between \
+             score and sum of the ledger: {:.1e}",
             f.n_users, f.deleted.median, f.additivity_error
         )),
     ]
@@ -294,7 +290,7 @@ fn page(head: String, report: &Report, by: &[By], shown: Option<String>) -> Vec<
     let mut page = vec![Section::Text(head), Section::Table(table)];
     for breakdown in &report.breakdowns {
         let (wanted, title, range) = match breakdown.by {
-            BreakdownBy::UserActivity => (By::Activity, "users by activity", "items had"),
+            BreakdownBy::UserActivity => (By::Activity, "users by activity", "items in history"),
             BreakdownBy::ItemPopularity => (By::Popularity, "targets by popularity", "train users"),
         };
         if !by.contains(&wanted) {
@@ -318,13 +314,13 @@ fn page(head: String, report: &Report, by: &[By], shown: Option<String>) -> Vec<
     notes.push(report.masks.clone());
     if report.n_skipped > 0 {
         notes.push(format!(
-            "{} users have nothing to be found and are left out",
+            "{} users without held-out items are left out",
             report.n_skipped
         ));
     }
     if report.n_untrained_targets > 0 {
         notes.push(format!(
-            "{} of {} items to be found have no training data",
+            "{} of {} held-out items have no training data",
             report.n_untrained_targets, report.n_targets
         ));
     }

@@ -1,4 +1,4 @@
-//! `limpid inspect`: what made a saved model.
+//! `limpid inspect`: the settings, data and split of a saved model.
 
 use std::path::PathBuf;
 
@@ -6,15 +6,14 @@ use anyhow::Result;
 use clap::Args;
 use limpid::artifact::read_manifest;
 use limpid::measure::short;
-use limpid::run_file::RunFile;
 
 use crate::output::{Output, Section, Table, print};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// A folder that 'limpid train' saved
+    /// Folder saved by 'limpid train'
     model: PathBuf,
-    /// Print the run as a run.toml that 'limpid train --config' takes
+    /// Print the experiment as a run.toml for 'limpid train --config'
     #[arg(long)]
     run: bool,
 }
@@ -23,23 +22,32 @@ impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let m = read_manifest(&self.model)?;
         if self.run {
-            let run = RunFile::of(&m)?;
-            return print(run.written()?.trim_end());
+            return print(m.again().to_toml()?.trim_end());
         }
+        let e = &m.experiment;
         let mut facts = Table::new(["", ""]);
         facts.row([
             "model",
             &format!("{} (format {} of limpid {})", m.kind, m.format, m.limpid),
         ]);
-        for (key, value) in m.run.settings.as_object().into_iter().flatten() {
+        for (key, value) in &e.settings {
             facts.row([format!("  {key}"), value.to_string()]);
         }
-        facts.row(["seed", &m.run.seed.to_string()]);
-        facts.row(["fitted in", &format!("{:.2} s", m.run.fit_seconds)]);
+        facts.row(["seed", &e.seed.to_string()]);
+        facts.row([
+            "trained in",
+            &format!("{:.2} s on {}", m.fit_seconds, e.device),
+        ]);
         facts.row([
             "data",
-            &format!("{} ({})", m.data.name, short(&m.data.hash)),
+            &match &m.data.hash {
+                Some(hash) => format!("{} ({})", m.data.name, short(hash)),
+                None => m.data.name.clone(),
+            },
         ]);
+        if let Some(source) = &e.data {
+            facts.row(["  path", &source.path.display().to_string()]);
+        }
         facts.row([
             "  size",
             &format!(

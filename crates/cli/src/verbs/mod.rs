@@ -33,10 +33,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Err(error) => {
             // Nothing can be done about an error message that cannot be written.
             let _ = writeln!(std::io::stderr(), "error: {}", told(&error));
-            let usage = matches!(
-                error.downcast_ref::<limpid::Error>(),
-                Some(limpid::Error::Usage(_))
-            );
+            let usage = error.chain().any(limpid::is_usage);
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }

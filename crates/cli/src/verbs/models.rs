@@ -2,11 +2,9 @@
 
 use anyhow::Result;
 use clap::Args;
-use limpid::models::hyper::{Range, written};
-use limpid::models::{ENTRIES, Entry, Parameter, Preset};
-use serde::Serialize;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use limpid::answers::{ModelAnswer, Models};
+use limpid::models::hyper::written;
+use limpid::models::{ENTRIES, Entry};
 
 use crate::output::{Output, Section, Table};
 
@@ -14,90 +12,6 @@ use crate::output::{Output, Section, Table};
 pub(crate) struct Command {
     /// Show the parameters and presets of one model
     name: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Answer {
-    schema: &'static str,
-    models: Vec<ModelAnswer>,
-}
-
-#[derive(Serialize)]
-struct ModelAnswer {
-    name: &'static str,
-    aliases: Vec<&'static str>,
-    about: &'static str,
-    paper: &'static str,
-    reads: Vec<&'static str>,
-    parameters: Vec<ParameterAnswer>,
-    presets: Vec<PresetAnswer>,
-}
-
-#[derive(Serialize)]
-struct ParameterAnswer {
-    name: &'static str,
-    aliases: &'static [&'static str],
-    default: Value,
-    range: String,
-    values: Range,
-    tuned_over: &'static [&'static str],
-    about: String,
-}
-
-#[derive(Serialize)]
-struct PresetAnswer {
-    parameter: &'static str,
-    choice: &'static str,
-    sets: BTreeMap<&'static str, String>,
-}
-
-impl From<Parameter> for ParameterAnswer {
-    fn from(p: Parameter) -> Self {
-        Self {
-            name: p.name,
-            aliases: p.aliases,
-            range: p.rule(),
-            values: p.range,
-            tuned_over: p.tune,
-            about: p.doc.trim_end_matches('.').replace('`', ""),
-            default: p.default,
-        }
-    }
-}
-
-impl From<&Entry> for ModelAnswer {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            name: entry.name,
-            aliases: entry.aliases.iter().map(|a| a.name).collect(),
-            about: entry.about,
-            paper: entry.paper,
-            reads: entry.reads.names(),
-            parameters: entry.parameters().into_iter().map(Into::into).collect(),
-            presets: presets(&entry.presets()),
-        }
-    }
-}
-
-/// Presets of one choice, as one.
-fn presets(presets: &[Preset]) -> Vec<PresetAnswer> {
-    let mut joined: Vec<PresetAnswer> = Vec::new();
-    for preset in presets {
-        let same = |p: &PresetAnswer| p.parameter == preset.parameter && p.choice == preset.choice;
-        let at = joined.iter().position(same).unwrap_or_else(|| {
-            joined.push(PresetAnswer {
-                parameter: preset.parameter,
-                choice: preset.choice,
-                sets: BTreeMap::new(),
-            });
-            joined.len() - 1
-        });
-        let sets = preset.sets.iter();
-        joined[at]
-            .sets
-            .extend(sets.map(|&(name, text)| (name, text.trim_matches('"').to_owned())));
-    }
-    joined
 }
 
 impl Command {
@@ -110,7 +24,7 @@ impl Command {
             (Some(_), Some(model)) => detail(model),
             _ => list(&models),
         };
-        let answer = Answer {
+        let answer = Models {
             schema: "limpid.models/1",
             models,
         };

@@ -1,46 +1,36 @@
-//! `limpid quickstart`: the whole tour on an invented world whose rules are known.
+//! `limpid quickstart`: the tour, on generated data whose rules are known.
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use limpid::answers::{Measured, Quickstart};
 use limpid::core::{Edits, NoProgress};
 use limpid::data::synthetic;
+use limpid::experiment::DEFAULT_MODEL;
 use limpid::insight::Search;
-use limpid::measure::Measured;
 use limpid::models::Config;
-use limpid::{
-    Advisor, Filter, MeasureOptions, Prepared, SplitFrom, TrainOptions, Who, answers, train,
-};
-use serde::Serialize;
+use limpid::{Advisor, Filter, MeasureOptions, Prepared, SplitFrom, TrainOptions, Who, train};
 
 use super::explain::{explanation_page, why_not_page};
 use super::recommend;
-use super::train::DEFAULT_MODEL;
 use crate::output::{Output, Section, Table};
 
 /// Length of the list in the tour.
 const N: usize = 5;
 
-/// How far below the list the item of the why-not is looked for.
+/// What the models are measured at.
+const METRICS: [&str; 3] = ["ndcg@20", "recall@20", "itemcoverage@20"];
+
+/// How far below the list the item of the why-not is taken.
 const JUST_MISSED: usize = 12;
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// Keep the model as a folder
+    /// Save the model to a folder
     #[arg(long, short, value_name = "FOLDER")]
     output: Option<PathBuf>,
-}
-
-#[derive(Serialize)]
-struct Answer {
-    schema: &'static str,
-    evaluations: Vec<Measured>,
-    list: answers::Recommendations,
-    why: answers::Explanation,
-    why_not: answers::WhyNot,
-    seconds: f64,
 }
 
 impl Command {
@@ -51,19 +41,14 @@ impl Command {
         let prepared = Prepared::synthetic(&world, &split)?;
         let events = prepared.split.train.n_events();
         let mut page = vec![Section::Text(format!(
-            "An invented world: {} users, {} items, {events} train events ({} split). Its users \
-             follow planted rules, so what a model says can be checked.",
+            "Generated data: {} users, {} items, {events} train events (split {}). Users follow \
+             planted rules, so that explanations can be checked.",
             prepared.data.users, prepared.data.items, prepared.split.spec
         ))];
         let mut evaluations = Vec::new();
-        let mut table = Table::new([
-            "model",
-            "ndcg@20",
-            "95 % interval",
-            "recall@20",
-            "coverage@20",
-            "fit",
-        ]);
+        // The names are those that 'limpid evaluate --metrics' takes.
+        let [accuracy, recall, coverage] = METRICS;
+        let mut table = Table::new(["model", accuracy, "95 % interval", recall, coverage, "fit"]);
         let mut advisor = None;
         for name in ["popularity", "itemknn", "ease", DEFAULT_MODEL] {
             let model = train(
@@ -81,13 +66,13 @@ impl Command {
                 interval.map_or_else(String::new, |i| format!("{:.4} – {:.4}", i.low, i.high)),
                 value(1),
                 value(2),
-                format!("{:.2} s", model.manifest.run.fit_seconds),
+                format!("{:.2} s", model.manifest.fit_seconds),
             ]);
             evaluations.push(measured);
             advisor = Some(model);
         }
-        let advisor = advisor.context("a tour needs a model")?;
-        page.push(Section::Text("How well: test part".to_owned()));
+        let advisor = advisor.context("the tour has no model")?;
+        page.push(Section::Text("Accuracy on the test set".to_owned()));
         page.push(Section::Table(table));
         page.push(Section::Text(evaluations[0].report.masks.clone()));
 
@@ -127,10 +112,10 @@ impl Command {
         }
         let seconds = started.elapsed().as_secs_f64();
         page.push(Section::Text(format!(
-            "{seconds:.1} s in all. Next, your own data:\n  limpid data describe PATH\n  limpid train \
+            "{seconds:.1} s in total. Next, your own data:\n  limpid data describe PATH\n  limpid train \
              --data PATH --split ratio:70/10/20@7 -o model/"
         )));
-        let answer = Answer {
+        let answer = Quickstart {
             schema: "limpid.quickstart/1",
             evaluations,
             list,
@@ -148,7 +133,7 @@ fn heading(command: &str) -> Section {
 
 fn measure(advisor: &Advisor) -> Result<Measured> {
     let options = MeasureOptions {
-        metrics: ["ndcg@20", "recall@20", "itemcoverage@20"]
+        metrics: METRICS
             .iter()
             .map(|m| m.parse())
             .collect::<Result<_, _>>()?,
@@ -157,7 +142,7 @@ fn measure(advisor: &Advisor) -> Result<Measured> {
     Ok(advisor.evaluate(&options, &NoProgress)?)
 }
 
-/// A user whose history is of median length: neither empty nor endless.
+/// A user with a history of median length.
 fn typical_user(advisor: &Advisor) -> Result<String> {
     let train = &advisor.split()?.train;
     let mut rows: Vec<(usize, usize)> = train
@@ -166,7 +151,7 @@ fn typical_user(advisor: &Advisor) -> Result<String> {
         .map(|(r, h)| (h.len(), r))
         .collect();
     rows.sort_unstable();
-    let &(_, row) = rows.get(rows.len() / 2).context("the world has no users")?;
-    let user = train.users()[row].context("training rows have users")?;
+    let &(_, row) = rows.get(rows.len() / 2).context("the data have no users")?;
+    let user = train.users()[row].context("a training row has no user")?;
     Ok(advisor.catalogue.users.name(user.0).to_owned())
 }

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use limpid::answers::Recommendations;
+use limpid::answers::{RecommendAll, Recommendations};
 use limpid::lists::ListWriter;
 use limpid::{Advisor, Error};
-use serde::Serialize;
 
 use crate::args::{EditArgs, FilterArgs, WhoArgs};
 use crate::output::{Output, Section, Table, number};
@@ -33,14 +32,6 @@ pub(crate) struct Command {
     edit: EditArgs,
 }
 
-#[derive(Serialize)]
-struct Written {
-    schema: &'static str,
-    file: String,
-    users: usize,
-    rows: usize,
-}
-
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let advisor = Advisor::open(&self.model)?;
@@ -64,7 +55,7 @@ impl Command {
                 writer.write(block)
             })?;
             writer.finish()?;
-            let written = Written {
+            let written = RecommendAll {
                 schema: "limpid.recommend-all/1",
                 file: file.display().to_string(),
                 users: advisor.split()?.train.len(),

@@ -1,48 +1,39 @@
-//! `limpid reproduce`: tables of papers, and our own, run from recipes.
+//! `limpid reproduce`: run the tables of papers, and our own, from recipes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use limpid::answers::{ReproducePlan, Reproduced, ReproducedTable};
+use limpid::artifact::{Target, check_folder};
 use limpid::plot;
-use limpid::recipe::{Outcome, Recipe, RunOptions, markdown, run};
-use serde::Serialize;
+use limpid::recipe::{Recipe, RunOptions, check, markdown, run};
 
-use crate::output::{Output, Section, Table};
+use crate::output::{Output, Section, Table, size};
 use crate::progress::Bars;
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// A recipe (paper/ruleslim/ml-100k.toml), or a folder of them (paper/ruleslim)
+    /// Recipe to run (paper/ruleslim/ml-100k.toml), or a folder of them (paper/ruleslim)
     recipe: PathBuf,
-    /// The folder that holds the data sets
+    /// Folder that holds the data sets
     #[arg(long, value_name = "FOLDER", env = "LIMPID_DATA")]
     data: Option<PathBuf>,
-    /// The first seed of every table only
+    /// Run the first seed of each table only
     #[arg(long)]
     quick: bool,
-    /// At most so many seeds of every table
+    /// Run at most N seeds of each table
     #[arg(long, value_name = "N")]
     seeds: Option<usize>,
-    /// The folder for report.md, report.json, the plots, and the finished runs (in runs/), which are
-    /// not made again
+    /// Check every row and print the plan; read no data, run nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Folder for report.md, report.json, plots and finished runs
+    ///
+    /// Finished runs are kept in runs/ and not repeated, so that an interrupted table resumes.
     #[arg(long, short, value_name = "FOLDER", default_value = "reproduced")]
     output: PathBuf,
-}
-
-#[derive(Serialize)]
-struct Answer {
-    schema: &'static str,
-    tables: Vec<Named>,
-    report: String,
-}
-
-#[derive(Serialize)]
-struct Named {
-    recipe: String,
-    #[serde(flatten)]
-    outcome: Outcome,
 }
 
 impl Command {
@@ -55,6 +46,17 @@ impl Command {
             quick: self.quick,
         };
         let recipes = Recipe::read_all(&self.recipe)?;
+        // Every row of every recipe is checked before the first one is run.
+        let checked = recipes
+            .iter()
+            .map(|(name, recipe)| check(name, recipe, &options))
+            .collect::<limpid::Result<Vec<_>>>()?;
+        let target = check_folder(&self.output, 0)?;
+        if self.dry_run {
+            let plan = plan(checked, target);
+            let page = plan_page(&plan);
+            return output.answer(&plan, page);
+        }
         let mut outcomes = Vec::with_capacity(recipes.len());
         for (name, recipe) in recipes {
             output.note(format!("{name}: {}", recipe.title));
@@ -86,11 +88,11 @@ impl Command {
             page.push(Section::Table(table));
         }
         page.push(Section::Text(format!("written to {}", report.display())));
-        let answer = Answer {
+        let answer = Reproduced {
             schema: "limpid.reproduce/1",
             tables: outcomes
                 .into_iter()
-                .map(|(recipe, outcome)| Named { recipe, outcome })
+                .map(|(recipe, outcome)| ReproducedTable { recipe, outcome })
                 .collect(),
             report: report.display().to_string(),
         };
@@ -102,7 +104,42 @@ impl Command {
     }
 }
 
-/// The size and age of this program, so that results of an older build are not taken for its own.
+fn plan(recipes: Vec<limpid::answers::RecipePlan>, target: Target) -> ReproducePlan {
+    ReproducePlan {
+        schema: "limpid.reproduce-plan/1",
+        runs: recipes.iter().map(|r| r.runs).sum(),
+        recipes,
+        folder: target.path.display().to_string(),
+        free_bytes: target.free_bytes,
+    }
+}
+
+fn plan_page(plan: &ReproducePlan) -> Vec<Section> {
+    let mut table = Table::new(["recipe", "data", "size", "splits", "rows", "runs"]);
+    for r in &plan.recipes {
+        table.row([
+            r.recipe.clone(),
+            r.data.clone(),
+            size(r.data_bytes),
+            r.splits.len().to_string(),
+            r.rows.len().to_string(),
+            r.runs.to_string(),
+        ]);
+    }
+    let free = plan
+        .free_bytes
+        .map_or_else(String::new, |bytes| format!(" ({} free)", size(bytes)));
+    vec![
+        Section::Text("Every row was checked. Nothing was read or run.".to_owned()),
+        Section::Table(table),
+        Section::Text(format!(
+            "{} runs at most; finished ones in {}/runs are not repeated{free}",
+            plan.runs, plan.folder
+        )),
+    ]
+}
+
+/// The size and age of this program: results of an older build are not reused.
 fn program() -> String {
     let file = std::env::current_exe().and_then(fs::metadata);
     let age = file.as_ref().ok().and_then(|f| f.modified().ok());

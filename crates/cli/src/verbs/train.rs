@@ -1,59 +1,71 @@
-//! `limpid train`: fit a model and save it as a folder.
+//! `limpid train`: train a model and save it as a folder.
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
-use limpid::Subset;
+use limpid::answers::{TrainPlan, Trained};
+use limpid::artifact::{Manifest, Target, check_target};
 use limpid::eval::MetricAt;
 use limpid::eval::spread::Spread;
 use limpid::measure::short;
 use limpid::models::Config;
-use limpid::tune::{TuneOptions, Tuned, tune};
-use limpid::{
-    Advisor, DataSource, MeasureOptions, Prepared, RunFile, SplitFrom, TrainOptions, train,
-};
-use serde::Serialize;
+use limpid::pipeline::{Checked, OnChange};
+use limpid::tune::{TuneOptions, Tuned};
+use limpid::{DataSource, Experiment, SplitFrom};
 
-use crate::args::{ReadArgs, split_from};
-use crate::output::{Output, Section, Table};
+use crate::args::ReadArgs;
+use crate::output::{Output, Section, Table, size};
 use crate::progress::Bars;
 
-/// The model that is trained when nobody names one.
-pub(crate) const DEFAULT_MODEL: &str = "ruleslim";
+/// Trials within this of the best are as good.
+const TOLERANCE: f64 = 0.001;
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// Name in the catalogue ('limpid models'); ruleslim if not given
+    /// Model to train ('limpid models' lists them) [default: ruleslim]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Change a parameter, such as reg=500; repeat it for more
+    /// Set a hyper-parameter, such as reg=500; repeat for more
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// A run as a file ('limpid inspect model/ --run' prints one); options given here change it
-    #[arg(long, value_name = "RUN.TOML")]
+    /// Run a recorded experiment: a run.toml, a manifest.json or a model folder
+    ///
+    /// The same data give the same model, bit for bit. Options given here change the experiment.
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The data: a file or folder, or synthetic
+    /// Data to train on: a file or folder, or 'synthetic' for generated data
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
+    /// How to split [default: ratio:70/10/20@1]
+    ///
     /// ratio:70/10/20@SEED, leave-one-out, leave-last:N, temporal:0.8,
-    /// users:80/10/10,holdout=0.2@SEED, given, none, or a folder of 'limpid data split'
+    /// users:80/10/10,holdout=0.2@SEED, given, none, or a folder written by 'limpid data split'.
     #[arg(long, value_name = "SPLIT")]
-    split: Option<String>,
-    /// The seed of the model (the split has its own)
+    split: Option<SplitFrom>,
+    /// Seed of the model; the split has its own [default: 1]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
-    /// The folder to save to
+    /// Folder to write; a saved model there is replaced
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
-    /// Choose settings on the validation part: every combination of the values that 'limpid models'
-    /// lists to try; those given with --set stay. Prints the frontier that was seen
+    /// Check everything and print the plan; read no data, write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Train even if the data changed since the experiment of --config was recorded
+    #[arg(long, requires = "config")]
+    data_changed_ok: bool,
+    /// Tune hyper-parameters on the validation set
+    ///
+    /// Tries every combination of the values that 'limpid models' lists to tune; parameters given with
+    /// --set are fixed. Of the combinations within 0.001 of the best metric, selects the one with the
+    /// shortest explanations. Prints the Pareto frontier.
     #[arg(long)]
     tune: bool,
-    /// At most so many combinations, drawn at random; 0 for all
+    /// Try at most N combinations, sampled at random; 0 for all
     #[arg(long, value_name = "N", default_value_t = 0, requires = "tune")]
     trials: usize,
-    /// What is tuned for
+    /// Metric to tune for
     #[arg(
         long,
         value_name = "METRIC",
@@ -61,157 +73,216 @@ pub(crate) struct Command {
         requires = "tune"
     )]
     metric: MetricAt,
-    /// Gigabytes that the fit may take for its large arrays
-    #[arg(long, value_name = "GB", default_value_t = 16)]
-    memory: u64,
-    /// Device to compute on; this build has cpu
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: String,
-    /// Leave the histories out of the saved folder
+    /// Memory budget of the fit in gigabytes [default: 16]
+    #[arg(long, value_name = "GB")]
+    memory: Option<f64>,
+    /// Device to compute on [default: cpu]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    /// Leave the user histories out of the saved folder
+    ///
+    /// 'limpid evaluate' and '--user' need them; '--history' does not.
     #[arg(long)]
     without_users: bool,
     #[command(flatten)]
     read: ReadArgs,
 }
 
-#[derive(Serialize)]
-struct Answer<'a> {
-    schema: &'static str,
-    folder: String,
-    manifest: &'a limpid::artifact::Manifest,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tuned: Option<&'a Tuned>,
-    notes: Vec<String>,
-}
-
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
-        let file = self.config.as_deref().map(RunFile::read).transpose()?;
-        let config = self.recipe(file.as_ref())?;
-        let seed = self.seed.or(file.as_ref().map(|f| f.seed)).unwrap_or(1);
-        let prepared = self.prepared(file.as_ref())?;
+        let checked = self.experiment()?.check()?;
+        let fixed: Vec<String> = self
+            .set
+            .iter()
+            .filter_map(|s| s.split_once('='))
+            .map(|(key, _)| key.trim().to_owned())
+            .collect();
+        let how = self.tune.then(|| TuneOptions {
+            metric: self.metric,
+            tolerance: TOLERANCE,
+            trials: self.trials,
+        });
+        let fits = match &how {
+            Some(how) => checked.check_tuning(&fixed, how)?,
+            None => 1,
+        };
+        let target = check_target(&self.output, checked.data_bytes)?;
+        if self.dry_run {
+            let plan = plan(checked, fits, target);
+            let page = plan_page(&plan)?;
+            return output.answer(&plan, page);
+        }
+        let prepared = checked.read(self.on_change())?;
         output.notes(&prepared.notes);
         let bars = Bars::new(output.is_quiet());
-        let options = TrainOptions {
-            seed,
-            memory_budget: self.memory * 1_000_000_000,
-            device: self.device.clone(),
-            checkpoint: Some(self.checkpoint()),
-        };
-        let (config, tuned) = match self.tune {
-            true => {
-                let (config, tuned) = self.tuned(&prepared, &config, &options, &bars)?;
-                (config, Some(tuned))
+        let (checked, tuned) = match &how {
+            Some(how) => {
+                let (checked, tuned) = checked.tune(&prepared, &fixed, how, &bars)?;
+                (checked, Some(tuned))
             }
-            false => (config, None),
+            None => (checked, None),
         };
-        let mut advisor = train(prepared, &config, &options, &bars)?;
-        measure_validation(&mut advisor, &bars)?;
+        let advisor = checked.fit(prepared, Some(self.checkpoint()), &bars)?;
         drop(bars);
         let manifest = advisor.save(&self.output, !self.without_users)?;
         let mut notes = Vec::new();
         if manifest.holds_histories {
             notes.push(
-                "the folder holds personal histories and the titles of the data set, which may be \
-                 licensed; --without-users leaves the histories out"
+                "the folder holds user histories and titles of the data set, which may be private or \
+                 licensed; leave the histories out with --without-users"
                     .to_owned(),
             );
         }
-        let folder = self.output.display().to_string();
-        let mut lines = vec![format!(
-            "{} fitted in {:.2} s on {} ({} users, {} items, {} train events)",
-            advisor.described(),
-            manifest.run.fit_seconds,
-            manifest.data.name,
-            manifest.data.users,
-            manifest.data.items,
-            manifest.data.train_events,
-        )];
-        lines.push(format!(
-            "split {} ({})",
-            manifest.split.spec,
-            short(&manifest.split.hash)
-        ));
-        for (name, value) in &manifest.metrics {
-            lines.push(format!("{name} {value:.4}"));
-        }
-        lines.push(format!("saved to {folder}"));
-        let mut page: Vec<Section> = tuned.iter().flat_map(frontier).collect();
-        page.push(Section::Text(lines.join("\n")));
         output.notes(&notes);
-        output.answer(
-            &Answer {
-                schema: "limpid.train/1",
-                folder,
-                manifest: &manifest,
-                tuned: tuned.as_ref(),
-                notes,
-            },
-            page,
-        )
-    }
-
-    fn tuned(
-        &self,
-        prepared: &Prepared,
-        config: &Config,
-        options: &TrainOptions,
-        bars: &Bars,
-    ) -> Result<(Config, Tuned)> {
-        let named = self.set.iter().filter_map(|s| s.split_once('='));
-        let fixed: Vec<String> = named.map(|(key, _)| key.trim().to_owned()).collect();
-        let how = TuneOptions {
-            metric: self.metric,
-            tolerance: 0.001,
-            trials: self.trials,
+        let mut page: Vec<Section> = tuned.iter().flat_map(frontier).collect();
+        let folder = self.output.display().to_string();
+        page.push(Section::Text(summary(
+            &advisor.described(),
+            &manifest,
+            &folder,
+        )));
+        let answer = Trained {
+            schema: "limpid.train/1",
+            folder,
+            manifest,
+            tuned,
+            notes,
         };
-        Ok(tune(prepared, config, &fixed, &how, options, bars)?)
+        output.answer(&answer, page)
     }
 
-    /// Beside the folder: an unfinished fit goes on from it.
+    /// The experiment of `--config`, or a new one, with what the options change.
+    fn experiment(&self) -> Result<Experiment> {
+        let mut experiment = match &self.config {
+            Some(path) => Experiment::read(path)?,
+            None => Experiment::default(),
+        };
+        if let Some(model) = self.model.as_ref().filter(|&m| *m != experiment.model) {
+            // The settings of another model say nothing about this one.
+            experiment = experiment.with_config(&Config::named(model)?)?;
+        }
+        let config = experiment.config()?.set(&self.set)?;
+        experiment = experiment.with_config(&config)?;
+        if let Some(split) = &self.split {
+            experiment.split = split.clone();
+        }
+        experiment.seed = self.seed.unwrap_or(experiment.seed);
+        experiment.memory_gb = self.memory.unwrap_or(experiment.memory_gb);
+        if let Some(device) = &self.device {
+            experiment.device.clone_from(device);
+        }
+        let filters = experiment.data.as_ref().map(|d| d.filters.clone());
+        if let Some(path) = &self.data {
+            let source = experiment.data.get_or_insert_with(DataSource::default);
+            source.path.clone_from(path);
+        }
+        if let Some(source) = &mut experiment.data {
+            self.read.change(source);
+        }
+        // Another split is not the recorded one, whatever it is called.
+        let filters_changed = filters != experiment.data.as_ref().map(|d| d.filters.clone());
+        if let Some(expected) = &mut experiment.expected
+            && (self.split.is_some() || filters_changed)
+        {
+            expected.split = None;
+        }
+        Ok(experiment)
+    }
+
+    /// Other data on purpose are noted, not refused.
+    fn on_change(&self) -> OnChange {
+        match self.data_changed_ok || self.data.is_some() {
+            true => OnChange::Note,
+            false => OnChange::Refuse,
+        }
+    }
+
+    /// A file beside the folder; an unfinished fit resumes from it.
     fn checkpoint(&self) -> PathBuf {
         let mut name = self.output.file_name().unwrap_or_default().to_owned();
         name.push(".checkpoint");
         self.output.with_file_name(name)
     }
+}
 
-    fn recipe(&self, file: Option<&RunFile>) -> Result<Config> {
-        let base = match (&self.model, file) {
-            (Some(name), Some(file)) if *name == file.model => file.config()?,
-            (Some(name), _) => Config::named(name)?,
-            (None, Some(file)) => file.config()?,
-            (None, None) => Config::named(DEFAULT_MODEL)?,
-        };
-        Ok(base.set(&self.set)?)
-    }
-
-    fn prepared(&self, file: Option<&RunFile>) -> Result<Prepared> {
-        let split = self
-            .split
-            .as_deref()
-            .or(file.and_then(|f| f.split.as_deref()));
-        let table = file.and_then(|f| f.data.as_ref());
-        let source = match (&self.data, table) {
-            (Some(path), _) => Some(self.read.source(path.clone())?),
-            (None, Some(table)) => Some(DataSource {
-                path: table.path.clone(),
-                read: table.read.clone(),
-                filters: table.filters.clone(),
-            }),
-            (None, None) => None,
-        };
-        let from = split_from(split.unwrap_or("ratio:70/10/20@1"))?;
-        match (source, &from) {
-            (Some(source), from) => Ok(Prepared::read(&source, from)?),
-            (None, SplitFrom::Folder(folder)) => Ok(Prepared::of_folder(folder)?),
-            (None, SplitFrom::Spec(_)) => bail!(limpid::Error::Usage(
-                "say which data: --data PATH, or --data synthetic to try".to_owned()
-            )),
-        }
+fn plan(checked: Checked, fits: usize, target: Target) -> TrainPlan {
+    TrainPlan {
+        schema: "limpid.train-plan/1",
+        experiment: checked.experiment,
+        data_bytes: checked.data_bytes,
+        fits,
+        folder: target.path.display().to_string(),
+        replaces: target.replaces,
+        free_bytes: target.free_bytes,
     }
 }
 
-/// The trials on the frontier, and the one that is taken.
+fn plan_page(plan: &TrainPlan) -> Result<Vec<Section>> {
+    let e = &plan.experiment;
+    let mut table = Table::new(["step", "what"]);
+    table.row(["read", &read_words(plan)]);
+    table.row(["split", &e.split.to_string()]);
+    let fits = match plan.fits {
+        1 => "1 fit".to_owned(),
+        n => format!("{n} fits (tuning)"),
+    };
+    table.row([
+        "train",
+        &format!("{}, seed {}, on {}, {fits}", e.model, e.seed, e.device),
+    ]);
+    table.row([
+        "write",
+        &format!(
+            "{}{}{}",
+            plan.folder,
+            if plan.replaces { ", replaced" } else { "" },
+            plan.free_bytes
+                .map_or_else(String::new, |bytes| format!(", {} free", size(bytes))),
+        ),
+    ]);
+    Ok(vec![
+        Section::Text("Nothing was read or written. The experiment:".to_owned()),
+        Section::Text(e.to_toml()?.trim_end().to_owned()),
+        Section::Table(table),
+    ])
+}
+
+fn read_words(plan: &TrainPlan) -> String {
+    match &plan.experiment.data {
+        Some(source) => format!(
+            "{}, {}; {}",
+            source.path.display(),
+            size(plan.data_bytes),
+            source.filters
+        ),
+        None => "the split folder alone".to_owned(),
+    }
+}
+
+fn summary(described: &str, manifest: &Manifest, folder: &str) -> String {
+    let mut lines = vec![
+        format!(
+            "{described} trained in {:.2} s on {} ({} users, {} items, {} train events)",
+            manifest.fit_seconds,
+            manifest.data.name,
+            manifest.data.users,
+            manifest.data.items,
+            manifest.data.train_events,
+        ),
+        format!(
+            "split {} ({})",
+            manifest.split.spec,
+            short(&manifest.split.hash)
+        ),
+    ];
+    for (name, value) in &manifest.metrics {
+        lines.push(format!("{name} {value:.4}"));
+    }
+    lines.push(format!("saved to {folder}"));
+    lines.join("\n")
+}
+
+/// The trials on the frontier, and the selected one.
 fn frontier(tuned: &Tuned) -> Vec<Section> {
     let mut table = Table::new(["settings", &tuned.metric, "lines", "p90", "fit s", ""]);
     for (at, trial) in tuned.trials.iter().enumerate() {
@@ -228,42 +299,16 @@ fn frontier(tuned: &Tuned) -> Vec<Section> {
             lines(|l| l.median),
             lines(|l| l.p90),
             format!("{:.1}", trial.fit_seconds),
-            if at == tuned.chosen { "taken" } else { "" }.to_owned(),
+            if at == tuned.chosen { "selected" } else { "" }.to_owned(),
         ]);
     }
     vec![
         Section::Table(table),
         Section::Text(format!(
-            "{} of {} combinations tried on the validation part; shown: those that none beats in both \
-             accuracy and lines; taken: the shortest within 0.001 of the best",
+            "{} of {} combinations tried on the validation set; shown: the Pareto frontier of accuracy \
+             and lines; selected: the fewest lines within {TOLERANCE} of the best",
             tuned.trials.len(),
             tuned.grid
         )),
     ]
-}
-
-/// Keeps the validation metric in the manifest, where there is a validation part. The test part is
-/// left alone: it is for 'limpid evaluate'.
-fn measure_validation(advisor: &mut Advisor, bars: &Bars) -> Result<()> {
-    let has_part = advisor
-        .split
-        .as_ref()
-        .is_some_and(|p| !p.validation.is_empty());
-    if !has_part {
-        return Ok(());
-    }
-    let options = MeasureOptions {
-        metrics: vec!["ndcg@20".parse()?],
-        on: Subset::Validation,
-        resamples: 0,
-        ..MeasureOptions::default()
-    };
-    let measured = advisor.evaluate(&options, bars)?;
-    for metric in &measured.report.metrics {
-        advisor
-            .manifest
-            .metrics
-            .insert(format!("validation {}", metric.metric), metric.value);
-    }
-    Ok(())
 }

@@ -1,26 +1,18 @@
-//! `limpid verify`: a saved model, byte by byte.
+//! `limpid verify`: the checksums of a saved model.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use limpid::Advisor;
-use serde::Serialize;
+use limpid::answers::Verified;
 
 use crate::output::{Output, Section};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// A folder that 'limpid train' saved
+    /// Folder saved by 'limpid train'
     model: PathBuf,
-}
-
-#[derive(Serialize)]
-struct Answer {
-    schema: &'static str,
-    ok: bool,
-    files: usize,
-    bytes: u64,
 }
 
 impl Command {
@@ -28,14 +20,14 @@ impl Command {
         let manifest = limpid::artifact::verify(&self.model)?;
         // Checksums say that nothing changed; opening says that it can be used.
         Advisor::open(&self.model)?;
-        let answer = Answer {
+        let answer = Verified {
             schema: "limpid.verify/1",
             ok: true,
             files: manifest.files.len(),
             bytes: manifest.files.values().map(|f| f.bytes).sum(),
         };
         let text = format!(
-            "{} is whole: {} files, {} bytes, every checksum agrees",
+            "{} is intact: {} files, {} bytes, all checksums match",
             self.model.display(),
             answer.files,
             answer.bytes

@@ -133,7 +133,7 @@ impl Advisor {
                 let recorded = Recorded {
                     spec: folder.manifest.split.spec.parse()?,
                     hash: folder.manifest.split.hash.clone(),
-                    data_hash: folder.manifest.data.hash.clone(),
+                    data_hash: folder.manifest.data.hash.clone().unwrap_or_default(),
                 };
                 let tables = folder.tensors("histories")?;
                 Some(Split::load(tables, Arc::clone(&catalogue), recorded)?)

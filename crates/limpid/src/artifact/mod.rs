@@ -1,11 +1,17 @@
-//! Saved folders: `manifest.json` and safetensors files, written once, checked when opened.
+//! Saved folders: `manifest.json`, `run.toml` and safetensors files, written once, checked when
+//! opened.
+//!
+//! `run.toml` is the experiment of the manifest in a form that people read and change; nothing reads
+//! it but `limpid train --config`.
 //!
 //! A folder is written under a temporary name beside its place and renamed, so that there is never
 //! half of one. Opening checks the format, the header and the length of every file, and the full
 //! checksum where all files together are below [`CHECKED_AT_OPEN`]; [`verify`] checks it always.
 
 mod manifest;
+mod manifest_v1;
 mod mapped;
+mod target;
 mod tensor_file;
 
 use std::collections::BTreeMap;
@@ -14,7 +20,8 @@ use std::path::{Path, PathBuf};
 
 use limpid_core::Tensors;
 
-pub use manifest::{DataRecord, FORMAT, FileRecord, Manifest, RunRecord, SCHEMA, SplitRecord};
+pub use manifest::{DataRecord, FORMAT, FileRecord, Manifest, SCHEMA, SplitRecord};
+pub use target::{Target, check_folder, check_target};
 pub use tensor_file::parse as parse_tensors;
 pub(crate) use tensor_file::write as write_tensors;
 
@@ -27,6 +34,8 @@ pub const CHECKED_AT_OPEN: u64 = 256 << 20;
 const MAX_MANIFEST: u64 = 16 << 20;
 
 const MANIFEST: &str = "manifest.json";
+
+const RUN: &str = "run.toml";
 
 /// A folder that was opened: its manifest, and its files by name without extension.
 #[derive(Debug)]
@@ -59,18 +68,9 @@ impl Folder {
 /// Writes a folder. An existing folder at `path` is replaced only if it is one of limpid's.
 ///
 /// # Errors
-/// [`Error::Io`], or [`Error::Artifact`] if something else stands at `path`.
+/// [`Error::Io`], or [`Error::Artifact`] if something else lies at `path`.
 pub fn write(path: &Path, mut manifest: Manifest, files: &[(&str, &Tensors)]) -> Result<Manifest> {
-    if path.exists() && !path.join(MANIFEST).is_file() {
-        return Err(Error::artifact(
-            path,
-            "already exists and is no folder of limpid, so it is not replaced; choose another name",
-        ));
-    }
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::artifact(path, "is no name for a folder"))?
-        .to_string_lossy();
+    let name = target::name(path)?.to_string_lossy();
     let beside = |kind: &str| path.with_file_name(format!(".{name}.{kind}.{}", std::process::id()));
     let temporary = beside("new");
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
@@ -109,7 +109,16 @@ fn fill(folder: &Path, manifest: &mut Manifest, files: &[(&str, &Tensors)]) -> R
     let json = serde_json::to_string_pretty(manifest)
         .map_err(|e| Error::artifact(folder, e.to_string()))?;
     let path = folder.join(MANIFEST);
-    fs::write(&path, json + "\n").map_err(|e| Error::io("cannot write", path, e))
+    fs::write(&path, json + "\n").map_err(|e| Error::io("cannot write", path, e))?;
+    let path = folder.join(RUN);
+    let again = manifest.again();
+    let data = match again.data {
+        Some(_) => "",
+        None => " --data PATH",
+    };
+    let text = again.to_toml()?;
+    let head = format!("# Train this model again: limpid train --config run.toml{data} -o FOLDER");
+    fs::write(&path, format!("{head}\n{text}")).map_err(|e| Error::io("cannot write", path, e))
 }
 
 fn record(path: &Path) -> Result<FileRecord> {
@@ -127,44 +136,49 @@ fn record(path: &Path) -> Result<FileRecord> {
 /// [`Error::Io`], or [`Error::Artifact`] if it is no folder of limpid or of a newer one.
 pub fn read_manifest(path: &Path) -> Result<Manifest> {
     let file = path.join(MANIFEST);
-    let length = fs::metadata(&file)
-        .map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::artifact(
-                path,
-                "is no saved model: it has no manifest.json; 'limpid train … -o FOLDER' makes one",
-            ),
-            _ => Error::io("cannot read", &file, e),
-        })?
+    if fs::exists(&file).is_ok_and(|exists| !exists) {
+        return Err(Error::artifact(
+            path,
+            "is not a saved model: it has no manifest.json; save one with 'limpid train … -o FOLDER'",
+        ));
+    }
+    read_manifest_file(&file)
+}
+
+/// Reads a manifest by the path of its file.
+pub(crate) fn read_manifest_file(file: &Path) -> Result<Manifest> {
+    let length = fs::metadata(file)
+        .map_err(|e| Error::io("cannot read", file, e))?
         .len();
     if length > MAX_MANIFEST {
         return Err(Error::artifact(
-            &file,
-            format!("has {length} bytes; a manifest is small"),
+            file,
+            format!("has {length} bytes; a manifest has at most {MAX_MANIFEST}"),
         ));
     }
-    let json = fs::read(&file).map_err(|e| Error::io("cannot read", &file, e))?;
-    let value: serde_json::Value = serde_json::from_slice(&json)
-        .map_err(|e| Error::artifact(&file, format!("is damaged: {e}")))?;
+    let json = fs::read(file).map_err(|e| Error::io("cannot read", file, e))?;
+    let damaged = |e: &dyn std::fmt::Display| Error::artifact(file, format!("is damaged: {e}"));
+    let value: serde_json::Value = serde_json::from_slice(&json).map_err(|e| damaged(&e))?;
     match value.get("format").and_then(serde_json::Value::as_u64) {
-        Some(format) if format > u64::from(FORMAT) => {
-            return Err(Error::artifact(
-                &file,
-                format!(
-                    "has format {format}, written by limpid {}; this limpid reads up to format \
+        Some(1) => {
+            let old: manifest_v1::ManifestV1 =
+                serde_json::from_value(value).map_err(|e| damaged(&e))?;
+            old.into_manifest().map_err(|e| damaged(&e))
+        }
+        Some(format) if format > u64::from(FORMAT) => Err(Error::artifact(
+            file,
+            format!(
+                "has format {format}, written by limpid {}; this limpid reads up to format \
                      {FORMAT}, so update limpid",
-                    value.get("limpid").and_then(|v| v.as_str()).unwrap_or("?")
-                ),
-            ));
-        }
-        Some(_) => {}
-        None => {
-            return Err(Error::artifact(
-                &file,
-                "is no manifest of limpid: it names no format",
-            ));
-        }
+                value.get("limpid").and_then(|v| v.as_str()).unwrap_or("?")
+            ),
+        )),
+        Some(_) => serde_json::from_value(value).map_err(|e| damaged(&e)),
+        None => Err(Error::artifact(
+            file,
+            "is not a manifest of limpid: it names no format",
+        )),
     }
-    serde_json::from_value(value).map_err(|e| Error::artifact(&file, format!("is damaged: {e}")))
 }
 
 /// Opens a folder: lengths always, checksums below [`CHECKED_AT_OPEN`].

@@ -45,16 +45,16 @@ impl Summary {
     }
 }
 
-/// What became of a row.
+/// The outcome of a row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RowOutcome {
-    /// The row as it stands in the recipe.
+    /// The row of the recipe.
     pub row: Row,
     /// The metric.
     pub ours: Summary,
     /// The paired difference from the baseline.
     pub difference: Option<Summary>,
-    /// Whether what the recipe asks for was reached: none where it asks for nothing.
+    /// Whether the row keeps its bounds; none where it has none.
     pub reached: Option<bool>,
     /// In words.
     pub verdict: String,
@@ -62,7 +62,7 @@ pub struct RowOutcome {
     pub results: Vec<SplitResult>,
 }
 
-/// What became of a recipe.
+/// The outcome of a recipe.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
     /// `limpid.reproduce/1`.
@@ -131,7 +131,7 @@ pub(super) fn outcome(recipe: &Recipe, results: Vec<Vec<SplitResult>>) -> Outcom
         title: recipe.title.clone(),
         source: recipe.source.clone(),
         protocol: format!(
-            "{}; split {splits}; {} part; masked: {}; intervals: 95 %, Student's t over splits",
+            "{}; split {splits}; {} set; masked: {}; intervals: 95 %, Student's t over splits",
             recipe.data,
             match recipe.on {
                 Subset::Test => "test",
@@ -139,7 +139,7 @@ pub(super) fn outcome(recipe: &Recipe, results: Vec<Vec<SplitResult>>) -> Outcom
             },
             match recipe.mask_validation {
                 true => "train and validation items",
-                false => "train items, validation items stay in as distractors",
+                false => "train items; validation items are not masked (count as negatives)",
             }
         ),
         metric: recipe.metric.clone(),
@@ -180,13 +180,13 @@ fn judge(
     if let Some(least) = asks.value {
         check(
             ours.mean >= least,
-            format!("{:.4}, at least {least:.3} asked", ours.mean),
+            format!("{:.4}, at least {least:.3} required", ours.mean),
         );
     }
     if let (Some(least), Some(d)) = (asks.difference, difference) {
         check(
             d.mean >= least,
-            format!("{:+.4}, at least {least:+.3} asked", d.mean),
+            format!("{:+.4}, at least {least:+.3} required", d.mean),
         );
     }
     let readable =
@@ -198,14 +198,14 @@ fn judge(
     ) {
         check(
             m <= median && p <= p90,
-            format!("{m:.1} / {p:.1} lines, at most {median} / {p90} asked"),
+            format!("{m:.1} / {p:.1} lines, at most {median} / {p90} required"),
         );
     }
     let mut at_most = |bound: Option<f64>, found: Option<f64>, what: &str| {
         if let (Some(bound), Some(found)) = (bound, found) {
             check(
                 found <= bound,
-                format!("{found:.1} {what}, at most {bound} asked"),
+                format!("{found:.1} {what}, at most {bound} required"),
             );
         }
     };
@@ -229,7 +229,7 @@ fn judge(
             check(
                 found >= bound,
                 format!(
-                    "{:.0} % {what}, at least {:.0} % asked",
+                    "{:.0} % {what}, at least {:.0} % required",
                     100.0 * found,
                     100.0 * bound
                 ),
@@ -238,8 +238,8 @@ fn judge(
     }
     let verdict = match all {
         None => String::new(),
-        Some(true) => "reached".to_owned(),
-        Some(false) => format!("MISSED: {}", words.join("; ")),
+        Some(true) => "pass".to_owned(),
+        Some(false) => format!("FAIL: {}", words.join("; ")),
     };
     (all, verdict)
 }
@@ -414,6 +414,7 @@ pub fn markdown(outcomes: &[(String, Outcome)]) -> String {
         let _ = writeln!(out, "| {} |", header.join(" | "));
         let _ = writeln!(out, "|{}", "---|".repeat(header.len()));
         for cells in outcome.cells() {
+            let cells: Vec<String> = cells.iter().map(|c| c.replace('|', "\\|")).collect();
             let _ = writeln!(out, "| {} |", cells.join(" | "));
         }
         for (picture, is_drawn) in [

@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use limpid_core::Progress;
-use limpid_eval::MetricAt;
 use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Recipe, Row, report};
+use super::{Outcome, Recipe, report};
+use crate::answers::RecipePlan;
+use crate::pipeline::{Checked, OnChange};
 use crate::rules::RuleSummary;
-use crate::{DataSource, Error, MeasureOptions, Prepared, Result, SplitFrom, TrainOptions, train};
+use crate::{Error, Experiment, MeasureOptions, Prepared, Result, TrainOptions, train};
 
 /// How a recipe is run.
 #[derive(Debug, Clone, Default)]
@@ -47,29 +48,72 @@ pub struct SplitResult {
     pub rules: Option<RuleSummary>,
 }
 
-/// Runs every row on every split. Finished ones are read from the cache.
+/// Checks every row on every split before any data are read, and says what will be run.
 ///
 /// # Errors
-/// Where data are missing (with what to do), or a row cannot be fitted.
-pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Result<Outcome> {
+/// As [`Experiment::check`], with the row; [`Error::Usage`] where the folder of data sets is not named.
+pub fn check(name: &str, recipe: &Recipe, options: &RunOptions) -> Result<RecipePlan> {
+    let table = checked(recipe, options)?;
+    let first = table.first().and_then(|(_, rows)| rows.first());
+    Ok(RecipePlan {
+        recipe: name.to_owned(),
+        title: recipe.title.clone(),
+        data: first
+            .and_then(|c| c.experiment.data.as_ref())
+            .map_or_else(String::new, |d| d.path.display().to_string()),
+        data_bytes: first.map_or(0, |c| c.data_bytes),
+        splits: table.iter().map(|(split, _)| split.clone()).collect(),
+        rows: recipe.rows.iter().map(|row| row.name.clone()).collect(),
+        runs: table.len() * recipe.rows.len(),
+    })
+}
+
+/// The experiments of a table: for each split, one per row.
+fn checked(recipe: &Recipe, options: &RunOptions) -> Result<Vec<(String, Vec<Checked>)>> {
+    if options.data.is_none() && !recipe.data.starts_with("synthetic") {
+        return Err(Error::Usage(format!(
+            "'{}' needs the data set {}: name the folder that holds it with --data or LIMPID_DATA; \
+             download public sets with 'limpid data fetch'",
+            recipe.title, recipe.data
+        )));
+    }
     let mut splits = recipe.splits();
     let most = match options.quick {
         true => Some(1),
         false => options.seeds,
     };
     splits.truncate(most.unwrap_or(usize::MAX).max(1));
-    let metric: MetricAt = recipe.metric.parse()?;
+    let folder = options.data.as_deref();
+    splits
+        .into_iter()
+        .map(|split| {
+            let rows = recipe
+                .rows
+                .iter()
+                .map(|row| recipe.experiment(row, &split, folder)?.check())
+                .collect::<Result<_>>()?;
+            Ok((split, rows))
+        })
+        .collect()
+}
+
+/// Runs every row on every split. Finished ones are read from the cache.
+///
+/// # Errors
+/// As [`check`], before any row is run; where a row cannot be fitted.
+pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Result<Outcome> {
     let mut results: Vec<Vec<SplitResult>> = vec![Vec::new(); recipe.rows.len()];
-    for split in &splits {
-        let prepared = prepare(recipe, split, options)?;
-        for (row, results) in recipe.rows.iter().zip(&mut results) {
-            let kept = kept_at(recipe, row, &prepared, options)?;
+    for (split, rows) in checked(recipe, options)? {
+        let Some(first) = rows.first() else { continue };
+        let prepared = first.read(OnChange::Refuse)?;
+        for ((row, checked), results) in recipe.rows.iter().zip(&rows).zip(&mut results) {
+            let kept = kept_at(checked, &prepared, options)?;
             if let Some(result) = kept.as_deref().and_then(read_kept) {
                 results.push(result);
                 continue;
             }
             progress.note(&format!("{} on {split}", row.name));
-            let result = measure(recipe, row, &prepared, metric, progress)?;
+            let result = measure(checked, &prepared, progress)?;
             if let Some(path) = &kept {
                 keep(path, &result)?;
             }
@@ -79,66 +123,41 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
     Ok(report::outcome(recipe, results))
 }
 
-fn measure(
-    recipe: &Recipe,
-    row: &Row,
-    prepared: &Prepared,
-    metric: MetricAt,
-    progress: &dyn Progress,
-) -> Result<SplitResult> {
-    let options = TrainOptions::seeded(row.seed);
-    let advisor = train(prepared.clone(), &row.config()?, &options, progress)?;
-    let explains = recipe.explanations;
+fn measure(checked: &Checked, prepared: &Prepared, progress: &dyn Progress) -> Result<SplitResult> {
+    let options = TrainOptions::of(&checked.experiment);
+    let advisor = train(prepared.clone(), &checked.config, &options, progress)?;
+    let asked = checked.experiment.measure.clone().unwrap_or_default();
+    let explains = asked.readability;
     let measured = advisor.evaluate(
         &MeasureOptions {
-            metrics: vec![metric],
-            on: recipe.on,
-            mask_validation: recipe.mask_validation,
-            resamples: 0,
             readability: explains,
             faithfulness: explains,
-            ..MeasureOptions::default()
+            ..asked.clone()
         },
         progress,
     )?;
     Ok(SplitResult {
         split: advisor.manifest.split.spec.clone(),
         split_hash: advisor.manifest.split.hash.clone(),
-        value: measured.report.mean(metric).unwrap_or(f64::NAN),
-        fit_seconds: advisor.manifest.run.fit_seconds,
+        value: measured
+            .report
+            .metrics
+            .first()
+            .map_or(f64::NAN, |m| m.value),
+        fit_seconds: advisor.manifest.fit_seconds,
         readability: measured.readability,
         faithfulness: measured.faithfulness,
-        rules: match recipe.explanations {
+        rules: match asked.readability {
             true => advisor.rule_summary(),
             false => None,
         },
     })
 }
 
-fn prepare(recipe: &Recipe, split: &str, options: &RunOptions) -> Result<Prepared> {
-    let path = match (&recipe.data, &options.data) {
-        (name, _) if name.starts_with("synthetic") => PathBuf::from(name),
-        (name, Some(folder)) => folder.join(name),
-        (name, None) => {
-            return Err(Error::Usage(format!(
-                "'{}' needs the data set {name}: name the folder that holds it with --data, or in \
-                 LIMPID_DATA; 'limpid data fetch' downloads public sets",
-                recipe.title
-            )));
-        }
-    };
-    let source = DataSource {
-        path,
-        filters: recipe.filters.clone(),
-        ..DataSource::default()
-    };
-    Prepared::read(&source, &SplitFrom::Spec(split.parse()?))
-}
-
-/// Where the result of a row on a split is kept: named by a hash of everything it depends on.
+/// Where the result of an experiment is kept: named by a hash of everything it depends on. The split's
+/// hash stands for the data.
 fn kept_at(
-    recipe: &Recipe,
-    row: &Row,
+    checked: &Checked,
     prepared: &Prepared,
     options: &RunOptions,
 ) -> Result<Option<PathBuf>> {
@@ -148,13 +167,7 @@ fn kept_at(
     let inputs = serde_json::json!({
         "program": options.program,
         "split": prepared.split.hash,
-        "metric": recipe.metric,
-        "on": recipe.on,
-        "mask_validation": recipe.mask_validation,
-        "explanations": recipe.explanations,
-        "model": row.model,
-        "settings": row.config()?.to_value()?,
-        "seed": row.seed,
+        "experiment": Experiment { data: None, ..checked.experiment.clone() },
     });
     let hash = blake3::hash(inputs.to_string().as_bytes()).to_hex();
     Ok(Some(cache.join(format!("{}.json", &hash[..32]))))

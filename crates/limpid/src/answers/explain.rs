@@ -1,62 +1,8 @@
-//! What the [`Advisor`](crate::Advisor) answers, in external ids: the JSON of every verb.
-//!
-//! Every answer carries its schema, `limpid.<verb>/1`. Fields are only ever added under a version;
-//! a changed meaning is a new one.
+//! `limpid explain`: why, why this rather than that, why not.
 
 use serde::Serialize;
 
-/// An item as people know it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ItemName {
-    /// The user's own id.
-    pub id: String,
-    /// Its title; the id where it has none.
-    pub title: String,
-}
-
-/// A list for somebody.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Recommendations {
-    /// `limpid.recommend/1`.
-    pub schema: &'static str,
-    /// The user, where the list is for one who is known.
-    pub user: Option<String>,
-    /// Number of distinct items of the history that it rests on.
-    pub history: usize,
-    /// How many were asked for.
-    pub asked: usize,
-    /// The edits at work, as written.
-    pub edits: String,
-    /// The list, best first.
-    pub items: Vec<Recommended>,
-    /// What a reader should know: fewer items than asked for, no evidence, untrained items.
-    pub notes: Vec<String>,
-}
-
-/// One line of a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Recommended {
-    /// Its place, from 1.
-    pub rank: usize,
-    /// The item.
-    #[serde(flatten)]
-    pub item: ItemName,
-    /// Its score.
-    pub score: f32,
-    /// The strongest evidence for it, in short.
-    pub because: Vec<Reason>,
-}
-
-/// A piece of evidence in short.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reason {
-    /// The unit, as written in edits.
-    pub unit: String,
-    /// How it reads.
-    pub text: String,
-    /// Its share of the score.
-    pub value: f32,
-}
+use super::ItemName;
 
 /// Why an item has its score.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,0 +1,214 @@
+//! `docs/json.md` is true: every schema that the binary prints has an example there with the same keys.
+//!
+//! To renew the examples after a field was added: `LIMPID_WRITE_DOCS=1 cargo test -p limpid-cli --test
+//! json`.
+
+// A test that cannot go on says so by panicking.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Objects whose keys are names of the user's own: settings, metrics, files.
+const OPEN: [&str; 3] = ["settings", "metrics", "files"];
+
+/// The paths of all keys; elements of an array count together.
+fn keys(value: &Value) -> BTreeSet<String> {
+    fn walk(value: &Value, path: &str, into: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                let open = OPEN.iter().any(|name| path.ends_with(&format!(".{name}")));
+                for (key, inner) in fields.iter().filter(|_| !open) {
+                    let path = format!("{path}.{key}");
+                    walk(inner, &path, into);
+                    into.insert(path);
+                }
+            }
+            Value::Array(all) => all.iter().for_each(|one| walk(one, path, into)),
+            _ => {}
+        }
+    }
+    let mut all = BTreeSet::new();
+    walk(value, "", &mut all);
+    all
+}
+
+/// The value with only those elements of its arrays that show a key for the first time, and the first.
+fn trimmed(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(k, v)| (k.clone(), trimmed(v)));
+            Value::Object(fields.collect())
+        }
+        Value::Array(all) => {
+            let mut seen = BTreeSet::new();
+            let numbers = all.iter().all(Value::is_number);
+            let kept = all.iter().enumerate().filter(|(at, one)| {
+                let before = seen.len();
+                seen.extend(keys(one));
+                seen.len() > before || *at < if numbers { 2 } else { 1 }
+            });
+            Value::Array(kept.map(|(_, one)| trimmed(one)).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// The answer of a command, under its schema.
+fn answer(at: &Path, args: &[&str], into: &mut BTreeMap<String, Value>) -> Value {
+    let out = Command::new(env!("CARGO_BIN_EXE_limpid"))
+        .current_dir(at)
+        .args(args)
+        .args(["--format", "json", "--quiet"])
+        .output()
+        .unwrap();
+    let err = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "limpid {}: {err}", args.join(" "));
+    let value: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let schema = value["schema"].as_str().unwrap().to_owned();
+    into.entry(schema).or_insert_with(|| value.clone());
+    value
+}
+
+/// One answer of every verb.
+fn answers(at: &Path) -> BTreeMap<String, Value> {
+    let mut all = BTreeMap::new();
+    let mut ask = |args: &[&str]| answer(at, args, &mut all);
+    ask(&["data", "synthesize", "-o", "world"]);
+    ask(&["data", "describe", "world"]);
+    ask(&["data", "fetch"]);
+    let split = "ratio:70/10/20@7";
+    ask(&["data", "split", "world", "--split", split, "-o", "split"]);
+    let train = ["train", "--data", "world", "--split", split, "-o", "model"];
+    ask(&[&train[..], &["--dry-run"]].concat());
+    let tuned = ["--model", "itemknn", "--tune", "--trials", "2"];
+    ask(&[&train[..], &tuned].concat());
+    ask(&[&train[..6], &["knn", "--model", "itemknn"]].concat());
+    ask(&train);
+    ask(&["inspect", "model"]);
+    ask(&["verify", "model"]);
+    ask(&["models", "ease"]);
+    ask(&["doctor"]);
+    ask(&[
+        "evaluate",
+        "model",
+        "--by",
+        "activity",
+        "--readability",
+        "--faithfulness",
+    ]);
+    ask(&["compare", "model", "knn"]);
+    ask(&[
+        "recommend",
+        "model",
+        "--users",
+        "all",
+        "-n",
+        "2",
+        "-o",
+        "lists.csv",
+    ]);
+    let lists = fs::read_to_string(at.join("lists.csv")).unwrap();
+    let user = lists.lines().nth(1).unwrap().split(',').next().unwrap();
+    let list = ask(&["recommend", "model", "--user", user, "-n", "12"]);
+    let item = |rank: usize| list["items"][rank - 1]["id"].as_str().unwrap().to_owned();
+    let why = ["explain", "model", "--user", user];
+    ask(&[&why[..], &["--item", &item(1)]].concat());
+    ask(&[&why[..], &["--item", &item(1), "--instead-of", &item(5)]].concat());
+    ask(&[&why[..], &["--why-not", &item(12), "-n", "5"]].concat());
+    ask(&["rules", "model"]);
+    ask(&["rules", "model", "--planted", "world"]);
+    fs::write(
+        at.join("truth.csv"),
+        format!("user_id,item_id\n{user},{}\n", item(1)),
+    )
+    .unwrap();
+    ask(&[
+        "evaluate",
+        "--lists",
+        "lists.csv",
+        "--truth",
+        "truth.csv",
+        "--metrics",
+        "ndcg@2",
+    ]);
+    let recipe = r#"
+        title = "A small table"
+        source = "this page"
+        data = "synthetic"
+        split = "ratio:70/10/20"
+        seeds = [1, 2]
+        metric = "ndcg@10"
+        explanations = true
+        baseline = "POP"
+        [[row]]
+        name = "POP"
+        model = "popularity"
+        published = 0.1
+        [[row]]
+        name = "RuleSLIM"
+        model = "ruleslim"
+        asks = { difference = 0.01 }
+    "#;
+    fs::write(at.join("small.toml"), recipe).unwrap();
+    ask(&["reproduce", "small.toml", "--dry-run"]);
+    ask(&["reproduce", "small.toml"]);
+    ask(&["quickstart"]);
+    // A set that is there already is not downloaded.
+    fs::create_dir_all(at.join("data/ml-100k")).unwrap();
+    ask(&["data", "fetch", "ml-100k"]);
+    all
+}
+
+/// The page in pieces: text and the content of its JSON blocks, in turn.
+fn pieces(page: &str) -> Vec<&str> {
+    page.split("```json\n")
+        .flat_map(|piece| piece.split("\n```"))
+        .collect()
+}
+
+#[test]
+fn the_documented_examples_have_the_keys_of_real_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let answers = answers(folder.path());
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/json.md");
+    let page = fs::read_to_string(&file).unwrap();
+    let renew = std::env::var_os("LIMPID_WRITE_DOCS").is_some();
+    let mut documented = BTreeMap::new();
+    let mut renewed = String::new();
+    for (at, piece) in pieces(&page).into_iter().enumerate() {
+        if at % 2 == 0 {
+            renewed += piece;
+            continue;
+        }
+        let example: Value = serde_json::from_str(piece).unwrap();
+        let schema = example["schema"].as_str().unwrap().to_owned();
+        let real = answers.get(&schema).map_or(&example, |real| real);
+        let text = serde_json::to_string_pretty(&trimmed(real)).unwrap();
+        let text = text.replace(
+            &*folder.path().canonicalize().unwrap().to_string_lossy(),
+            "/home/me",
+        );
+        renewed += &format!("```json\n{text}\n```");
+        documented.insert(schema, example);
+    }
+    if renew {
+        fs::write(&file, renewed).unwrap();
+        return;
+    }
+    let names = |of: &BTreeMap<String, Value>| of.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&documented), names(&answers));
+    for (schema, real) in &answers {
+        let (real, example) = (keys(real), keys(&documented[schema]));
+        let missing: Vec<_> = real.difference(&example).collect();
+        let extra: Vec<_> = example.difference(&real).collect();
+        assert!(
+            missing.is_empty() && extra.is_empty(),
+            "{schema}: not in docs/json.md: {missing:?}; only there: {extra:?}"
+        );
+    }
+}

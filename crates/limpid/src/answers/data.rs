@@ -1,0 +1,75 @@
+//! `limpid data describe`, `split`, `fetch` and `synthesize`.
+
+use limpid_data::Description;
+use limpid_data::fetch::{FetchReport, KnownSet};
+use serde::Serialize;
+
+/// What is in a data set.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DataDescription {
+    /// `limpid.data-describe/1`.
+    pub schema: &'static str,
+    /// The numbers.
+    #[serde(flatten)]
+    pub description: Description,
+}
+
+/// A split that was written as a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DataSplit {
+    /// `limpid.data-split/1`.
+    pub schema: &'static str,
+    /// The folder.
+    pub folder: String,
+    /// How it was split.
+    pub spec: String,
+    /// BLAKE3 of the split.
+    pub hash: String,
+    /// BLAKE3 of the log as read, before filters.
+    pub data_hash: String,
+    /// Train, validation and test.
+    pub parts: Vec<SplitPart>,
+    /// What was left out.
+    pub notes: Vec<String>,
+}
+
+/// The size of train, validation or test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SplitPart {
+    /// `train`, `validation` or `test`.
+    pub part: &'static str,
+    /// Users with an event.
+    pub users: usize,
+    /// Events.
+    pub events: usize,
+}
+
+/// The public sets that can be downloaded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DataSets {
+    /// `limpid.data-sets/1`.
+    pub schema: &'static str,
+    /// The sets.
+    pub sets: &'static [KnownSet],
+}
+
+/// A set that was downloaded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fetched {
+    /// `limpid.data-fetch/1`.
+    pub schema: &'static str,
+    /// What was downloaded, and its terms.
+    #[serde(flatten)]
+    pub report: FetchReport,
+}
+
+/// A generated world that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Synthesized {
+    /// `limpid.data-synthesize/1`.
+    pub schema: &'static str,
+    /// The folder.
+    pub folder: String,
+    /// Events.
+    pub events: usize,
+}

@@ -1,0 +1,44 @@
+//! `limpid doctor`.
+
+use serde::Serialize;
+
+/// The machine and the self-test of every model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Doctor {
+    /// `limpid.doctor/1`.
+    pub schema: &'static str,
+    /// The version of limpid.
+    pub version: &'static str,
+    /// Threads of the machine.
+    pub threads: usize,
+    /// Operating system and architecture.
+    pub system: String,
+    /// Memory that is free, in megabytes, where the system says.
+    pub memory_available_mb: Option<u64>,
+    /// The devices of this build.
+    pub devices: Vec<DeviceCheck>,
+    /// The models of the catalogue.
+    pub models: Vec<ModelCheck>,
+}
+
+/// A device, and what is wrong with it here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceCheck {
+    /// Its name after `--device`.
+    pub device: &'static str,
+    /// Why it cannot be used, if it cannot.
+    pub error: Option<String>,
+}
+
+/// The self-test of one model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelCheck {
+    /// Its name in the catalogue.
+    pub model: &'static str,
+    /// Whether it passed.
+    pub ok: bool,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// What was checked, or what failed.
+    pub detail: String,
+}

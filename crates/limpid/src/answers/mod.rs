@@ -1,0 +1,41 @@
+//! The JSON of every verb, one file per verb. `docs/json.md` shows an example of each.
+//!
+//! Every answer carries its schema, `limpid.<verb>/1`. Fields are only ever added under a version;
+//! a changed meaning is a new version. Items and users are external ids.
+
+mod data;
+mod doctor;
+mod evaluate;
+mod explain;
+mod models;
+mod quickstart;
+mod recommend;
+mod reproduce;
+mod train;
+mod verify;
+
+use serde::Serialize;
+
+pub use crate::artifact::Manifest as Inspection;
+pub use crate::planted::PlantedAnswer;
+pub use crate::rules::RulesAnswer;
+
+pub use data::{DataDescription, DataSets, DataSplit, Fetched, SplitPart, Synthesized};
+pub use doctor::{DeviceCheck, Doctor, ModelCheck};
+pub use evaluate::{Compared, ListsMeasured, Measured};
+pub use explain::*;
+pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
+pub use quickstart::Quickstart;
+pub use recommend::{Reason, RecommendAll, Recommendations, Recommended};
+pub use reproduce::{RecipePlan, ReproducePlan, Reproduced, ReproducedTable};
+pub use train::{TrainPlan, Trained};
+pub use verify::Verified;
+
+/// An item as people know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ItemName {
+    /// The user's own id.
+    pub id: String,
+    /// Its title; the id where it has none.
+    pub title: String,
+}

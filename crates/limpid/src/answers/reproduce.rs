@@ -1,0 +1,60 @@
+//! `limpid reproduce`, done or only planned (`--dry-run`).
+
+use serde::Serialize;
+
+use crate::recipe::Outcome;
+
+/// Tables that were run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reproduced {
+    /// `limpid.reproduce/1`.
+    pub schema: &'static str,
+    /// The tables.
+    pub tables: Vec<ReproducedTable>,
+    /// The file of the report in Markdown.
+    pub report: String,
+}
+
+/// One table with the name of its recipe.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReproducedTable {
+    /// The name of the recipe, without `.toml`.
+    pub recipe: String,
+    /// The table.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// What a reproduction will do. Every row was checked; no data were read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReproducePlan {
+    /// `limpid.reproduce-plan/1`.
+    pub schema: &'static str,
+    /// The recipes.
+    pub recipes: Vec<RecipePlan>,
+    /// Fits of all recipes, at most: finished ones in the output folder are not run again.
+    pub runs: usize,
+    /// The folder that will be written.
+    pub folder: String,
+    /// Bytes that are free on its disk, where the system says.
+    pub free_bytes: Option<u64>,
+}
+
+/// What one recipe will do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecipePlan {
+    /// The name of the recipe, without `.toml`.
+    pub recipe: String,
+    /// Its title.
+    pub title: String,
+    /// The data that will be read.
+    pub data: String,
+    /// Their bytes on disk; 0 for generated data.
+    pub data_bytes: u64,
+    /// The splits.
+    pub splits: Vec<String>,
+    /// The rows.
+    pub rows: Vec<String>,
+    /// Fits: splits × rows.
+    pub runs: usize,
+}

@@ -1,0 +1,16 @@
+//! `limpid verify`.
+
+use serde::Serialize;
+
+/// A saved model whose every checksum agrees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// `limpid.verify/1`.
+    pub schema: &'static str,
+    /// Always true: a damaged folder is an error.
+    pub ok: bool,
+    /// Number of files, without the manifest.
+    pub files: usize,
+    /// Their length in bytes.
+    pub bytes: u64,
+}

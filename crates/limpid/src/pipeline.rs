@@ -1,0 +1,332 @@
+//! From an experiment to a model: check → read → (tune →) fit → validate. The command line, a server
+//! and other languages call these steps and wire nothing themselves.
+//!
+//! Everything that can be wrong without looking at the data is refused by [`Experiment::check`],
+//! before a byte of data is read.
+//!
+//! ```
+//! use limpid::core::NoProgress;
+//! use limpid::experiment::{DataSource, Experiment};
+//!
+//! # fn main() -> limpid::Result<()> {
+//! let data = DataSource { path: "synthetic".into(), ..DataSource::default() };
+//! let experiment = Experiment { model: "ease".into(), data: Some(data), ..Experiment::default() };
+//! let advisor = experiment.run(&NoProgress)?;
+//! // What the model was made from can be run again and gives the same model.
+//! let again = advisor.manifest.again().run(&NoProgress)?;
+//! assert_eq!(again.model, advisor.model);
+//!
+//! let wrong = Experiment { model: "eaze".into(), ..experiment };
+//! assert!(wrong.check().unwrap_err().is_usage());
+//! # Ok(()) }
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use limpid_core::{Catalogue, Fit, Histories, Ids, Progress, Run, Training};
+use limpid_data::SplitSpec;
+use limpid_models::Config;
+
+use crate::experiment::{DEVICES, DataSource, Expected, Experiment, SplitFrom};
+use crate::measure::short;
+use crate::tune::{TuneOptions, Tuned, points, tune};
+use crate::{Advisor, Error, MeasureOptions, Prepared, Result, Subset, TrainOptions, train};
+
+/// An experiment that was checked: all settings are named, all paths are absolute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// Its model with its settings.
+    pub config: Config,
+    /// Bytes of its data on disk, compressed as they are; 0 for generated data.
+    pub data_bytes: u64,
+}
+
+/// What is done where data or split have another hash than the experiment expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnChange {
+    /// [`Error::Changed`].
+    #[default]
+    Refuse,
+    /// A note says so.
+    Note,
+}
+
+impl Experiment {
+    /// Checks everything that does not need the data: the model, its settings and their ranges, the
+    /// device, and whether the files exist.
+    ///
+    /// # Errors
+    /// [`Error::is_usage`] for names, values and options; [`Error::Io`] for files that do not exist.
+    pub fn check(&self) -> Result<Checked> {
+        self.check_run()?;
+        let config = self.config()?;
+        let mut experiment = self.clone().with_config(&config)?;
+        if let SplitFrom::Folder(folder) = &mut experiment.split {
+            *folder = absolute(folder)?;
+        }
+        let data_bytes = match (&mut experiment.data, &experiment.split) {
+            (Some(source), _) => check_source(source)?,
+            (None, SplitFrom::Folder(folder)) => bytes_of(folder)?,
+            (None, SplitFrom::Spec(_)) => {
+                return Err(Error::Usage(
+                    "name the data: --data PATH, or --data synthetic to try".to_owned(),
+                ));
+            }
+        };
+        Ok(Checked {
+            experiment,
+            config,
+            data_bytes,
+        })
+    }
+
+    /// Runs all steps; refuses data that changed since the experiment was recorded.
+    ///
+    /// # Errors
+    /// As [`Experiment::check`], [`Checked::read`] and [`Checked::fit`].
+    pub fn run(&self, progress: &dyn Progress) -> Result<Advisor> {
+        let checked = self.check()?;
+        let prepared = checked.read(OnChange::Refuse)?;
+        checked.fit(prepared, None, progress)
+    }
+
+    /// What of [`Experiment::check`] needs no data source.
+    pub(crate) fn check_run(&self) -> Result<()> {
+        if !DEVICES.contains(&self.device.as_str()) {
+            return Err(Error::Usage(format!(
+                "unknown device '{}'; this build computes on {}",
+                self.device,
+                DEVICES.join(", ")
+            )));
+        }
+        if !(self.memory_gb > 0.0 && self.memory_gb.is_finite()) {
+            let rule = "above 0 gigabytes";
+            return Err(limpid_core::Error::range("memory", rule, self.memory_gb).into());
+        }
+        if i64::try_from(self.seed).is_err() {
+            return Err(limpid_core::Error::range("seed", "below 2⁶³", self.seed).into());
+        }
+        settings_in_range(&self.config()?)
+    }
+}
+
+impl Checked {
+    /// Reads, filters and splits the data.
+    ///
+    /// # Errors
+    /// As [`Prepared::read`]; [`Error::Changed`] where the data or the split are not the expected ones.
+    pub fn read(&self, on_change: OnChange) -> Result<Prepared> {
+        let mut prepared = match (&self.experiment.data, &self.experiment.split) {
+            (Some(source), split) => Prepared::read(source, split)?,
+            (None, SplitFrom::Folder(folder)) => Prepared::of_folder(folder)?,
+            (None, SplitFrom::Spec(_)) => {
+                return Err(Error::Usage("the experiment names no data".to_owned()));
+            }
+        };
+        for change in self.changes(&prepared) {
+            match on_change {
+                OnChange::Refuse => return Err(change),
+                OnChange::Note => prepared.notes.push(match change {
+                    Error::Changed { what, .. } => {
+                        format!("the {what} changed since this experiment was recorded")
+                    }
+                    other => other.to_string(),
+                }),
+            }
+        }
+        Ok(prepared)
+    }
+
+    fn changes(&self, prepared: &Prepared) -> Vec<Error> {
+        let Some(Expected { data, split }) = &self.experiment.expected else {
+            return Vec::new();
+        };
+        let found = [
+            ("data", data, prepared.data.hash.as_ref()),
+            ("split", split, Some(&prepared.split.hash)),
+        ];
+        found
+            .into_iter()
+            .filter_map(|(what, expected, found)| match (expected, found) {
+                (Some(expected), Some(found)) if expected != found => Some(Error::Changed {
+                    what,
+                    recorded: short(expected).to_owned(),
+                    found: short(found).to_owned(),
+                }),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Checks that settings can be tuned, and returns the number of fits: trials, and the final one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where there is no validation set or no parameter to tune; a value of the grid
+    /// that is out of range.
+    pub fn check_tuning(&self, fixed: &[String], how: &TuneOptions) -> Result<usize> {
+        if let SplitFrom::Spec(spec) = &self.experiment.split
+            && !has_validation(spec)
+        {
+            return Err(Error::Usage(format!(
+                "settings are tuned on the validation set, and the split '{spec}' has none; choose \
+                 one that has, such as --split ratio:70/10/20@7"
+            )));
+        }
+        let grid = points(&self.config, fixed)?;
+        for settings in &grid {
+            settings_in_range(&self.config.set(settings)?)?;
+        }
+        Ok(1 + match how.trials {
+            0 => grid.len(),
+            most => most.min(grid.len()),
+        })
+    }
+
+    /// Chooses settings on the validation set; those named in `fixed` stay. The test set is not used.
+    ///
+    /// # Errors
+    /// As [`tune()`].
+    pub fn tune(
+        self,
+        prepared: &Prepared,
+        fixed: &[String],
+        how: &TuneOptions,
+        progress: &dyn Progress,
+    ) -> Result<(Self, Tuned)> {
+        let options = TrainOptions::of(&self.experiment);
+        let (config, tuned) = tune(prepared, &self.config, fixed, how, &options, progress)?;
+        let experiment = self.experiment.with_config(&config)?;
+        let checked = Self {
+            experiment,
+            config,
+            ..self
+        };
+        Ok((checked, tuned))
+    }
+
+    /// Fits the model, and measures it on the validation set, where there is one, and as the
+    /// experiment asks. The numbers are kept in the manifest.
+    ///
+    /// # Errors
+    /// As [`train`] and [`Advisor::evaluate`].
+    pub fn fit(
+        &self,
+        prepared: Prepared,
+        checkpoint: Option<PathBuf>,
+        progress: &dyn Progress,
+    ) -> Result<Advisor> {
+        let options = TrainOptions {
+            checkpoint,
+            ..TrainOptions::of(&self.experiment)
+        };
+        let mut advisor = train(prepared, &self.config, &options, progress)?;
+        advisor.manifest.experiment.measure = self.experiment.measure.clone();
+        if !advisor.split()?.validation.is_empty() {
+            let validation = MeasureOptions {
+                metrics: vec![VALIDATED.parse()?],
+                on: Subset::Validation,
+                resamples: 0,
+                ..MeasureOptions::default()
+            };
+            advisor.record(&validation, progress)?;
+        }
+        if let Some(options) = &self.experiment.measure {
+            advisor.record(options, progress)?;
+        }
+        Ok(advisor)
+    }
+}
+
+/// What every model is measured at on the validation set. The test set is for `limpid evaluate`.
+const VALIDATED: &str = "ndcg@20";
+
+impl Advisor {
+    /// Measures, and keeps the values in the manifest.
+    fn record(&mut self, options: &MeasureOptions, progress: &dyn Progress) -> Result<()> {
+        let measured = self.evaluate(options, progress)?;
+        for metric in &measured.report.metrics {
+            let name = format!("{} {}", options.on, metric.metric);
+            self.manifest.metrics.insert(name, metric.value);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a split has a validation set, as far as its rule says.
+fn has_validation(spec: &SplitSpec) -> bool {
+    match spec {
+        SplitSpec::None => false,
+        SplitSpec::Ratio { shares, .. } | SplitSpec::Users { shares, .. } => {
+            shares.validation > 0.0
+        }
+        _ => true,
+    }
+}
+
+/// Makes the paths of a source absolute; returns its bytes on disk.
+fn check_source(source: &mut DataSource) -> Result<u64> {
+    if source.filters.min_value.is_some_and(|v| !v.is_finite()) {
+        let found = source.filters.min_value.unwrap_or_default();
+        return Err(limpid_core::Error::range("min_value", "finite", found).into());
+    }
+    for metadata in &mut source.read.metadata {
+        metadata.path = absolute(&metadata.path)?;
+    }
+    if source.world()?.is_some() {
+        return Ok(0);
+    }
+    source.path = absolute(&source.path)?;
+    bytes_of(&source.path)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).map_err(|e| Error::io("cannot read", path, e))
+}
+
+/// Bytes of a file, or of the files of a folder.
+fn bytes_of(path: &Path) -> Result<u64> {
+    let refuse = |e| Error::io("cannot read", path, e);
+    let about = fs::metadata(path).map_err(refuse)?;
+    if !about.is_dir() {
+        return Ok(about.len());
+    }
+    let mut bytes = 0;
+    for entry in fs::read_dir(path).map_err(refuse)? {
+        let about = entry.and_then(|e| e.metadata()).map_err(refuse)?;
+        if about.is_file() {
+            bytes += about.len();
+        }
+    }
+    Ok(bytes)
+}
+
+/// Refuses settings out of range, as the model itself does before it computes anything: the fit of two
+/// users is stopped at its first step.
+fn settings_in_range(config: &Config) -> Result<()> {
+    struct Stop;
+    impl Progress for Stop {
+        fn start(&self, _: &str, _: u64) {}
+        fn step(&self, _: u64) {}
+        fn interrupted(&self) -> bool {
+            true
+        }
+    }
+    let items = (0..2).map(|i| i.to_string()).collect();
+    let catalogue = Catalogue::of_items(Ids::from_names(items)?);
+    let histories = Histories::from_rows(&[vec![0, 1], vec![1]], 2)?;
+    let data = Training {
+        histories: &histories,
+        catalogue: &catalogue,
+    };
+    let mut run = Run {
+        progress: &Stop,
+        ..Run::seeded(1)
+    };
+    match config.fit(&data, &mut run) {
+        Err(e @ limpid_core::Error::Range { .. }) => Err(e.into()),
+        _ => Ok(()),
+    }
+}
