@@ -9,7 +9,8 @@ use limpid_core::{
     Unit,
 };
 use ndarray::parallel::prelude::*;
-use ndarray::{ArrayViewMut1, Axis};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
+use rayon::slice::ParallelSliceMut;
 
 /// Columns of a dense matrix that are worked on at a time: their part of all rows stays in the
 /// second-level cache while a block of users passes over it.
@@ -17,6 +18,10 @@ const TILE: usize = 128;
 
 /// Rows of users that pass over one tile together.
 const BLOCK: usize = 64;
+
+/// Columns that a thread scores for a single user: long enough for rows of weights to be read in order,
+/// short enough for the sums to stay in the first-level cache.
+const STRIP: usize = 1024;
 
 /// Weights from the items of a history to all items `(I, I)`: row = item of the history, column =
 /// target.
@@ -100,48 +105,45 @@ impl ItemLinks {
     pub fn decode(&self, z: &Mat) -> Mat {
         let n_items = self.n_items();
         let mut scores = Mat::zeros((z.nrows(), n_items)); // (U, I)
+        match self {
+            Self::Dense { weights, .. } if z.nrows() == 1 => {
+                let row = nonzero(z.row(0));
+                if let Some(scores) = scores.as_slice_mut() {
+                    let strips = scores.par_chunks_mut(STRIP).enumerate();
+                    strips.for_each(|(at, out)| {
+                        add_dense(weights, n_items, at * STRIP, &row, out);
+                    });
+                }
+            }
+            _ => scores
+                .axis_chunks_iter_mut(Axis(0), BLOCK)
+                .into_par_iter()
+                .zip(z.axis_chunks_iter(Axis(0), BLOCK).into_par_iter())
+                .for_each(|(scores, z)| self.add_block(z, scores)),
+        }
         scores
-            .axis_chunks_iter_mut(Axis(0), BLOCK)
-            .into_par_iter()
-            .zip(z.axis_chunks_iter(Axis(0), BLOCK).into_par_iter())
-            .for_each(|(mut scores, z)| {
-                let rows: Vec<Vec<(usize, f32)>> = z
-                    .rows()
-                    .into_iter()
-                    .map(|row| {
-                        row.iter()
-                            .enumerate()
-                            .filter(|&(_, &v)| v != 0.0)
-                            .map(|(k, &v)| (k, v))
-                            .collect()
-                    })
-                    .collect();
-                match self {
-                    Self::Dense { weights, .. } => {
-                        for start in (0..n_items).step_by(TILE) {
-                            let end = (start + TILE).min(n_items);
-                            for (row, mut out) in rows.iter().zip(scores.rows_mut()) {
-                                let Some(out) = out.as_slice_mut() else {
-                                    continue;
-                                };
-                                let out = &mut out[start..end];
-                                for &(k, v) in row {
-                                    let from = &weights[k * n_items + start..k * n_items + end];
-                                    for (o, w) in out.iter_mut().zip(from) {
-                                        *o += v * w;
-                                    }
-                                }
-                            }
-                        }
-                    }
-                    Self::Sparse(csr) => {
-                        for (row, out) in rows.iter().zip(scores.rows_mut()) {
-                            add_sparse(csr, row, out);
+    }
+
+    /// The scores of a block of users, on one thread.
+    fn add_block(&self, z: ArrayView2<'_, f32>, mut scores: ArrayViewMut2<'_, f32>) {
+        let rows: Vec<Vec<(usize, f32)>> = z.rows().into_iter().map(nonzero).collect();
+        match self {
+            Self::Dense { weights, n_items } => {
+                for start in (0..*n_items).step_by(TILE) {
+                    let end = (start + TILE).min(*n_items);
+                    for (row, mut out) in rows.iter().zip(scores.rows_mut()) {
+                        if let Some(out) = out.as_slice_mut() {
+                            add_dense(weights, *n_items, start, row, &mut out[start..end]);
                         }
                     }
                 }
-            });
-        scores
+            }
+            Self::Sparse(csr) => {
+                for (row, out) in rows.iter().zip(scores.rows_mut()) {
+                    add_sparse(csr, row, out);
+                }
+            }
+        }
     }
 
     /// The items of a history as units: `(item index, value)`, ascending.
@@ -171,14 +173,23 @@ impl ItemLinks {
     /// The ledger of given activations: one part per item with a weight on the target.
     #[must_use]
     pub fn ledger(&self, features: &[(usize, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
-        // Sorted once, so that a long history is not searched again for every part.
+        // Sorted once, so that a long history is not searched again for every part; and small numbers
+        // are sorted rather than whole parts.
         let events = user.by_item();
-        let parts = features
+        let mut weighted: Vec<(u32, usize, f32, f32)> = features
             .iter()
             .filter_map(|&(index, activation)| {
                 let effect = self.weight(index, item);
+                let value = activation * effect;
+                (value != 0.0).then(|| (!value.abs().to_bits(), index, activation, effect))
+            })
+            .collect();
+        weighted.sort_unstable_by_key(|&(place, index, ..)| (place, index));
+        let parts = weighted
+            .into_iter()
+            .map(|(_, index, activation, effect)| {
                 let from = ItemIdx(index as u32);
-                (activation * effect != 0.0).then(|| Part {
+                Part {
                     unit: Unit::Link(from),
                     kind: PartKind::Link,
                     rule: None,
@@ -187,7 +198,7 @@ impl ItemLinks {
                     effect,
                     value: activation * effect,
                     edited_by: None,
-                })
+                }
             })
             .collect();
         Ledger::of_parts(0.0, parts)
@@ -225,6 +236,36 @@ impl ItemLinks {
         let rows = shape.first().copied().unwrap_or(0).saturating_sub(1);
         Self::sparse(from.csr("weights", rows)?)
     }
+}
+
+/// The entries of a user row that are not 0, by ascending index.
+fn nonzero(row: ArrayView1<'_, f32>) -> Vec<(usize, f32)> {
+    let entries = row.iter().copied().enumerate();
+    entries.filter(|&(_, v)| v != 0.0).collect()
+}
+
+/// `out += Σ v · weights[k, start..]`, in the order of the row whatever the width of `out`: four rows
+/// of weights pass together, so that a sum is loaded and stored once for four additions.
+fn add_dense(weights: &[f32], n_items: usize, start: usize, row: &[(usize, f32)], out: &mut [f32]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let width = out.len();
+            let of = |k: usize| &weights[k * n_items + start..][..width];
+            let (fours, rest) = row.as_chunks::<4>();
+            for &[(a, va), (b, vb), (c, vc), (d, vd)] in fours {
+                let (a, b, c, d) = (of(a), of(b), of(c), of(d));
+                for (at, o) in out.iter_mut().enumerate() {
+                    *o = *o + va * a[at] + vb * b[at] + vc * c[at] + vd * d[at];
+                }
+            }
+            for &(k, v) in rest {
+                for (o, w) in out.iter_mut().zip(of(k)) {
+                    *o += v * w;
+                }
+            }
+        },
+    );
 }
 
 fn add_sparse(csr: &Csr, row: &[(usize, f32)], mut out: ArrayViewMut1<'_, f32>) {
