@@ -1,7 +1,7 @@
 //! How often a rule holds and how well it predicts an item.
 
 use crate::rules::{Operator, Rule};
-use crate::{Histories, ItemIdx};
+use crate::{Csr, Histories, ItemIdx};
 
 /// How a rule and an item go together over the users of a census.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,32 +49,27 @@ fn ratio(part: usize, whole: usize) -> f64 {
     }
 }
 
-/// Who has what: histories by item, so that rules can be counted without passing over all users.
+/// The users of each item (item postings), so that rules can be counted without a pass over all users.
 #[derive(Debug, Clone)]
 pub struct Census {
-    offsets: Vec<usize>, // (items + 1)
-    users: Vec<u32>,
-    n_users: usize,
+    by_item: Csr, // (items, users)
 }
 
 impl Census {
     /// Counts the rows of histories; an item that appears twice in a row counts once.
     #[must_use]
     pub fn new(histories: &Histories) -> Self {
-        let by_item = histories.to_csr().transpose();
         Self {
-            offsets: by_item.offsets().to_vec(),
-            users: by_item.columns().to_vec(),
-            n_users: histories.len(),
+            by_item: histories.to_csr().transpose(),
         }
     }
 
     /// The rows that have an item, ascending; none for an item that is not of the catalogue.
     #[must_use]
     pub fn with_item(&self, item: ItemIdx) -> &[u32] {
-        match self.offsets.get(item.at()..=item.at() + 1) {
-            Some(&[from, to]) => &self.users[from..to],
-            _ => &[],
+        match item.at() < self.by_item.n_rows() {
+            true => self.by_item.row(item.at()).0,
+            false => &[],
         }
     }
 
@@ -83,7 +78,7 @@ impl Census {
     pub fn holders(&self, rule: &Rule) -> Vec<u32> {
         // True literals per user: those of absent items to begin with.
         let absent = rule.literals.iter().filter(|l| l.negated).count() as i64;
-        let mut truths = vec![absent; self.n_users];
+        let mut truths = vec![absent; self.by_item.n_columns()];
         for literal in &rule.literals {
             let step = if literal.negated { -1 } else { 1 };
             for &u in self.with_item(literal.item) {
@@ -95,7 +90,7 @@ impl Census {
             Operator::Or => 1,
             Operator::AtLeast(k) => i64::from(k),
         };
-        (0..self.n_users as u32)
+        (0..self.by_item.n_columns() as u32)
             .filter(|&u| truths[u as usize] >= needed)
             .collect()
     }
@@ -118,7 +113,7 @@ impl Census {
             support: holders.len(),
             hits,
             with_item: with_item.len(),
-            users: self.n_users,
+            users: self.by_item.n_columns(),
         }
     }
 }
