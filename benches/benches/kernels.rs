@@ -6,11 +6,11 @@
 #![allow(missing_docs)]
 
 use divan::Bencher;
-use limpid_tensor::kernels::adam::Adam;
-use limpid_tensor::kernels::batch::Batch;
-use limpid_tensor::kernels::logic::{Cost, Logic};
-use limpid_tensor::kernels::multinomial::loss_and_gradient;
 use limpid_tensor::matmul::{Factor, product};
+use limpid_tensor::optim::adam::Adam;
+use limpid_tensor::sparse::batch::Batch;
+use limpid_tensor::sparse::logic::{Cost, Logic};
+use limpid_tensor::sparse::multinomial::loss_and_gradient;
 use limpid_tensor::{Draw, Parameter};
 
 const USERS: usize = 512;

@@ -103,6 +103,17 @@ fn the_tour_runs() {
             .unwrap()
             .is_empty()
     );
+    // Every metric on the page has a name that `evaluate --metrics` accepts.
+    let page = ok(&["quickstart"]);
+    let names: Vec<&str> = page
+        .split_whitespace()
+        .filter(|w| w.contains('@'))
+        .collect();
+    assert!(names.len() >= 3, "{page}");
+    for name in names.iter().filter(|w| !w.starts_with("ratio:")) {
+        let parsed: Result<limpid::eval::MetricAt, _> = name.parse();
+        assert!(parsed.is_ok(), "{name}");
+    }
 }
 
 #[test]

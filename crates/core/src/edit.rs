@@ -1,31 +1,48 @@
-//! Edits: what a person changes about the units, and what that does to activations.
+//! Edits: what a person changes about the units of a model, and how that is written.
 //!
-//! Per unit the order is set, scale, add, mute; blends come last; the same operation twice on a
-//! unit is refused. So the order in which edits are written does not matter.
+//! ```text
+//! edit = UNIT=off      mute: the activation becomes 0
+//!      | UNIT=2x       scale: the activation is multiplied
+//!      | UNIT=0.8      set: the activation becomes this value
+//!      | UNIT+0.3      add: the activation is increased; UNIT+-0.3 decreases it
+//!      | UNIT~0.3      blend: 30 % of the row's mass moves to the unit
+//! ```
+//!
+//! UNIT is an id such as `link:296`, `g17.or` or `n12`, or a name such as `link:Alien (1979)`. It may hold
+//! any character; where a name could be mistaken for a longer edit it is quoted, with quotes inside
+//! doubled: `'a=1e'+3`. What is printed can be read back.
+//!
+//! Per unit the order is set, scale, add, mute; blends come last; the same operation twice on a unit is
+//! refused. So the order in which edits are written does not matter.
 
-use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Catalogue, Error, Result, Unit};
+use crate::{Error, Result};
 
-/// What is done to the activation of a unit.
+/// Largest absolute number in an edit, so that edited activations stay finite.
+const MOST: f32 = 1e6;
+
+/// An operation on the activation of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
-    /// Becomes this value (`=0.8`).
+    /// The activation becomes this value (`=0.8`).
     Set(f32),
-    /// Is multiplied (`2x`).
+    /// The activation is multiplied (`=2x`).
     Scale(f32),
-    /// Is increased (`+0.3`).
+    /// The activation is increased (`+0.3`), or decreased (`+-0.3`).
     Add(f32),
-    /// Becomes 0 (`off`).
+    /// The activation becomes 0 (`=off`).
     Mute,
 }
 
 impl Op {
-    /// The place in the fixed order.
-    fn order(self) -> u8 {
+    /// The rank in the fixed order of application.
+    #[must_use]
+    pub fn order(self) -> u8 {
         match self {
             Self::Set(_) => 0,
             Self::Scale(_) => 1,
@@ -34,7 +51,9 @@ impl Op {
         }
     }
 
-    fn apply(self, activation: f32) -> f32 {
+    /// The activation after the operation.
+    #[must_use]
+    pub fn apply(self, activation: f32) -> f32 {
         match self {
             Self::Set(v) => v,
             Self::Scale(f) => activation * f,
@@ -42,53 +61,192 @@ impl Op {
             Self::Mute => 0.0,
         }
     }
+}
 
-    fn written(self) -> String {
+/// The written form behind the unit: `=off`, `=2x`, `=0.8`, `+0.3`.
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Set(v) => format!("={v}"),
-            Self::Scale(f) => format!("={f}x"),
-            Self::Add(d) if d < 0.0 => format!("={d}"),
-            Self::Add(d) => format!("+{d}"),
-            Self::Mute => "=off".to_owned(),
+            Self::Set(v) => write!(f, "={v}"),
+            Self::Scale(x) => write!(f, "={x}x"),
+            Self::Add(d) => write!(f, "+{d}"),
+            Self::Mute => write!(f, "=off"),
         }
     }
 }
 
-/// One operation on one unit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Edit {
-    /// The unit.
-    pub unit: Unit,
-    /// What is done to it.
-    pub op: Op,
-}
-
-/// Mass moved over units (From Knots to Knobs, the steering equation of its section 3, with the
-/// mass of the row kept): every activation is scaled by `1 − alpha`, and `alpha` times their sum is
-/// spread evenly over `units`.
+/// One change of one unit, as written: the unit is not resolved yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Blend {
-    /// The units that receive the mass.
-    pub units: Vec<Unit>,
-    /// The share of mass that is moved, in `0..=1`.
-    pub alpha: f32,
-}
-
-/// Everything that a person changed, checked.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Edits {
-    edits: Vec<Edit>,
-    blends: Vec<Blend>,
-}
-
-/// An edit as written, before units are resolved.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Written {
+pub enum Edit {
     /// An operation on a unit.
-    Edit(Edit),
-    /// Mass moved to a unit.
-    Blend(Blend),
+    Op {
+        /// The unit's id or name.
+        unit: String,
+        /// The operation.
+        op: Op,
+    },
+    /// Mass moved to a unit (From Knots to Knobs, the steering equation of its section 3, with the mass
+    /// of the row kept): every activation is scaled by `1 − alpha`, and `alpha` times their sum goes to
+    /// the unit, spread evenly over its members.
+    Blend {
+        /// The unit's id or name.
+        unit: String,
+        /// The share of mass that is moved, in `0..=1`.
+        alpha: f32,
+    },
 }
+
+impl Edit {
+    /// The unit's id or name.
+    #[must_use]
+    pub fn unit(&self) -> &str {
+        match self {
+            Self::Op { unit, .. } | Self::Blend { unit, .. } => unit,
+        }
+    }
+
+    /// The same edit of a unit under another name.
+    #[must_use]
+    pub fn on(&self, unit: impl Into<String>) -> Self {
+        match *self {
+            Self::Op { op, .. } => Self::Op {
+                unit: unit.into(),
+                op,
+            },
+            Self::Blend { alpha, .. } => Self::Blend {
+                unit: unit.into(),
+                alpha,
+            },
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let (ok, rule, value) = match *self {
+            Self::Op {
+                op: Op::Set(v) | Op::Scale(v) | Op::Add(v),
+                ..
+            } => (v.abs() <= MOST, "between -1000000 and 1000000", v),
+            Self::Op { op: Op::Mute, .. } => (true, "", 0.0),
+            Self::Blend { alpha, .. } => ((0.0..=1.0).contains(&alpha), "between 0 and 1", alpha),
+        };
+        match ok {
+            true => Ok(()),
+            false => Err(Error::range(
+                format!("the number of the edit of '{}'", self.unit()),
+                rule,
+                value,
+            )),
+        }
+    }
+
+    /// The written form without quotes.
+    fn plain(&self) -> String {
+        match self {
+            Self::Op { unit, op } => format!("{unit}{op}"),
+            Self::Blend { unit, alpha } => format!("{unit}~{alpha}"),
+        }
+    }
+}
+
+/// The written form; the unit is quoted where it would be misread otherwise.
+impl fmt::Display for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = self.plain();
+        if plain.parse::<Self>().is_ok_and(|read| read == *self) {
+            return f.write_str(&plain);
+        }
+        let quoted = format!("'{}'", self.unit().replace('\'', "''"));
+        f.write_str(&self.on(quoted).plain())
+    }
+}
+
+impl FromStr for Edit {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let read = match text.trim_start().strip_prefix('\'').and_then(unquote) {
+            Some((unit, rest)) => change(unit, rest.trim_start()),
+            // The unit ends before the first operator with a valid operand behind it, so numbers may
+            // hold signs (1e+3) and names operators ("a=b").
+            None => text
+                .char_indices()
+                .filter(|&(_, c)| matches!(c, '=' | '+' | '~'))
+                .find_map(|(at, _)| {
+                    let unit = text[..at].trim_end();
+                    let unit = unit.strip_suffix('=').unwrap_or(unit).trim();
+                    change(unit.to_owned(), &text[at..])
+                }),
+        };
+        let edit = read
+            .filter(|e| !e.unit().is_empty())
+            .ok_or_else(|| Error::Parse {
+                what: "edit",
+                text: text.to_owned(),
+                why: "an edit is UNIT=off, UNIT=2x (scale), UNIT=0.8 (set), UNIT+0.3 (add) or UNIT~0.3 \
+                      (blend), such as link:296=off"
+                    .to_owned(),
+            })?;
+        edit.check()?;
+        Ok(edit)
+    }
+}
+
+/// The text up to the closing quote, with doubled quotes joined, and what follows it.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut unit = String::new();
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match (c, chars.peek()) {
+            ('\'', Some((_, '\''))) => {
+                unit.push('\'');
+                chars.next();
+            }
+            ('\'', _) => return Some((unit, &text[at + 1..])),
+            _ => unit.push(c),
+        }
+    }
+    None
+}
+
+/// An edit of a unit from an operator with its operand.
+fn change(unit: String, written: &str) -> Option<Edit> {
+    let mut chars = written.chars();
+    let operator = chars.next()?;
+    let operand = chars.as_str().trim();
+    let number = |text: &str| {
+        let text = text.trim();
+        let ok = text
+            .chars()
+            .all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
+        text.parse::<f32>().ok().filter(|_| ok)
+    };
+    let op = |op| {
+        Some(Edit::Op {
+            unit: unit.clone(),
+            op,
+        })
+    };
+    match operator {
+        '~' => number(operand).map(|alpha| Edit::Blend {
+            unit: unit.clone(),
+            alpha,
+        }),
+        '+' => number(operand).and_then(|d| op(Op::Add(d))),
+        '=' if operand == "off" => op(Op::Mute),
+        '=' => match (operand.strip_suffix(['x', '×']), operand.strip_prefix('+')) {
+            (Some(factor), _) => number(factor).and_then(|f| op(Op::Scale(f))),
+            // "UNIT=+0.3" is read as "UNIT+0.3".
+            (None, Some(more)) => number(more).and_then(|d| op(Op::Add(d))),
+            (None, None) => number(operand).and_then(|v| op(Op::Set(v))),
+        },
+        _ => None,
+    }
+}
+
+/// Everything that a person changed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Edits(Vec<Edit>);
 
 impl Edits {
     /// Nothing changed.
@@ -97,284 +255,131 @@ impl Edits {
         Self::default()
     }
 
-    /// Takes edits and blends, in any order.
+    /// Edits in any order.
     ///
     /// # Errors
-    /// [`Error::Edit`] where the same operation appears twice on a unit, [`Error::Range`] where a
-    /// number is not finite or a blend's `alpha` is not in `0..=1`.
-    pub fn new(mut edits: Vec<Edit>, blends: Vec<Blend>) -> Result<Self> {
-        for edit in &edits {
-            let value = match edit.op {
-                Op::Set(v) | Op::Scale(v) | Op::Add(v) => v,
-                Op::Mute => 0.0,
+    /// [`Error::Edit`] where the same operation appears twice on a unit, [`Error::Range`] where a number
+    /// is not within a million of 0 or the share of a blend is not in `0..=1`.
+    pub fn new(mut edits: Vec<Edit>) -> Result<Self> {
+        edits.iter().try_for_each(Edit::check)?;
+        let key = |e: &Edit| {
+            let order = match e {
+                Edit::Op { op, .. } => op.order(),
+                Edit::Blend { .. } => u8::MAX,
             };
-            if !value.is_finite() {
-                return Err(Error::range(
-                    format!("the number of the edit of {}", edit.unit),
-                    "finite",
-                    value,
-                ));
-            }
+            (order == u8::MAX, e.unit().to_owned(), order)
+        };
+        edits.sort_by_cached_key(key);
+        match edits.windows(2).find(|w| key(&w[0]) == key(&w[1])) {
+            None => Ok(Self(edits)),
+            Some(pair) => Err(Error::Edit(format!(
+                "the same operation appears twice on '{}': '{}' and '{}'; keep one of them",
+                pair[0].unit(),
+                pair[0],
+                pair[1]
+            ))),
         }
-        for blend in &blends {
-            if !(0.0..=1.0).contains(&blend.alpha) {
-                return Err(Error::range(
-                    "the share of a blend",
-                    "between 0 and 1",
-                    blend.alpha,
-                ));
-            }
-        }
-        edits.sort_by_key(|e| (e.unit, e.op.order()));
-        if let Some(pair) = edits
-            .windows(2)
-            .find(|w| w[0].unit == w[1].unit && w[0].op.order() == w[1].op.order())
-        {
-            return Err(Error::Edit(format!(
-                "the same operation appears twice on {}: '{}' and '{}'; write it once",
-                pair[0].unit,
-                pair[0].op.written(),
-                pair[1].op.written()
-            )));
-        }
-        Ok(Self { edits, blends })
     }
 
-    /// Reads written edits: `g17=off`, `r4=2x`, `link:296=0.8`, `n12+0.3`, `n12~0.3`.
+    /// Reads written edits: `g17=off`, `r4=2x`, `link:296=0.8`, `n12+0.3`, `'film noir'~0.3`.
     ///
     /// # Errors
-    /// [`Error::Parse`], [`Error::NoSuchUnit`], or as [`Edits::new`].
-    pub fn parse<S: AsRef<str>>(texts: &[S], catalogue: &Catalogue) -> Result<Self> {
-        let (mut edits, mut blends) = (Vec::new(), Vec::new());
-        for text in texts {
-            match parse_one(text.as_ref(), catalogue)? {
-                Written::Edit(e) => edits.push(e),
-                Written::Blend(b) => blends.push(b),
-            }
-        }
-        Self::new(edits, blends)
+    /// [`Error::Parse`], or as [`Edits::new`].
+    pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Self> {
+        let edits = texts.iter().map(|t| t.as_ref().parse());
+        Self::new(edits.collect::<Result<_>>()?)
     }
 
     /// Whether nothing is changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.edits.is_empty() && self.blends.is_empty()
+        self.0.is_empty()
     }
 
-    /// The edits, ordered by unit and then set, scale, add, mute.
+    /// The edits, ordered by unit and then set, scale, add, mute; blends last.
     #[must_use]
-    pub fn edits(&self) -> &[Edit] {
-        &self.edits
+    pub fn all(&self) -> &[Edit] {
+        &self.0
     }
-
-    /// The blends.
-    #[must_use]
-    pub fn blends(&self) -> &[Blend] {
-        &self.blends
-    }
-
-    /// All units that are named, once each.
-    #[must_use]
-    pub fn units(&self) -> BTreeSet<Unit> {
-        self.edits
-            .iter()
-            .map(|e| e.unit)
-            .chain(self.blends.iter().flat_map(|b| b.units.iter().copied()))
-            .collect()
-    }
-
-    /// How they are written.
-    #[must_use]
-    pub fn written(&self, catalogue: &Catalogue) -> Vec<String> {
-        let edits = self
-            .edits
-            .iter()
-            .map(|e| format!("{}{}", e.unit.text(catalogue), e.op.written()));
-        let blends = self.blends.iter().map(|b| {
-            let units: Vec<String> = b.units.iter().map(|u| u.text(catalogue)).collect();
-            format!("{}~{}", units.join(","), b.alpha)
-        });
-        edits.chain(blends).collect()
-    }
-
-    /// Applies them to a sparse row of `(unit index, activation)`, ascending; `resolve` gives the
-    /// indices of a unit (a group has several).
-    ///
-    /// # Errors
-    /// What `resolve` refuses; [`Error::Edit`] where two edits reach the same index with the same
-    /// operation through different units.
-    pub fn apply(
-        &self,
-        row: &[(usize, f32)],
-        resolve: &dyn Fn(Unit) -> Result<Vec<usize>>,
-    ) -> Result<Vec<(usize, f32)>> {
-        let mut resolved: Vec<(usize, Op, Unit)> = Vec::new();
-        for edit in &self.edits {
-            for index in resolve(edit.unit)? {
-                resolved.push((index, edit.op, edit.unit));
-            }
-        }
-        resolved.sort_by_key(|&(index, op, _)| (index, op.order()));
-        for pair in resolved.windows(2) {
-            if pair[0].0 == pair[1].0 && pair[0].1.order() == pair[1].1.order() {
-                return Err(Error::Edit(format!(
-                    "'{}{}' and '{}{}' change the same unit in the same way; keep one of them",
-                    pair[0].2,
-                    pair[0].1.written(),
-                    pair[1].2,
-                    pair[1].1.written()
-                )));
-            }
-        }
-        let mut out: std::collections::BTreeMap<usize, f32> = row.iter().copied().collect();
-        for (index, op, _) in resolved {
-            let activation = out.entry(index).or_insert(0.0);
-            *activation = op.apply(*activation);
-        }
-        for blend in &self.blends {
-            let mut targets = Vec::new();
-            for &unit in &blend.units {
-                targets.extend(resolve(unit)?);
-            }
-            let mass: f32 = out.values().sum();
-            for value in out.values_mut() {
-                *value *= 1.0 - blend.alpha;
-            }
-            for &index in &targets {
-                *out.entry(index).or_insert(0.0) += blend.alpha * mass / targets.len() as f32;
-            }
-        }
-        Ok(out.into_iter().collect())
-    }
-}
-
-/// Reads one written edit.
-fn parse_one(text: &str, catalogue: &Catalogue) -> Result<Written> {
-    let error = |why: &str| Error::Parse {
-        what: "edit",
-        text: text.to_owned(),
-        why: format!(
-            "{why}; an edit is UNIT=off, UNIT=2x (scale), UNIT=0.8 (set), UNIT+0.3 (add) or \
-             UNIT~0.3 (blend), such as link:296=off"
-        ),
-    };
-    // The unit may hold any character of an item id, so the operation is looked for from the end.
-    let at = text
-        .rfind(['=', '~', '+'])
-        .ok_or_else(|| error("it names no operation"))?;
-    let (mut unit, rest) = text.split_at(at);
-    // "UNIT==0.8" and "UNIT=+0.3" are read as "UNIT=0.8" and "UNIT+0.3".
-    unit = unit.strip_suffix('=').unwrap_or(unit);
-    let unit = Unit::parse(unit.trim().trim_matches('\''), catalogue)?;
-    let mut chars = rest.chars();
-    let sign = chars.next();
-    let value = chars.as_str().trim();
-    let number = |digits: &str| {
-        digits
-            .parse::<f32>()
-            .ok()
-            .filter(|v| v.is_finite())
-            .ok_or_else(|| error(&format!("'{digits}' is not a number")))
-    };
-    Ok(match sign {
-        Some('~') => Written::Blend(Blend {
-            units: vec![unit],
-            alpha: number(value)?,
-        }),
-        Some('+') => Written::Edit(Edit {
-            unit,
-            op: Op::Add(number(value)?),
-        }),
-        _ if value == "off" => Written::Edit(Edit { unit, op: Op::Mute }),
-        _ => match value.strip_suffix(['x', '×']) {
-            Some(factor) => Written::Edit(Edit {
-                unit,
-                op: Op::Scale(number(factor)?),
-            }),
-            None => Written::Edit(Edit {
-                unit,
-                op: Op::Set(number(value)?),
-            }),
-        },
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Ids;
     use proptest::prelude::*;
 
-    fn catalogue() -> Catalogue {
-        Catalogue::of_items(Ids::from_names(vec!["296".into(), "a=b".into()]).unwrap())
-    }
-
-    fn rules(unit: Unit) -> Result<Vec<usize>> {
-        match unit {
-            Unit::Rule(r) => Ok(vec![r as usize]),
-            Unit::Group(_) => Ok(vec![0, 1]),
-            _ => Err(Error::NoSuchUnit {
-                unit: unit.to_string(),
-                hint: "rules only".into(),
-            }),
-        }
+    fn written(texts: &[&str]) -> Vec<String> {
+        let edits = Edits::parse(texts).unwrap();
+        edits.all().iter().map(Edit::to_string).collect()
     }
 
     #[test]
     fn grammar() {
-        let c = catalogue();
-        let e = Edits::parse(
-            &["link:296=off", "g17.or=2x", "r1=0.8", "n12+0.3", "g2~0.3"],
-            &c,
-        )
-        .unwrap();
-        assert_eq!(e.edits().len(), 4);
-        assert_eq!(e.blends().len(), 1);
         assert_eq!(
-            e.written(&c),
-            ["link:296=off", "g17.or=2x", "r1=0.8", "n12+0.3", "g2~0.3"]
+            written(&["link:296=off", "g17.or=2x", "r1=0.8", "n12+0.3", "g2~0.3"]),
+            ["g17.or=2x", "link:296=off", "n12+0.3", "r1=0.8", "g2~0.3"]
         );
-        let odd = Edits::parse(&["link:a=b=off", "r1==0.8", "r2=+0.5"], &c).unwrap();
-        assert_eq!(odd.written(&c), ["link:a=b=off", "r1=0.8", "r2+0.5"]);
-        for bad in [
-            "",
-            "r1",
-            "r1=",
-            "r1=on",
-            "r1=NaN",
-            "link:7=off",
-            "r1~2",
-            "=off",
+        for (text, printed) in [
+            ("link:a=b=off", "link:a=b=off"),
+            ("r1==0.8", "r1=0.8"),
+            ("r2=+0.5", "r2+0.5"),
+            ("r2+-0.3", "r2+-0.3"),
+            ("r2=-0.3", "r2=-0.3"),
+            ("r2=1e+3", "r2=1000"),
+            ("r2+1e-3", "r2+0.001"),
+            ("link:Alien (1979)=off", "link:Alien (1979)=off"),
+            ("'film noir'~0.3", "film noir~0.3"),
+            ("'a=1e'+3", "'a=1e'+3"),
+            ("link:2+2=5 (1999) = 2x", "link:2+2=5 (1999)=2x"),
         ] {
-            assert!(Edits::parse(&[bad], &c).is_err(), "{bad}");
+            assert_eq!(written(&[text]), [printed], "{text}");
         }
-        assert!(Edits::parse(&["r1=2x", "r1=3x"], &c).is_err());
+        for bad in [
+            "", "r1", "r1=", "r1=on", "r1=NaN", "r1=inf", "r1~2", "=off", "r1=1e99",
+        ] {
+            assert!(Edits::parse(&[bad]).is_err(), "{bad}");
+        }
+        assert!(Edits::parse(&["r1=2x", "r1=3x"]).is_err());
     }
 
-    #[test]
-    fn two_ways_to_the_same_unit_are_refused() {
-        let e = Edits::parse(&["g0=2x", "r1=3x"], &catalogue()).unwrap();
-        assert!(e.apply(&[(0, 1.0)], &rules).is_err());
-        let e = Edits::parse(&["link:296=off"], &catalogue()).unwrap();
-        assert!(e.apply(&[(0, 1.0)], &rules).is_err());
+    fn any_op() -> impl Strategy<Value = Op> {
+        let number = (proptest::num::f32::NORMAL | proptest::num::f32::ZERO)
+            .prop_map(|v| v.clamp(-MOST, MOST));
+        (0..4, number).prop_map(|(kind, v)| match kind {
+            0 => Op::Set(v),
+            1 => Op::Scale(v),
+            2 => Op::Add(v),
+            _ => Op::Mute,
+        })
     }
 
-    #[test]
-    fn blends_keep_the_mass() {
-        let e = Edits::parse(&["r7~0.5", "r0=off"], &catalogue()).unwrap();
-        let row = e.apply(&[(0, 9.0), (1, 2.0), (2, 4.0)], &rules).unwrap();
-        assert_eq!(row, [(0, 0.0), (1, 1.0), (2, 2.0), (7, 3.0)]);
+    fn any_edit() -> impl Strategy<Value = Edit> {
+        // Names out of the very characters that the grammar is made of.
+        let unit = "[a1e=+~x'. \\-éß]{0,8}[a1'+é]".prop_map(|t| t.trim().to_owned());
+        (unit, any_op(), proptest::option::of(0f32..=1.0)).prop_map(|(unit, op, alpha)| match alpha
+        {
+            Some(alpha) => Edit::Blend { unit, alpha },
+            None => Edit::Op { unit, op },
+        })
     }
 
     proptest! {
         #[test]
+        fn what_is_printed_reads_back(edit in any_edit()) {
+            let text = edit.to_string();
+            prop_assert_eq!(text.parse::<Edit>().unwrap(), edit, "{}", text);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,20}") {
+            let _ = text.parse::<Edit>();
+        }
+
+        #[test]
         fn the_order_of_writing_does_not_matter(order in Just(vec![0usize,1,2,3,4,5]).prop_shuffle()) {
-            let all = ["r0=2x", "r0=0.5", "r0+1", "r1=off", "r2=3x", "r2+1"];
-            let c = catalogue();
-            let row = [(0, 1.0), (1, 1.0), (2, 1.0)];
-            let written: Vec<&str> = order.iter().map(|&i| all[i]).collect();
-            let out = Edits::parse(&written, &c).unwrap().apply(&row, &rules).unwrap();
-            prop_assert_eq!(out, vec![(0, 2.0), (1, 0.0), (2, 4.0)]);
+            let all = ["r0=2x", "r0=0.5", "r0+1", "r1=off", "r2=3x", "r2~0.1"];
+            let shuffled: Vec<&str> = order.iter().map(|&i| all[i]).collect();
+            prop_assert_eq!(written(&shuffled), written(&all));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The one error type of the vocabulary: each variant names the rule, the value and the fix.
+//! The error type of the vocabulary: each variant names the rule, the value and the fix.
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -45,25 +45,37 @@ pub enum Error {
         /// The rule, and an example that follows it.
         why: String,
     },
+    /// Nothing has this name.
+    #[error("unknown {what} '{name}'{}", suggestions(.similar))]
+    Unknown {
+        /// What was looked for: `item`, `user`, `model`.
+        what: &'static str,
+        /// What was written.
+        name: String,
+        /// Names that look like it.
+        similar: Vec<String>,
+    },
+    /// Several things have this name.
+    #[error("{what} '{name}' is ambiguous: it may be {}; write id:… to choose", .candidates.join(", "))]
+    Ambiguous {
+        /// What was looked for.
+        what: &'static str,
+        /// What was written.
+        name: String,
+        /// What it may be.
+        candidates: Vec<String>,
+    },
     /// A unit is not part of the model.
     #[error("this model has no unit '{unit}'; {hint}")]
     NoSuchUnit {
         /// The unit, as written.
         unit: String,
-        /// How to see the units that it has.
+        /// The units that it has.
         hint: String,
     },
-    /// Two edits that cannot stand together.
+    /// Edits that contradict each other, or that a model's units cannot carry out.
     #[error("{0}")]
     Edit(String),
-    /// A model has no latent units, so it cannot be edited or probed.
-    #[error("{model} {why}")]
-    NotEditable {
-        /// The model's name.
-        model: String,
-        /// Why not, and what can be.
-        why: String,
-    },
     /// The work would not fit in memory.
     #[error(
         "{what} needs {needed_mb} MB of memory, more than the budget of {budget_mb} MB; {hint}"
@@ -97,6 +109,14 @@ pub enum Error {
     /// The caller asked to stop (Ctrl-C).
     #[error("stopped on request; {0}")]
     Interrupted(String),
+}
+
+fn suggestions(similar: &[String]) -> String {
+    match similar {
+        [] => String::new(),
+        [one] => format!("; did you mean {one}?"),
+        several => format!("; did you mean one of {}?", several.join(", ")),
+    }
 }
 
 impl Error {

@@ -1,57 +1,62 @@
 //! The ledger: a score as a sum that can be read.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{Event, Unit, rules::Rule};
-
-/// What kind of evidence a part is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PartKind {
-    /// An item of the history speaks for (or against) the target.
-    Link,
-    /// A rule over items holds.
-    Rule,
-    /// A neuron of a dictionary fires.
-    Neuron,
-    /// How many people have the target.
-    Popularity,
-}
 
 /// One named piece of evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// What it is called and how it is switched.
+    /// The unit that gives it.
     pub unit: Unit,
-    /// What kind of evidence it is.
-    pub kind: PartKind,
     /// The rule behind it, where it is one.
     pub rule: Option<Rule>,
-    /// The events of the history that it rests on.
+    /// The events of the history that it rests on, with item, behavior and time.
     pub cites: Vec<Event>,
-    /// How strongly the unit is present for this user, after edits.
+    /// The activation of the unit for this user, after edits.
     pub activation: f32,
-    /// What one unit of activation does to the score of the target.
+    /// The change of the target's score per activation of 1.
     pub effect: f32,
-    /// `activation × effect`: its share of the score.
+    /// `activation × effect`: its contribution to the score.
     pub value: f32,
-    /// Whether somebody's edit changed the activation.
+    /// The edit that changed this part, as written; `None` if no edit did.
     pub edited_by: Option<String>,
+}
+
+impl Part {
+    /// A part with `value = activation × effect` and no edit.
+    #[must_use]
+    pub fn new(unit: Unit, activation: f32, effect: f32, cites: Vec<Event>) -> Self {
+        Self {
+            unit,
+            rule: None,
+            cites,
+            activation,
+            effect,
+            value: activation * effect,
+            edited_by: None,
+        }
+    }
+
+    /// The same part with the rule behind its unit.
+    #[must_use]
+    pub fn with_rule(mut self, rule: Option<Rule>) -> Self {
+        self.rule = rule;
+        self
+    }
 }
 
 /// Why one item has its score for one user.
 ///
-/// Law: `base + Σ parts.value + residual == score` within 1e-5 of the score's size. What cannot be
-/// named stands in `residual` and is shown, never hidden.
+/// Law: `base + Σ parts.value + residual == score` within 1e-5 of the score's size. Evidence without a
+/// name is in `residual`, which is shown, never hidden.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ledger {
     /// The score, as the model gives it.
     pub score: f32,
-    /// What the item gets from every user.
+    /// The part of the score that is the same for all users.
     pub base: f32,
     /// The evidence, largest absolute value first.
     pub parts: Vec<Part>,
-    /// The rest of the score.
+    /// The part of the score that no unit explains.
     pub residual: f32,
 }
 
@@ -72,6 +77,15 @@ impl Ledger {
             parts,
             residual: 0.0,
         }
+    }
+
+    /// The same parts with the score as the model gives it; the difference goes to the residual.
+    #[must_use]
+    pub fn scored(mut self, score: f32) -> Self {
+        let named: f64 = self.parts.iter().map(|p| f64::from(p.value)).sum();
+        self.residual = (f64::from(score) - f64::from(self.base) - named) as f32;
+        self.score = score;
+        self
     }
 
     /// `score − (base + parts + residual)`, computed in double precision.
@@ -140,16 +154,8 @@ mod tests {
     use crate::ItemIdx;
 
     fn part(item: u32, value: f32) -> Part {
-        Part {
-            unit: Unit::Link(ItemIdx(item)),
-            kind: PartKind::Link,
-            rule: None,
-            cites: vec![Event::of(ItemIdx(item))],
-            activation: 1.0,
-            effect: value,
-            value,
-            edited_by: None,
-        }
+        let item = ItemIdx(item);
+        Part::new(Unit::event(item), 1.0, value, vec![Event::of(item)])
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! The traits: how the pieces fit every family of models. One page.
 
-use crate::rules::Rule;
 use crate::{
-    Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, RankedWithTies, Result,
-    Scored, Tensors, Unit,
+    Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, RankedWithTies,
+    Result, Scored, Tensors, Unit, UnitInfo,
 };
 
 /// A recipe: hyper-parameters that know how to become a model.
@@ -36,8 +35,6 @@ pub struct Run<'a> {
     pub seed: u64,
     /// Bytes that a fit may take for its large arrays.
     pub memory_budget: u64,
-    /// The device for dense products; models that have none use the processor whatever it says.
-    pub device: &'a str,
     /// Told how far the work is.
     pub progress: &'a dyn Progress,
     /// Validation metric of a model under way, for early stopping; larger is better.
@@ -53,7 +50,6 @@ impl Run<'_> {
         Self {
             seed,
             memory_budget: 16_000_000_000,
-            device: "cpu",
             progress: &NoProgress,
             monitor: None,
             checkpoints: None,
@@ -104,24 +100,33 @@ impl Progress for NoProgress {
     fn step(&self, _: u64) {}
 }
 
-/// A fitted model that can rank. Infallible: what can be wrong was refused when [`Histories`] was
-/// built.
+/// A fitted model that can rank and say why. Infallible: invalid input was refused when [`Histories`]
+/// was built.
 pub trait Recommender: Send + Sync {
     /// Scores `(U, I)`, before any sigmoid, softmax or ReLU, seen items included.
     fn score(&self, users: &Histories) -> Mat;
 
-    /// Whether it can be probed, edited and explained by units.
+    /// Scores of chosen items only, list by list; `candidates` has one list per row of `users`. By
+    /// default they are picked from [`score`](Self::score); models that score pair by pair, or over
+    /// large catalogues, can do less.
+    fn score_items(&self, users: &Histories, candidates: &Candidates) -> Vec<f32> {
+        candidates.pick(&self.score(users))
+    }
+
+    /// The ledger of one item.
+    ///
+    /// Law: `base + parts + residual == score`, and the score is the one that [`score`](Self::score)
+    /// gives.
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger;
+
+    /// The model cut at its user representation, where it has one: it can be probed and attributed.
     fn latent(&self) -> Option<&dyn Latent> {
         None
     }
 
-    /// Whether its latent units add up to the score, each with a name.
-    fn additive(&self) -> Option<&dyn Additive> {
-        None
-    }
-
-    /// Whether it explains itself.
-    fn explainer(&self) -> Option<&dyn Explain> {
+    /// Named evidence of its own. Models without have [`HistoryUnits`](crate::HistoryUnits); see
+    /// [`UnitsOf`](crate::UnitsOf).
+    fn units(&self) -> Option<&dyn Units> {
         None
     }
 }
@@ -136,87 +141,96 @@ pub trait Latent: Recommender {
     /// Scores `(U, I)` of representations `(U, D)`.
     fn decode(&self, z: &Mat) -> Mat;
 
-    /// Rows to train a dictionary on.
-    fn states(&self, users: &Histories) -> Mat {
-        self.encode(users)
-    }
-}
-
-/// A model whose score is `base + φ V`: φ is its latent, and every column of φ is a [`Unit`].
-///
-/// Law: `encode` is [`features`](Additive::features) written densely, and `decode(φ)` of one item
-/// is `base(item) + Σ φ_k effect(k, item)`.
-pub trait Additive: Latent + Explain {
-    /// Number of units K (= D).
-    fn n_units(&self) -> usize;
-
-    /// The unit at an index.
-    fn unit(&self, index: usize) -> Unit;
-
-    /// The indices that a unit stands for; a group stands for several.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchUnit`].
-    fn resolve(&self, unit: Unit) -> Result<Vec<usize>>;
-
-    /// The rule behind a unit, where it is one; an item of the history is a rule of one literal.
-    fn rule(&self, index: usize) -> Option<Rule> {
-        match self.unit(index) {
-            Unit::Link(item) => Some(Rule::all([item])),
-            _ => None,
-        }
-    }
-
-    /// What every user gives to an item.
-    fn base(&self, _item: ItemIdx) -> f32 {
-        0.0
-    }
-
-    /// The units present in a history, with their activations, by ascending index.
-    fn features(&self, user: History<'_>) -> Vec<(usize, f32)>;
-
-    /// What one unit of activation of unit `index` does to the score of `item`, given that the
-    /// user does not have `item`.
-    fn effect(&self, index: usize, item: ItemIdx) -> f32;
-
-    /// The ledger of given activations (edited ones too); `user` is what may be cited.
-    fn ledger(&self, features: &[(usize, f32)], user: History<'_>, item: ItemIdx) -> Ledger;
-
-    /// The ledger in the fewest lines that say the same: units of one group are joined into one
-    /// compiled rule. By default the ledger as it is.
-    fn lines(&self, features: &[(usize, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
-        self.ledger(features, user, item)
-    }
+    /// The gradient of the score of an item with respect to a representation `(D)`, at `z` `(D)`.
+    fn decode_gradient(&self, z: &[f32], item: ItemIdx) -> Vec<f32>;
 }
 
 /// Sparse activations of units `(U, K)`.
 pub type Activations = Csr;
 
-/// Units over a latent space.
-pub trait Dictionary: Send + Sync {
-    /// `(U, D)` → `(U, K)`.
-    fn activate(&self, z: &Mat) -> Activations;
-
-    /// What changing the activations from `before` to `after` does to z. Exactly zero where they
-    /// are equal.
-    fn delta(&self, z: &Mat, before: &Activations, after: &Activations) -> Mat;
+/// How finely a ledger is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// The fewest lines that say the same: units of one group are joined.
+    Lines,
+    /// Every unit by itself.
+    Raw,
 }
 
-/// Why this item for this user: facts, no prose.
+/// Named evidence that can be switched: events of a history, rules, neurons, behavior patterns, texts.
 ///
-/// Law: base + parts + residual == score.
-pub trait Explain: Send + Sync {
-    /// The ledger of one item.
-    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger;
-}
+/// Laws: [`score_activations`](Self::score_activations) of the activations of
+/// [`activate`](Self::activate) is the score of the model, bit for bit; what the units do not express is
+/// kept; the [`ledger`](Self::ledger) of any activations, edited or not, sums to the score that
+/// `score_activations` gives for them.
+pub trait Units: Send + Sync {
+    /// Number of units K.
+    fn len(&self) -> usize;
 
-/// Facts to words.
-pub trait Narrate {
-    /// Tells a ledger.
+    /// Whether there is no unit.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The unit at an index below [`len`](Self::len).
+    fn unit(&self, index: usize) -> Unit;
+
+    /// The indices that a unit stands for, ascending: one, or several for a group; none for a unit that
+    /// is not of this model.
+    fn members(&self, unit: Unit) -> Vec<usize>;
+
+    /// The id of a unit and what else is known about it.
+    fn info(&self, unit: Unit, catalogue: &Catalogue) -> UnitInfo;
+
+    /// The unit of a written id or name.
     ///
     /// # Errors
-    /// Where the words would say what the ledger does not.
-    fn narrate(&self, why: &Ledger, catalogue: &Catalogue) -> Result<String>;
+    /// [`Error::NoSuchUnit`] or [`Error::Unknown`], with the units that there are or similar names.
+    fn resolve(&self, text: &str, catalogue: &Catalogue) -> Result<Unit>;
+
+    /// Whether activations may take any value; otherwise a unit is only present (1) or absent (0).
+    fn graded(&self) -> bool {
+        true
+    }
+
+    /// The activations of histories `(U, K)`.
+    fn activate(&self, users: &Histories) -> Activations;
+
+    /// Scores `(U, I)` of activations `(U, K)`, edited or not, of the same histories.
+    fn score_activations(&self, users: &Histories, activations: &Activations) -> Mat;
+
+    /// The ledger of an item for the activations of one history, `(index, activation)` by ascending
+    /// index.
+    fn ledger(
+        &self,
+        user: History<'_>,
+        activations: &[(u32, f32)],
+        item: ItemIdx,
+        detail: Detail,
+    ) -> Ledger;
+
+    /// The change of an item's score per activation of 1 of a unit, where it is the same for all
+    /// histories (a weight of the model); `None` where it depends on the history.
+    fn effect(&self, _index: usize, _item: ItemIdx) -> Option<f32> {
+        None
+    }
+}
+
+/// A recipe that fits units over a model: dictionaries, concepts.
+pub trait FitUnits {
+    /// The fitted units, which may borrow the model.
+    type Units<'a>: Units;
+
+    /// Fits the units over the representations of a model.
+    ///
+    /// # Errors
+    /// Where a hyper-parameter is out of range, or memory or numbers do not suffice.
+    fn fit<'a>(
+        &self,
+        base: &'a dyn Latent,
+        data: &Training<'_>,
+        run: &mut Run<'_>,
+    ) -> Result<Self::Units<'a>>;
 }
 
 /// What a fitted thing is on disk.

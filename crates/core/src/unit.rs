@@ -1,135 +1,113 @@
-//! Units: what has a name that a person can understand and switch.
-
-use std::fmt;
-use std::str::FromStr;
+//! Units: named evidence that can be cited in a ledger and switched by an edit.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Catalogue, Error, ItemIdx, Result};
+use crate::rules::Rule;
+use crate::{Catalogue, ItemIdx, Result};
 
-/// A part of a model that can be named, cited in a ledger and edited.
-///
-/// The written form is part of the command line (see [`Unit::parse`] and [`Unit::text`]): `g17` is
-/// a group of items with its OR, its at-least-k and its links; `g17.or` and `g17.two` are rules of
-/// it; `link:296` is the item with the external id 296; `r17` is a learned rule; `n12` a neuron.
+/// What kind of evidence a unit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// The links of one item of the history to all targets.
-    Link(ItemIdx),
-    /// A group of items with all its links and rules.
-    Group(u32),
-    /// "At least one of the group."
-    GroupOr(u32),
-    /// "At least two of the group."
-    GroupTwo(u32),
-    /// A learned rule.
-    Rule(u32),
-    /// A neuron of a sparse dictionary.
-    Neuron(u32),
-    /// The popularity of the target; it has no switch.
-    Popularity,
+pub enum Space {
+    /// Events of the history on one item.
+    Event,
+    /// Several units that are shown and switched together.
+    Group,
+    /// A learned rule over items.
+    Rule,
+    /// A neuron of a dictionary.
+    Neuron,
+    /// A pattern of behaviors.
+    Pattern,
+    /// A text.
+    Text,
+}
+
+impl Space {
+    /// The kind of evidence in a ledger, as the JSON of every answer writes it.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Event => "link",
+            Self::Group | Self::Rule => "rule",
+            Self::Neuron => "neuron",
+            Self::Pattern => "pattern",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// A piece of named evidence.
+///
+/// What an index means is up to the [`Units`](crate::Units) that define it; by convention the index
+/// of an [event](Space::Event) is the index of its item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Unit {
+    /// The kind of evidence.
+    pub space: Space,
+    /// Its number within the space.
+    pub index: u32,
 }
 
 impl Unit {
-    /// The written form, with the user's own item ids.
+    /// A unit of a space.
     #[must_use]
-    pub fn text(self, catalogue: &Catalogue) -> String {
-        match self {
-            Self::Link(item) => format!("link:{}", catalogue.id(item)),
-            other => other.to_string(),
-        }
+    pub fn new(space: Space, index: u32) -> Self {
+        Self { space, index }
     }
 
-    /// Reads the written form.
-    ///
-    /// # Errors
-    /// [`Error::Parse`] where the text is no unit, [`Error::NoSuchUnit`] where a link names an item
-    /// that the catalogue does not have.
-    pub fn parse(text: &str, catalogue: &Catalogue) -> Result<Self> {
-        match text.strip_prefix("link:") {
-            Some(id) => catalogue
-                .items
-                .get(id)
-                .map(|i| Self::Link(ItemIdx(i)))
-                .ok_or_else(|| Error::NoSuchUnit {
-                    unit: text.to_owned(),
-                    hint: format!("the catalogue has no item with the id '{id}'"),
-                }),
-            None => text.parse(),
+    /// The events on an item.
+    #[must_use]
+    pub fn event(item: ItemIdx) -> Self {
+        Self::new(Space::Event, item.0)
+    }
+
+    /// The item of an [event](Unit::event) unit; `None` for every other space.
+    #[must_use]
+    pub fn item(self) -> Option<ItemIdx> {
+        (self.space == Space::Event).then_some(ItemIdx(self.index))
+    }
+}
+
+/// What is known about a unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitInfo {
+    /// The written form, such as `link:296`, `g17.or` or `n12`. Law: [`Units::resolve`](crate::Units::resolve)
+    /// reads it back.
+    pub id: String,
+    /// A name that people recognize: a title, a concept, what a group has in common.
+    pub label: Option<String>,
+    /// The kind of evidence.
+    pub space: Space,
+    /// The rule behind it, where it is one.
+    pub rule: Option<Rule>,
+    /// How far the label can be trusted, 0 to 1, where that was tested.
+    pub confidence: Option<f32>,
+}
+
+/// The prefix of the written form of an event unit.
+const EVENT: &str = "link:";
+
+impl UnitInfo {
+    /// The events on an item: `link:` and the external id, labeled with the title.
+    #[must_use]
+    pub fn event(item: ItemIdx, catalogue: &Catalogue) -> Self {
+        Self {
+            id: format!("{EVENT}{}", catalogue.id(item)),
+            label: Some(catalogue.title(item).to_owned()),
+            space: Space::Event,
+            rule: Some(Rule::all([item])),
+            confidence: None,
         }
     }
 }
 
-/// The written form; a link shows its index, since no catalogue is at hand (see [`Unit::text`]).
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Link(item) => write!(f, "link:#{}", item.0),
-            Self::Group(g) => write!(f, "g{g}"),
-            Self::GroupOr(g) => write!(f, "g{g}.or"),
-            Self::GroupTwo(g) => write!(f, "g{g}.two"),
-            Self::Rule(r) => write!(f, "r{r}"),
-            Self::Neuron(n) => write!(f, "n{n}"),
-            Self::Popularity => write!(f, "popularity"),
-        }
-    }
-}
-
-impl FromStr for Unit {
-    type Err = Error;
-
-    /// Reads every written form that needs no catalogue.
-    fn from_str(text: &str) -> Result<Self> {
-        let error = || Error::Parse {
-            what: "unit",
-            text: text.to_owned(),
-            why: "a unit is link:ITEM_ID, gN, gN.or, gN.two, rN or nN, such as link:296 or g17.or"
-                .to_owned(),
-        };
-        if text == "popularity" {
-            return Ok(Self::Popularity);
-        }
-        let number = |digits: &str| digits.parse::<u32>().map_err(|_| error());
-        if let Some(rest) = text.strip_prefix('g') {
-            return match rest.split_once('.') {
-                None => Ok(Self::Group(number(rest)?)),
-                Some((g, "or")) => Ok(Self::GroupOr(number(g)?)),
-                Some((g, "two")) => Ok(Self::GroupTwo(number(g)?)),
-                Some(_) => Err(error()),
-            };
-        }
-        if let Some(rest) = text.strip_prefix('r') {
-            return Ok(Self::Rule(number(rest)?));
-        }
-        if let Some(rest) = text.strip_prefix('n') {
-            return Ok(Self::Neuron(number(rest)?));
-        }
-        Err(error())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Ids;
-
-    #[test]
-    fn written_and_read_again() {
-        let c = Catalogue::of_items(Ids::from_names(vec!["a".into(), "b:2".into()]).unwrap());
-        for unit in [
-            Unit::Link(ItemIdx(1)),
-            Unit::Group(17),
-            Unit::GroupOr(0),
-            Unit::GroupTwo(3),
-            Unit::Rule(9),
-            Unit::Neuron(12),
-            Unit::Popularity,
-        ] {
-            assert_eq!(Unit::parse(&unit.text(&c), &c).unwrap(), unit);
-        }
-        for bad in ["", "g", "g1.and", "x3", "link:c", "r-1", "gg"] {
-            assert!(Unit::parse(bad, &c).is_err(), "{bad}");
-        }
-    }
+/// Reads `link:ITEM`, where ITEM is an external id or a title; `None` if the text does not begin with
+/// `link:`.
+///
+/// # Errors
+/// As [`Catalogue::find`].
+pub fn find_event(text: &str, catalogue: &Catalogue) -> Option<Result<Unit>> {
+    let item = text.strip_prefix(EVENT)?;
+    Some(catalogue.find(item).map(Unit::event))
 }

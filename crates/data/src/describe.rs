@@ -1,6 +1,7 @@
 //! What a log holds, in numbers: statistics that a person looks at before trusting a data set.
 
 use limpid_core::ItemIdx;
+use limpid_core::quantile::nearest_rank;
 use serde::{Deserialize, Serialize};
 
 use crate::log::{Log, ReadReport};
@@ -288,10 +289,7 @@ fn histogram(values: &[f32]) -> Vec<ValueCount> {
 fn quantiles(mut counts: Vec<usize>) -> Quantiles {
     counts.sort_unstable();
     let n = counts.len();
-    let at = |share: f64| {
-        let rank = (share * n as f64).ceil() as usize;
-        counts.get(rank.saturating_sub(1)).copied().unwrap_or(0)
-    };
+    let at = |share| nearest_rank(&counts, share).unwrap_or(0);
     Quantiles {
         min: at(0.0),
         q25: at(0.25),

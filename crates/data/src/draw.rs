@@ -1,30 +1,27 @@
-//! Random draws that never change: splits and synthetic worlds are published by their seed, so the
+//! Random numbers that never change: splits and synthetic worlds are published by their seed, so the
 //! numbers may not depend on the version of a library.
 //!
-//! Only the ChaCha stream, which is a specification, comes from outside; what is made of it is
-//! written here.
+//! Only the ChaCha stream, which is a specification, comes from a library; what it becomes is defined in
+//! [`limpid_core::random`].
 
+use limpid_core::random;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// A stream of draws, given by a seed and the number of the stream.
+/// A stream of random numbers, given by a seed and the number of the stream.
 pub(crate) struct Draw(ChaCha8Rng);
 
 impl Draw {
-    /// The stream of a seed: the key is the seed in little-endian bytes, followed by zeros.
+    /// The stream of a seed.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
-        let mut key = [0u8; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
+        let mut rng = ChaCha8Rng::from_seed(random::key(seed));
         rng.set_stream(stream);
         Self(rng)
     }
 
     /// A number in `0..n`, 0 for `n = 0`.
-    ///
-    /// The high half of a 64 × 64 bit product; for the sizes that occur its bias is below 2⁻³².
     pub(crate) fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
+        random::below(self.0.next_u64(), n)
     }
 
     /// A number in `0..1`, a multiple of 2⁻⁵³.
@@ -37,12 +34,9 @@ impl Draw {
         self.unit() < probability
     }
 
-    /// Puts the first `n` places of a uniformly random order in front (Fisher and Yates).
+    /// Moves a random sample of `n` values to the front, in random order.
     pub(crate) fn shuffle_front<T>(&mut self, values: &mut [T], n: usize) {
-        for at in 0..n.min(values.len()) {
-            let other = at + self.below(values.len() - at);
-            values.swap(at, other);
-        }
+        random::shuffle_front(values, n, |m| self.below(m));
     }
 
     /// A uniformly random order.

@@ -1,25 +1,23 @@
-//! Intervals by the bootstrap over users.
+//! Bootstrap intervals over users.
 //!
-//! Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13: users are drawn with
-//! replacement, as many as there are, the mean is taken again, and the interval holds the middle
-//! `level` of the means (percentile interval). It says how much the number would move with other
-//! users of the same kind, not with another split or another seed of the model.
+//! Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13: users are resampled with
+//! replacement, the mean is computed for each resample, and the interval holds the middle `level` of the
+//! means (percentile interval). It covers the choice of users, not of the split or of the model's seed.
 
+use limpid_core::quantile::interpolated;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::spread::quantile;
-
-/// How intervals are made.
+/// Settings of the bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bootstrap {
-    /// How many times users are drawn; 0 asks for no intervals. Defaults to 1000.
+    /// Number of bootstrap resamples over users; 0 for no intervals. Defaults to 1000.
     pub resamples: usize,
-    /// Governs the draws, and the hash that breaks ties in the lists of list metrics. Defaults to 0.
+    /// Seed of the resamples, and of the hash that breaks ties in the lists of list metrics. Defaults to 0.
     pub seed: u64,
-    /// Share of the means that the interval holds, in (0, 1). Defaults to 0.95.
+    /// Confidence level, in (0, 1). Defaults to 0.95.
     pub level: f64,
 }
 
@@ -34,14 +32,14 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
-    /// Refuses a level that is no share.
+    /// Checks the level.
     ///
     /// # Errors
     /// [`limpid_core::Error::Range`].
     pub(crate) fn check(&self) -> limpid_core::Result<()> {
         limpid_core::traits::require(
             self.level > 0.0 && self.level < 1.0,
-            "the level of an interval",
+            "the confidence level",
             "above 0 and below 1, such as 0.95",
             self.level,
         )
@@ -57,21 +55,21 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// A stream of random numbers of its own for each piece of work, so that the numbers do not depend on
-/// which thread does it.
+/// A stream of random numbers for each resample, so that the numbers do not depend on the threads.
 pub(crate) fn stream(seed: u64, at: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(at);
     rng
 }
 
-/// A number in `0..n`, by multiplication; the bias is below n / 2³².
+/// A number in `0..n`, from 32 bits: one resample takes as many as there are users. Its bias is below
+/// n / 2³².
 pub(crate) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
     ((u64::from(rng.next_u32()) * n as u64) >> 32) as usize
 }
 
 /// The interval of each of `columns` means; `values` is `(users, columns)` in row-major order.
-/// Nothing without users or resamples.
+/// `None` without users or resamples.
 pub(crate) fn intervals(values: &[f64], columns: usize, how: &Bootstrap) -> Option<Vec<Interval>> {
     let users = values.len().checked_div(columns)?;
     if users == 0 || how.resamples == 0 {
@@ -99,8 +97,8 @@ pub(crate) fn intervals(values: &[f64], columns: usize, how: &Bootstrap) -> Opti
                 let mut sorted: Vec<f64> = means.iter().map(|m| m[column]).collect();
                 sorted.sort_by(f64::total_cmp);
                 Interval {
-                    low: quantile(&sorted, tail),
-                    high: quantile(&sorted, 1.0 - tail),
+                    low: interpolated(&sorted, tail),
+                    high: interpolated(&sorted, 1.0 - tail),
                 }
             })
             .collect(),
@@ -135,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_draw_from() {
+    fn no_users_or_no_resamples() {
         assert_eq!(intervals(&[], 2, &Bootstrap::default()), None);
         assert_eq!(intervals(&[], 0, &Bootstrap::default()), None);
         let none = Bootstrap {

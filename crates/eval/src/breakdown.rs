@@ -1,35 +1,35 @@
-//! The means in parts: for users of little and of much activity, for popular and for rare targets.
+//! Means by activity of users and by popularity of held-out items.
 
 use limpid_core::{Catalogue, ItemIdx};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::MetricAt;
 
-/// What the parts are made by.
+/// What the means are broken down by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakdownBy {
-    /// Quartiles of users by the number of their input events. Users with equally many events are
-    /// never parted, so the four are about, not exactly, of equal size.
+    /// Quartiles of users by the number of their input events. Users with equally many events are in the
+    /// same quartile, so the four are only about equal in size.
     UserActivity,
-    /// Head, middle and tail of what is to be found, by training counts. Each third holds about one
-    /// third of the training events; items with equal counts are never parted. The list is the same,
-    /// and only targets of the third count as hits and as truth, over the users who have one.
+    /// Head, middle and tail of the held-out items, by training counts. Each holds about one third of the
+    /// training events; items with equal counts are in the same third. The lists are the same; only
+    /// held-out items of the third are relevant, and users without one are left out.
     ItemPopularity,
 }
 
 /// A table of means.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Breakdown {
-    /// What the parts are made by.
+    /// What the means are broken down by.
     pub by: BreakdownBy,
     /// The columns of `means`.
     pub metrics: Vec<MetricAt>,
-    /// The parts; those that hold no user are left out.
+    /// The groups; those without users are left out.
     pub rows: Vec<BreakdownRow>,
 }
 
-/// One part.
+/// One group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BreakdownRow {
     /// `head`, `middle`, `tail`, or `quartile 1` (least active) to `quartile 4`.
@@ -38,18 +38,18 @@ pub struct BreakdownRow {
     pub low: u32,
     /// Most events.
     pub high: u32,
-    /// Users in the mean.
+    /// Number of users.
     pub n_users: usize,
-    /// Their targets that count here.
+    /// Their held-out items in this group.
     pub n_targets: usize,
     /// The mean of each metric.
     pub means: Vec<f64>,
 }
 
-/// Names of the parts by popularity, in order.
+/// Names of the groups by popularity, in order.
 pub(crate) const THIRDS: [&str; 3] = ["head", "middle", "tail"];
 
-/// The third of each item `(items)`: 0 head, 1 middle, 2 tail. Nothing without training counts.
+/// The third of each item `(items)`: 0 head, 1 middle, 2 tail. `None` without training counts.
 pub(crate) fn thirds(catalogue: &Catalogue) -> Option<Vec<u8>> {
     let counts = &catalogue.train_counts;
     let total: u64 = counts.iter().map(|&c| u64::from(c)).sum();
@@ -58,7 +58,7 @@ pub(crate) fn thirds(catalogue: &Catalogue) -> Option<Vec<u8>> {
     }
     let mut sorted = counts.clone();
     sorted.sort_unstable_by(|a, b| b.cmp(a));
-    // An item belongs to the third in which the first event of its equals falls.
+    // An item belongs to the third in which the first event of the items with its count falls.
     let (mut above, mut at) = (0u64, 0);
     let mut starts = Vec::new();
     while at < sorted.len() {
@@ -93,7 +93,7 @@ pub(crate) fn quartiles(lengths: &[u32]) -> Vec<u8> {
         .collect()
 }
 
-/// Sums of one part while users are added in their order.
+/// Sums of one group while users are added in their order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PartSums {
     low: Option<u32>,
@@ -113,7 +113,7 @@ impl PartSums {
         }
     }
 
-    /// Widens the range that is shown for the part.
+    /// Widens the reported range of the group.
     pub(crate) fn covers(&mut self, events: u32) {
         self.low = Some(self.low.map_or(events, |low| low.min(events)));
         self.high = self.high.max(events);
@@ -157,12 +157,12 @@ mod tests {
     use crate::metrics::testing::catalogue;
 
     #[test]
-    fn thirds_hold_a_third_of_the_events_each() {
+    fn each_third_holds_a_third_of_the_events() {
         let mut c = catalogue(8);
         // 30 events: 10 | 5 5 | 3 3 3 1 0.
         c.train_counts = vec![3, 10, 5, 0, 3, 5, 1, 3];
         assert_eq!(thirds(&c).unwrap(), [2, 0, 1, 2, 2, 1, 2, 2]);
-        // Equal counts are never parted.
+        // Equal counts are in the same third.
         c.train_counts = vec![4; 8];
         assert_eq!(thirds(&c).unwrap(), [0; 8]);
         c.train_counts = vec![0; 8];
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn quartiles_never_part_equals() {
+    fn equal_lengths_are_in_one_quartile() {
         assert_eq!(
             quartiles(&[1, 2, 3, 4, 5, 6, 7, 8]),
             [0, 0, 1, 1, 2, 2, 3, 3]
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_without_users_are_left_out() {
+    fn groups_without_users_are_left_out() {
         let mut part = PartSums::default();
         assert!(part.clone().row("tail".into()).is_none());
         part.covers(4);

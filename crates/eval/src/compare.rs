@@ -1,9 +1,9 @@
-//! Two results on the same users: is the difference more than chance?
+//! Paired comparison of two results on the same users.
 //!
-//! The difference is taken user by user, which removes what makes some users easier than others and
-//! so sees differences that two separate intervals would hide. Its interval is a paired bootstrap;
-//! its p-value is the sign-flip permutation test: if the two were equally good, each user's difference
-//! could as well have had the other sign (Smucker, Allan and Carterette, "A comparison of statistical
+//! Differences are computed per user, which removes the variance between users and so detects
+//! differences that two separate intervals would hide. The interval is a paired bootstrap; the p-value
+//! comes from the sign-flip permutation test: under the null hypothesis the sign of each user's
+//! difference is arbitrary (Smucker, Allan and Carterette, "A comparison of statistical
 //! significance tests for information retrieval evaluation", CIKM 2007).
 
 use std::collections::HashMap;
@@ -18,13 +18,12 @@ use crate::{
     metrics::MetricAt,
 };
 
-/// How two results are compared.
+/// Settings of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Comparing {
-    /// How the interval of the difference is made.
+    /// Settings of the interval of the difference.
     pub bootstrap: Bootstrap,
-    /// How many times signs are flipped; the smallest p-value is 1 / (permutations + 1). Defaults to
-    /// 10,000.
+    /// Number of permutations; the smallest p-value is 1 / (permutations + 1). Defaults to 10,000.
     pub permutations: usize,
 }
 
@@ -40,15 +39,15 @@ impl Default for Comparing {
 /// The comparison of result a with result b.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// Users that both results measured.
+    /// Users in both results.
     pub n_users: usize,
-    /// Users that only a measured; they are left out.
+    /// Users only in a, which are left out.
     pub only_a: usize,
-    /// Users that only b measured; they are left out.
+    /// Users only in b, which are left out.
     pub only_b: usize,
-    /// How it was done.
+    /// Its settings.
     pub how: Comparing,
-    /// One entry for each metric that both results have.
+    /// One entry per metric of both results.
     pub metrics: Vec<Difference>,
 }
 
@@ -76,7 +75,8 @@ pub struct Difference {
 /// Compares two results, joined by the external ids of users.
 ///
 /// # Errors
-/// Where a result's values do not fit its users and metrics, a user appears twice in it, or they share no user or no metric.
+/// If the values of a result do not fit its users and metrics, a user appears twice in it, or the
+/// results share no user or no metric.
 pub fn compare(a: &PerUser, b: &PerUser, how: &Comparing) -> Result<Comparison> {
     how.bootstrap.check()?;
     let in_b = positions(b, 'b')?;
@@ -90,7 +90,7 @@ pub fn compare(a: &PerUser, b: &PerUser, how: &Comparing) -> Result<Comparison> 
     if shared.is_empty() {
         return Err(Error::NothingShared {
             what: "user",
-            hint: "measure both on the same split, so that external user ids agree".to_owned(),
+            hint: "evaluate both on the same split, so that external user ids agree".to_owned(),
         });
     }
     let columns: Vec<(usize, usize)> = a
@@ -187,7 +187,7 @@ fn sign_flip_p(differences: &[f64], permutations: usize, seed: u64) -> f64 {
         .into_par_iter()
         .filter(|&permutation| {
             let mut rng = stream(seed, permutation);
-            // Four sums side by side, since one waits for its own last addition.
+            // Four independent sums, since each addition depends on the one before.
             let mut sums = [0.0f64; 4];
             for chunk in moving.chunks(64) {
                 let signs = rng.next_u64();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_joined_is_refused() {
+    fn results_that_cannot_be_joined_are_refused() {
         let a = result(&["x"], &["ndcg@5"], &[0.5]);
         let how = Comparing::default();
         let error = |a: &PerUser, b: &PerUser| compare(a, b, &how).unwrap_err().to_string();

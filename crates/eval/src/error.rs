@@ -1,30 +1,30 @@
-//! What can be refused before anything is measured.
+//! Errors of evaluation.
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a measurement was refused; each message names the rule, the value and the fix.
+/// Why an evaluation was refused; each message names the rule, the value and how to fix it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A metric of this name does not exist.
-    #[error("there is no metric '{name}'{suggestion}; the metrics are {known}")]
+    /// No metric has this name.
+    #[error("unknown metric '{name}'; {}the metrics are {known}", did_you_mean(*.suggestion))]
     UnknownMetric {
         /// The name, as written.
         name: String,
-        /// Either nothing or `; did you mean '…'?`.
-        suggestion: String,
+        /// The most similar name, if one is similar.
+        suggestion: Option<&'static str>,
         /// All names.
         known: String,
     },
-    /// The cutoff of a metric is missing, superfluous or no positive number.
+    /// The cutoff of a metric is missing, superfluous or not a positive integer.
     #[error("cannot read metric '{text}': {rule}; write '{example}'")]
     Cutoff {
         /// The metric, as written.
         text: String,
         /// The rule.
         rule: &'static str,
-        /// What follows the rule.
+        /// A correct form.
         example: String,
     },
     /// Two tables that must have one row per user have different numbers of rows.
@@ -53,9 +53,9 @@ pub enum Error {
         /// The user of the other table.
         found: u32,
     },
-    /// A table was made for another number of items.
+    /// A table has another number of items than the catalogue.
     #[error(
-        "the {what} has {found} items, but the catalogue has {expected}; use the catalogue that the data came with"
+        "the {what} has {found} items, but the catalogue has {expected}; use the catalogue that was read with the data"
     )]
     Items {
         /// Which table.
@@ -65,9 +65,9 @@ pub enum Error {
         /// Items of this table.
         found: usize,
     },
-    /// No row has both an input and something to be found.
+    /// No row can be evaluated.
     #[error(
-        "no user can be measured: none of the {rows} rows has {needed}; check the split and the filters"
+        "no user can be evaluated: none of the {rows} rows has {needed}; check the split and the filters"
     )]
     NobodyToMeasure {
         /// Number of rows.
@@ -75,10 +75,10 @@ pub enum Error {
         /// What every row lacks.
         needed: &'static str,
     },
-    /// No metric was asked for.
-    #[error("no metric was asked for; name one at least, such as 'ndcg@20'")]
+    /// The list of metrics is empty.
+    #[error("no metric is given; name at least one, such as 'ndcg@20'")]
     NoMetric,
-    /// A list that was made elsewhere names an item twice or one that does not exist.
+    /// A list of another program contains an item twice, or an unknown item.
     #[error("list {row}, position {position}: item {item} {why}")]
     List {
         /// The row of the list, from 0.
@@ -87,7 +87,7 @@ pub enum Error {
         position: usize,
         /// The item's index.
         item: u32,
-        /// The rule and the fix.
+        /// The rule and how to fix it.
         why: String,
     },
     /// Two results share no user or no metric, so there is nothing to compare.
@@ -95,7 +95,7 @@ pub enum Error {
     NothingShared {
         /// What they do not share.
         what: &'static str,
-        /// The fix.
+        /// How to fix it.
         hint: String,
     },
     /// A user appears twice in a result.
@@ -108,14 +108,9 @@ pub enum Error {
         /// `a` or `b`.
         side: char,
     },
-    /// The model gives no ledgers.
-    #[error(
-        "this model does not explain its scores, so its explanations cannot be measured; choose one with a ledger, or attach a dictionary of units to it"
-    )]
-    NoLedger,
     /// A group number is needed for every item.
     #[error(
-        "the grouping has {found} entries, but there are {expected} items; give every item its group, and items without one a group of their own"
+        "the grouping has {found} entries, but there are {expected} items; give every item a group, and items without one a group of their own"
     )]
     Grouping {
         /// Number of items.
@@ -123,7 +118,11 @@ pub enum Error {
         /// Number of entries.
         found: usize,
     },
-    /// What the vocabulary refuses.
+    /// An error of the core crate.
     #[error(transparent)]
     Core(#[from] limpid_core::Error),
+}
+
+fn did_you_mean(name: Option<&'static str>) -> String {
+    name.map_or_else(String::new, |name| format!("did you mean '{name}'? "))
 }

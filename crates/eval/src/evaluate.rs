@@ -1,12 +1,12 @@
-//! Evaluation: a model, a matrix of scores or lists made elsewhere, against what is to be found.
+//! Evaluation of a model, a matrix of scores or lists of other programs against held-out items.
 //!
-//! Users are scored block by block, so that no matrix of all users and items is ever held; within a
-//! block one pass over each row finds its head with the ties, and all metrics are taken from where
-//! the hits stand in it. Values are kept by user and summed in the order of users, so that the number
+//! Users are scored in blocks, so that no matrix of all users and items is ever held; within a block one
+//! pass over each row finds its top ranks with their ties, and all metrics are computed from the
+//! positions of the hits. Values are kept per user and summed in the order of users, so that the number
 //! of threads changes no bit.
 
 use limpid_core::{
-    Histories, ItemIdx, ListMetric, Lists, Mask, Mat, Progress, RankedWithTies, Recommender, Scored,
+    Histories, ItemIdx, Lists, Mask, Mat, Progress, RankedWithTies, Recommender, Scored,
 };
 use ndarray::ArrayView2;
 use rayon::prelude::*;
@@ -17,27 +17,27 @@ use crate::{
     breakdown::{
         Breakdown, BreakdownBy, PartSums, THIRDS, count_thirds, cover_thirds, quartiles, thirds,
     },
-    metrics::{HitProfile, ListMeasure, Metric, MetricAt, UserMeasure},
+    metrics::{HitProfile, Measure, MetricAt},
     protocol::Protocol,
-    report::{AbsentMetric, MetricReport, PerUser, Report, why_absent},
+    report::{AbsentMetric, MetricReport, PerUser, Report},
 };
 
-/// Scores that a block may hold: 512 rows of a small catalogue, fewer of a large one.
+/// Scores of a block at most: 512 rows of a small catalogue, fewer of a large one.
 const BLOCK_SCORES: usize = 1 << 25;
 
-/// Rows whose rankings are measured at once where the scores are already there.
+/// Rows of a block when the scores are given.
 const BLOCK_LISTS: usize = 8192;
 
-/// Rows of a block; it depends on the catalogue alone, so that results do not depend on the machine.
+/// Rows of a block; a function of the catalogue alone, so that results do not depend on the machine.
 pub(crate) fn block_rows(n_items: usize) -> usize {
     (BLOCK_SCORES / n_items.max(1)).clamp(8, 512)
 }
 
-/// Measures a model.
+/// Evaluates a model.
 ///
 /// # Errors
-/// Where the tables of the protocol do not belong together, nobody has anything to be found, the
-/// model's scores have another shape than `(users, items)`, or the user asked to stop.
+/// If the tables of the protocol do not match, no user has held-out items, the model's scores are not
+/// `(users, items)`, or the user interrupts.
 pub fn evaluate(
     model: &dyn Recommender,
     protocol: &Protocol<'_>,
@@ -58,7 +58,7 @@ pub fn evaluate(
     Ok(measurement.finish())
 }
 
-/// Measures scores that are already there: `(rows, items)`, row r for row r of the input.
+/// Evaluates given scores: `(rows, items)`, row r for row r of the input.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -72,13 +72,13 @@ pub fn evaluate_scores(scores: &Mat, protocol: &Protocol<'_>) -> Result<Report> 
     Ok(measurement.finish())
 }
 
-/// Measures lists that were made elsewhere, best first, list r for row r of the input.
+/// Evaluates lists of another program, best first, list r for row r of the input.
 ///
-/// Entries that the protocol masks are left out and counted, so that lists with and without seen
-/// items are measured alike.
+/// Masked entries are removed and counted, so that lists with and without seen items are evaluated
+/// alike.
 ///
 /// # Errors
-/// As [`evaluate`], and where a list names an item twice or one that is not of the catalogue.
+/// As [`evaluate`], and if a list contains an item twice or an item that is not in the catalogue.
 pub fn evaluate_lists(lists: &[Vec<ItemIdx>], protocol: &Protocol<'_>) -> Result<Report> {
     let mut measurement = Measurement::new(protocol)?;
     if lists.len() != protocol.input.len() {
@@ -108,12 +108,12 @@ fn check_lists(lists: &[Vec<ItemIdx>], n_items: usize) -> Result<()> {
             };
             let seen = last_seen.get_mut(item.at()).ok_or_else(|| {
                 refuse(format!(
-                    "is not of the catalogue, which has {n_items} items; leave it out"
+                    "is not in the catalogue, which has {n_items} items; remove it"
                 ))
             })?;
             if *seen == row {
                 return Err(refuse(
-                    "appears twice in the list; keep its best place".into(),
+                    "appears twice in the list; keep its best rank".into(),
                 ));
             }
             *seen = row;
@@ -164,9 +164,9 @@ enum Row<'a> {
     List(&'a [ItemIdx]),
 }
 
-/// What is known of one user once measured.
+/// The values of one user.
 struct OfUser {
-    /// `(1 + parts by popularity, user metrics)`: all targets first.
+    /// `(1 + thirds by popularity, user metrics)`: all held-out items first.
     values: Vec<f64>,
     targets_by_third: [usize; 3],
     n_targets: usize,
@@ -176,16 +176,16 @@ struct OfUser {
     list: Vec<Scored>,
 }
 
-/// A measurement under way.
+/// The values so far.
 struct Measurement<'a> {
     protocol: &'a Protocol<'a>,
-    /// Rows that have something to be found.
+    /// Rows with held-out items.
     rows: Vec<usize>,
-    user_metrics: Vec<(UserMeasure, usize)>,
-    list_metrics: Vec<(ListMeasure, usize)>,
-    /// How deep rankings must go.
+    /// Metrics per user, with their functions.
+    user_metrics: Vec<(MetricAt, fn(&HitProfile, usize) -> f64)>,
+    /// Ranks that metrics need.
     depth: usize,
-    /// How long the lists for list metrics must be.
+    /// Ranks that metrics over lists need.
     list_depth: usize,
     tie_breaks: Vec<u64>,
     thirds: Option<Vec<u8>>,
@@ -199,10 +199,10 @@ struct Measurement<'a> {
     n_masked_listed: usize,
 }
 
-/// Memory that a thread uses again for every row.
+/// Memory that a thread reuses for every row.
 struct Scratch {
     mask: Mask,
-    /// The items to be found, as a set and as a list.
+    /// The held-out items, as a set and as a list.
     wanted: Mask,
     truth: Vec<ItemIdx>,
     hits: HitProfile,
@@ -218,31 +218,24 @@ impl<'a> Measurement<'a> {
         if rows.is_empty() {
             return Err(Error::NobodyToMeasure {
                 rows: target.len(),
-                needed: "an item to be found",
+                needed: "a held-out item",
             });
         }
-        let (mut user_metrics, mut list_metrics) = (Vec::new(), Vec::new());
+        let n_items = protocol.catalogue.len();
+        let (mut user_metrics, mut list_depth, mut depth) = (Vec::new(), 0, 0);
         for at in &protocol.metrics {
-            match at.metric {
-                Metric::User(measure) => user_metrics.push((measure, at.k)),
-                Metric::Lists(measure) => list_metrics.push((measure, at.k)),
+            let needed = if at.metric.has_cutoff { at.k } else { n_items };
+            depth = depth.max(needed);
+            match at.metric.measure {
+                Measure::User(of) => user_metrics.push((*at, of)),
+                Measure::Lists { .. } => list_depth = list_depth.max(needed),
             }
         }
-        let n_items = protocol.catalogue.len();
-        let list_depth = list_metrics.iter().map(|m| m.1).max().unwrap_or(0);
-        let depth = user_metrics
-            .iter()
-            .map(|&(measure, k)| match measure {
-                UserMeasure::Auc => n_items,
-                _ => k,
-            })
-            .fold(list_depth, usize::max)
-            .min(n_items);
         Ok(Self {
             rows,
-            depth,
+            depth: depth.min(n_items),
             list_depth,
-            tie_breaks: if list_metrics.is_empty() {
+            tie_breaks: if list_depth == 0 {
                 Vec::new()
             } else {
                 protocol.catalogue.tie_breaks(protocol.bootstrap.seed)
@@ -257,12 +250,11 @@ impl<'a> Measurement<'a> {
             n_masked: 0,
             n_masked_listed: 0,
             user_metrics,
-            list_metrics,
             protocol,
         })
     }
 
-    /// Measures some rows; `of_row(at)` is what ranks the items of row `block[at]`.
+    /// Evaluates some rows; `of_row(at)` is what ranks the items of row `block[at]`.
     fn add_block<'s>(&mut self, block: &[usize], of_row: impl Fn(usize) -> Row<'s> + Sync) {
         let n_items = self.protocol.catalogue.len();
         let this = &*self;
@@ -322,7 +314,7 @@ impl<'a> Measurement<'a> {
         let is_hit = |item: ItemIdx| wanted.hides(item);
         let mut values = Vec::with_capacity(self.user_metrics.len() * 4);
         let mut add_values = |hits: &HitProfile| {
-            values.extend(self.user_metrics.iter().map(|(m, k)| m.of(hits, *k)));
+            values.extend(self.user_metrics.iter().map(|(at, of)| of(hits, at.k)));
         };
         hits.fill(&ranked, truth.len(), is_hit);
         add_values(hits);
@@ -351,7 +343,7 @@ impl<'a> Measurement<'a> {
         }
     }
 
-    /// The head of a ranking as people would see it: ties broken by hash.
+    /// The top of a ranking as users would see it: ties broken by hash.
     fn list(&self, ranked: &RankedWithTies, ranking: Row<'_>) -> Vec<Scored> {
         let mut list = Vec::with_capacity(self.list_depth);
         for group in ranked.groups() {
@@ -373,12 +365,7 @@ impl<'a> Measurement<'a> {
 
     fn finish(self) -> Report {
         let protocol = self.protocol;
-        let user_metrics: Vec<MetricAt> = protocol
-            .metrics
-            .iter()
-            .copied()
-            .filter(|m| matches!(m.metric, Metric::User(_)))
-            .collect();
+        let user_metrics: Vec<MetricAt> = self.user_metrics.iter().map(|m| m.0).collect();
         let breakdowns = self.breakdowns(&user_metrics);
         let n_users = self.rows.len();
         let per_user = PerUser {
@@ -390,19 +377,23 @@ impl<'a> Measurement<'a> {
         let means = per_user.means();
         let intervals = intervals(&per_user.values, means.len(), &protocol.bootstrap);
         let (mut metrics, mut absent) = (Vec::new(), Vec::new());
-        let (mut next_user, mut next_list) = (0, 0);
+        let mut column = 0;
         for &metric in &protocol.metrics {
-            let (value, interval) = match metric.metric {
-                Metric::User(_) => {
-                    next_user += 1;
-                    let interval = intervals.as_ref().map(|i| i[next_user - 1]);
-                    (means[next_user - 1], interval)
+            let (value, interval, undefined) = match metric.metric.measure {
+                Measure::User(_) => {
+                    column += 1;
+                    let interval = intervals.as_ref().map(|i| i[column - 1]);
+                    (
+                        means[column - 1],
+                        interval,
+                        "its mean is not a finite number",
+                    )
                 }
-                Metric::Lists(_) => {
-                    let (measure, k) = self.list_metrics[next_list];
-                    next_list += 1;
-                    (measure.over(&self.lists, protocol.catalogue, k), None)
-                }
+                Measure::Lists { of, undefined } => (
+                    of(&self.lists, protocol.catalogue, metric.k),
+                    None,
+                    undefined,
+                ),
             };
             if value.is_finite() {
                 metrics.push(MetricReport {
@@ -414,7 +405,7 @@ impl<'a> Measurement<'a> {
             } else {
                 absent.push(AbsentMetric {
                     metric,
-                    why: why_absent(metric.metric).to_owned(),
+                    why: undefined.to_owned(),
                 });
             }
         }
@@ -426,7 +417,7 @@ impl<'a> Measurement<'a> {
             n_untrained_targets: self.n_untrained,
             n_masked_targets: self.n_masked,
             n_masked_listed: self.n_masked_listed,
-            masks: protocol.masks_in_words(),
+            masks: protocol.masks(),
             bootstrap: protocol.bootstrap,
             metrics,
             absent,

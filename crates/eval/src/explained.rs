@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use limpid_core::random::shuffle_front;
 use limpid_core::rules::compile::{MAX_ITEMS, compile};
 use limpid_core::{
-    Additive, Event, Histories, History, ItemIdx, Ledger, Mask, Part, PartKind, Progress,
-    Recommender, Unit,
+    Detail, Event, Histories, History, ItemIdx, Ledger, Mask, Part, Progress, Recommender, Space,
+    Unit, Units, UnitsOf,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -56,7 +57,7 @@ pub struct Explained {
 /// plays no part.
 ///
 /// # Errors
-/// [`Error::NoLedger`] for a model without explanations, [`Error::Grouping`], and where the tables of
+/// [`Error::Grouping`], and where the tables of
 /// the protocol do not belong together or the user asked to stop.
 pub fn explain_best(
     model: &dyn Recommender,
@@ -74,7 +75,10 @@ pub fn explain_best(
             found: grouping.len(),
         });
     }
-    let writer = Writer::of(model, how.grouping).ok_or(Error::NoLedger)?;
+    let writer = Writer {
+        units: UnitsOf::model(model, protocol.catalogue),
+        grouping: how.grouping.map(Grouping::new),
+    };
     let rows = sample(protocol.input, how.users, how.seed);
     if rows.is_empty() {
         return Err(Error::NobodyToMeasure {
@@ -127,15 +131,12 @@ fn sample(input: &Histories, limit: usize, seed: u64) -> Vec<usize> {
     rows
 }
 
-/// Keeps `n` random elements (Fisher and Yates, from the front).
+/// Keeps a random sample of `n` elements, in random order.
+///
+/// A remainder, unlike [`limpid_core::random::below`]: published samples of users depend on it. Its bias
+/// is below 2⁻⁴⁰ for any list that fits in memory.
 pub fn choose<T>(all: &mut Vec<T>, n: usize, rng: &mut ChaCha8Rng) {
-    let n = n.min(all.len());
-    for at in 0..n {
-        let left = (all.len() - at) as u64;
-        // Bias is below 2⁻⁴⁰ for any list that fits in memory.
-        let pick = at + (rng.next_u64() % left) as usize;
-        all.swap(at, pick);
-    }
+    shuffle_front(all, n, |m| (rng.next_u64() % m as u64) as usize);
     all.truncate(n);
 }
 
@@ -169,45 +170,29 @@ impl<'a> Grouping<'a> {
 }
 
 /// Writes the ledgers of a model.
-enum Writer<'a> {
-    Additive(&'a dyn Additive, Option<Grouping<'a>>),
-    Other(&'a dyn limpid_core::Explain),
+struct Writer<'a> {
+    units: UnitsOf<'a>,
+    grouping: Option<Grouping<'a>>,
 }
 
-impl<'a> Writer<'a> {
-    fn of(model: &'a dyn Recommender, grouping: Option<&'a [u32]>) -> Option<Self> {
-        match (model.additive(), model.explainer()) {
-            (Some(additive), _) => Some(Self::Additive(additive, grouping.map(Grouping::new))),
-            (None, Some(other)) => Some(Self::Other(other)),
-            (None, None) => None,
-        }
-    }
-
+impl Writer<'_> {
     /// The ledger, raw and in lines.
     fn write(&self, user: History<'_>, item: ItemIdx) -> (Ledger, Ledger) {
-        match self {
-            Self::Other(explainer) => {
-                let raw = explainer.explain(user, item);
-                (raw.clone(), raw)
-            }
-            Self::Additive(model, grouping) => {
-                let features = model.features(user);
-                let raw = model.ledger(&features, user, item);
-                let lines = model.lines(&features, user, item);
-                let lines = match grouping {
-                    Some(grouping) => join_links(*model, grouping, lines, user, item),
-                    None => lines,
-                };
-                (raw, lines)
-            }
-        }
+        let active = self.units.activations(user);
+        let raw = self.units.ledger(user, &active, item, Detail::Raw);
+        let lines = self.units.ledger(user, &active, item, Detail::Lines);
+        let lines = match &self.grouping {
+            Some(grouping) => join_links(&*self.units, grouping, lines, user, item),
+            None => lines,
+        };
+        (raw, lines)
     }
 }
 
 /// Joins the links from items of one group into one line: their values add up, and the line says which
 /// items the user has and which, also in the group, he has not and would have changed the value.
 fn join_links(
-    model: &dyn Additive,
+    units: &dyn Units,
     grouping: &Grouping<'_>,
     ledger: Ledger,
     user: History<'_>,
@@ -216,16 +201,14 @@ fn join_links(
     let mut kept: Vec<Part> = Vec::with_capacity(ledger.parts.len());
     let mut joined: BTreeMap<u32, Vec<Part>> = BTreeMap::new();
     for part in ledger.parts {
-        match part.unit {
-            Unit::Link(from) if from.at() < grouping.of.len() => {
-                let group = grouping.of[from.at()];
-                joined.entry(group).or_default().push(part);
-            }
-            _ => kept.push(part),
+        let group = part.unit.item().and_then(|from| grouping.of.get(from.at()));
+        match group {
+            Some(&group) => joined.entry(group).or_default().push(part),
+            None => kept.push(part),
         }
     }
     for (group, parts) in joined {
-        match join(model, &grouping.members[&group], group, &parts, user, item) {
+        match join(units, &grouping.members[&group], group, &parts, user, item) {
             Some(line) => kept.push(line),
             None => kept.extend(parts),
         }
@@ -238,9 +221,10 @@ fn join_links(
 }
 
 /// The line of one group; `None` where the links of one item alone speak, or a link is not simply
-/// there or not (its activation is neither 0 nor 1), so that no rule would be true of it.
+/// present or absent (its activation is neither 0 nor 1), or its effect depends on the history, so that
+/// no rule would be true of it.
 fn join(
-    model: &dyn Additive,
+    units: &dyn Units,
     members: &[ItemIdx],
     group: u32,
     parts: &[Part],
@@ -251,14 +235,12 @@ fn join(
     if items.len() < 2 || items.len() > MAX_ITEMS || parts.iter().any(|p| p.activation != 1.0) {
         return None;
     }
-    let effects: Vec<f64> = items
-        .iter()
-        .map(|&from| {
-            let indices = model.resolve(Unit::Link(from)).unwrap_or_default();
-            let effects = indices.iter().map(|&i| f64::from(model.effect(i, item)));
-            effects.sum()
-        })
-        .collect();
+    let effects = items.iter().map(|&from| {
+        let members = units.members(Unit::event(from)).into_iter();
+        let effects = members.map(|k| units.effect(k, item).map(f64::from));
+        effects.sum::<Option<f64>>()
+    });
+    let effects: Vec<f64> = effects.collect::<Option<_>>()?;
     let values: Vec<f64> = (0..1usize << items.len())
         .map(|subset| {
             let has = (0..items.len()).filter(|b| subset >> b & 1 == 1);
@@ -275,16 +257,8 @@ fn join(
     }
     let rule = compile(&items, &values, pattern, 1e-9).ok()?;
     let cites: Vec<Event> = user.events().filter(|e| items.contains(&e.item)).collect();
-    Some(Part {
-        unit: Unit::Group(group),
-        kind: PartKind::Rule,
-        rule: Some(rule),
-        cites,
-        activation: 1.0,
-        effect: value as f32,
-        value: value as f32,
-        edited_by: None,
-    })
+    let unit = Unit::new(Space::Group, group);
+    Some(Part::new(unit, 1.0, value as f32, cites).with_rule(Some(rule)))
 }
 
 /// The strongest lines that speak for the item, at most `n`.

@@ -1,52 +1,50 @@
-//! The protocol: who is measured on what, and what may not be recommended to them.
+//! The protocol: what the model is shown of each user, what is masked, what is held out.
 
 use limpid_core::{Catalogue, Histories, History, ItemIdx, Mask};
 use serde::{Deserialize, Serialize};
 
 use crate::{Bootstrap, Error, Result, metrics::MetricAt};
 
-/// What the masks are called, since papers differ in it and numbers differ with it.
+/// The items of a user that are masked, for the report. Papers differ in it, and numbers with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MaskName {
-    /// The items of the input, on rows that are no part of a three-way split (fold-in, or the
-    /// validation part itself).
+    /// The input items: those of fold-in events, or the train items on validation.
     Input,
-    /// The training items; what a user has in the validation part may be recommended, and is a miss.
+    /// The train items, on test; validation items are not masked and count as negatives.
     Train,
-    /// The training and the validation items.
+    /// The train and the validation items, on test.
     TrainAndValidation,
 }
 
-/// What to measure. Row r of `input`, `target` and `mask` is the same user.
+/// What to evaluate. Row r of `input`, `target` and `mask` is the same user.
 ///
-/// An item is masked if the user has it in `input` or `mask` with the catalogue's target behavior;
-/// it is to be found if the user has it in `target` with the target behavior. So where buys are
-/// predicted from views, a viewed item can still be recommended. Rows of `target` without such an
-/// event are skipped and counted.
+/// An item is masked if the user has it in `input` or `mask` with the catalogue's target behavior; it is
+/// held out (relevant) if the user has it in `target` with the target behavior. So when purchases are
+/// predicted from views, a viewed item can still be recommended. Rows of `target` without such an event
+/// are skipped and counted.
 #[derive(Clone)]
 pub struct Protocol<'a> {
-    /// What the model sees of each user.
+    /// What the model is shown of each user.
     pub input: &'a Histories,
-    /// What is to be found.
+    /// The held-out events.
     pub target: &'a Histories,
-    /// Events that the model does not see, but whose items are masked (validation, at the test).
+    /// Events that the model is not shown but whose items are masked.
     pub mask: Option<&'a Histories>,
-    /// What the masks are called.
+    /// Which items `input` and `mask` together are, for the report.
     pub mask_name: MaskName,
     /// The items, with their training counts and metadata.
     pub catalogue: &'a Catalogue,
-    /// What is measured.
+    /// The metrics.
     pub metrics: Vec<MetricAt>,
-    /// Whether the means are also given by the activity of users and by the popularity of what is to
-    /// be found.
+    /// Whether to also compute means by activity of users and by popularity of held-out items.
     pub breakdowns: bool,
-    /// How intervals are made.
+    /// Settings of the intervals.
     pub bootstrap: Bootstrap,
 }
 
 impl<'a> Protocol<'a> {
-    /// A protocol that masks the input alone, with breakdowns and the default intervals.
+    /// A protocol that masks the input alone, with breakdowns and default intervals.
     #[must_use]
     pub fn new(
         input: &'a Histories,
@@ -66,7 +64,7 @@ impl<'a> Protocol<'a> {
         }
     }
 
-    /// Refuses what cannot be measured.
+    /// Refuses what cannot be evaluated.
     pub(crate) fn check(&self) -> Result<()> {
         if self.metrics.is_empty() {
             return Err(Error::NoMetric);
@@ -75,34 +73,44 @@ impl<'a> Protocol<'a> {
         self.check_tables()
     }
 
-    /// Refuses tables that do not belong together.
+    /// Refuses tables that do not match.
     pub(crate) fn check_tables(&self) -> Result<()> {
         same_rows("target", self.input, self.target)?;
         if let Some(mask) = self.mask {
             same_rows("mask", self.input, mask)?;
         }
         let expected = self.catalogue.len();
-        for (what, histories) in [("input", self.input), ("target", self.target)]
-            .into_iter()
-            .chain(self.mask.map(|m| ("mask", m)))
-        {
-            if histories.n_items() != expected {
+        let tables = [
+            ("input", self.input.n_items()),
+            ("target", self.target.n_items()),
+            (
+                "table of training counts",
+                self.catalogue.train_counts.len(),
+            ),
+        ];
+        let mask = self.mask.map(|mask| ("mask", mask.n_items()));
+        let fields = self.catalogue.fields.iter();
+        let fields = fields.map(|field| ("metadata field", field.of_items.n_rows()));
+        for (what, found) in tables.into_iter().chain(mask).chain(fields) {
+            if found != expected {
                 return Err(Error::Items {
                     what,
                     expected,
-                    found: histories.n_items(),
+                    found,
                 });
             }
         }
         Ok(())
     }
 
-    /// What is masked, in words.
+    /// What is masked, as reports say it.
     #[must_use]
-    pub fn masks_in_words(&self) -> String {
+    pub fn masks(&self) -> String {
         let what = match self.mask_name {
-            MaskName::Input => "masked: items of the input",
-            MaskName::Train => "masked: train items; validation items stay in as distractors",
+            MaskName::Input => "masked: input items",
+            MaskName::Train => {
+                "masked: train items; validation items are not masked (count as negatives)"
+            }
             MaskName::TrainAndValidation => "masked: train and validation items",
         };
         let behavior = self
@@ -111,24 +119,24 @@ impl<'a> Protocol<'a> {
             .get(usize::from(self.catalogue.target_behavior))
             .filter(|_| self.input.behaviors().is_some());
         match behavior {
-            Some(name) => format!("{what}; only events of the behavior '{name}' count as having"),
+            Some(name) => format!("{what}; only events of behavior '{name}' count"),
             None => what.to_owned(),
         }
     }
 
-    /// Masks what the user of a row may not be recommended.
+    /// Masks what must not be recommended to the user of a row.
     pub(crate) fn hide(&self, mask: &mut Mask, row: usize) {
         hide(mask, self.input, self.mask, self.catalogue, row);
     }
 
-    /// Whether the user of a row has something to be found.
+    /// Whether the user of a row has held-out items.
     pub(crate) fn has_truth(&self, row: usize) -> bool {
         having(self.target.row(row), self.catalogue)
             .next()
             .is_some()
     }
 
-    /// What is to be found for the user of a row: each item once, as a set and as a list.
+    /// The held-out items of the user of a row: each once, as a set and as a list.
     pub(crate) fn truth(&self, row: usize, wanted: &mut Mask, items: &mut Vec<ItemIdx>) {
         wanted.clear();
         items.clear();
@@ -140,7 +148,7 @@ impl<'a> Protocol<'a> {
         }
     }
 
-    /// The name under which results are joined: the external user id, or `#row` where unknown.
+    /// The key by which results are joined: the external user id, or `#row` if unknown.
     pub(crate) fn key(&self, row: usize) -> String {
         let user = self.input.users()[row].or(self.target.users()[row]);
         match user.map(|u| self.catalogue.users.name(u.0)) {
@@ -150,7 +158,7 @@ impl<'a> Protocol<'a> {
     }
 }
 
-/// Clears the mask and hides what the user has in `input` or `more`.
+/// Clears the mask and hides the items of the user in `input` and `more`.
 pub(crate) fn hide(
     mask: &mut Mask,
     input: &Histories,
@@ -165,7 +173,7 @@ pub(crate) fn hide(
     }
 }
 
-/// The items of the events of the target behavior; of all events where there is one behavior only.
+/// The items of the events of the target behavior; of all events if there is only one behavior.
 fn having<'a>(row: History<'a>, catalogue: &Catalogue) -> impl Iterator<Item = ItemIdx> + 'a {
     let target = catalogue.target_behavior;
     row.items
@@ -175,7 +183,7 @@ fn having<'a>(row: History<'a>, catalogue: &Catalogue) -> impl Iterator<Item = I
         .map(|(_, &item)| item)
 }
 
-/// Refuses rows of different users under the same number.
+/// Refuses tables in which the same row is of different users.
 pub(crate) fn same_rows(what: &'static str, input: &Histories, other: &Histories) -> Result<()> {
     if input.len() != other.len() {
         return Err(Error::Rows {
@@ -203,14 +211,14 @@ pub(crate) fn same_rows(what: &'static str, input: &Histories, other: &Histories
 mod tests {
     use super::*;
     use crate::metrics::testing::catalogue;
-    use limpid_core::{Ids, UserIdx, histories::HistoryArrays};
+    use limpid_core::{Csr, Field, Ids, UserIdx, histories::HistoryArrays};
 
     fn rows(items: &[Vec<u32>]) -> Histories {
         Histories::from_rows(items, 4).unwrap()
     }
 
     #[test]
-    fn tables_must_belong_together() {
+    fn tables_must_match() {
         let c = catalogue(4);
         let metrics = vec!["ndcg@2".parse().unwrap()];
         let (input, target) = (rows(&[vec![0], vec![1]]), rows(&[vec![2], vec![3]]));
@@ -246,9 +254,32 @@ mod tests {
         let other = catalogue(5);
         let found = Protocol {
             catalogue: &other,
-            ..good
+            ..good.clone()
         };
         assert!(matches!(found.check(), Err(Error::Items { .. })));
+        let mut short = catalogue(4);
+        short.train_counts.pop();
+        let found = Protocol {
+            catalogue: &short,
+            ..good.clone()
+        };
+        let message = found.check().unwrap_err().to_string();
+        assert!(
+            message.contains("table of training counts has 3 items"),
+            "{message}"
+        );
+        let mut short = catalogue(4);
+        short.fields.push(Field {
+            name: "genre".into(),
+            values: Ids::from_names(vec!["drama".into()]).unwrap(),
+            of_items: Csr::from_rows(vec![vec![(0, 1.0)]; 3], 1).unwrap(),
+        });
+        let found = Protocol {
+            catalogue: &short,
+            ..good
+        };
+        let message = found.check().unwrap_err().to_string();
+        assert!(message.contains("has 3 items"), "{message}");
     }
 
     #[test]
@@ -281,7 +312,7 @@ mod tests {
         assert_eq!(truth, [ItemIdx(3)]);
         assert!(mask.hides(ItemIdx(3)) && !mask.hides(ItemIdx(1)));
         assert_eq!(p.key(0), "ann");
-        assert!(p.masks_in_words().contains("'buy'"));
+        assert!(p.masks().contains("'buy'"));
         let plain = rows(&[vec![0]]);
         let p = Protocol {
             input: &plain,
@@ -289,8 +320,8 @@ mod tests {
             ..p
         };
         assert_eq!(
-            p.masks_in_words(),
-            "masked: train items; validation items stay in as distractors"
+            p.masks(),
+            "masked: train items; validation items are not masked (count as negatives)"
         );
     }
 }

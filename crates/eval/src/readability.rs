@@ -5,7 +5,7 @@
 //! ledgers of any model, so both are given. A count of lines is not understanding: nobody was asked.
 
 use limpid_core::rules::{Operator, Rule};
-use limpid_core::{Ledger, Part, PartKind};
+use limpid_core::{Ledger, Part};
 use serde::{Deserialize, Serialize};
 
 use crate::explained::{Explained, strongest};
@@ -112,12 +112,8 @@ impl Shapes {
         for line in lines {
             shapes.n_lines += 1;
             let link = Rule::all(line.cites.first().map(|e| e.item));
-            let rule = match (&line.rule, line.kind) {
-                (Some(rule), _) => Some(rule),
-                (None, PartKind::Link) => Some(&link),
-                (None, _) => None,
-            };
-            let Some(rule) = rule else {
+            let of_item = line.unit.item().map(|_| &link);
+            let Some(rule) = line.rule.as_ref().or(of_item) else {
                 shapes.other += 1.0;
                 continue;
             };
@@ -162,19 +158,12 @@ impl Shapes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_core::{Event, ItemIdx, Unit};
+    use limpid_core::{Event, ItemIdx, Space, Unit};
 
     fn line(rule: Option<Rule>, cites: &[u32], value: f32) -> Part {
-        Part {
-            unit: Unit::Rule(value.abs() as u32),
-            kind: PartKind::Rule,
-            rule,
-            cites: cites.iter().map(|&i| Event::of(ItemIdx(i))).collect(),
-            activation: 1.0,
-            effect: value,
-            value,
-            edited_by: None,
-        }
+        let unit = Unit::new(Space::Rule, value.abs() as u32);
+        let cites = cites.iter().map(|&i| Event::of(ItemIdx(i))).collect();
+        Part::new(unit, 1.0, value, cites).with_rule(rule)
     }
 
     #[test]

@@ -1,47 +1,43 @@
-//! What a measurement says: plain data that can be written and read again.
+//! The result of an evaluation: plain data that can be written and read.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Bootstrap, Interval,
-    breakdown::Breakdown,
-    metrics::{Metric, MetricAt},
-};
+use crate::{Bootstrap, Interval, breakdown::Breakdown, metrics::MetricAt};
 
 /// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Users that were measured: those with something to be found.
+    /// Evaluated users: those with held-out items.
     pub n_users: usize,
-    /// Users that were skipped, since they have nothing to be found.
+    /// Users without held-out items, which are skipped.
     pub n_skipped: usize,
     /// Items of the catalogue.
     pub n_items: usize,
-    /// Items to be found, summed over users.
+    /// Held-out (relevant) items, summed over users.
     pub n_targets: usize,
-    /// Of these, how many nobody has in training, so that hardly any model can find them.
+    /// Of these, how many have no training events, so that hardly any model can recommend them.
     pub n_untrained_targets: usize,
-    /// Of these, how many are masked, so that no model can find them.
+    /// Of these, how many are masked, so that no model can recommend them.
     pub n_masked_targets: usize,
-    /// For lists that were made elsewhere: entries that were left out, since they are masked.
+    /// For lists of other programs: masked entries, which are removed.
     pub n_masked_listed: usize,
-    /// What was masked, in words.
+    /// What was masked.
     pub masks: String,
-    /// How the intervals were made.
+    /// Settings of the intervals.
     pub bootstrap: Bootstrap,
-    /// The metrics, in the order in which they were asked for.
+    /// The metrics, in the order of the protocol.
     pub metrics: Vec<MetricReport>,
-    /// Metrics that are not defined here, with the reason.
+    /// Metrics that are undefined on this data, with the reason.
     pub absent: Vec<AbsentMetric>,
-    /// The means in parts: by the activity of users, by the popularity of what is to be found.
+    /// Means by activity of users and by popularity of held-out items.
     pub breakdowns: Vec<Breakdown>,
-    /// The values of each user, for comparisons; not written with the report.
+    /// The values of each user, for comparisons; not serialized with the report.
     #[serde(skip)]
     pub per_user: PerUser,
 }
 
 impl Report {
-    /// The mean of a metric, if it was measured.
+    /// The value of a metric, if it was computed.
     #[must_use]
     pub fn mean(&self, metric: MetricAt) -> Option<f64> {
         self.metrics
@@ -56,15 +52,15 @@ impl Report {
 pub struct MetricReport {
     /// Which.
     pub metric: MetricAt,
-    /// The mean over users; for metrics over lists, their value.
+    /// The mean over users; for metrics over lists, the value.
     pub value: f64,
     /// The bootstrap interval of the mean over users; none for metrics over lists.
     pub interval: Option<Interval>,
-    /// Over how many users.
+    /// Number of users.
     pub n_users: usize,
 }
 
-/// A metric that is not defined on this data.
+/// A metric that is undefined on this data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AbsentMetric {
     /// Which.
@@ -73,13 +69,12 @@ pub struct AbsentMetric {
     pub why: String,
 }
 
-/// The values of each user. Users are named by their external ids, so that results of different
-/// programs can be joined.
+/// The values of each user, by external id, so that results of different programs can be joined.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PerUser {
     /// The metrics that are per user, in order.
     pub metrics: Vec<MetricAt>,
-    /// External ids of the measured users, `#row` where unknown.
+    /// External ids of the evaluated users, `#row` if unknown.
     pub users: Vec<String>,
     /// Their rows in the histories.
     pub rows: Vec<u32>,
@@ -88,14 +83,14 @@ pub struct PerUser {
 }
 
 impl PerUser {
-    /// The metrics of one user, by position in `users`; nothing for a position that there is not.
+    /// The metrics of one user, by position in `users`; empty for a position out of range.
     #[must_use]
     pub fn of(&self, at: usize) -> &[f64] {
         let n = self.metrics.len();
         self.values.get(at * n..(at + 1) * n).unwrap_or(&[])
     }
 
-    /// The means, by fixed order of users.
+    /// The means, summed in the order of users.
     #[must_use]
     pub fn means(&self) -> Vec<f64> {
         let mut sums = vec![0.0; self.metrics.len()];
@@ -107,17 +102,5 @@ impl PerUser {
         let n = self.users.len().max(1) as f64;
         sums.iter_mut().for_each(|sum| *sum /= n);
         sums
-    }
-}
-
-/// Why a metric over lists can be undefined.
-pub(crate) fn why_absent(metric: Metric) -> &'static str {
-    use crate::metrics::ListMeasure::{AveragePopularity, IntraListDiversity, Novelty};
-    match metric {
-        Metric::Lists(IntraListDiversity) => {
-            "no two items of a list share a metadata field, such as genre"
-        }
-        Metric::Lists(Novelty | AveragePopularity) => "the catalogue has no training counts",
-        _ => "no item is listed for anybody",
     }
 }

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use limpid_core::{ItemIdx, Mask, RankedWithTies, Truth, UserMetric};
-use limpid_eval::{Metric, MetricAt};
+use limpid_core::{ItemIdx, Mask, RankedWithTies, Truth};
+use limpid_eval::MetricAt;
+use limpid_eval::metrics::{HitProfile, Measure};
 
 #[derive(serde::Deserialize)]
 struct Case {
@@ -23,11 +24,11 @@ fn equals_trec_eval() {
         let mask = Mask::none(case.scores.len());
         for (name, expected) in &case.values {
             let at: MetricAt = name.parse().unwrap();
-            let Metric::User(measure) = at.metric else {
-                panic!("{name} is not a metric of one user")
+            let Measure::User(metric) = at.metric.measure else {
+                panic!("{name} is not a metric per user")
             };
             let ranked = RankedWithTies::new(&case.scores, &mask, at.k);
-            let found = measure.at(&ranked, &Truth { items: &truth }, at.k);
+            let found = metric(&HitProfile::new(&ranked, &Truth { items: &truth }), at.k);
             assert!(
                 (found - expected).abs() < 1e-9,
                 "{name}: {found}, not {expected}"

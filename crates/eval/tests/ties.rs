@@ -1,7 +1,7 @@
 //! The expected value over ties is the mean over all orders of the ties, for every user metric.
 
-use limpid_core::{ItemIdx, Mask, RankedWithTies, Truth, UserMetric};
-use limpid_eval::Metric;
+use limpid_core::{ItemIdx, Mask, RankedWithTies, Truth};
+use limpid_eval::metrics::{HitProfile, METRICS, Measure, Metric};
 use proptest::prelude::*;
 
 /// All orders of `0..n`.
@@ -43,14 +43,14 @@ proptest! {
                 order.windows(2).all(|w| scores[w[0] as usize] >= scores[w[1] as usize])
             })
             .collect();
-        for metric in Metric::ALL {
-            let Metric::User(measure) = metric else { continue };
-            let depth = if metric.has_cutoff() { k } else { n };
+        for metric in METRICS {
+            let Measure::User(of) = metric.measure else { continue };
+            let depth = if metric.has_cutoff { k } else { n };
             let ranked = RankedWithTies::new(&scores, &Mask::none(n), depth);
-            let expected = measure.at(&ranked, &truth, k);
+            let expected = of(&HitProfile::new(&ranked, &truth), k);
             let of_order = |order: &Vec<u32>| {
                 let items = order.iter().map(|&i| ItemIdx(i)).collect();
-                measure.at(&RankedWithTies::strict(items, n), &truth, k)
+                of(&HitProfile::new(&RankedWithTies::strict(items, n), &truth), k)
             };
             let mean = orders.iter().map(of_order).sum::<f64>() / orders.len() as f64;
             prop_assert!((expected - mean).abs() < 1e-12, "{metric}: {expected} is not {mean}");
@@ -64,18 +64,18 @@ proptest! {
         hits in proptest::collection::vec(any::<bool>(), 2..30),
         k in 1usize..30,
     ) {
-        let value = |hits: &[bool], metric: Metric| {
-            let Metric::User(measure) = metric else { return 0.0 };
+        let value = |hits: &[bool], metric: &Metric| {
+            let Measure::User(of) = metric.measure else { return 0.0 };
             let truth: Vec<ItemIdx> =
                 (0..hits.len() as u32).filter(|&i| hits[i as usize]).map(ItemIdx).collect();
             let items = (0..hits.len() as u32).map(ItemIdx).collect();
-            measure.at(&RankedWithTies::strict(items, hits.len()), &Truth { items: &truth }, k)
+            of(&HitProfile::new(&RankedWithTies::strict(items, hits.len()), &Truth { items: &truth }), k)
         };
         for at in 1..hits.len() {
             if hits[at] && !hits[at - 1] {
                 let mut better = hits.clone();
                 better.swap(at - 1, at);
-                for metric in Metric::ALL {
+                for metric in METRICS {
                     prop_assert!(
                         value(&better, metric) >= value(&hits, metric) - 1e-12, "{}", metric);
                 }

@@ -9,11 +9,11 @@ use limpid_core::{Ledger, Unit};
 pub struct ContrastPart {
     /// The unit.
     pub unit: Unit,
-    /// What it gives to the first item.
+    /// Its contribution to the score of the first item.
     pub this: f32,
-    /// What it gives to the second.
+    /// Its contribution to the score of the second item.
     pub that: f32,
-    /// `this − that`: positive speaks for the first.
+    /// `this − that`; positive supports the first item.
     pub difference: f32,
 }
 
@@ -79,19 +79,11 @@ pub fn contrast(this: Ledger, that: Ledger) -> Contrast {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_core::{ItemIdx, Part, PartKind};
+    use limpid_core::{ItemIdx, Part};
 
     fn ledger(values: &[(u32, f32)]) -> Ledger {
-        let part = |&(i, value): &(u32, f32)| Part {
-            unit: Unit::Link(ItemIdx(i)),
-            kind: PartKind::Link,
-            rule: None,
-            cites: Vec::new(),
-            activation: 1.0,
-            effect: value,
-            value,
-            edited_by: None,
-        };
+        let part =
+            |&(i, value): &(u32, f32)| Part::new(Unit::event(ItemIdx(i)), 1.0, value, Vec::new());
         Ledger::of_parts(0.5, values.iter().map(part).collect())
     }
 
@@ -99,7 +91,7 @@ mod tests {
     fn differences_add_up() {
         let c = contrast(ledger(&[(1, 2.0), (2, 1.0)]), ledger(&[(2, 4.0), (3, 0.5)]));
         let of: Vec<(Unit, f32)> = c.parts.iter().map(|p| (p.unit, p.difference)).collect();
-        let link = |i| Unit::Link(ItemIdx(i));
+        let link = |i| Unit::event(ItemIdx(i));
         assert_eq!(of, [(link(2), -3.0), (link(1), 2.0), (link(3), -0.5)]);
         let sum: f32 = c.base + c.parts.iter().map(|p| p.difference).sum::<f32>() + c.residual;
         assert_eq!(sum, c.difference());

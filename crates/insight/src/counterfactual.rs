@@ -3,11 +3,12 @@
 //!
 //! Nothing is shown that was not replayed: every edit is applied to the history, the model scores
 //! the edited history, the same filters mask it, and the item is ranked again. Both sides are scored
-//! as histories of nobody in particular, so a model that learns a vector per user compares fold-in
-//! with fold-in.
+//! as histories of unknown users, so a model that learns a vector per user compares fold-in with
+//! fold-in.
 
 use limpid_core::{
-    Catalogue, Histories, History, ItemIdx, Mask, OwnedHistory, Recommender, Result, rank_of, top_k,
+    Catalogue, Histories, History, ItemIdx, Mask, OwnedHistory, Recommender, Result, UnitsOf,
+    rank_of, top_k,
 };
 
 /// Rows that are scored at once while edits are tried.
@@ -19,20 +20,20 @@ const BEAM: usize = 64;
 /// One change of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HistoryEdit {
-    /// The user had this too (as the last event).
+    /// Add an event on this item, as the last event.
     Add(ItemIdx),
-    /// The user had never had this.
+    /// Remove all events on this item.
     Remove(ItemIdx),
 }
 
 /// Where an item stands for a history.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standing {
-    /// Its place among the items that may be recommended, from 1.
+    /// Its rank among the items that may be recommended, from 1.
     pub rank: usize,
     /// Its score.
     pub score: f32,
-    /// The score that it would have to beat: the n-th best of the others. `−∞` if there are fewer.
+    /// The threshold: the n-th best score of the others; `−∞` if there are fewer.
     pub bar: f32,
 }
 
@@ -202,25 +203,24 @@ fn candidates(q: &Question<'_>, base: &OwnedHistory, most: usize) -> (Vec<Histor
     let room = most.saturating_sub(singles.len());
     let exhaustive = additions.len() <= room;
     if !exhaustive {
-        // With named units the effect on the item is known before anything is scored; without them
-        // the items that most people know are the ones worth asking about.
+        // Weights of units are known before anything is scored; without them the most popular items
+        // are tried.
+        let units = UnitsOf::model(q.model, q.catalogue);
+        let before = units.activations(base.view());
         let sign = if q.goal == Goal::Enter { 1.0 } else { -1.0 };
         let promise = |i: ItemIdx| -> f32 {
-            match q.model.additive() {
-                Some(additive) => {
-                    let mut one = OwnedHistory::of_items(base.view().items.to_vec());
-                    one.add(i, q.catalogue.target_behavior);
-                    let before = additive.features(base.view());
-                    let effect: f32 = additive
-                        .features(one.view())
-                        .iter()
-                        .filter(|f| before.binary_search_by_key(&f.0, |b| b.0).is_err())
-                        .map(|&(k, v)| v * additive.effect(k, q.item))
-                        .sum();
-                    sign * effect
-                }
-                None => q.catalogue.train_counts[i.at()] as f32,
+            let popularity = q.catalogue.train_counts[i.at()] as f32;
+            if !units.graded() {
+                return popularity;
             }
+            let mut one = OwnedHistory::of_items(base.view().items.to_vec());
+            one.add(i, q.catalogue.target_behavior);
+            let new = units.activations(one.view()).into_iter();
+            let new = new.filter(|f| before.binary_search_by_key(&f.0, |b| b.0).is_err());
+            let effects: Option<Vec<f32>> = new
+                .map(|(k, v)| Some(v * units.effect(k as usize, q.item)?))
+                .collect();
+            effects.map_or(popularity, |e| sign * e.iter().sum::<f32>())
         };
         let mut ranked: Vec<(f32, ItemIdx)> = additions.iter().map(|&i| (promise(i), i)).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));

@@ -1,116 +1,218 @@
 //! Steering: an edit of units gives a new recommender.
 //!
-//! [`Steered`] wraps a model whose latent units are named ([`Additive`]) and is itself a
-//! [`Recommender`]: it scores `decode(z + delta)`, where `delta` is what the edits do to the row of
-//! activations. A row that no edit touches takes the base path, so no edit means no change, bit for
-//! bit; and every explanation says which parts an edit changed.
+//! [`Steered`] wraps a model and is itself a [`Recommender`]: it scores the edited activations of the
+//! model's units. Units and conflicts are resolved once, when it is made. A history that no edit touches
+//! keeps its activations and so its scores, bit for bit; and every part of a ledger names the edit that
+//! changed *it*.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use limpid_core::{
-    Additive, Catalogue, Edits, Error, Explain, Histories, History, ItemIdx, Latent, Ledger, Mat,
-    Recommender, Result, Unit,
+    Activations, Catalogue, Csr, Detail, Edit, Edits, Error, Histories, History, ItemIdx, Ledger,
+    Mat, Op, Part, Recommender, Result, Unit, UnitsOf,
 };
 
 /// A model with edits applied.
 pub struct Steered<'a> {
-    model: &'a dyn Additive,
-    edits: Edits,
-    written: String,
-    edited: BTreeSet<usize>,
+    model: &'a dyn Recommender,
+    units: UnitsOf<'a>,
+    edits: Vec<Resolved>,
+    /// Operations by unit index, in their fixed order; the edit that each comes from.
+    by_index: BTreeMap<u32, Vec<(Op, usize)>>,
+}
+
+/// The activations of one history, before and after the edits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    before: Vec<(u32, f32)>,
+    after: Vec<(u32, f32)>,
+}
+
+/// An edit whose unit was found.
+struct Resolved {
+    edit: Edit,
+    unit: Unit,
+    members: Vec<u32>,
 }
 
 impl<'a> Steered<'a> {
     /// Applies edits to a model.
     ///
     /// # Errors
-    /// [`Error::NotEditable`] if the model has no named units, [`Error::NoSuchUnit`] if it does not
-    /// have one of those that are edited, [`Error::Edit`] if two edits change a unit in the same way.
-    pub fn new(
-        model: &'a dyn Recommender,
-        name: &str,
-        edits: Edits,
-        catalogue: &Catalogue,
-    ) -> Result<Self> {
-        let model = model.additive().ok_or_else(|| Error::NotEditable {
-            model: name.to_owned(),
-            why: "has no units that could be edited; models with units are those whose \
-                  'limpid explain' lists links or rules"
-                .to_owned(),
-        })?;
-        let mut edited = BTreeSet::new();
-        for unit in edits.units() {
-            edited.extend(model.resolve(unit).map_err(|e| match e {
-                Error::NoSuchUnit { hint, .. } => Error::NoSuchUnit {
-                    unit: unit.text(catalogue),
-                    hint,
-                },
-                other => other,
-            })?);
+    /// [`Error::NoSuchUnit`] or [`Error::Unknown`] for a unit that the model does not have,
+    /// [`Error::Edit`] if two edits change a unit in the same way, or the model's units cannot carry out
+    /// an operation.
+    pub fn new(model: &'a dyn Recommender, edits: &Edits, catalogue: &Catalogue) -> Result<Self> {
+        let units = UnitsOf::model(model, catalogue);
+        let resolved = edits.all().iter().map(|edit| {
+            let unit = units.resolve(edit.unit(), catalogue)?;
+            // Printed edits name units by their ids, which can be read back.
+            let edit = edit.on(units.info(unit, catalogue).id);
+            if !units.graded() {
+                check_present_or_absent(&edit)?;
+            }
+            let members = units.members(unit).into_iter().map(|k| k as u32).collect();
+            Ok(Resolved {
+                edit,
+                unit,
+                members,
+            })
+        });
+        let edits: Vec<Resolved> = resolved.collect::<Result<_>>()?;
+        let mut by_index: BTreeMap<u32, Vec<(Op, usize)>> = BTreeMap::new();
+        for (at, resolved) in edits.iter().enumerate() {
+            let Edit::Op { op, .. } = resolved.edit else {
+                continue;
+            };
+            for &index in &resolved.members {
+                let ops = by_index.entry(index).or_default();
+                if let Some((_, other)) = ops.iter().find(|(o, _)| o.order() == op.order()) {
+                    return Err(Error::Edit(format!(
+                        "'{}' and '{}' change the same unit in the same way; keep one of them",
+                        edits[*other].edit, resolved.edit
+                    )));
+                }
+                ops.push((op, at));
+            }
         }
-        // Conflicts do not depend on the row, so applying to an empty one finds them all.
-        edits.apply(&[], &|unit| model.resolve(unit))?;
-        let written = edits.written(catalogue).join(", ");
+        for ops in by_index.values_mut() {
+            ops.sort_by_key(|(op, _)| op.order());
+        }
         Ok(Self {
             model,
+            units,
             edits,
-            written,
-            edited,
+            by_index,
         })
     }
 
-    /// The edits, as written.
+    /// The units that the edits change.
     #[must_use]
-    pub fn written(&self) -> &str {
-        &self.written
+    pub fn units(&self) -> &UnitsOf<'a> {
+        &self.units
     }
 
-    /// The activations of a history after the edits.
+    /// The edits with the ids of their units, as [`Edits::parse`] reads them.
     #[must_use]
-    pub fn activations(&self, user: History<'_>) -> Vec<(usize, f32)> {
-        self.apply(&self.model.features(user))
+    pub fn written(&self) -> Vec<String> {
+        self.edits.iter().map(|e| e.edit.to_string()).collect()
     }
 
-    fn apply(&self, row: &[(usize, f32)]) -> Vec<(usize, f32)> {
-        // Every unit was resolved and every conflict refused in `new`, so this cannot fail; if it
-        // did, the row would stay as it is.
-        self.edits
-            .apply(row, &|unit| self.model.resolve(unit))
-            .unwrap_or_else(|_| row.to_vec())
+    /// The activations of one history, before and after the edits: what its ledgers are written from.
+    #[must_use]
+    pub fn row(&self, user: History<'_>) -> Row {
+        let before = self.units.activations(user);
+        let after = self.apply(&before);
+        Row { before, after }
     }
 
-    /// Marks the parts whose activation an edit changed. A blend changes every unit of the row.
-    fn mark(&self, mut ledger: Ledger, before: &[(usize, f32)], after: &[(usize, f32)]) -> Ledger {
-        let changed: BTreeSet<Unit> = after
-            .iter()
-            .filter(|&&(k, v)| {
-                let was = before
-                    .binary_search_by_key(&k, |e| e.0)
-                    .map_or(0.0, |at| before[at].1);
-                was != v || self.edited.contains(&k)
-            })
-            .map(|&(k, _)| self.model.unit(k))
-            .collect();
-        for part in &mut ledger.parts {
-            let hit = changed.contains(&part.unit)
-                || matches!(part.unit, Unit::Group(_))
-                    && self
-                        .model
-                        .resolve(part.unit)
-                        .is_ok_and(|units| units.iter().any(|k| self.edited.contains(k)));
-            if hit {
-                part.edited_by = Some(self.written.clone());
+    /// The row after the edits, zeros included where an edit made them.
+    fn apply(&self, row: &[(u32, f32)]) -> Vec<(u32, f32)> {
+        let mut out: BTreeMap<u32, f32> = row.iter().copied().collect();
+        for (&index, ops) in &self.by_index {
+            let before = out.get(&index).copied().unwrap_or(0.0);
+            let after = ops.iter().fold(before, |a, (op, _)| op.apply(a));
+            if after != before {
+                out.insert(index, after);
             }
+        }
+        for resolved in &self.edits {
+            let Edit::Blend { alpha, .. } = resolved.edit else {
+                continue;
+            };
+            let mass: f32 = out.values().sum();
+            out.values_mut().for_each(|v| *v *= 1.0 - alpha);
+            let share = alpha * mass / resolved.members.len().max(1) as f32;
+            for &index in &resolved.members {
+                *out.entry(index).or_insert(0.0) += share;
+            }
+        }
+        out.into_iter().collect()
+    }
+
+    /// The ledger of an item with the edits that changed each part; `row` is the [row](Self::row) of
+    /// the user. A part that an edit silenced stays, with value 0.
+    #[must_use]
+    pub fn ledger(&self, user: History<'_>, row: &Row, item: ItemIdx, detail: Detail) -> Ledger {
+        let Row { before, after } = row;
+        let mut ledger = self.units.ledger(user, after, item, detail);
+        if after == before {
+            return ledger;
+        }
+        for part in &mut ledger.parts {
+            part.edited_by = self.edited_by(part.unit, before, after);
+        }
+        let unedited = self.units.ledger(user, before, item, Detail::Raw);
+        let shown: Vec<u32> = self.members_of(ledger.parts.iter().map(|p| p.unit));
+        for part in unedited.parts {
+            let Some(edit) = self.edited_by(part.unit, before, after) else {
+                continue;
+            };
+            let members = self.members_of([part.unit]);
+            if members.iter().any(|m| shown.contains(m)) {
+                continue;
+            }
+            let activation = match members.as_slice() {
+                [one] => at(after, *one),
+                _ => 0.0,
+            };
+            ledger.parts.push(Part {
+                activation,
+                effect: 0.0,
+                value: 0.0,
+                edited_by: Some(edit),
+                ..part
+            });
         }
         ledger
     }
 
-    /// The ledger of an item in compiled lines, with what was edited marked.
-    #[must_use]
-    pub fn lines(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let before = self.model.features(user);
-        let after = self.apply(&before);
-        self.mark(self.model.lines(&after, user, item), &before, &after)
+    fn members_of(&self, units: impl IntoIterator<Item = Unit>) -> Vec<u32> {
+        let members = units.into_iter().flat_map(|u| self.units.members(u));
+        members.map(|k| k as u32).collect()
+    }
+
+    /// The edits that changed the activation of a unit, as written; `None` if none did.
+    fn edited_by(&self, unit: Unit, before: &[(u32, f32)], after: &[(u32, f32)]) -> Option<String> {
+        let members = self.members_of([unit]);
+        let changed = |k: &u32| at(before, *k) != at(after, *k);
+        let changed: Vec<u32> = members.into_iter().filter(changed).collect();
+        let touches = |resolved: &&Resolved| match resolved.edit {
+            // A blend changes every activation of the row.
+            Edit::Blend { .. } => !changed.is_empty(),
+            Edit::Op { .. } => {
+                resolved.unit == unit && !changed.is_empty()
+                    || resolved.members.iter().any(|m| changed.contains(m))
+            }
+        };
+        let written: Vec<String> = self
+            .edits
+            .iter()
+            .filter(touches)
+            .map(|e| e.edit.to_string())
+            .collect();
+        (!written.is_empty()).then(|| written.join(", "))
+    }
+}
+
+/// The activation of a unit in a sparse row.
+fn at(row: &[(u32, f32)], index: u32) -> f32 {
+    row.binary_search_by_key(&index, |e| e.0)
+        .map_or(0.0, |at| row[at].1)
+}
+
+/// Refuses an edit that leaves anything between present and absent.
+fn check_present_or_absent(edit: &Edit) -> Result<()> {
+    match edit {
+        Edit::Op {
+            op: Op::Mute | Op::Set(0.0 | 1.0),
+            ..
+        } => Ok(()),
+        other => Err(Error::Edit(format!(
+            "cannot apply '{other}': the events of this model's history are either present or absent; \
+             remove one with '{0}=off', add one with '{0}=1'",
+            other.unit()
+        ))),
     }
 }
 
@@ -119,34 +221,23 @@ impl Recommender for Steered<'_> {
         if self.edits.is_empty() {
             return self.model.score(users);
         }
-        let mut z = self.model.encode(users); // (U, K)
-        for mut row in z.rows_mut() {
-            let before: Vec<(usize, f32)> = row
+        let before: Activations = self.units.activate(users);
+        let rows = (0..users.len()).map(|u| {
+            let (columns, values) = before.row(u);
+            let row: Vec<(u32, f32)> = columns
                 .iter()
                 .copied()
-                .enumerate()
-                .filter(|&(_, v)| v != 0.0)
+                .zip(values.iter().copied())
                 .collect();
-            for (k, v) in self.apply(&before) {
-                row[k] = v;
-            }
-        }
-        self.model.decode(&z)
+            self.apply(&row)
+        });
+        // Indices are the units' own, and the numbers of edits are bounded when they are read.
+        let after = Csr::from_rows(rows, self.units.len())
+            .unwrap_or_else(|_| unreachable!("edited activations are a valid matrix"));
+        self.units.score_activations(users, &after)
     }
 
-    fn latent(&self) -> Option<&dyn Latent> {
-        None
-    }
-
-    fn explainer(&self) -> Option<&dyn Explain> {
-        Some(self)
-    }
-}
-
-impl Explain for Steered<'_> {
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let before = self.model.features(user);
-        let after = self.apply(&before);
-        self.mark(self.model.ledger(&after, user, item), &before, &after)
+        self.ledger(user, &self.row(user), item, Detail::Raw)
     }
 }

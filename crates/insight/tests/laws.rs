@@ -4,9 +4,10 @@
 // A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use limpid_core::unit::find_event;
 use limpid_core::{
-    Additive, Catalogue, Edits, Error, Explain, Histories, History, Ids, ItemIdx, Latent, Ledger,
-    Mask, Mat, OwnedHistory, Part, PartKind, Recommender, Result, Unit,
+    Activations, Catalogue, Csr, Detail, Edits, Error, Histories, History, Ids, ItemIdx, Ledger,
+    Mask, Mat, OwnedHistory, Part, Recommender, Result, Unit, UnitInfo, Units,
 };
 use limpid_insight::{
     Goal, HistoryEdit, Question, Search, Smallest, Steered, Verdict, contrast, search,
@@ -19,94 +20,86 @@ struct Links {
     weights: Vec<Vec<f32>>,
 }
 
+impl Links {
+    fn row(&self, user: History<'_>) -> Vec<(u32, f32)> {
+        user.item_values()
+            .into_iter()
+            .map(|(i, v)| (i.0, v))
+            .collect()
+    }
+}
+
 impl Recommender for Links {
     fn score(&self, users: &Histories) -> Mat {
-        self.decode(&self.encode(users))
+        self.score_activations(users, &self.activate(users))
     }
 
-    fn latent(&self) -> Option<&dyn Latent> {
-        Some(self)
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        self.ledger(user, &self.row(user), item, Detail::Raw)
     }
 
-    fn additive(&self) -> Option<&dyn Additive> {
-        Some(self)
-    }
-
-    fn explainer(&self) -> Option<&dyn Explain> {
+    fn units(&self) -> Option<&dyn Units> {
         Some(self)
     }
 }
 
-impl Latent for Links {
-    fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.weights.len()));
-        for (u, row) in users.rows().enumerate() {
-            for (k, v) in self.features(row) {
-                z[[u, k]] = v;
-            }
-        }
-        z
-    }
-
-    fn decode(&self, z: &Mat) -> Mat {
-        let n = self.weights.len();
-        Mat::from_shape_fn((z.nrows(), n), |(u, j)| {
-            (0..n).map(|i| z[[u, i]] * self.weights[i][j]).sum()
-        })
-    }
-}
-
-impl Additive for Links {
-    fn n_units(&self) -> usize {
+impl Units for Links {
+    fn len(&self) -> usize {
         self.weights.len()
     }
 
     fn unit(&self, index: usize) -> Unit {
-        Unit::Link(ItemIdx(index as u32))
+        Unit::event(ItemIdx(index as u32))
     }
 
-    fn resolve(&self, unit: Unit) -> Result<Vec<usize>> {
-        match unit {
-            Unit::Link(i) => Ok(vec![i.at()]),
-            _ => Err(Error::NoSuchUnit {
-                unit: unit.to_string(),
+    fn members(&self, unit: Unit) -> Vec<usize> {
+        unit.item().map(ItemIdx::at).into_iter().collect()
+    }
+
+    fn info(&self, unit: Unit, catalogue: &Catalogue) -> UnitInfo {
+        UnitInfo::event(ItemIdx(unit.index), catalogue)
+    }
+
+    fn resolve(&self, text: &str, catalogue: &Catalogue) -> Result<Unit> {
+        find_event(text, catalogue).unwrap_or_else(|| {
+            Err(Error::NoSuchUnit {
+                unit: text.to_owned(),
                 hint: "links only".into(),
-            }),
-        }
+            })
+        })
     }
 
-    fn features(&self, user: History<'_>) -> Vec<(usize, f32)> {
-        user.item_values()
-            .into_iter()
-            .map(|(i, v)| (i.at(), v))
-            .collect()
+    fn activate(&self, users: &Histories) -> Activations {
+        let rows = users.rows().map(|row| self.row(row));
+        Csr::from_rows(rows, self.weights.len()).unwrap()
     }
 
-    fn effect(&self, index: usize, item: ItemIdx) -> f32 {
-        self.weights[index][item.at()]
+    fn score_activations(&self, _: &Histories, activations: &Activations) -> Mat {
+        let n = self.weights.len();
+        Mat::from_shape_fn((activations.n_rows(), n), |(u, j)| {
+            (0..n)
+                .map(|i| activations.get(u, i as u32) * self.weights[i][j])
+                .sum()
+        })
     }
 
-    fn ledger(&self, features: &[(usize, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
-        let part = |&(k, activation): &(usize, f32)| {
-            let effect = self.effect(k, item);
-            Part {
-                unit: self.unit(k),
-                kind: PartKind::Link,
-                rule: None,
-                cites: user.events_of(ItemIdx(k as u32)).collect(),
-                activation,
-                effect,
-                value: activation * effect,
-                edited_by: None,
-            }
-        };
-        Ledger::of_parts(0.0, features.iter().map(part).collect())
+    fn ledger(
+        &self,
+        user: History<'_>,
+        activations: &[(u32, f32)],
+        item: ItemIdx,
+        _: Detail,
+    ) -> Ledger {
+        let parts = activations.iter().map(|&(k, activation)| {
+            let effect = self.weights[k as usize][item.at()];
+            let cites = user.events_of(ItemIdx(k)).collect();
+            Part::new(self.unit(k as usize), activation, effect, cites)
+        });
+        Ledger::of_parts(0.0, parts.collect())
     }
-}
 
-impl Explain for Links {
-    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        self.ledger(&self.features(user), user, item)
+    fn effect(&self, index: usize, item: ItemIdx) -> Option<f32> {
+        Some(self.weights[index][item.at()])
     }
 }
 
@@ -199,23 +192,95 @@ fn an_item_in_the_list_is_pushed_out_by_a_removal() {
     assert!(ask(&model, &[0], 1, 1, Goal::Enter).already);
 }
 
-#[test]
-fn models_without_units_refuse_edits_with_a_message() {
-    struct Flat;
-    impl Recommender for Flat {
-        fn score(&self, users: &Histories) -> Mat {
-            Mat::zeros((users.len(), 2))
+/// A model without units of its own: an item scores the number of smaller items of the history.
+struct Counts;
+
+impl Recommender for Counts {
+    fn score(&self, users: &Histories) -> Mat {
+        let mut scores = Mat::zeros((users.len(), users.n_items()));
+        for ((u, j), score) in scores.indexed_iter_mut() {
+            *score = self.explain(users.row(u), ItemIdx(j as u32)).score;
         }
+        scores
     }
-    let c = catalogue(2);
-    let edits = Edits::parse(&["link:0=off"], &c).unwrap();
-    let message = Steered::new(&Flat, "flat", edits, &c)
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(message.starts_with("flat has no units"), "{message}");
-    let edits = Edits::parse(&["r0=off"], &c).unwrap();
-    assert!(Steered::new(&small(), "links", edits, &catalogue(6)).is_err());
+
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        let items = user.item_values().into_iter().map(|e| e.0);
+        let parts = items.filter(|&i| i < item).map(|i| {
+            let cites = user.events_of(i).collect();
+            Part::new(Unit::event(i), 1.0, 1.0, cites)
+        });
+        Ledger::of_parts(0.0, parts.collect())
+    }
+}
+
+fn steered<'a>(model: &'a dyn Recommender, edits: &[&str], c: &Catalogue) -> Result<Steered<'a>> {
+    Steered::new(model, &Edits::parse(edits)?, c)
+}
+
+#[test]
+fn every_model_has_the_events_of_its_history_as_units() {
+    let c = catalogue(4);
+    let rows = |items: &[u32]| Histories::from_histories([history(items).view()], 4).unwrap();
+    let edited = steered(&Counts, &["link:0=off", "link:1=1"], &c).unwrap();
+    assert_eq!(
+        edited.score(&rows(&[0, 2])),
+        Counts.score(&rows(&[2, 1])),
+        "removed and added"
+    );
+    assert_eq!(edited.written(), ["link:0=off", "link:1=1"]);
+    let ledger = edited.explain(history(&[0, 2]).view(), ItemIdx(3));
+    let of: Vec<_> = ledger
+        .parts
+        .iter()
+        .map(|p| (p.unit.index, p.value, p.edited_by.as_deref()))
+        .collect();
+    assert_eq!(
+        of,
+        [
+            (1, 1.0, Some("link:1=1")),
+            (2, 1.0, None),
+            (0, 0.0, Some("link:0=off"))
+        ]
+    );
+    for half in ["link:0=2x", "link:0+0.5", "link:0=0.5", "link:0~0.3"] {
+        let message = steered(&Counts, &[half], &c).err().unwrap().to_string();
+        assert!(message.contains("present or absent"), "{message}");
+    }
+}
+
+#[test]
+fn unknown_units_and_conflicts_are_refused() {
+    let c = catalogue(6);
+    let message = |edits: &[&str]| steered(&small(), edits, &c).err().unwrap().to_string();
+    assert!(message(&["r0=off"]).contains("no unit 'r0'"));
+    assert!(message(&["link:9=off"]).contains("unknown item '9'"));
+    // The id and the title of one item.
+    let mut named = catalogue(6);
+    named.titles = (0..6).map(|i| format!("title {i}")).collect();
+    let model = small();
+    let twice = steered(&model, &["link:0=2x", "link:title 0=3x"], &named);
+    assert!(twice.err().unwrap().to_string().contains("keep one"));
+}
+
+#[test]
+fn blends_keep_the_mass() {
+    let model = small();
+    let c = catalogue(6);
+    let edited = steered(&model, &["link:5~0.5", "link:0=off"], &c).unwrap();
+    let user = history(&[0, 1, 2]);
+    let ledger = edited.explain(user.view(), ItemIdx(3));
+    let value = |k: u32| {
+        ledger
+            .parts
+            .iter()
+            .find(|p| p.unit.index == k)
+            .unwrap()
+            .activation
+    };
+    // 1 and 2 keep half of their activation; half of the mass of 2 goes to 5.
+    assert_eq!((value(2), value(5)), (0.5, 1.0));
+    assert!(ledger.parts.iter().all(|p| p.edited_by.is_some()));
 }
 
 fn any_model() -> impl Strategy<Value = Links> {
@@ -232,12 +297,11 @@ proptest! {
     fn no_edit_is_no_change_bit_for_bit(model in any_model(), items in proptest::collection::vec(0u32..7, 0..6)) {
         let c = catalogue(7);
         let rows = Histories::from_histories([history(&items).view()], 7).unwrap();
-        let none = Steered::new(&model, "links", Edits::none(), &c).unwrap();
+        let none = steered(&model, &[], &c).unwrap();
         prop_assert_eq!(none.score(&rows), model.score(&rows));
-        // An edit that changes nothing for this row leaves it on the base path.
+        // An edit that changes nothing for this row keeps its scores.
         let absent = (0..7u32).find(|i| !items.contains(i)).unwrap();
-        let text = format!("link:{absent}=off");
-        let idle = Steered::new(&model, "links", Edits::parse(&[text], &c).unwrap(), &c).unwrap();
+        let idle = steered(&model, &[&format!("link:{absent}=off")], &c).unwrap();
         prop_assert_eq!(idle.score(&rows), model.score(&rows));
     }
 
@@ -251,17 +315,16 @@ proptest! {
         let user = history(&items);
         let rows = Histories::from_histories([user.view()], 7).unwrap();
         let text = format!("link:{}={factor}x", items[0]);
-        let steered = Steered::new(&model, "links", Edits::parse(&[text], &c).unwrap(), &c).unwrap();
+        let steered = steered(&model, &[&text], &c).unwrap();
         let scores = steered.score(&rows);
         for item in (0..7).map(ItemIdx) {
             let ledger = steered.explain(user.view(), item);
             prop_assert!(ledger.adds_up(1e-5));
             prop_assert!((ledger.score - scores[[0, item.at()]]).abs() < 1e-4);
             for part in &ledger.parts {
-                let edited = part.unit == Unit::Link(ItemIdx(items[0]));
-                prop_assert_eq!(part.edited_by.is_some(), edited);
+                let edited = part.unit == Unit::event(ItemIdx(items[0])) && factor != 1;
+                prop_assert_eq!(part.edited_by.as_ref(), edited.then_some(&text));
             }
-            prop_assert_eq!(steered.lines(user.view(), item), ledger);
         }
     }
 
@@ -270,7 +333,7 @@ proptest! {
     fn muting_is_ignoring(model in any_model(), items in proptest::collection::vec(0u32..7, 1..6)) {
         let c = catalogue(7);
         let text = format!("link:{}=off", items[0]);
-        let steered = Steered::new(&model, "links", Edits::parse(&[text], &c).unwrap(), &c).unwrap();
+        let steered = steered(&model, &[&text], &c).unwrap();
         let mut without = history(&items);
         without.remove(ItemIdx(items[0]));
         let row = |h: &OwnedHistory| Histories::from_histories([h.view()], 7).unwrap();

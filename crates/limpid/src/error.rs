@@ -57,26 +57,6 @@ pub enum Error {
         /// The head of the hash found.
         found: String,
     },
-    /// Nothing has this name.
-    #[error("unknown {what} '{name}'{}", suggestions(.similar))]
-    Unknown {
-        /// What was looked for: `item`, `user`.
-        what: &'static str,
-        /// What was written.
-        name: String,
-        /// Names that look like it.
-        similar: Vec<String>,
-    },
-    /// Several things have this name.
-    #[error("{what} '{name}' is ambiguous: it may be {}; write id:… to choose", .candidates.join(", "))]
-    Ambiguous {
-        /// What was looked for.
-        what: &'static str,
-        /// What was written.
-        name: String,
-        /// What it may be.
-        candidates: Vec<String>,
-    },
     /// The question cannot be asked of this model or with these options.
     #[error("{0}")]
     Usage(String),
@@ -101,10 +81,7 @@ impl Error {
             Self::Core(e) => core_usage(e),
             Self::Data(e) => data_usage(e),
             Self::Eval(e) => eval_usage(e),
-            Self::Config { .. }
-            | Self::Unknown { .. }
-            | Self::Ambiguous { .. }
-            | Self::Usage(_) => true,
+            Self::Config { .. } | Self::Usage(_) => true,
             Self::Io { .. } | Self::Artifact { .. } | Self::Changed { .. } => false,
         }
     }
@@ -168,16 +145,8 @@ fn data_usage(error: &limpid_data::Error) -> bool {
 fn eval_usage(error: &limpid_eval::Error) -> bool {
     use limpid_eval::Error as E;
     match error {
-        E::UnknownMetric { .. } | E::Cutoff { .. } | E::NoMetric | E::NoLedger => true,
+        E::UnknownMetric { .. } | E::Cutoff { .. } | E::NoMetric => true,
         E::Core(e) => core_usage(e),
         _ => false,
-    }
-}
-
-fn suggestions(similar: &[String]) -> String {
-    match similar {
-        [] => String::new(),
-        [one] => format!("; did you mean {one}?"),
-        several => format!("; did you mean one of {}?", several.join(", ")),
     }
 }

@@ -220,11 +220,11 @@ impl FromStr for SplitFrom {
                 )))
             }
             Err(e) => match similar_kind(text) {
-                Some(similar) => Err(Error::Unknown {
+                Some(similar) => Err(Error::Core(limpid_core::Error::Unknown {
                     what: "split",
                     name: text.to_owned(),
                     similar: vec![similar],
-                }),
+                })),
                 None => Err(e.into()),
             },
         }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use limpid_core::ItemIdx;
 use limpid_core::rules::{Literal, Operator, Rule};
-use limpid_core::{ItemIdx, Recommender, Unit};
 use limpid_eval::planted::{Claim, recovery};
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +96,7 @@ impl Advisor {
             at.map(|at| {
                 let (unit, claim) = &learned[at];
                 let text = claim.rule.text(&self.catalogue);
-                format!("{} {text}", unit.text(&self.catalogue))
+                format!("{unit} {text}")
             })
         };
         let rows = planted.iter().zip(&recovery.finds).map(|(claim, find)| {
@@ -122,24 +122,20 @@ impl Advisor {
         })
     }
 
-    /// The live rules over several items, or with a NOT, and what each speaks for.
-    fn claims(&self) -> Result<Vec<(Unit, Claim)>> {
-        let model = self.model.additive().ok_or_else(|| {
-            Error::Usage(format!("{} has no rules to compare", self.model.name()))
-        })?;
-        Ok((0..model.n_units())
+    /// The live rules over several items, or with a NOT, with the ids of their units and their targets.
+    fn claims(&self) -> Result<Vec<(String, Claim)>> {
+        let units = self.fixed_units()?;
+        Ok((0..units.len())
             .filter_map(|index| {
-                let rule = model.rule(index)?;
-                let single = matches!(rule.literals.as_slice(), [l] if !l.negated);
-                let targets: Vec<ItemIdx> = match single {
-                    true => Vec::new(),
-                    false => {
-                        let targets = self.targets(model, index).into_iter();
-                        let spoken_for = targets.filter(|&(_, effect)| effect > 0.0);
-                        spoken_for.map(|(item, _)| item).collect()
-                    }
-                };
-                (!targets.is_empty()).then(|| (model.unit(index), Claim { rule, targets }))
+                let info = units.info(units.unit(index), &self.catalogue);
+                let rule = info.rule?;
+                if matches!(rule.literals.as_slice(), [l] if !l.negated) {
+                    return None;
+                }
+                let targets = self.targets(units, index).into_iter();
+                let supported = targets.filter(|&(_, effect)| effect > 0.0);
+                let targets: Vec<ItemIdx> = supported.map(|(item, _)| item).collect();
+                (!targets.is_empty()).then_some((info.id, Claim { rule, targets }))
             })
             .collect())
     }

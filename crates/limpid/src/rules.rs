@@ -2,11 +2,11 @@
 
 use limpid_core::rules::statistics::Census;
 use limpid_core::rules::{Operator, Rule};
-use limpid_core::{Additive, ItemIdx, Recommender, Unit};
+use limpid_core::{ItemIdx, Recommender, Units};
 use serde::{Deserialize, Serialize};
 
 use crate::answers::ItemName;
-use crate::{Advisor, Error, Result, lookup};
+use crate::{Advisor, Error, Result};
 
 /// Targets that are listed with a rule when no target is asked for.
 const TARGETS: usize = 3;
@@ -84,7 +84,7 @@ pub struct RulesAnswer {
 pub struct RuleAnswer {
     /// The unit, as written in edits.
     pub unit: String,
-    /// What the items of its group have in common: a label, read off the metadata.
+    /// What the items of its group have in common, from the metadata.
     pub named: Option<String>,
     /// How it reads.
     pub text: String,
@@ -141,28 +141,23 @@ impl Advisor {
     /// The rules of the model.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the model has no named units, [`Error::Unknown`] for an item that does not
+    /// [`Error::Usage`] if the model has no named units, [`limpid_core::Error::Unknown`] for an item that does not
     /// exist.
     pub fn rules(&self, query: &RuleQuery) -> Result<RulesAnswer> {
-        let model = self.model.additive().ok_or_else(|| {
-            Error::Usage(format!(
-                "{} has no rules or links to list",
-                self.model.name()
-            ))
-        })?;
+        let units = self.fixed_units()?;
         let find = |text: &Option<String>| {
-            let item = text.as_deref().map(|t| lookup::item(&self.catalogue, t));
+            let item = text.as_deref().map(|t| self.catalogue.find(t));
             item.transpose()
         };
         let (mentions, supports) = (find(&query.item)?, find(&query.supports)?);
-        let mut found: Vec<Found> = (0..model.n_units())
-            .filter(|&index| query.links || !matches!(model.unit(index), Unit::Link(_)))
+        let mut found: Vec<Found> = (0..units.len())
+            .filter(|&index| query.links || units.unit(index).item().is_none())
             .filter_map(|index| {
-                let rule = model.rule(index)?;
+                let rule = units.info(units.unit(index), &self.catalogue).rule?;
                 let mentioned = mentions.is_none_or(|i| rule.literals.iter().any(|l| l.item == i));
                 let short = query.max_literals.is_none_or(|n| rule.literals.len() <= n);
                 let of_kind = query.kind.is_none_or(|kind| kind.is_of(&rule));
-                (mentioned && short && of_kind).then(|| self.found(model, index, rule, supports))?
+                (mentioned && short && of_kind).then(|| self.found(units, index, rule, supports))?
             })
             .collect();
         let census = self.split.as_ref().map(|s| Census::new(&s.train));
@@ -175,7 +170,7 @@ impl Advisor {
         let rules = keyed
             .into_iter()
             .take(query.n)
-            .map(|(_, f)| self.rule_answer(model, f, census.as_ref()))
+            .map(|(_, f)| self.rule_answer(units, f, census.as_ref()))
             .collect();
         let mut notes = Vec::new();
         if census.is_none() {
@@ -192,11 +187,17 @@ impl Advisor {
     /// What the live rules of the model are; none for a model that has no rules.
     #[must_use]
     pub fn rule_summary(&self) -> Option<RuleSummary> {
-        let model = self.model.additive()?;
-        let speaks = |index: usize| !self.targets(model, index).is_empty();
-        let live: Vec<Rule> = (0..model.n_units())
-            .filter(|&index| !matches!(model.unit(index), Unit::Link(_)))
-            .filter_map(|index| model.rule(index).filter(|_| speaks(index)))
+        let units = self.model.units()?;
+        let live: Vec<Rule> = (0..units.len())
+            .filter(|&index| units.unit(index).item().is_none())
+            .filter_map(|index| {
+                units
+                    .info(units.unit(index), &self.catalogue)
+                    .rule
+                    .zip(Some(index))
+            })
+            .filter(|&(_, index)| !self.targets(units, index).is_empty())
+            .map(|(rule, _)| rule)
             .collect();
         let literals: usize = live.iter().map(|r| r.literals.len()).sum();
         let negated = live.iter().flat_map(|r| &r.literals).filter(|l| l.negated);
@@ -210,11 +211,22 @@ impl Advisor {
         })
     }
 
+    /// Units of the model's own with weights that are the same for all users.
+    pub(crate) fn fixed_units(&self) -> Result<&dyn Units> {
+        self.model.units().ok_or_else(|| {
+            Error::Usage(format!(
+                "{} has no rules or item links to list; 'limpid explain' shows the evidence for one \
+                 user and item",
+                self.model.name()
+            ))
+        })
+    }
+
     /// The items whose score a unit changes, strongest first.
-    pub(crate) fn targets(&self, model: &dyn Additive, index: usize) -> Vec<(ItemIdx, f32)> {
+    pub(crate) fn targets(&self, units: &dyn Units, index: usize) -> Vec<(ItemIdx, f32)> {
         let items = (0..self.catalogue.len() as u32).map(ItemIdx);
         let mut targets: Vec<(ItemIdx, f32)> = items
-            .map(|item| (item, model.effect(index, item)))
+            .map(|item| (item, units.effect(index, item).unwrap_or(0.0)))
             .filter(|&(_, effect)| effect != 0.0)
             .collect();
         targets.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
@@ -224,12 +236,12 @@ impl Advisor {
     /// A unit with what it speaks for; none if that is nothing, or not what is asked for.
     fn found(
         &self,
-        model: &dyn Additive,
+        units: &dyn Units,
         index: usize,
         rule: Rule,
         supports: Option<ItemIdx>,
     ) -> Option<Found> {
-        let mut targets = self.targets(model, index);
+        let mut targets = self.targets(units, index);
         let n_targets = targets.len();
         match supports {
             Some(wanted) => targets.retain(|&(item, _)| item == wanted),
@@ -252,7 +264,7 @@ impl Advisor {
         }
     }
 
-    fn rule_answer(&self, model: &dyn Additive, f: Found, census: Option<&Census>) -> RuleAnswer {
+    fn rule_answer(&self, units: &dyn Units, f: Found, census: Option<&Census>) -> RuleAnswer {
         let support = census.map(|c| c.holders(&f.rule).len());
         let users = self.split.as_ref().map_or(0, |s| s.train.len()).max(1);
         let targets = f
@@ -268,9 +280,11 @@ impl Advisor {
                 }
             })
             .collect();
+        let unit = units.unit(f.index);
+        let info = units.info(unit, &self.catalogue);
         RuleAnswer {
-            unit: model.unit(f.index).text(&self.catalogue),
-            named: self.unit_name(model.unit(f.index)),
+            unit: info.id,
+            named: info.label.filter(|_| unit.item().is_none()),
             text: f.rule.text(&self.catalogue),
             operator: f.rule.operator,
             literals: f.rule.literals.len(),

@@ -109,7 +109,6 @@ pub fn train(
         &mut Run {
             seed: options.seed,
             memory_budget: options.memory_budget,
-            device: &options.device,
             progress,
             monitor: monitor
                 .as_ref()

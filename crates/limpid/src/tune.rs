@@ -22,7 +22,7 @@
 //! # Ok(()) }
 //! ```
 
-use limpid_core::{Progress, Recommender};
+use limpid_core::Progress;
 use limpid_eval::MetricAt;
 use limpid_eval::explained::choose as draw;
 use limpid_eval::spread::Spread;
@@ -117,7 +117,7 @@ pub fn tune(
                 metrics: vec![how.metric],
                 on: Subset::Validation,
                 resamples: 0,
-                readability: advisor.model.explainer().is_some(),
+                readability: true,
                 ..MeasureOptions::default()
             },
             progress,

@@ -9,5 +9,4 @@ pub mod linear;
 pub mod registry;
 pub mod rules;
 
-pub use limpid_tensor::Device;
 pub use registry::{Config, ENTRIES, Entry, Model, Parameter};

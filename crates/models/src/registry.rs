@@ -2,8 +2,8 @@
 //! contract suite take everything they know about a model.
 
 use limpid_core::{
-    Additive, Artifact, Error, Explain, Fit, Histories, Latent, Mat, Recommender, Result, Run,
-    Tensors, Training,
+    Artifact, Candidates, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat,
+    Recommender, Result, Run, Tensors, Training, Units,
 };
 use serde_json::Value;
 
@@ -213,16 +213,20 @@ impl Recommender for Model {
         self.as_recommender().score(users)
     }
 
+    fn score_items(&self, users: &Histories, candidates: &Candidates) -> Vec<f32> {
+        self.as_recommender().score_items(users, candidates)
+    }
+
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        self.as_recommender().explain(user, item)
+    }
+
     fn latent(&self) -> Option<&dyn Latent> {
         self.as_recommender().latent()
     }
 
-    fn additive(&self) -> Option<&dyn Additive> {
-        self.as_recommender().additive()
-    }
-
-    fn explainer(&self) -> Option<&dyn Explain> {
-        self.as_recommender().explainer()
+    fn units(&self) -> Option<&dyn Units> {
+        self.as_recommender().units()
     }
 }
 

@@ -1,14 +1,19 @@
-//! The contract of every model in the catalogue: what a user may rely on, whichever he picks.
+//! The contract of every model in the catalogue: what a user may rely on, whichever they pick.
 //! A new model joins by its line in the registry.
 
 // A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::sync::OnceLock;
+
 use limpid_core::{
-    Catalogue, Event, Fit, Histories, History, Ids, ItemIdx, Ledger, Mask, OwnedHistory,
-    Recommender, Run, Tensors, Training, top_k,
+    Candidates, Catalogue, Csr, Detail, Edits, Event, Fit, FitUnits, Histories, History,
+    HistoryUnits, Ids, ItemIdx, Ledger, Mask, Mat, OwnedHistory, Recommender, Run, Tensors,
+    Training, Units, UnitsOf, top_k,
 };
-use limpid_models::{Config, ENTRIES, Model};
+use limpid_insight::dictionary::RandomDirections;
+use limpid_insight::{Goal, HistoryEdit, Question, Search, Steered, search};
+use limpid_models::{Config, ENTRIES, Entry, Model};
 use proptest::prelude::*;
 
 const N_USERS: u32 = 60;
@@ -44,21 +49,21 @@ fn fit(config: &Config, histories: &Histories, catalogue: &Catalogue, seed: u64)
     config.fit(&data, &mut Run::seeded(seed)).unwrap()
 }
 
-/// Every model of the catalogue with its defaults, fitted on the checkerboard.
-fn all() -> Vec<(&'static str, Model, Histories, Catalogue)> {
-    ENTRIES
-        .iter()
-        .map(|entry| {
+/// A model of the catalogue with its defaults, fitted on the checkerboard.
+type Fitted = (&'static str, Model, Histories, Catalogue);
+
+/// Every model of the catalogue, fitted once for all tests.
+fn all() -> &'static [Fitted] {
+    static ALL: OnceLock<Vec<Fitted>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let fitted = |entry: &Entry| {
             let (histories, catalogue) = checkerboard();
-            let model = fit(
-                &Config::named(entry.name).unwrap(),
-                &histories,
-                &catalogue,
-                1,
-            );
+            let config = Config::named(entry.name).unwrap();
+            let model = fit(&config, &histories, &catalogue, 1);
             (entry.name, model, histories, catalogue)
-        })
-        .collect()
+        };
+        ENTRIES.iter().map(fitted).collect()
+    })
 }
 
 /// A few histories nobody trained on: empty, one item, repeated items, everything, rated.
@@ -91,10 +96,10 @@ fn close(a: f32, b: f32, size: f32) -> bool {
 #[test]
 fn recovers_the_checkerboard() {
     for (name, model, histories, catalogue) in all() {
-        if name == "popularity" {
+        if *name == "popularity" {
             continue; // It does not look at the user, and says so in its docs.
         }
-        let scores = model.score(&histories);
+        let scores = model.score(histories);
         let ties = catalogue.tie_breaks(0);
         for u in 0..N_USERS {
             let mut mask = Mask::none(N_ITEMS as usize);
@@ -111,7 +116,7 @@ fn recovers_the_checkerboard() {
 #[test]
 fn a_batch_agrees_with_one_by_one() {
     for (name, model, histories, _) in all() {
-        let together = model.score(&histories);
+        let together = model.score(histories);
         for u in 0..histories.len() {
             let alone = model.score(&histories.slice(u, u + 1));
             let size = together.row(u).iter().fold(0f32, |m, v| m.max(v.abs()));
@@ -154,7 +159,7 @@ fn saved_and_loaded_it_scores_the_same_bit_for_bit() {
         let mut tensors = Tensors::new();
         model.save(&mut tensors).unwrap();
         let loaded = Model::load(model.kind(), &tensors).unwrap();
-        assert_eq!(loaded, model, "{name}");
+        assert_eq!(&loaded, model, "{name}");
         for rows in [&histories, &strangers(N_ITEMS as usize)] {
             assert_eq!(loaded.score(rows), model.score(rows), "{name}");
         }
@@ -209,13 +214,10 @@ fn size_of(ledger: &Ledger) -> f32 {
 
 /// The ledger's law, against the score of the model and not only against itself.
 fn check_ledgers(name: &str, model: &Model, histories: &Histories) {
-    let explainer = model
-        .explainer()
-        .unwrap_or_else(|| panic!("{name} does not explain itself"));
     let scores = model.score(histories);
     for (u, row) in histories.rows().enumerate() {
         for item in 0..histories.n_items() as u32 {
-            let ledger = explainer.explain(row, ItemIdx(item));
+            let ledger = model.explain(row, ItemIdx(item));
             assert!(
                 ledger.adds_up(1e-5),
                 "{name}: user {u}, item {item}: {ledger:?}"
@@ -249,34 +251,34 @@ fn check_citations(name: &str, ledger: &Ledger, row: History<'_>) {
 #[test]
 fn ledgers_add_up_to_the_score() {
     for (name, model, histories, _) in all() {
-        check_ledgers(name, &model, &histories.slice(0, 6));
-        check_ledgers(name, &model, &strangers(N_ITEMS as usize));
+        for rows in some(histories) {
+            check_ledgers(name, model, &rows);
+        }
     }
+}
+
+/// Some histories that were trained on, and some that were not.
+fn some(histories: &Histories) -> [Histories; 2] {
+    [histories.slice(0, 6), strangers(N_ITEMS as usize)]
 }
 
 #[test]
 fn lines_say_what_the_parts_say() {
-    for (name, model, histories, _) in all() {
-        let Some(additive) = model.additive() else {
-            continue;
-        };
-        for row in histories
-            .slice(0, 6)
-            .rows()
-            .chain(strangers(N_ITEMS as usize).rows())
-        {
-            let features = additive.features(row);
-            for item in (0..N_ITEMS).map(ItemIdx).filter(|&i| !row.contains(i)) {
-                let (parts, lines) = (
-                    additive.ledger(&features, row, item),
-                    additive.lines(&features, row, item),
-                );
-                assert!(lines.adds_up(1e-5), "{name}: {lines:?}");
-                assert!(close(parts.score, lines.score, size_of(&parts)), "{name}");
-                assert!(lines.parts.len() <= parts.parts.len(), "{name}");
-                for line in &lines.parts {
-                    if let Some(rule) = &line.rule {
-                        assert!(rule.holds(|i| row.contains(i)), "{name}: {rule:?}");
+    for (name, model, histories, catalogue) in all() {
+        let units = UnitsOf::model(model, catalogue);
+        for rows in some(histories) {
+            for row in rows.rows() {
+                let active = units.activations(row);
+                for item in (0..N_ITEMS).map(ItemIdx).filter(|&i| !row.contains(i)) {
+                    let parts = units.ledger(row, &active, item, Detail::Raw);
+                    let lines = units.ledger(row, &active, item, Detail::Lines);
+                    assert!(lines.adds_up(1e-5), "{name}: {lines:?}");
+                    assert!(close(parts.score, lines.score, size_of(&parts)), "{name}");
+                    assert!(lines.parts.len() <= parts.parts.len(), "{name}");
+                    for line in &lines.parts {
+                        if let Some(rule) = &line.rule {
+                            assert!(rule.holds(|i| row.contains(i)), "{name}: {rule:?}");
+                        }
                     }
                 }
             }
@@ -284,64 +286,253 @@ fn lines_say_what_the_parts_say() {
     }
 }
 
-/// The latent law, and what `Additive` promises about it.
+/// `score == decode(encode)`, and the gradient of the decoder is its slope.
 #[test]
-fn score_is_decode_of_encode_and_units_add_up() {
+fn latents_keep_their_laws() {
     for (name, model, histories, _) in all() {
         let Some(latent) = model.latent() else {
             continue;
         };
-        for rows in [&histories, &strangers(N_ITEMS as usize)] {
-            let z = latent.encode(rows);
-            assert_eq!(latent.decode(&z), model.score(rows), "{name}");
-            let Some(additive) = model.additive() else {
-                continue;
+        for rows in some(histories) {
+            let z = latent.encode(&rows);
+            assert_eq!(latent.decode(&z), model.score(&rows), "{name}");
+            let item = ItemIdx(3);
+            let z = z.row(0).to_vec();
+            let gradient = latent.decode_gradient(&z, item);
+            assert_eq!(gradient.len(), z.len(), "{name}");
+            let score = |z: Vec<f32>| {
+                let z = Mat::from_shape_vec((1, z.len()), z).unwrap();
+                f64::from(latent.decode(&z)[[0, item.at()]])
             };
-            assert_eq!(z.ncols(), additive.n_units(), "{name}");
-            for (u, row) in rows.rows().enumerate() {
-                let features = additive.features(row);
-                let dense: Vec<(usize, f32)> = z
-                    .row(u)
-                    .iter()
-                    .copied()
-                    .enumerate()
-                    .filter(|&(_, v)| v != 0.0)
-                    .collect();
-                assert_eq!(features, dense, "{name}: user {u}");
-                let item = ItemIdx(u as u32 % N_ITEMS);
-                let sum: f64 = features
-                    .iter()
-                    .map(|&(k, v)| f64::from(v) * f64::from(additive.effect(k, item)))
-                    .sum::<f64>()
-                    + f64::from(additive.base(item));
-                let ledger = additive.ledger(&features, row, item);
-                assert!(close(sum as f32, ledger.score, size_of(&ledger)), "{name}");
+            for k in (0..z.len()).step_by(z.len().div_ceil(7)) {
+                const STEP: f32 = 1e-2;
+                let moved = |by: f32| {
+                    let mut z = z.clone();
+                    z[k] += by;
+                    score(z)
+                };
+                let slope = (moved(STEP) - moved(-STEP)) / f64::from(2.0 * STEP);
+                let d = f64::from(gradient[k]);
+                assert!(
+                    (slope - d).abs() < 2e-3 * (1.0 + d.abs()),
+                    "{name}: coordinate {k}: slope {slope} and gradient {d}"
+                );
+            }
+        }
+    }
+}
+
+/// The laws of `Units`, for units of any kind over any model.
+fn check_units(
+    name: &str,
+    model: &dyn Recommender,
+    units: &dyn Units,
+    histories: &Histories,
+    catalogue: &Catalogue,
+) {
+    for index in (0..units.len()).step_by(units.len().div_ceil(50).max(1)) {
+        let unit = units.unit(index);
+        let id = units.info(unit, catalogue).id;
+        assert_eq!(units.resolve(&id, catalogue).unwrap(), unit, "{name}: {id}");
+        assert_eq!(units.members(unit), [index], "{name}: {id}");
+    }
+    for unknown in ["", "link:no such item", "g99999", "zz", "n-1"] {
+        assert!(
+            units.resolve(unknown, catalogue).is_err(),
+            "{name}: {unknown}"
+        );
+    }
+    for rows in some(histories) {
+        let active = units.activate(&rows);
+        assert_eq!(active.n_columns(), units.len(), "{name}");
+        let scores = model.score(&rows);
+        assert_eq!(units.score_activations(&rows, &active), scores, "{name}");
+        // Every second active unit is switched off, and of graded units one is doubled.
+        let edited: Vec<Vec<(u32, f32)>> = (0..rows.len())
+            .map(|u| {
+                let (columns, values) = active.row(u);
+                let edit = |(at, (&k, &a)): (usize, (&u32, &f32))| match at % 4 {
+                    0 | 2 => (k, 0.0),
+                    1 if units.graded() => (k, 2.0 * a),
+                    _ => (k, a),
+                };
+                columns.iter().zip(values).enumerate().map(edit).collect()
+            })
+            .collect();
+        let after = Csr::from_rows(edited.clone(), units.len()).unwrap();
+        let scores = units.score_activations(&rows, &after);
+        for (u, row) in rows.rows().enumerate() {
+            for item in (0..N_ITEMS).step_by(3).map(ItemIdx) {
+                let ledger = units.ledger(row, &edited[u], item, Detail::Lines);
+                assert!(ledger.adds_up(1e-5), "{name}: {ledger:?}");
+                let score = scores[[u, item.at()]];
+                let size = size_of(&ledger).max(score.abs());
+                assert!(
+                    close(ledger.score, score, size),
+                    "{name}: user {u}, item {item:?}: ledger {} and score {score}",
+                    ledger.score
+                );
             }
         }
     }
 }
 
 #[test]
-fn units_are_found_by_their_names() {
-    for (name, model, _, catalogue) in all() {
-        let Some(additive) = model.additive() else {
+fn units_keep_their_laws() {
+    for (name, model, histories, catalogue) in all() {
+        let units = UnitsOf::model(model, catalogue);
+        check_units(name, model, &*units, histories, catalogue);
+        let events = HistoryUnits::new(model, catalogue);
+        check_units(name, model, &events, histories, catalogue);
+    }
+}
+
+/// A dictionary that means nothing keeps every law of `Units` over every model with a latent.
+#[test]
+fn random_directions_keep_the_laws_of_units() {
+    let mut latents = 0;
+    for (name, model, histories, catalogue) in all() {
+        let Some(latent) = model.latent() else {
             continue;
         };
-        for index in 0..additive.n_units() {
-            let unit = additive.unit(index);
-            let text = unit.text(&catalogue);
-            let read = limpid_core::Unit::parse(&text, &catalogue).unwrap();
-            assert_eq!(
-                additive.resolve(read).unwrap(),
-                vec![index],
-                "{name}: {text}"
-            );
-        }
-        assert!(
-            additive.resolve(limpid_core::Unit::Neuron(0)).is_err(),
-            "{name}"
-        );
+        let data = Training {
+            histories,
+            catalogue,
+        };
+        let recipe = RandomDirections { n: 50, keep: 8 };
+        let units = recipe.fit(latent, &data, &mut Run::seeded(7)).unwrap();
+        check_units(name, model, &units, histories, catalogue);
+        latents += 1;
     }
+    assert!(latents >= 4);
+}
+
+/// Muting a history unit is folding in without the event; adding one is folding in with it.
+#[test]
+fn history_units_are_folding_in() {
+    for (name, model, histories, catalogue) in all() {
+        let units = HistoryUnits::new(model, catalogue);
+        let rows = histories.slice(0, 4);
+        let muted = |u: usize| rows.row(u).items[1];
+        let absent = ItemIdx(39);
+        let edited = (0..rows.len()).map(|u| {
+            let mut row: Vec<(u32, f32)> = rows.row(u).items.iter().map(|i| (i.0, 1.0)).collect();
+            row.retain(|&(i, _)| i != muted(u).0);
+            if !rows.row(u).contains(absent) {
+                row.push((absent.0, 1.0));
+            }
+            row
+        });
+        let edited = Csr::from_rows(edited, N_ITEMS as usize).unwrap();
+        let by_hand: Vec<OwnedHistory> = (0..rows.len())
+            .map(|u| {
+                let mut row = rows.row(u).to_owned();
+                row.remove(muted(u));
+                if !rows.row(u).contains(absent) {
+                    row.add(absent, catalogue.target_behavior);
+                }
+                row
+            })
+            .collect();
+        let by_hand = by_hand.iter().map(OwnedHistory::view);
+        let by_hand = Histories::from_histories(by_hand, N_ITEMS as usize).unwrap();
+        let scores = units.score_activations(&rows, &edited);
+        assert_eq!(scores, model.score(&by_hand), "{name}");
+    }
+}
+
+/// Edits by name: the ledger adds up to the steered score, and names the edit of every part it changed.
+#[test]
+fn every_model_can_be_steered() {
+    for (name, model, histories, catalogue) in all() {
+        let row = histories.row(1);
+        let users = histories.slice(1, 2);
+        let muted = UnitsOf::model(model, catalogue);
+        let muted = muted.activations(row).first().map(|a| a.0 as usize);
+        let units = UnitsOf::model(model, catalogue);
+        let Some(unit) = muted.map(|k| units.unit(k)) else {
+            panic!("{name}: no unit is active");
+        };
+        let text = format!("{}=off", units.info(unit, catalogue).id);
+        let edits = Edits::parse(&[&text]).unwrap();
+        let steered = Steered::new(model, &edits, catalogue).unwrap();
+        assert_eq!(steered.written(), [text.clone()], "{name}");
+        let scores = steered.score(&users);
+        for item in (0..N_ITEMS).map(ItemIdx) {
+            let ledger = steered.explain(row, item);
+            assert!(ledger.adds_up(1e-5), "{name}");
+            let score = scores[[0, item.at()]];
+            let size = size_of(&ledger).max(score.abs());
+            assert!(close(ledger.score, score, size), "{name}");
+            for part in &ledger.parts {
+                let edited = part.unit == unit;
+                assert_eq!(part.edited_by.is_some(), edited, "{name}: {part:?}");
+            }
+        }
+        let none = Steered::new(model, &Edits::none(), catalogue).unwrap();
+        assert_eq!(none.score(histories), model.score(histories), "{name}");
+    }
+}
+
+/// Every counterfactual of every model really does it: replayed here by hand.
+#[test]
+fn counterfactuals_are_true() {
+    for (name, model, histories, catalogue) in all() {
+        let row = histories.row(1);
+        let ties = catalogue.tie_breaks(0);
+        let mask = |h: History<'_>| {
+            let mut mask = Mask::none(N_ITEMS as usize);
+            mask.hide(h.items.iter().copied());
+            mask
+        };
+        let question = Question {
+            model,
+            user: row,
+            item: ItemIdx(2),
+            n: 5,
+            goal: Goal::Enter,
+            catalogue,
+            tie_breaks: &ties,
+            mask: &mask,
+        };
+        let limits = Search {
+            max_edits: 2,
+            ..Search::default()
+        };
+        for c in search(&question, limits).unwrap().counterfactuals {
+            let mut edited = row.to_owned();
+            for edit in &c.edits {
+                match *edit {
+                    HistoryEdit::Add(item) => edited.add(item, catalogue.target_behavior),
+                    HistoryEdit::Remove(item) => assert!(edited.remove(item) > 0),
+                }
+            }
+            let rows = Histories::single(edited.view(), N_ITEMS as usize);
+            let scores = model.score(&rows).into_raw_vec_and_offset().0;
+            let list = top_k(&scores, &mask(edited.view()), &ties, 5);
+            assert!(list.iter().any(|s| s.item == ItemIdx(2)), "{name}: {c:?}");
+        }
+    }
+}
+
+#[test]
+fn candidates_have_the_scores_of_all_items() {
+    for (name, model, histories, _) in all() {
+        for rows in some(histories) {
+            let lists: Vec<Vec<ItemIdx>> = (0..rows.len() as u32)
+                .map(|u| {
+                    (0..u % 4)
+                        .map(|k| ItemIdx((u * 7 + k * 5) % N_ITEMS))
+                        .collect()
+                })
+                .collect();
+            let candidates = Candidates::new(&lists, N_ITEMS as usize).unwrap();
+            let picked = model.score_items(&rows, &candidates);
+            assert_eq!(picked, candidates.pick(&model.score(&rows)), "{name}");
+            assert_eq!(picked.len(), lists.iter().map(Vec::len).sum::<usize>());
+        }
+    }
+    assert!(Candidates::new(&[vec![ItemIdx(9)]], 9).is_err());
 }
 
 proptest! {

@@ -1,25 +1,24 @@
 //! Seeded random numbers: streams of ChaCha8, so that a seed gives the same model for ever.
 
+use limpid_core::random;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// A stream of draws, given by a seed and the number of the stream.
+/// A stream of random numbers, given by a seed and the number of the stream.
 pub struct Draw(ChaCha8Rng);
 
 impl Draw {
-    /// The stream of a seed: the key is the seed in little-endian bytes, followed by zeros.
+    /// The stream of a seed.
     #[must_use]
     pub fn new(seed: u64, stream: u64) -> Self {
-        let mut key = [0u8; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
+        let mut rng = ChaCha8Rng::from_seed(random::key(seed));
         rng.set_stream(stream);
         Self(rng)
     }
 
     /// A number in `0..n`, 0 for `n = 0`.
     pub fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
+        random::below(self.0.next_u64(), n)
     }
 
     /// A number in `0..1`, a multiple of 2⁻²⁴.
@@ -45,21 +44,13 @@ impl Draw {
 
     /// A uniformly random order (Fisher and Yates).
     pub fn shuffle<T>(&mut self, values: &mut [T]) {
-        self.shuffle_front(values, values.len());
-    }
-
-    /// The first `n` places of such an order.
-    fn shuffle_front<T>(&mut self, values: &mut [T], n: usize) {
-        for at in 0..n.min(values.len()) {
-            let other = at + self.below(values.len() - at);
-            values.swap(at, other);
-        }
+        random::shuffle_front(values, values.len(), |m| self.below(m));
     }
 
     /// `n` distinct numbers below `of`, ascending; all of them where there are no more.
     pub fn distinct(&mut self, n: usize, of: usize) -> Vec<u32> {
         let mut all: Vec<u32> = (0..of as u32).collect();
-        self.shuffle_front(&mut all, n);
+        random::shuffle_front(&mut all, n, |m| self.below(m));
         all.truncate(n);
         all.sort_unstable();
         all

@@ -1,31 +1,35 @@
-//! The arithmetic of models that learn by gradients: sparse kernels with hand-written gradients,
-//! dense products, Adam, and one training loop.
+//! The arithmetic of models that learn by gradients.
 //!
-//! Interactions are 0.1 to 6 % dense, and no general framework makes use of that; the models of
-//! this project have at most four layers. So every gradient here is written by hand on plain
-//! slices, checked against its definition in double precision and against central differences, and
-//! the memory of a step is allocated once.
+//! Two tiers, one training loop. What carries the product's speed (sparse products, the logic layer,
+//! the multinomial loss) has hand-written gradients on plain slices: interactions are 0.1 to 6 % dense,
+//! and no general framework makes use of that. Every such gradient is checked against its definition
+//! in double precision and against central differences. Networks with attention, graphs or towers are
+//! written on the tape, in tens of lines; the sparse kernels are operations of the tape.
 //!
 //! Everything is deterministic: work is cut into pieces whose size does not depend on the number of
 //! threads, and every sum is taken in a fixed order.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`device`] | where the arithmetic runs |
 //! | [`draw`] | seeded random numbers |
+//! | [`exponential`] | an exponential that vectorizes |
 //! | [`matmul`] | dense products |
-//! | [`kernels`] | sparse × dense, the logic layer, the multinomial loss, Adam |
+//! | [`sparse`] | sparse × dense, the logic layer, the multinomial loss |
+//! | [`tape`] | automatic differentiation |
+//! | [`optim`] | Adam, clipping |
 //! | [`parameter`] | an array that is learned |
-//! | [`training`] | the loop: shuffling, early stopping, checkpoints |
+//! | [`train`] | the loop: shuffling, early stopping, checkpoints |
 
-pub mod device;
 pub mod draw;
-pub mod kernels;
+pub mod exponential;
 pub mod matmul;
+pub mod optim;
 pub mod parameter;
-pub mod training;
+pub mod sparse;
+pub mod tape;
+pub mod train;
+mod wide;
 
-pub use device::Device;
 pub use draw::Draw;
 pub use parameter::Parameter;
-pub use training::{Learner, Outcome, Schedule, train};
+pub use train::{Learner, Outcome, Schedule, train};

@@ -1,5 +1,6 @@
 //! Dense products of row-major arrays.
 
+use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
 
 /// How a product is cut. A constant, because the cut decides the order of sums, and a model must not
@@ -8,17 +9,17 @@ const PARTS: usize = 8;
 
 /// A row-major array as a factor.
 #[derive(Clone, Copy)]
-pub struct Factor<'a> {
-    data: &'a [f32],
+pub struct Factor<'a, T = f32> {
+    data: &'a [T],
     rows: usize,
     columns: usize,
     transposed: bool,
 }
 
-impl<'a> Factor<'a> {
+impl<'a, T> Factor<'a, T> {
     /// The array `(rows, columns)` as it is. Only its first `rows · columns` numbers count.
     #[must_use]
-    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
         Self {
             data,
             rows,
@@ -43,14 +44,7 @@ impl<'a> Factor<'a> {
         }
     }
 
-    /// The array as it is stored, its rows and columns, and whether its transpose is meant.
-    #[cfg(feature = "burn")]
-    pub(crate) fn stored(&self) -> (&'a [f32], [usize; 2], bool) {
-        let data = &self.data[..self.rows * self.columns];
-        (data, [self.rows, self.columns], self.transposed)
-    }
-
-    fn view(&self) -> MatRef<'a, f32> {
+    fn view(&self) -> MatRef<'a, T> {
         let data = &self.data[..self.rows * self.columns];
         let view = MatRef::from_row_major_slice(data, self.rows, self.columns);
         match self.transposed {
@@ -64,7 +58,27 @@ impl<'a> Factor<'a> {
 ///
 /// # Panics
 /// Where shapes disagree: callers lay out their own arrays.
-pub fn product(out: &mut [f32], a: Factor<'_>, b: Factor<'_>, add: bool) {
+pub fn product<T: RealField + Copy>(out: &mut [T], a: Factor<'_, T>, b: Factor<'_, T>, add: bool) {
+    multiply(out, a, b, add, Par::rayon(PARTS));
+}
+
+/// The same on the current thread, for small products that are themselves cut among threads.
+pub(crate) fn product_here<T: RealField + Copy>(
+    out: &mut [T],
+    a: Factor<'_, T>,
+    b: Factor<'_, T>,
+    add: bool,
+) {
+    multiply(out, a, b, add, Par::Seq);
+}
+
+fn multiply<T: RealField + Copy>(
+    out: &mut [T],
+    a: Factor<'_, T>,
+    b: Factor<'_, T>,
+    add: bool,
+    par: Par,
+) {
     let ((m, k), (k_b, n)) = (a.shape(), b.shape());
     assert_eq!(k, k_b, "inner dimensions of a product");
     let out = &mut out[..m * n];
@@ -73,7 +87,7 @@ pub fn product(out: &mut [f32], a: Factor<'_>, b: Factor<'_>, add: bool) {
     }
     if k == 0 {
         if !add {
-            out.fill(0.0);
+            out.fill(T::zero_impl());
         }
         return;
     }
@@ -83,8 +97,8 @@ pub fn product(out: &mut [f32], a: Factor<'_>, b: Factor<'_>, add: bool) {
         accum,
         a.view(),
         b.view(),
-        1.0f32,
-        Par::rayon(PARTS),
+        T::one_impl(),
+        par,
     );
 }
 

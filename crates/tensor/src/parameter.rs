@@ -1,12 +1,16 @@
 //! An array that is learned: its values, its gradient and what Adam remembers of it.
 
-use crate::kernels::adam::{self, Adam};
+use std::borrow::Cow;
+
+use crate::optim::adam::{self, Adam};
 
 /// A learned array.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     /// Its name in checkpoints.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
     /// Its values, row-major.
     pub value: Vec<f32>,
     /// The gradient of the loss for [`step`](Self::step), as long as `value`; the other steps leave it
@@ -18,12 +22,28 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// A parameter with its first values.
+    /// A parameter of one dimension with its first values.
     #[must_use]
-    pub fn new(name: &'static str, value: Vec<f32>) -> Self {
-        let n = value.len();
+    pub fn new(name: impl Into<Cow<'static, str>>, value: Vec<f32>) -> Self {
+        let shape = vec![value.len()];
+        Self::shaped(name, shape, value)
+    }
+
+    /// A parameter with its first values, row-major.
+    ///
+    /// # Panics
+    /// Where the shape has another number of values.
+    #[must_use]
+    pub fn shaped(
+        name: impl Into<Cow<'static, str>>,
+        shape: impl Into<Vec<usize>>,
+        value: Vec<f32>,
+    ) -> Self {
+        let (shape, n) = (shape.into(), value.len());
+        assert_eq!(shape.iter().product::<usize>(), n, "values of {shape:?}");
         Self {
-            name,
+            name: name.into(),
+            shape,
             value,
             gradient: vec![0.0; n],
             first: vec![0.0; n],
@@ -40,6 +60,19 @@ impl Parameter {
             self.steps,
             &mut self.value,
             &self.gradient,
+            &mut self.first,
+            &mut self.second,
+        );
+    }
+
+    /// The same along a gradient that is kept elsewhere.
+    pub fn step_along(&mut self, adam: &Adam, gradient: &[f32]) {
+        self.steps += 1;
+        adam::step(
+            adam,
+            self.steps,
+            &mut self.value,
+            gradient,
             &mut self.first,
             &mut self.second,
         );

@@ -41,14 +41,13 @@ impl Command {
         let memory = answer
             .memory_available_mb
             .map_or_else(|| "unknown".to_owned(), |mb| format!("{mb} MB available"));
-        let mut head = format!(
-            "limpid {} on {}, {} threads, memory {memory}",
-            answer.version, answer.system, answer.threads
+        let head = format!(
+            "limpid {} on {}, {} threads, memory {memory}, computes on {}",
+            answer.version,
+            answer.system,
+            answer.threads,
+            DEVICES.join(", ")
         );
-        for found in &answer.devices {
-            let state = found.error.as_deref().unwrap_or("works");
-            head.push_str(&format!("\ndevice {}: {state}", found.device));
-        }
         let mut table = Table::new(["self-test", "", "seconds", ""]);
         for check in &answer.models {
             table.row([

@@ -1,11 +1,12 @@
-//! `limpid explain`: why, why this rather than that, why not and what would change it.
+//! `limpid explain`: the evidence for an item, its difference to another item's, and the changes that
+//! would move it into the list.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use limpid::answers::{ContrastAnswer, Explanation, ItemName, LedgerAnswer, WhyNot};
-use limpid::insight::Search;
+use limpid::answers::{ContrastAnswer, ContrastLine, Explanation, ItemName, LedgerAnswer, WhyNot};
+use limpid::insight::{Search, wording};
 use limpid::plot;
 use limpid::{Advisor, Error};
 
@@ -14,32 +15,33 @@ use crate::output::{Output, Section, Table, number, signed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// A folder that 'limpid train' saved
+    /// Model folder, as saved by 'limpid train'
     model: PathBuf,
     #[command(flatten)]
     who: WhoArgs,
-    /// The item to explain, by id or title
+    /// Item to explain, by id or title
     #[arg(long, value_name = "ITEM", conflicts_with = "why_not")]
     item: Option<String>,
-    /// Why --item rather than this one
+    /// Explain --item by its difference to this item
     #[arg(long, value_name = "ITEM", requires = "item")]
     instead_of: Option<String>,
-    /// Why this item is not in the list, and the smallest edits of the history that bring it in
+    /// Explain why this item is not in the list, and find the smallest changes of the history that
+    /// move it in
     #[arg(long, value_name = "ITEM")]
     why_not: Option<String>,
-    /// Length of the list that --why-not asks about
+    /// Length of the list for --why-not
     #[arg(short, long, default_value_t = 10, value_name = "N")]
     n: usize,
-    /// Most events in one edit
+    /// Largest number of events in one change
     #[arg(long, default_value_t = 6, value_name = "N")]
     max_edits: usize,
-    /// Every entry of the ledger instead of the fewest lines that say the same
+    /// List every unit instead of joining units into lines
     #[arg(long)]
     raw: bool,
-    /// Draw the ledger as a waterfall into this SVG file
+    /// Draw the ledger as a waterfall chart (SVG)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["why_not", "instead_of"])]
     plot: Option<PathBuf>,
-    /// Print every line, not the strongest 15
+    /// Print all lines instead of the strongest 15
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -55,7 +57,7 @@ impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let advisor = Advisor::open(&self.model)?;
         let who = self.who.who()?;
-        let edits = self.edit.edits(&advisor)?;
+        let edits = self.edit.edits()?;
         let most = if self.all { usize::MAX } else { LINES };
         if let Some(item) = &self.why_not {
             let limits = Search {
@@ -69,7 +71,7 @@ impl Command {
         }
         let Some(item) = &self.item else {
             bail!(Error::Usage(
-                "say which item: --item ITEM, or --why-not ITEM".to_owned()
+                "no item given; use --item ITEM or --why-not ITEM".to_owned()
             ));
         };
         if let Some(other) = &self.instead_of {
@@ -88,40 +90,32 @@ impl Command {
 
 /// The page of one explanation; the quickstart prints it too.
 pub(crate) fn explanation_page(answer: &Explanation, most: usize) -> Vec<Section> {
-    let place = match answer.rank {
-        Some(rank) => format!("place {rank}"),
-        None => "already had".to_owned(),
-    };
     let mut head = format!(
-        "{} ({}) for {}: score {}, {place}",
+        "{} ({}) for {}: score {}, {}",
         answer.item.title,
         answer.item.id,
-        whom(answer.user.as_deref()),
-        number(answer.ledger.score)
+        wording::owner(answer.user.as_deref()),
+        number(answer.ledger.score),
+        wording::rank(answer.rank)
     );
     if !answer.edits.is_empty() {
         head += &format!(", with {}", answer.edits);
     }
     let mut page = vec![Section::Text(head)];
     page.extend(ledger_sections(&answer.ledger, most));
-    if !answer.notes.is_empty() {
-        page.push(Section::Text(answer.notes.join("\n")));
-    }
+    page.extend(notes(&answer.notes));
     page
 }
 
-fn whom(user: Option<&str>) -> String {
-    user.map_or_else(|| "this history".to_owned(), |u| format!("user {u}"))
+fn notes(notes: &[String]) -> Option<Section> {
+    (!notes.is_empty()).then(|| Section::Text(notes.join("\n")))
 }
 
 fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
-    if ledger.parts.is_empty() {
-        return Vec::new();
-    }
     let edited = ledger.parts.iter().any(|p| p.edited_by.is_some());
     let mut header = vec!["value", "reason", "unit"];
     if edited {
-        header.push("edited");
+        header.push("edited by");
     }
     let mut table = Table::new(header);
     for part in ledger.parts.iter().take(most) {
@@ -134,48 +128,44 @@ fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
             None => part.unit.clone(),
         };
         let mut cells = vec![signed(part.value), text, unit];
-        cells.extend(part.edited_by.clone().filter(|_| edited));
+        if edited {
+            cells.push(part.edited_by.clone().unwrap_or_default());
+        }
         table.row(cells);
     }
     let mut line = |value: String, text: String| table.row([value, text]);
     if ledger.parts.len() > most {
         let sum: f32 = ledger.parts.iter().skip(most).map(|p| p.value).sum();
-        let n = ledger.parts.len() - most;
-        line(signed(sum), format!("{n} weaker reasons together"));
+        line(signed(sum), wording::weaker(ledger.parts.len() - most));
     }
     if ledger.base != 0.0 {
-        line(signed(ledger.base), "every user".to_owned());
+        line(signed(ledger.base), wording::BASE.to_owned());
     }
     if ledger.residual != 0.0 {
-        line(signed(ledger.residual), "what cannot be named".to_owned());
+        line(signed(ledger.residual), wording::UNEXPLAINED.to_owned());
     }
-    line(
-        number(ledger.score),
-        "score: the sum of all lines".to_owned(),
-    );
-    let concision = format!(
-        "{} of {} reasons make up 80 % of what speaks for it",
-        ledger.entries_for_80_percent,
-        ledger.parts.len()
-    );
-    vec![Section::Table(table), Section::Text(concision)]
+    line(number(ledger.score), wording::TOTAL.to_owned());
+    let mut sections = vec![Section::Table(table)];
+    if ledger.entries_for_80_percent > 0 {
+        let coverage = wording::coverage(ledger.entries_for_80_percent, ledger.parts.len());
+        sections.push(Section::Text(coverage));
+    }
+    sections
 }
 
 fn contrast_page(answer: &ContrastAnswer, most: usize) -> Vec<Section> {
     let standing = |s: &limpid::answers::Standing| {
-        let place = s
-            .rank
-            .map_or_else(|| "already had".to_owned(), |r| format!("place {r}"));
         format!(
-            "{} ({}), score {}, {place}",
+            "{} ({}), score {}, {}",
             s.item.title,
             s.item.id,
-            number(s.score)
+            number(s.score),
+            wording::rank(s.rank)
         )
     };
     let head = format!(
         "For {}: {}\nrather than {}",
-        whom(answer.user.as_deref()),
+        wording::owner(answer.user.as_deref()),
         standing(&answer.this),
         standing(&answer.that)
     );
@@ -189,70 +179,70 @@ fn contrast_page(answer: &ContrastAnswer, most: usize) -> Vec<Section> {
             line.unit.clone(),
         ]);
     }
-    if answer.parts.len() > most {
-        let sum: f32 = answer.parts.iter().skip(most).map(|p| p.difference).sum();
-        let text = format!("{} weaker differences together", answer.parts.len() - most);
-        table.row([
-            signed(sum),
-            String::new(),
-            String::new(),
-            text,
-            String::new(),
-        ]);
+    let rest = answer.parts.get(most..).unwrap_or_default();
+    let mut line = |[difference, this, that]: [f32; 3], text: String| {
+        table.row([signed(difference), signed(this), signed(that), text]);
+    };
+    if !rest.is_empty() {
+        let sum = |of: fn(&ContrastLine) -> f32| rest.iter().map(of).sum::<f32>();
+        let sums = [sum(|l| l.difference), sum(|l| l.this), sum(|l| l.that)];
+        line(sums, wording::weaker(rest.len()));
+    }
+    for (difference, this, that, text) in [
+        (
+            answer.base,
+            answer.this_base,
+            answer.that_base,
+            wording::BASE,
+        ),
+        (
+            answer.residual,
+            answer.this_residual,
+            answer.that_residual,
+            wording::UNEXPLAINED,
+        ),
+    ] {
+        if (this, that) != (0.0, 0.0) {
+            line([difference, this, that], text.to_owned());
+        }
     }
     table.row([
         signed(answer.difference),
         number(answer.this.score),
         number(answer.that.score),
-        "sum".to_owned(),
-        String::new(),
+        wording::TOTAL.to_owned(),
     ]);
     let mut page = vec![Section::Text(head), Section::Table(table)];
-    if !answer.notes.is_empty() {
-        page.push(Section::Text(answer.notes.join("\n")));
-    }
+    page.extend(notes(&answer.notes));
     page
 }
 
 /// The page of a why-not; the quickstart prints it too.
 pub(crate) fn why_not_page(answer: &WhyNot, most: usize) -> Vec<Section> {
     let item = &answer.item;
-    let mut head = format!(
-        "{} ({}) is at place {} for {}, ",
+    let threshold = answer.last.as_ref().map(|last| number(last.score));
+    let last = answer.last.as_ref().zip(threshold.as_deref());
+    let head = format!(
+        "{} ({}) for {}: {}, {}",
         item.item.title,
         item.item.id,
-        item.rank.unwrap_or(0),
-        whom(answer.user.as_deref())
-    );
-    head += &match (&answer.last, answer.already) {
-        (_, true) => format!("within the first {}", answer.n),
-        (Some(last), false) => format!(
-            "with a score of {}; the first {} end with {} at {}",
-            number(item.score),
+        wording::owner(answer.user.as_deref()),
+        wording::rank(item.rank),
+        wording::distance(
             answer.n,
-            last.item.title,
-            number(last.score)
-        ),
-        (None, false) => format!("not within the first {}", answer.n),
-    };
-    let mut table = Table::new(["if the history", "then place", "score", "to beat", ""]);
+            &number(item.score),
+            last.map(|(last, score)| (last.item.title.as_str(), score)),
+        )
+    );
+    let mut table = Table::new(["change", "new rank", "score", "threshold", ""]);
     for c in &answer.counterfactuals {
-        let titles = |items: &[ItemName]| {
-            items
-                .iter()
-                .map(|i| i.title.as_str())
-                .collect::<Vec<_>>()
-                .join(" + ")
-        };
-        let mut parts = Vec::new();
-        if !c.add.is_empty() {
-            parts.push(format!("also had {}", titles(&c.add)));
-        }
-        if !c.remove.is_empty() {
-            parts.push(format!("lacked {}", titles(&c.remove)));
-        }
+        let titles =
+            |items: &[ItemName]| -> Vec<String> { items.iter().map(|i| i.title.clone()).collect() };
+        let (add, remove) = (titles(&c.add), titles(&c.remove));
+        let add: Vec<&str> = add.iter().map(String::as_str).collect();
+        let remove: Vec<&str> = remove.iter().map(String::as_str).collect();
         table.row([
-            parts.join(" and "),
+            wording::change(&add, &remove),
             c.rank.to_string(),
             number(c.score),
             c.bar.map_or_else(String::new, number),
@@ -261,30 +251,16 @@ pub(crate) fn why_not_page(answer: &WhyNot, most: usize) -> Vec<Section> {
     }
     let mut page = vec![Section::Text(head)];
     if !table.is_empty() {
-        let goal = if answer.already {
-            "What would push it out"
-        } else {
-            "What would bring it in"
-        };
-        page.push(Section::Text(format!(
-            "{goal} (each edit was replayed through the model; {} edited histories tried, {})",
+        page.push(Section::Text(wording::search(
+            answer.already,
+            answer.n,
             answer.replayed,
-            if answer.exhaustive {
-                "every single event among them"
-            } else {
-                "the most promising ones"
-            },
+            answer.exhaustive,
         )));
         page.push(Section::Table(table));
     }
-    page.push(Section::Text("What speaks for it now".to_owned()));
-    let sections = ledger_sections(&answer.ledger, most.min(5));
-    if sections.is_empty() {
-        page.push(Section::Text("nothing in this history".to_owned()));
-    }
-    page.extend(sections);
-    if !answer.notes.is_empty() {
-        page.push(Section::Text(answer.notes.join("\n")));
-    }
+    page.push(Section::Text("Its evidence now".to_owned()));
+    page.extend(ledger_sections(&answer.ledger, most.min(5)));
+    page.extend(notes(&answer.notes));
     page
 }

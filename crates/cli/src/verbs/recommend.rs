@@ -1,4 +1,4 @@
-//! `limpid recommend`: lists for a user, for anybody's history, for everybody.
+//! `limpid recommend`: lists for one user, an ad-hoc history, or all users.
 
 use std::path::PathBuf;
 
@@ -13,11 +13,11 @@ use crate::output::{Output, Section, Table, number};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// A folder that 'limpid train' saved
+    /// Model folder, as saved by 'limpid train'
     model: PathBuf,
     #[command(flatten)]
     who: WhoArgs,
-    /// Lists for everybody: all
+    /// Recommend for all users
     #[arg(long, value_name = "all", conflicts_with_all = ["user", "history"], requires = "output")]
     users: Option<String>,
     /// Length of the list
@@ -36,7 +36,7 @@ impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let advisor = Advisor::open(&self.model)?;
         let filter = self.filter.filter(&advisor)?;
-        let edits = self.edit.edits(&advisor)?;
+        let edits = self.edit.edits()?;
         if let Some(users) = &self.users {
             if users != "all" {
                 bail!(Error::Usage(format!(
@@ -82,7 +82,7 @@ pub(crate) fn page(answer: &Recommendations) -> Vec<Section> {
     if !answer.edits.is_empty() {
         head += &format!(", with {}", answer.edits);
     }
-    let mut table = Table::new(["", "id", "title", "score", "because of"]);
+    let mut table = Table::new(["rank", "id", "title", "score", "because of"]);
     for item in &answer.items {
         let because: Vec<&str> = item.because.iter().map(|r| r.text.as_str()).collect();
         table.row([

@@ -31,9 +31,7 @@ impl Command {
         let mut page = page(&answer);
         page[0] = Section::Text(format!(
             "For somebody who has nothing but {}",
-            advisor
-                .catalogue
-                .title(limpid::lookup::item(&advisor.catalogue, &self.item)?)
+            advisor.catalogue.title(advisor.catalogue.find(&self.item)?)
         ));
         output.answer(&answer, page)
     }

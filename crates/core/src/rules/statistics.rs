@@ -1,14 +1,7 @@
-//! How often a rule holds, how well it predicts an item, and for whom it decides.
-
-use std::collections::BTreeMap;
-
-use rayon::prelude::*;
+//! How often a rule holds and how well it predicts an item.
 
 use crate::rules::{Operator, Rule};
-use crate::{Additive, Histories, ItemIdx, Mask, top_k};
-
-/// Users that are scored at once.
-const BLOCK: usize = 256;
+use crate::{Histories, ItemIdx};
 
 /// How a rule and an item go together over the users of a census.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,55 +123,9 @@ impl Census {
     }
 }
 
-/// For how many users a unit decides that an item is recommended: the item is among the `k` best of
-/// those that the user does not have, and without the unit it would fall behind the next one. Keyed by
-/// `(unit index, item)`; pairs that decide for nobody are not listed.
-#[must_use]
-pub fn decisive(
-    model: &dyn Additive,
-    users: &Histories,
-    k: usize,
-) -> BTreeMap<(usize, ItemIdx), u32> {
-    let mut counts = BTreeMap::new();
-    for start in (0..users.len()).step_by(BLOCK) {
-        let block = users.slice(start, (start + BLOCK).min(users.len()));
-        let scores = model.score(&block);
-        let found: Vec<Vec<(usize, ItemIdx)>> = (0..block.len())
-            .into_par_iter()
-            .map(|u| {
-                let user = block.row(u);
-                let scores: Vec<f32> = scores.row(u).to_vec();
-                let mut mask = Mask::none(scores.len());
-                mask.hide(user.items.iter().copied());
-                let mut list = top_k(&scores, &mask, &[], k + 1);
-                let Some(next) = (list.len() > k).then(|| list.pop()).flatten() else {
-                    // With at most k candidates every one is recommended anyway.
-                    return Vec::new();
-                };
-                let features = model.features(user);
-                let mut found = Vec::new();
-                for candidate in list {
-                    for &(unit, activation) in &features {
-                        let value = activation * model.effect(unit, candidate.item);
-                        if candidate.score - value < next.score {
-                            found.push((unit, candidate.item));
-                        }
-                    }
-                }
-                found
-            })
-            .collect();
-        for pair in found.into_iter().flatten() {
-            *counts.entry(pair).or_insert(0) += 1;
-        }
-    }
-    counts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Explain, History, Latent, Ledger, Mat, Recommender, Result, Unit};
     use proptest::prelude::*;
 
     fn i(n: u32) -> ItemIdx {
@@ -209,89 +156,6 @@ mod tests {
         assert_eq!(census.statistics(&Rule::any([]), i(2)).confidence(), 0.0);
         let nobody = Census::new(&Histories::from_rows(&[], 1).unwrap());
         assert_eq!(nobody.statistics(&rule, i(0)).support_share(), 0.0);
-    }
-
-    /// Items 0 and 1 give 2 and 1 to item 2, item 0 gives 2.5 to item 3.
-    struct Toy;
-
-    const LINKS: [(usize, u32, f32); 3] = [(0, 2, 2.0), (1, 2, 1.0), (0, 3, 2.5)];
-
-    impl Recommender for Toy {
-        fn score(&self, users: &Histories) -> Mat {
-            self.decode(&self.encode(users))
-        }
-    }
-
-    impl Latent for Toy {
-        fn encode(&self, users: &Histories) -> Mat {
-            let mut z = Mat::zeros((users.len(), 4));
-            for (u, row) in users.rows().enumerate() {
-                row.items.iter().for_each(|i| z[[u, i.at()]] = 1.0);
-            }
-            z
-        }
-
-        fn decode(&self, z: &Mat) -> Mat {
-            let mut scores = Mat::zeros((z.nrows(), 4));
-            for u in 0..z.nrows() {
-                for (from, to, w) in LINKS {
-                    scores[[u, to as usize]] += z[[u, from]] * w;
-                }
-            }
-            scores
-        }
-    }
-
-    impl Explain for Toy {
-        fn explain(&self, _: History<'_>, _: ItemIdx) -> Ledger {
-            Ledger::default()
-        }
-    }
-
-    impl Additive for Toy {
-        fn n_units(&self) -> usize {
-            4
-        }
-
-        fn unit(&self, index: usize) -> Unit {
-            Unit::Link(ItemIdx(index as u32))
-        }
-
-        fn resolve(&self, _: Unit) -> Result<Vec<usize>> {
-            Ok(Vec::new())
-        }
-
-        fn features(&self, user: History<'_>) -> Vec<(usize, f32)> {
-            user.item_values()
-                .iter()
-                .map(|&(i, v)| (i.at(), v))
-                .collect()
-        }
-
-        fn effect(&self, index: usize, item: ItemIdx) -> f32 {
-            LINKS
-                .iter()
-                .filter(|l| l.0 == index && l.1 == item.0)
-                .map(|l| l.2)
-                .sum()
-        }
-
-        fn ledger(&self, _: &[(usize, f32)], _: History<'_>, _: ItemIdx) -> Ledger {
-            Ledger::default()
-        }
-    }
-
-    #[test]
-    fn decisive_units_by_hand() {
-        // With 0 and 1 item 2 has 3 and item 3 has 2.5: without 0 or without 1 item 2 falls behind.
-        // With 0 alone item 3 is first, and only thanks to 0. With 1 alone item 2 is first, and without
-        // 1 it would still be level with the others: that is no fall.
-        let rows = [vec![0, 1], vec![0], vec![1], vec![0, 1, 2]];
-        let users = Histories::from_rows(&rows, 4).unwrap();
-        let found = decisive(&Toy, &users, 1);
-        let expected = [((0, i(2)), 1), ((0, i(3)), 1), ((1, i(2)), 1)];
-        assert_eq!(found, BTreeMap::from(expected));
-        assert!(decisive(&Toy, &users, 9).is_empty());
     }
 
     proptest! {

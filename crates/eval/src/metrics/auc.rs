@@ -1,14 +1,22 @@
 //! The area under the ROC curve, over all candidates.
 
-use super::HitProfile;
+use super::{HitProfile, Measure, Metric};
 
-/// `auc`: the probability that an item to be found ranks above a candidate that is not, ties counting
-/// one half (the Mann–Whitney statistic); in `[0, 1]`, 0.5 is chance.
+/// [`auc`] in the list of metrics.
+pub const AUC: Metric = Metric {
+    name: "auc",
+    aliases: &["roc-auc"],
+    doc: "probability that a held-out item ranks above another candidate; full ranking, no cutoff",
+    has_cutoff: false,
+    measure: Measure::User(|hits, _| auc(hits)),
+};
+
+/// `auc`: the probability that a held-out item ranks above another candidate, ties counting one half
+/// (the Mann–Whitney statistic); in `[0, 1]`, 0.5 is chance.
 ///
-/// It needs the complete ranking. Where a list is shorter than the candidates, what it leaves out is
-/// taken as one group of ties at its end, and the items to be found that it does not hold are taken
-/// to be in that group. Items that were masked rank nowhere and do not count. 0.5 where no item to
-/// be found, or no other, is a candidate.
+/// It needs the full ranking. If a list is shorter than the candidates, the missing candidates are one
+/// group of ties at its end, which contains the held-out items that are not listed. Masked items do not
+/// count. 0.5 if no held-out item, or no other, is a candidate.
 #[must_use]
 pub fn auc(hits: &HitProfile) -> f64 {
     let listed: usize = hits.groups.iter().map(|g| g.hits).sum();
@@ -46,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn ties_are_worth_a_half() {
+    fn ties_count_one_half() {
         let group = HitGroup {
             before: 1,
             size: 3,
@@ -58,9 +66,9 @@ mod tests {
             n_ranked: 4,
             n_candidates: 4,
         };
-        // Above one of three misses in no order, tied with two of them.
+        // Tied with two misses, below the third.
         assert!((auc(&tied) - 1.0 / 3.0).abs() < 1e-15);
-        // One more item to be found among two candidates that the list leaves out.
+        // One more held-out item among two candidates that are not listed.
         tied.n_truth = 2;
         tied.n_candidates = 6;
         let first = 1.0 + 0.5 * 2.0;

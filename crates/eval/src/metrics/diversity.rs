@@ -1,17 +1,30 @@
-//! How unlike each other the items of one list are.
+//! Diversity within a list.
 
 use limpid_core::{Catalogue, Field, Lists, Scored};
 use rayon::prelude::*;
 
+use super::{Measure, Metric};
+
+/// [`intra_list_diversity`] in the list of metrics.
+pub const INTRA_LIST_DIVERSITY: Metric = Metric {
+    name: "intralistdiversity",
+    aliases: &["ild", "diversity"],
+    doc: "1 - mean cosine of the metadata of pairs of items in a list; needs metadata",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: intra_list_diversity,
+        undefined: "no two items of a list share a metadata field, such as genre",
+    },
+};
+
 /// `intralistdiversity@k = 1 − mean cosine of the pairs of items in a list`, over all metadata of the
-/// catalogue; in `[0, 1]`, larger is more varied. Mean over lists.
+/// catalogue; in `[0, 1]`, larger is more diverse. Mean over lists.
 ///
 /// Ziegler et al., "Improving recommendation lists through topic diversification", WWW 2005. The
-/// similarity of two items is the mean over the fields (genre, tag, maker …) in which both have a
-/// value, of the cosine of their counts of values, so that a field with many values does not drown
-/// one with few. Pairs that share no field are left out, as are lists without a pair. Not defined
-/// (NaN) without metadata: a similarity made from the interactions would measure the model with its
-/// own data.
+/// similarity of two items is the mean over the fields (genre, tag, brand …) in which both have a
+/// value, of the cosine of their counts of values, so that a field with many values does not dominate
+/// one with few. Pairs without a common field are left out, as are lists without a pair. Undefined (NaN)
+/// without metadata: a similarity from the interactions would evaluate the model with its own data.
 #[must_use]
 pub fn intra_list_diversity(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
     let of_lists: Vec<Option<f64>> = lists
@@ -26,7 +39,7 @@ pub fn intra_list_diversity(lists: &Lists, catalogue: &Catalogue, k: usize) -> f
     sum / n as f64
 }
 
-/// One list; nothing where no pair can be compared.
+/// One list; `None` if no pair can be compared.
 fn diversity(list: &[Scored], catalogue: &Catalogue) -> Option<f64> {
     let (mut similar, mut pairs) = (0.0, 0usize);
     for (at, a) in list.iter().enumerate() {
@@ -49,7 +62,7 @@ fn similarity(catalogue: &Catalogue, a: usize, b: usize) -> Option<f64> {
     (n > 0).then(|| sum / n as f64)
 }
 
-/// The cosine of two rows of a field; nothing where either is empty.
+/// The cosine of two rows of a field; `None` if either is empty.
 fn cosine(field: &Field, a: usize, b: usize) -> Option<f64> {
     let rows = field.of_items.n_rows();
     if a >= rows || b >= rows {

@@ -1,13 +1,22 @@
 //! Normalized discounted cumulative gain.
 //!
 //! Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002, with
-//! binary gains and the discount 1/log₂(rank + 1) at every rank, as `trec_eval` has it.
+//! binary gains and the discount 1/log₂(rank + 1) at every rank, as in `trec_eval`.
 
 use std::sync::LazyLock;
 
-use super::HitProfile;
+use super::{HitProfile, Measure, Metric};
 
-/// Discounts of the ranks 1, 2, …: logarithms are dear, and cutoffs are small.
+/// [`ndcg`] in the list of metrics.
+pub const NDCG: Metric = Metric {
+    name: "ndcg",
+    aliases: &[],
+    doc: "discounted gain of the hits, 1/log2(rank + 1) each, over the best possible",
+    has_cutoff: true,
+    measure: Measure::User(ndcg),
+};
+
+/// Discounts of the ranks 1, 2, …: logarithms are slow, and cutoffs are small.
 static DISCOUNTS: LazyLock<Vec<f64>> = LazyLock::new(|| (1..=1024).map(discount_of).collect());
 
 fn discount_of(rank: usize) -> f64 {
@@ -27,8 +36,8 @@ fn discounts(from: usize, to: usize) -> f64 {
 /// `ndcg@k = Σ_{r ≤ k} hit(r) / log₂(r + 1)  ÷  Σ_{r ≤ min(k, |truth|)} 1 / log₂(r + 1)`, in
 /// `[0, 1]`; 0 without truth.
 ///
-/// Ties: the sum is linear in the hits, so its expectation puts `hits / size` of a group on each of
-/// the group's ranks; exact.
+/// Ties: the sum is linear in the hits, so each rank of a group counts `hits / size` in expectation;
+/// exact.
 #[must_use]
 pub fn ndcg(hits: &HitProfile, k: usize) -> f64 {
     let ideal = discounts(0, k.min(hits.n_truth));
@@ -50,7 +59,7 @@ mod tests {
     use super::*;
     use crate::metrics::testing::strict;
 
-    /// Hits at ranks 1 and 3 of 4, three items to be found.
+    /// Hits at ranks 1 and 3 of 4, three held-out items.
     #[test]
     fn by_hand() {
         let hits = strict(&[true, false, true, false], 3);

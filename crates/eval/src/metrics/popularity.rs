@@ -1,14 +1,40 @@
-//! How well known the recommended items are: novelty and average popularity.
+//! Popularity of the recommended items: novelty and average popularity.
 
 use limpid_core::{Catalogue, Lists};
 
+use super::{Measure, Metric};
+
+/// [`novelty`] in the list of metrics.
+pub const NOVELTY: Metric = Metric {
+    name: "novelty",
+    aliases: &["self-information"],
+    doc: "mean self-information of listed items, -log2(share of training users), in bits",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: novelty,
+        undefined: "the catalogue has no training counts, or no list holds an item",
+    },
+};
+
+/// [`average_popularity`] in the list of metrics.
+pub const AVERAGE_POPULARITY: Metric = Metric {
+    name: "averagepopularity",
+    aliases: &["popularity", "arp"],
+    doc: "mean number of training users of listed items",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: average_popularity,
+        undefined: "the catalogue has no training counts, or no list holds an item",
+    },
+};
+
 /// `novelty@k`: the mean self-information `−log₂(c_i / U)` of the listed items in bits, with c_i the
-/// number of training users of item i and U of all training users; the mean is taken within each
-/// list, then over lists that are not empty.
+/// number of training users of item i and U of all training users; mean within each list, then over
+/// non-empty lists.
 ///
 /// Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems", PNAS 2010.
-/// An item that nobody has counts as if one user had it. Not defined (NaN) without training counts
-/// or where nothing is listed.
+/// An item without training users counts as if it had one. Undefined (NaN) without training counts or
+/// without listed items.
 #[must_use]
 pub fn novelty(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
     let users = catalogue.n_train_users as f64;
@@ -21,9 +47,8 @@ pub fn novelty(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
     })
 }
 
-/// `averagepopularity@k`: the mean number of training users of the listed items, within each list and
-/// then over lists that are not empty. Unit: users. Not defined (NaN) without training counts or
-/// where nothing is listed.
+/// `averagepopularity@k`: the mean number of training users of the listed items, within each list, then
+/// over non-empty lists. Unit: users. Undefined (NaN) without training counts or without listed items.
 #[must_use]
 pub fn average_popularity(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
     if catalogue.train_counts.iter().all(|&c| c == 0) {
@@ -58,7 +83,7 @@ mod tests {
         c.train_counts = vec![8, 2, 0];
         c.n_train_users = 8;
         let l = lists(&[&[0, 1], &[2], &[]]);
-        // (0 + 2) / 2 bits and 3 bits; (8 + 2) / 2 users and none.
+        // (0 + 2) / 2 bits and 3 bits; (8 + 2) / 2 users and 0.
         assert_eq!(novelty(&l, &c, 2), 2.0);
         assert_eq!(novelty(&l, &c, 1), 1.5);
         assert_eq!(average_popularity(&l, &c, 2), 2.5);

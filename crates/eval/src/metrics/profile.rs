@@ -1,8 +1,8 @@
-//! Where the hits stand in a ranking with ties: all that a metric of one user needs.
+//! The positions of the hits in a ranking with ties: all that a metric per user needs.
 
 use limpid_core::{ItemIdx, RankedWithTies, Truth};
 
-/// A group of equal scores that holds at least one hit.
+/// A group of equal scores with at least one hit.
 ///
 /// Every order of its items is equally likely, so that each of its ranks `before + 1 ..= before +
 /// size` is a hit with probability `hits / size`.
@@ -17,24 +17,24 @@ pub struct HitGroup {
 }
 
 impl HitGroup {
-    /// How many of its places are within the first `k` ranks.
+    /// Number of its ranks within the first `k`.
     #[must_use]
-    pub fn places(&self, k: usize) -> usize {
+    pub fn ranks_within(&self, k: usize) -> usize {
         k.saturating_sub(self.before).min(self.size)
     }
 }
 
-/// The hits of one user's ranking. Metrics are functions of it, so the truth is looked up once per
-/// ranked item however many metrics and cutoffs are asked for.
+/// The hits of one user's ranking. Metrics are functions of it, so each ranked item is looked up once for
+/// all metrics and cutoffs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HitProfile {
-    /// The groups that hold hits, best first.
+    /// The groups with hits, best first.
     pub groups: Vec<HitGroup>,
-    /// Number of items to be found, ranked or not.
+    /// Number of held-out (relevant) items, ranked or not.
     pub n_truth: usize,
     /// Number of items in the ranking.
     pub n_ranked: usize,
-    /// Number of items that could have been ranked.
+    /// Number of candidates, ranked or not.
     pub n_candidates: usize,
 }
 
@@ -47,7 +47,7 @@ impl HitProfile {
         profile
     }
 
-    /// The same, into memory that is already there and with any way of knowing a hit.
+    /// The same, with the memory of an earlier profile and any test for a hit.
     pub(crate) fn fill(
         &mut self,
         ranked: &RankedWithTies,
@@ -78,7 +78,7 @@ impl HitProfile {
     pub fn expected_hits(&self, k: usize) -> f64 {
         self.groups
             .iter()
-            .map(|g| g.hits as f64 * (g.places(k) as f64 / g.size as f64))
+            .map(|g| g.hits as f64 * (g.ranks_within(k) as f64 / g.size as f64))
             .sum()
     }
 }

@@ -1,14 +1,23 @@
 //! The reciprocal rank of the first hit.
 
-use super::HitProfile;
+use super::{HitProfile, Measure, Metric};
 
-/// `mrr@k = 1 / rank of the first hit`, 0 where it stands below `k`; in `[0, 1]`. The mean over users
+/// [`mrr`] in the list of metrics.
+pub const MRR: Metric = Metric {
+    name: "mrr",
+    aliases: &["recip-rank", "reciprocal-rank"],
+    doc: "1 over the rank of the first hit, 0 if it is below k",
+    has_cutoff: true,
+    measure: Measure::User(mrr),
+};
+
+/// `mrr@k = 1 / rank of the first hit`, 0 if it is below `k`; in `[0, 1]`. The mean over users
 /// is the mean reciprocal rank.
 ///
-/// Ties: only the first group that holds hits matters, since every order of it shows one. In a group
-/// of m items, h of them hits, the first hit takes place j with probability
+/// Ties: only the first group with hits matters, since every order of it has one. In a group
+/// of m items, h of them hits, the first hit is at position j with probability
 /// `P(j) = h / (m − j + 1) × Π_{i < j − 1} (m − h − i) / (m − i)`, so the expectation is
-/// `Σ_j P(j) / (before + j)` over the places within `k`; exact.
+/// `Σ_j P(j) / (before + j)` over the positions within `k`; exact.
 #[must_use]
 pub fn mrr(hits: &HitProfile, k: usize) -> f64 {
     let Some(group) = hits.groups.first() else {
@@ -17,7 +26,7 @@ pub fn mrr(hits: &HitProfile, k: usize) -> f64 {
     let misses = group.size - group.hits;
     let mut none_yet = 1.0;
     let mut expected = 0.0;
-    for at in 0..group.places(k).min(misses + 1) {
+    for at in 0..group.ranks_within(k).min(misses + 1) {
         let left = (group.size - at) as f64;
         expected += none_yet * (group.hits as f64 / left) / (group.before + at + 1) as f64;
         none_yet *= (misses - at) as f64 / left;

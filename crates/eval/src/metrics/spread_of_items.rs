@@ -1,8 +1,46 @@
-//! How the recommendations of all users spread over the catalogue: coverage, Gini index, entropy.
+//! Distribution of all recommendations over the catalogue: coverage, Gini index, entropy.
 
 use limpid_core::{Catalogue, Lists};
 
-/// How often each item stands within the first `k` of a list `(items)`.
+use super::{Measure, Metric};
+
+/// [`item_coverage`] in the list of metrics.
+pub const ITEM_COVERAGE: Metric = Metric {
+    name: "itemcoverage",
+    aliases: &["coverage", "catalog-coverage"],
+    doc: "share of the catalogue that appears in at least one list",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: item_coverage,
+        undefined: "the catalogue is empty",
+    },
+};
+
+/// [`gini_index`] in the list of metrics.
+pub const GINI_INDEX: Metric = Metric {
+    name: "giniindex",
+    aliases: &["gini", "list-gini"],
+    doc: "inequality of how often items are listed: 0 all equally often, near 1 few items take all",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: gini_index,
+        undefined: "no list holds an item",
+    },
+};
+
+/// [`entropy`] in the list of metrics.
+pub const ENTROPY: Metric = Metric {
+    name: "entropy",
+    aliases: &["shannon-entropy"],
+    doc: "Shannon entropy of how often items are listed, in bits",
+    has_cutoff: true,
+    measure: Measure::Lists {
+        of: entropy,
+        undefined: "no list holds an item",
+    },
+};
+
+/// How often each item is within the first `k` of a list `(items)`.
 fn exposures(lists: &Lists, catalogue: &Catalogue, k: usize) -> Vec<u64> {
     let mut counts = vec![0u64; catalogue.len()];
     for list in &lists.lists {
@@ -15,8 +53,8 @@ fn exposures(lists: &Lists, catalogue: &Catalogue, k: usize) -> Vec<u64> {
     counts
 }
 
-/// `itemcoverage@k = items that stand in at least one list ÷ items of the catalogue`, in `[0, 1]`;
-/// larger is more varied. Not defined (NaN) for an empty catalogue.
+/// `itemcoverage@k = items in at least one list ÷ items of the catalogue`, in `[0, 1]`. Undefined (NaN)
+/// for an empty catalogue.
 #[must_use]
 pub fn item_coverage(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
     let shown = exposures(lists, catalogue, k)
@@ -27,8 +65,8 @@ pub fn item_coverage(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
 }
 
 /// `giniindex@k = Σ_i (2i − n − 1) c_i ÷ (n Σ_i c_i)`, with c_1 ≤ … ≤ c_n how often each of the n
-/// items of the catalogue is listed; in `[0, 1)`. 0: all items equally often; near 1: few items get
-/// everything. Not defined (NaN) where nothing is listed.
+/// items of the catalogue is listed; in `[0, 1)`. 0: all items equally often; near 1: few items take
+/// all. Undefined (NaN) without listed items.
 #[must_use]
 pub fn gini_index(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
     let mut counts = exposures(lists, catalogue, k);
@@ -43,9 +81,8 @@ pub fn gini_index(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
     weighted / (n * total)
 }
 
-/// `entropy@k = −Σ_i p_i log₂ p_i` in bits, with p_i the share of item i in all listed places (the
-/// Shannon entropy); in `[0, log₂ n]`, larger is more varied. Not defined (NaN) where nothing is
-/// listed.
+/// `entropy@k = −Σ_i p_i log₂ p_i` in bits, with p_i the share of item i in all list entries (the Shannon
+/// entropy); in `[0, log₂ n]`, larger is more diverse. Undefined (NaN) without listed items.
 #[must_use]
 pub fn entropy(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
     let counts = exposures(lists, catalogue, k);
@@ -87,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_listed_is_not_defined() {
+    fn undefined_without_listed_items() {
         let (c, l) = (catalogue(2), lists(&[&[]]));
         assert_eq!(item_coverage(&l, &c, 3), 0.0);
         assert!(gini_index(&l, &c, 3).is_nan() && entropy(&l, &c, 3).is_nan());

@@ -1,25 +1,30 @@
-//! Why: the ledger of one item, and why this rather than that.
+//! Why: the ledger of one item, and the difference of two.
 
-use limpid_core::{Edits, ItemIdx, Narrate, rank_of};
-use limpid_insight::{Template, contrast};
+use limpid_core::{Detail, Edits, ItemIdx, rank_of};
+use limpid_insight::contrast;
 
 use super::{Advisor, Filter, Who};
+use crate::Result;
 use crate::answers::{ContrastAnswer, ContrastLine, Explanation, Standing};
-use crate::{Result, lookup};
+
+/// Parts that a sentence lists one by one.
+const PARTS: usize = 3;
 
 impl Advisor {
-    /// Why an item has its score for somebody. With `raw`, entry by entry; otherwise in the fewest
-    /// lines that say the same.
+    /// Why an item has its score. With `raw`, unit by unit; otherwise in the fewest lines that say the
+    /// same.
     ///
     /// # Errors
-    /// Where the user, the item or a unit does not exist, or the model cannot explain itself.
+    /// Where the user, the item or a unit does not exist, or an edit cannot be applied.
     pub fn explain(&self, who: &Who, item: &str, edits: &Edits, raw: bool) -> Result<Explanation> {
-        let item = lookup::item(&self.catalogue, item)?;
+        let item = self.catalogue.find(item)?;
         let history = self.history(who)?;
         let view = history.view();
-        let voice = self.steered(edits)?;
-        let ledger = voice.ledger(view, item, raw)?;
-        let scores = self.scores(&voice, view)?;
+        let model = self.steered(edits)?;
+        let detail = if raw { Detail::Raw } else { Detail::Lines };
+        let ledger = model.ledger(view, &model.row(view), item, detail);
+        let scores = self.scores(&model, view)?;
+        let wording = self.wording(&model);
         let mut notes = self.notes_on(item);
         if view.contains(item) {
             notes.push(
@@ -28,15 +33,18 @@ impl Advisor {
             );
         }
         if ledger.parts.is_empty() {
-            notes.push("nothing in this history speaks for or against it".to_owned());
+            notes.push(format!(
+                "nothing in this history supports or opposes it; {}",
+                wording.popularity(item)
+            ));
         }
         Ok(Explanation {
             schema: "limpid.explain/1",
             user: who.name(),
             rank: self.rank(&scores, view, item),
-            ledger: self.ledger_answer(&ledger, item),
-            edits: voice.edits(),
-            words: Template::default().narrate(&ledger, &self.catalogue)?,
+            ledger: self.ledger_answer(&ledger, &wording),
+            edits: model.written().join(", "),
+            words: wording.sentence(&ledger, PARTS)?,
             item: self.item_name(item),
             notes,
         })
@@ -53,16 +61,16 @@ impl Advisor {
         that: &str,
         edits: &Edits,
     ) -> Result<ContrastAnswer> {
-        let this = lookup::item(&self.catalogue, this)?;
-        let that = lookup::item(&self.catalogue, that)?;
+        let this = self.catalogue.find(this)?;
+        let that = self.catalogue.find(that)?;
         let history = self.history(who)?;
         let view = history.view();
-        let voice = self.steered(edits)?;
-        let scores = self.scores(&voice, view)?;
-        let c = contrast(
-            voice.ledger(view, this, false)?,
-            voice.ledger(view, that, false)?,
-        );
+        let model = self.steered(edits)?;
+        let scores = self.scores(&model, view)?;
+        let wording = self.wording(&model);
+        let row = model.row(view);
+        let ledger = |item| model.ledger(view, &row, item, Detail::Lines);
+        let c = contrast(ledger(this), ledger(that));
         let standing = |item: ItemIdx| Standing {
             item: self.item_name(item),
             score: scores[item.at()],
@@ -73,13 +81,10 @@ impl Advisor {
             .iter()
             .map(|p| {
                 let in_either = c.this.parts.iter().chain(&c.that.parts);
-                let (part, of) = in_either
-                    .zip(std::iter::repeat(this))
-                    .find(|(part, _)| part.unit == p.unit)
-                    .map_or((None, this), |(part, of)| (Some(part), of));
+                let part = in_either.into_iter().find(|part| part.unit == p.unit);
                 ContrastLine {
-                    unit: p.unit.text(&self.catalogue),
-                    text: part.map_or_else(String::new, |part| self.part_text(part, of)),
+                    unit: wording.units.info(p.unit, &self.catalogue).id,
+                    text: part.map_or_else(String::new, |part| wording.part(part)),
                     this: p.this,
                     that: p.that,
                     difference: p.difference,
@@ -95,13 +100,17 @@ impl Advisor {
             that: standing(that),
             difference: c.difference(),
             base: c.base,
+            this_base: c.this.base,
+            that_base: c.that.base,
             parts,
             residual: c.residual,
+            this_residual: c.this.residual,
+            that_residual: c.that.residual,
             notes,
         })
     }
 
-    /// The place of an item in the list of somebody who has not seen it; none if he has.
+    /// The rank of an item in the list of a history without it; `None` if the history has it.
     pub(super) fn rank(
         &self,
         scores: &[f32],
@@ -112,12 +121,12 @@ impl Advisor {
         (!mask.hides(item)).then(|| rank_of(scores, &mask, &self.tie_breaks, item))
     }
 
-    /// What must be said about an item wherever it is explained.
+    /// Notes on an item wherever it is explained.
     pub(super) fn notes_on(&self, item: ItemIdx) -> Vec<String> {
         match self.catalogue.is_trained(item) {
             true => Vec::new(),
             false => vec![format!(
-                "nobody in the training data has '{}', so the model knows nothing about it",
+                "'{}' has no training events, so the model knows nothing about it",
                 self.catalogue.title(item)
             )],
         }

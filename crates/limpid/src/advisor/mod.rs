@@ -5,19 +5,18 @@ mod recommend;
 mod why_not;
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use limpid_core::rules::{Operator, Rule};
 use limpid_core::{
-    Artifact, Catalogue, Edits, Explain, Histories, History, ItemIdx, Ledger, Mask, OwnedHistory,
-    Recommender, Tensors, Unit, UserIdx,
+    Artifact, Catalogue, Edits, Event, Histories, History, ItemIdx, Ledger, Mask, OwnedHistory,
+    Recommender, Tensors, UserIdx,
 };
 use limpid_data::Split;
 use limpid_data::split::Recorded;
-use limpid_insight::Steered;
-use limpid_models::{Model, rules::groups};
+use limpid_insight::{Steered, Wording};
+use limpid_models::Model;
 
-use crate::answers::{ItemName, LedgerAnswer, PartAnswer};
+use crate::answers::{CitedEvent, ItemName, LedgerAnswer, PartAnswer};
 use crate::artifact::{self, Manifest};
 use crate::{Error, Result, lookup};
 
@@ -99,8 +98,6 @@ pub struct Advisor {
     /// The histories, unless it was saved without users.
     pub split: Option<Split>,
     tie_breaks: Vec<u64>,
-    /// Names of the groups of items, once somebody asks.
-    group_names: OnceLock<Vec<Option<String>>>,
 }
 
 impl Advisor {
@@ -119,7 +116,6 @@ impl Advisor {
             catalogue,
             split,
             tie_breaks,
-            group_names: OnceLock::new(),
         }
     }
 
@@ -214,7 +210,7 @@ impl Advisor {
     /// The history of somebody.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a user or an item that does not exist, with suggestions.
+    /// [`limpid_core::Error::Unknown`] for a user or an item that does not exist, with suggestions.
     pub fn history(&self, who: &Who) -> Result<OwnedHistory> {
         match who {
             Who::Items(texts) => {
@@ -248,18 +244,17 @@ impl Advisor {
         }
     }
 
-    /// The model with edits applied; without edits it is the model itself.
-    fn steered(&self, edits: &Edits) -> Result<Voice<'_>> {
-        if edits.is_empty() {
-            return Ok(Voice::Plain(&self.model));
+    /// The model with edits applied; without edits it scores as the model itself.
+    fn steered(&self, edits: &Edits) -> Result<Steered<'_>> {
+        Ok(Steered::new(&self.model, edits, &self.catalogue)?)
+    }
+
+    /// How this model's evidence is put into words.
+    fn wording<'a>(&'a self, model: &'a Steered<'_>) -> Wording<'a> {
+        Wording {
+            catalogue: &self.catalogue,
+            units: &**model.units(),
         }
-        let name = self.model.name();
-        Ok(Voice::Steered(Steered::new(
-            &self.model,
-            name,
-            edits.clone(),
-            &self.catalogue,
-        )?))
     }
 
     /// What may not be recommended to the owner of a history.
@@ -280,151 +275,44 @@ impl Advisor {
         mask
     }
 
-    fn scores(&self, voice: &Voice<'_>, history: History<'_>) -> Result<Vec<f32>> {
+    fn scores(&self, model: &Steered<'_>, history: History<'_>) -> Result<Vec<f32>> {
         let row = Histories::from_histories([history], self.catalogue.len())?;
-        Ok(voice.recommender().score(&row).into_raw_vec_and_offset().0)
+        Ok(model.score(&row).into_raw_vec_and_offset().0)
     }
 
-    /// What the items of a group have in common, where a unit is one and they have something.
-    pub(crate) fn unit_name(&self, unit: Unit) -> Option<String> {
-        let (Unit::Group(group) | Unit::GroupOr(group) | Unit::GroupTwo(group)) = unit else {
-            return None;
-        };
-        let names = self.group_names.get_or_init(|| match &self.model {
-            Model::RuleSlim(model) => groups::names(&self.catalogue, model.groups()),
-            _ => Vec::new(),
-        });
-        names.get(group as usize)?.clone()
-    }
-
-    fn ledger_answer(&self, ledger: &Ledger, item: ItemIdx) -> LedgerAnswer {
-        let parts = ledger
-            .parts
-            .iter()
-            .map(|part| PartAnswer {
-                unit: part.unit.text(&self.catalogue),
-                named: self.unit_name(part.unit),
-                kind: part.kind,
-                text: self.part_text(part, item),
+    fn ledger_answer(&self, ledger: &Ledger, wording: &Wording<'_>) -> LedgerAnswer {
+        let parts = ledger.parts.iter().map(|part| {
+            let info = wording.units.info(part.unit, &self.catalogue);
+            PartAnswer {
+                unit: info.id,
+                named: info.label.filter(|_| part.unit.item().is_none()),
+                kind: part.unit.space.kind(),
+                text: wording.part(part),
                 rule: part.rule.as_ref().map(|r| r.text(&self.catalogue)),
-                definition: part.rule.as_ref().and_then(|r| self.definition(r)),
-                cites: distinct(part.cites.iter().map(|e| e.item))
-                    .into_iter()
-                    .map(|i| self.item_name(i))
-                    .collect(),
+                definition: part.rule.as_ref().and_then(|r| wording.definition(r)),
+                cites: part.cites.iter().map(|e| self.cited(e)).collect(),
                 activation: part.activation,
                 effect: part.effect,
                 value: part.value,
                 edited_by: part.edited_by.clone(),
-            })
-            .collect();
+            }
+        });
         LedgerAnswer {
             score: ledger.score,
             base: ledger.base,
-            parts,
+            parts: parts.collect(),
             residual: ledger.residual,
             entries_for_80_percent: ledger.entries_for_positive(0.8),
         }
     }
 
-    /// What a rule says beyond the items that the user has.
-    fn definition(&self, rule: &Rule) -> Option<String> {
-        match rule.operator {
-            Operator::And => {
-                let lacking: Vec<&str> = rule
-                    .literals
-                    .iter()
-                    .filter(|l| l.negated)
-                    .map(|l| self.catalogue.title(l.item))
-                    .collect();
-                (!lacking.is_empty()).then(|| format!("and not {}", lacking.join(", not ")))
-            }
-            Operator::Or | Operator::AtLeast(_) if rule.literals.len() > 1 => {
-                Some(rule.text(&self.catalogue))
-            }
-            _ => None,
-        }
-    }
-
-    /// How a part reads: the items that the user has are the reason; the rule is its definition.
-    fn part_text(&self, part: &limpid_core::Part, item: ItemIdx) -> String {
-        if part.kind == limpid_core::PartKind::Popularity {
-            let count = self
-                .catalogue
-                .train_counts
-                .get(item.at())
-                .copied()
-                .unwrap_or(0);
-            return format!("{count} of {} users have it", self.catalogue.n_train_users);
-        }
-        let cited = distinct(part.cites.iter().map(|e| e.item));
-        if cited.is_empty() {
-            return match (&part.rule, part.unit) {
-                (Some(rule), _) => rule.text(&self.catalogue),
-                (None, Unit::Link(from)) => self.catalogue.title(from).to_owned(),
-                (None, unit) => unit.text(&self.catalogue),
-            };
-        }
-        // A conjunction names what it needs of the user; what else he has of its group changes
-        // nothing. NOT parts only tell cases apart: they are the definition, not the reason.
-        let needed: Vec<ItemIdx> = match &part.rule {
-            Some(rule) if rule.operator == Operator::And => {
-                let positive = rule.literals.iter().filter(|l| !l.negated);
-                positive.map(|l| l.item).collect()
-            }
-            _ => cited,
-        };
-        let titles: Vec<&str> = needed.iter().map(|&i| self.catalogue.title(i)).collect();
-        titles.join(" + ")
-    }
-}
-
-fn distinct(items: impl Iterator<Item = ItemIdx>) -> Vec<ItemIdx> {
-    let mut seen = Vec::new();
-    for item in items {
-        if !seen.contains(&item) {
-            seen.push(item);
-        }
-    }
-    seen
-}
-
-/// The model as it is, or as it was edited.
-enum Voice<'a> {
-    Plain(&'a Model),
-    Steered(Steered<'a>),
-}
-
-impl Voice<'_> {
-    fn recommender(&self) -> &dyn Recommender {
-        match self {
-            Self::Plain(model) => *model,
-            Self::Steered(steered) => steered,
-        }
-    }
-
-    fn edits(&self) -> String {
-        match self {
-            Self::Plain(_) => String::new(),
-            Self::Steered(steered) => steered.written().to_owned(),
-        }
-    }
-
-    /// The ledger in the fewest lines, or entry by entry.
-    fn ledger(&self, history: History<'_>, item: ItemIdx, raw: bool) -> Result<Ledger> {
-        match self {
-            Self::Steered(steered) if raw => Ok(steered.explain(history, item)),
-            Self::Steered(steered) => Ok(steered.lines(history, item)),
-            Self::Plain(model) => {
-                if let Some(additive) = model.additive().filter(|_| !raw) {
-                    let features = additive.features(history);
-                    return Ok(additive.lines(&features, history, item));
-                }
-                let explainer = model.explainer().ok_or_else(|| {
-                    Error::Usage(format!("{} does not explain itself", model.name()))
-                })?;
-                Ok(explainer.explain(history, item))
-            }
+    fn cited(&self, event: &Event) -> CitedEvent {
+        let several = self.catalogue.behaviors.len() > 1;
+        let behavior = self.catalogue.behaviors.get(usize::from(event.behavior));
+        CitedEvent {
+            item: self.item_name(event.item),
+            behavior: behavior.filter(|_| several).cloned(),
+            time: event.time,
         }
     }
 }

@@ -1,15 +1,16 @@
-//! Lists: for one user, for anybody's history, for everybody.
+//! Lists for one user, an ad-hoc history, or all users.
 
-use limpid_core::{Edits, Histories, ItemIdx, Mask, PartKind, Scored, top_k};
+use limpid_core::{Detail, Edits, Histories, ItemIdx, Mask, Recommender, Scored, top_k};
+use limpid_insight::Wording;
 
-use super::{Advisor, Voice, Who};
+use super::{Advisor, Who};
 use crate::answers::{Reason, Recommendations, Recommended};
 use crate::{Result, lookup};
 
 /// Strongest pieces of evidence that a line of a list shows.
 const REASONS: usize = 2;
 
-/// Rows that are scored at once when lists are made for everybody.
+/// Rows that are scored at once when lists are made for all users.
 const BATCH: usize = 256;
 
 /// What may be recommended.
@@ -23,12 +24,12 @@ pub struct Filter {
     pub include_seen: bool,
 }
 
-/// One row of the lists for everybody.
+/// One row of the lists for all users.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListRow<'a> {
     /// External id of the user.
     pub user: &'a str,
-    /// Place in his list, from 1.
+    /// Rank in their list, from 1.
     pub rank: u32,
     /// External id of the item.
     pub item: &'a str,
@@ -41,7 +42,7 @@ impl Advisor {
     /// metadata such as `genre=Drama`, all of which must hold.
     ///
     /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) with suggestions.
+    /// [`limpid_core::Error::Unknown`] with suggestions.
     pub fn filter(
         &self,
         exclude: &[String],
@@ -67,7 +68,7 @@ impl Advisor {
         })
     }
 
-    /// The list of somebody, each item with its strongest evidence.
+    /// The list of a user or history, each item with its strongest evidence.
     ///
     /// # Errors
     /// Where the user, an item or a unit does not exist.
@@ -80,15 +81,20 @@ impl Advisor {
     ) -> Result<Recommendations> {
         let history = self.history(who)?;
         let view = history.view();
-        let voice = self.steered(edits)?;
+        let model = self.steered(edits)?;
         let mask = self.mask(view, filter);
-        let scores = self.scores(&voice, view)?;
+        let scores = self.scores(&model, view)?;
         let mut notes = Vec::new();
         let (list, evidence) = self.list(&scores, &mask, n, &mut notes);
         let mut items = Vec::with_capacity(list.len());
+        let row = model.row(view);
+        let wording = self.wording(&model);
         for (at, scored) in list.iter().enumerate() {
             let because = match evidence {
-                true => self.reasons(&voice, view, scored.item)?,
+                true => {
+                    let ledger = model.ledger(view, &row, scored.item, Detail::Lines);
+                    reasons(&wording, &ledger, scored.item)
+                }
                 false => Vec::new(),
             };
             items.push(Recommended {
@@ -103,13 +109,13 @@ impl Advisor {
             user: who.name(),
             history: view.item_values().len(),
             asked: n,
-            edits: voice.edits(),
+            edits: model.written().join(", "),
             items,
             notes,
         })
     }
 
-    /// The best items, and whether anything speaks for any of them. Where nothing does, the list is
+    /// The best items, and whether there is evidence for any of them. Where there is none, the list is
     /// the most popular items, and the notes say so.
     fn list(
         &self,
@@ -145,7 +151,7 @@ impl Advisor {
         }
         if list.len() < n {
             notes.push(format!(
-                "{} of {n}: no more items may be recommended under these filters",
+                "{} of {n} items: the filters allow no more",
                 list.len()
             ));
         }
@@ -156,37 +162,14 @@ impl Advisor {
             .collect();
         if !untrained.is_empty() {
             notes.push(format!(
-                "without training data, so their place means nothing: {}",
+                "without training data, so their rank is meaningless: {}",
                 untrained.join(", ")
             ));
         }
         (list, evidence)
     }
 
-    fn reasons(
-        &self,
-        voice: &Voice<'_>,
-        history: limpid_core::History<'_>,
-        item: ItemIdx,
-    ) -> Result<Vec<Reason>> {
-        let ledger = voice.ledger(history, item, false)?;
-        Ok(ledger
-            .parts
-            .iter()
-            .filter(|p| p.value > 0.0)
-            .take(REASONS)
-            .map(|part| Reason {
-                unit: part.unit.text(&self.catalogue),
-                text: match part.kind {
-                    PartKind::Popularity => "popular".to_owned(),
-                    _ => self.part_text(part, item),
-                },
-                value: part.value,
-            })
-            .collect())
-    }
-
-    /// The list of a one-event history: what goes with an item.
+    /// Items similar to an item: the list of a history of one event.
     ///
     /// # Errors
     /// Where the item does not exist.
@@ -215,10 +198,10 @@ impl Advisor {
     ) -> Result<()> {
         use rayon::prelude::*;
         let train = &self.split()?.train;
-        let voice = self.steered(edits)?;
+        let model = self.steered(edits)?;
         for start in (0..train.len()).step_by(BATCH) {
             let block: Histories = train.slice(start, (start + BATCH).min(train.len()));
-            let scores = voice.recommender().score(&block); // (block, I)
+            let scores = model.score(&block); // (block, I)
             let lists: Vec<Vec<Scored>> = (0..block.len())
                 .into_par_iter()
                 .map(|row| {
@@ -242,4 +225,24 @@ impl Advisor {
         }
         Ok(())
     }
+}
+
+/// The strongest supporting evidence in short; the popularity of an item where its score is all base.
+fn reasons(wording: &Wording<'_>, ledger: &limpid_core::Ledger, item: ItemIdx) -> Vec<Reason> {
+    if ledger.parts.is_empty() && ledger.base != 0.0 {
+        return vec![Reason {
+            unit: "base".to_owned(),
+            text: wording.popularity(item),
+            value: ledger.base,
+        }];
+    }
+    let supporting = ledger.parts.iter().filter(|p| p.value > 0.0);
+    supporting
+        .take(REASONS)
+        .map(|part| Reason {
+            unit: wording.units.info(part.unit, wording.catalogue).id,
+            text: wording.part(part),
+            value: part.value,
+        })
+        .collect()
 }

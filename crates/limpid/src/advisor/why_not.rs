@@ -1,11 +1,13 @@
 //! Why not, and what would have to change.
 
-use limpid_core::{Edits, History, Mask, top_k};
-use limpid_insight::{Counterfactual, Goal, HistoryEdit, Question, Search, Smallest, search};
+use limpid_core::{Detail, Edits, History, Mask, top_k};
+use limpid_insight::{
+    Counterfactual, Goal, HistoryEdit, Question, Search, Smallest, search, wording,
+};
 
 use super::{Advisor, Filter, Who};
 use crate::answers::{CounterfactualAnswer, ItemName, Standing, WhyNot};
-use crate::{Error, Result, lookup};
+use crate::{Error, Result};
 
 impl Advisor {
     /// Why an item is not among the first `n` of somebody, and the smallest edits of his history
@@ -24,15 +26,15 @@ impl Advisor {
         edits: &Edits,
         limits: Search,
     ) -> Result<WhyNot> {
-        let item = lookup::item(&self.catalogue, item)?;
+        let item = self.catalogue.find(item)?;
         if n == 0 {
             return Err(Error::Usage(
-                "a list of length 0 holds nothing; use -n 10".to_owned(),
+                "a list needs at least one item, such as -n 10".to_owned(),
             ));
         }
         let history = self.history(who)?;
         let view = history.view();
-        let voice = self.steered(edits)?;
+        let model = self.steered(edits)?;
         let mask_of = |h: History<'_>| -> Mask { self.mask(h, filter) };
         let mask = mask_of(view);
         if mask.hides(item) {
@@ -41,19 +43,19 @@ impl Advisor {
                     "is in the history already, so it is not recommended again; \
                          --include-seen ranks it all the same"
                 }
-                false => "is kept out by the filters (--exclude, --only, --where)",
+                false => "is excluded by the filters (--exclude, --only, --where)",
             };
             return Err(Error::Usage(format!(
                 "'{}' {why}",
                 self.catalogue.title(item)
             )));
         }
-        let scores = self.scores(&voice, view)?;
+        let scores = self.scores(&model, view)?;
         let rank = self.rank_under(&scores, &mask, item);
         let already = rank <= n;
         let verdict = search(
             &Question {
-                model: voice.recommender(),
+                model: &model,
                 user: view,
                 item,
                 n,
@@ -73,14 +75,13 @@ impl Advisor {
             });
         let mut notes = self.notes_on(item);
         if verdict.counterfactuals.is_empty() {
-            notes.push(format!(
-                "{} edited histories were tried, and no edit of up to {} events was found that would \
-                 {}; --max-edits allows more",
+            notes.push(wording::no_change(
+                already,
                 verdict.replayed,
                 limits.max_edits,
-                if already { "push it out" } else { "bring it in" }
             ));
         }
+        let ledger = model.ledger(view, &model.row(view), item, Detail::Lines);
         Ok(WhyNot {
             schema: "limpid.why-not/1",
             user: who.name(),
@@ -93,7 +94,7 @@ impl Advisor {
             already,
             bar: finite(verdict.before.bar),
             last,
-            ledger: self.ledger_answer(&voice.ledger(view, item, false)?, item),
+            ledger: self.ledger_answer(&ledger, &self.wording(&model)),
             counterfactuals: verdict
                 .counterfactuals
                 .iter()

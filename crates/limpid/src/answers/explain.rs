@@ -25,6 +25,20 @@ pub struct Explanation {
     pub notes: Vec<String>,
 }
 
+/// An event of the history that evidence rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CitedEvent {
+    /// The item.
+    #[serde(flatten)]
+    pub item: ItemName,
+    /// The behavior; absent where the data have only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behavior: Option<String>,
+    /// Seconds since 1970; absent where the data have no times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<i64>,
+}
+
 /// A ledger in external ids: `base + Σ parts.value + residual = score`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LedgerAnswer {
@@ -47,8 +61,8 @@ pub struct PartAnswer {
     pub unit: String,
     /// What the items of its group have in common: a label, read off the metadata.
     pub named: Option<String>,
-    /// The kind of evidence: link, rule, neuron, popularity.
-    pub kind: limpid_core::PartKind,
+    /// The kind of evidence: link, rule, neuron, pattern, text.
+    pub kind: &'static str,
     /// How it reads.
     pub text: String,
     /// The rule's full definition, where it is one.
@@ -56,8 +70,8 @@ pub struct PartAnswer {
     /// What the rule says beyond the reason: that the user lacks something, or how many of a group
     /// are needed. Lacking something never counts against or for the item by itself.
     pub definition: Option<String>,
-    /// The items of the history that it rests on.
-    pub cites: Vec<ItemName>,
+    /// The events of the history that it rests on.
+    pub cites: Vec<CitedEvent>,
     /// How strongly the unit is present.
     pub activation: f32,
     /// What one unit of activation does.
@@ -83,10 +97,18 @@ pub struct ContrastAnswer {
     pub difference: f32,
     /// Difference of the bases.
     pub base: f32,
+    /// Base of `this`.
+    pub this_base: f32,
+    /// Base of `that`.
+    pub that_base: f32,
     /// Unit by unit, largest absolute difference first.
     pub parts: Vec<ContrastLine>,
     /// Difference of the residuals.
     pub residual: f32,
+    /// Residual of `this`.
+    pub this_residual: f32,
+    /// Residual of `that`.
+    pub that_residual: f32,
     /// What a reader should know.
     pub notes: Vec<String>,
 }

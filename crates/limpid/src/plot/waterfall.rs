@@ -1,5 +1,6 @@
-//! A ledger as a waterfall: every bar begins where the one above it ends, and the last is the score.
+//! A ledger as a waterfall chart: every bar begins where the one above it ends, and the last is the score.
 
+use limpid_insight::wording;
 use plotters::prelude::*;
 
 use super::{AGAINST, FAINT, FOR, INK, SUM, cut, failed, page};
@@ -33,10 +34,7 @@ pub fn waterfall(answer: &Explanation, most: usize) -> Result<String> {
     let high = bars.iter().map(|b| b.from.max(b.to)).fold(0.0, f64::max);
     let span = (high - low).max(1e-9);
     let at = |value: f64| LEFT + ((value - low) / span * f64::from(RIGHT - LEFT)) as i32;
-    let user = answer
-        .user
-        .as_ref()
-        .map_or_else(|| "this history".to_owned(), |u| format!("user {u}"));
+    let user = wording::owner(answer.user.as_deref());
     let title = format!("Why {} for {user}", cut(&answer.item.title, 60));
     let height = 76 + ROW * bars.len() as i32;
     page(&title, (860, height as u32), |area| {
@@ -87,7 +85,7 @@ fn bars(answer: &Explanation, most: usize) -> Vec<Bar> {
         sum += value;
     };
     if ledger.base != 0.0 {
-        add("every user".to_owned(), f64::from(ledger.base), Some(SUM));
+        add(wording::BASE.to_owned(), f64::from(ledger.base), Some(SUM));
     }
     for part in ledger.parts.iter().take(most) {
         add(part.text.clone(), f64::from(part.value), None);
@@ -100,11 +98,11 @@ fn bars(answer: &Explanation, most: usize) -> Vec<Bar> {
             .map(|p| f64::from(p.value))
             .sum();
         let n = ledger.parts.len() - most;
-        add(format!("{n} weaker reasons together"), rest, None);
+        add(wording::weaker(n), rest, None);
     }
     if ledger.residual != 0.0 {
         add(
-            "what cannot be named".to_owned(),
+            wording::UNEXPLAINED.to_owned(),
             f64::from(ledger.residual),
             Some(SUM),
         );

@@ -6,18 +6,12 @@ use serde::Serialize;
 
 use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
+use limpid_eval::student_t::quantile;
 
 use super::{Recipe, Row, SplitResult};
 use crate::Subset;
 use crate::plot::{Curves, Dot, Scatter, drop_curves};
 use crate::rules::RuleSummary;
-
-/// 97.5 % quantiles of Student's t for 1 to 30 degrees of freedom.
-const T_975: [f64; 30] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
-    2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
-    2.052, 2.048, 2.045, 2.042,
-];
 
 /// A mean over splits with its 95 % interval (Student's t over splits).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -42,10 +36,9 @@ impl Summary {
             let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
             (squares / (n - 1) as f64).sqrt()
         });
-        let t = T_975.get(n.wrapping_sub(2)).copied().unwrap_or(1.960);
         Self {
             mean,
-            half_width: spread.map(|sd| t * sd / (n as f64).sqrt()),
+            half_width: spread.map(|sd| quantile(0.975, n - 1) * sd / (n as f64).sqrt()),
             sd: spread,
             n,
         }

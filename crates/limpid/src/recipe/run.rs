@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use limpid_core::{Progress, Recommender};
+use limpid_core::Progress;
 use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use super::{Outcome, Recipe, report};
 use crate::answers::RecipePlan;
 use crate::pipeline::{Checked, OnChange};
 use crate::rules::RuleSummary;
-use crate::{Error, Experiment, MeasureOptions, Prepared, Result, TrainOptions, train};
+use crate::{Error, Experiment, Prepared, Result, TrainOptions, train};
 
 /// How a recipe is run.
 #[derive(Debug, Clone, Default)]
@@ -127,15 +127,7 @@ fn measure(checked: &Checked, prepared: &Prepared, progress: &dyn Progress) -> R
     let options = TrainOptions::of(&checked.experiment);
     let advisor = train(prepared.clone(), &checked.config, &options, progress)?;
     let asked = checked.experiment.measure.clone().unwrap_or_default();
-    let explains = asked.readability && advisor.model.explainer().is_some();
-    let measured = advisor.evaluate(
-        &MeasureOptions {
-            readability: explains,
-            faithfulness: explains,
-            ..asked.clone()
-        },
-        progress,
-    )?;
+    let measured = advisor.evaluate(&asked, progress)?;
     Ok(SplitResult {
         split: advisor.manifest.split.spec.clone(),
         split_hash: advisor.manifest.split.hash.clone(),

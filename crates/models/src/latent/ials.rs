@@ -14,8 +14,8 @@
 
 use limpid_core::traits::require;
 use limpid_core::{
-    Artifact, Buffer, Error, Explain, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Part,
-    PartKind, Recommender, Result, Run, Tensors, Training, Unit,
+    Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Part,
+    Recommender, Result, Run, Tensors, Training, Unit,
 };
 use limpid_tensor::Draw;
 use ndarray::Axis;
@@ -311,29 +311,20 @@ fn score_of(p: &[f32], q: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// One part for each item, and what is left of the score of the vectors `p` and `q`.
+/// One part for each item; the score of the vectors `p` and `q`.
 fn ledger(user: History<'_>, effects: &[(u32, f64)], p: &[f64], q: &[f32]) -> Ledger {
     let p: Vec<f32> = p.iter().map(|&p| p as f32).collect();
-    let score = score_of(&p, q);
     let events = user.by_item();
-    let parts = effects
-        .iter()
-        .map(|&(i, effect)| Part {
-            unit: Unit::Link(ItemIdx(i)),
-            kind: PartKind::Link,
-            rule: None,
-            cites: events.of(ItemIdx(i)).collect(),
-            activation: 1.0,
-            effect: effect as f32,
-            value: effect as f32,
-            edited_by: None,
-        })
-        .collect();
-    let mut ledger = Ledger::of_parts(0.0, parts);
-    let named: f64 = ledger.parts.iter().map(|p| f64::from(p.value)).sum();
-    ledger.residual = (f64::from(score) - named) as f32;
-    ledger.score = score;
-    ledger
+    let parts = effects.iter().map(|&(i, effect)| {
+        let item = ItemIdx(i);
+        Part::new(
+            Unit::event(item),
+            1.0,
+            effect as f32,
+            events.of(item).collect(),
+        )
+    });
+    Ledger::of_parts(0.0, parts.collect()).scored(score_of(&p, q))
 }
 
 fn dot(a: &[f64], b: &[f32]) -> f64 {
@@ -345,11 +336,19 @@ impl Recommender for Model {
         self.decode(&self.encode(users))
     }
 
-    fn latent(&self) -> Option<&dyn Latent> {
-        Some(self)
+    /// `score = Σ_i (1 + α) q_jᵀ A⁻¹ q_i` (section 5 of the paper).
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        let items = items_of(user);
+        let mut towards: Vec<f64> = self.vector(item.0).iter().map(|&q| f64::from(q)).collect();
+        self.system(&items).solve(&mut towards);
+        let effects: Vec<(u32, f64)> = items
+            .iter()
+            .map(|&i| (i, (1.0 + self.weights.0) * dot(&towards, self.vector(i))))
+            .collect();
+        ledger(user, &effects, &self.fold_in(&items), self.vector(item.0))
     }
 
-    fn explainer(&self) -> Option<&dyn Explain> {
+    fn latent(&self) -> Option<&dyn Latent> {
         Some(self)
     }
 }
@@ -370,19 +369,9 @@ impl Latent for Model {
     fn decode(&self, z: &Mat) -> Mat {
         decode(z, &self.items, self.n_items)
     }
-}
 
-impl Explain for Model {
-    /// `score = Σ_i (1 + α) q_jᵀ A⁻¹ q_i` (section 5 of the paper).
-    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let items = items_of(user);
-        let mut towards: Vec<f64> = self.vector(item.0).iter().map(|&q| f64::from(q)).collect();
-        self.system(&items).solve(&mut towards);
-        let effects: Vec<(u32, f64)> = items
-            .iter()
-            .map(|&i| (i, (1.0 + self.weights.0) * dot(&towards, self.vector(i))))
-            .collect();
-        ledger(user, &effects, &self.fold_in(&items), self.vector(item.0))
+    fn decode_gradient(&self, _: &[f32], item: ItemIdx) -> Vec<f32> {
+        self.vector(item.0).to_vec()
     }
 }
 

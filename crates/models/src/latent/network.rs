@@ -11,17 +11,17 @@
 
 pub(crate) mod parameters;
 
-use limpid_core::traits::require;
+use limpid_core::attribution::mean_gradient;
+use limpid_core::traits::{Monitor, require};
 use limpid_core::{
-    Error, Histories, History, ItemIdx, Ledger, Mat, Part, PartKind, Recommender, Result, Run,
-    Tensors, Unit,
+    Error, Histories, History, ItemIdx, Ledger, Mat, Part, Recommender, Result, Run, Tensors, Unit,
 };
-use limpid_tensor::kernels::adam::Adam;
-use limpid_tensor::kernels::batch::Batch;
-use limpid_tensor::kernels::exponential::exp;
-use limpid_tensor::kernels::multinomial::loss_and_gradient;
-use limpid_tensor::matmul::Factor;
-use limpid_tensor::{Device, Draw, Learner, Parameter, Schedule, train};
+use limpid_tensor::exponential::exp;
+use limpid_tensor::matmul::{Factor, product};
+use limpid_tensor::optim::adam::Adam;
+use limpid_tensor::sparse::batch::Batch;
+use limpid_tensor::sparse::multinomial::loss_and_gradient;
+use limpid_tensor::{Draw, Learner, Parameter, Schedule, train};
 use rayon::prelude::*;
 
 /// Steps of the path integral of an explanation.
@@ -67,13 +67,13 @@ pub(crate) struct Dense {
 
 impl Dense {
     /// `out = activation(x w + b)` `(U, out)`.
-    fn forward(&self, x: &[f32], rows: usize, device: &Device) -> Vec<f32> {
+    fn forward(&self, x: &[f32], rows: usize) -> Vec<f32> {
         let mut y = self.biases(rows);
         let (x, w) = (
             Factor::new(x, rows, self.inputs),
             Factor::new(&self.w, self.inputs, self.outputs),
         );
-        device.product(&mut y, x, w, true);
+        product(&mut y, x, w, true);
         self.activate(&mut y);
         y
     }
@@ -87,7 +87,7 @@ impl Dense {
             .for_each(|(out, x)| {
                 let mut padded = x.to_vec();
                 padded.resize(BLOCK * self.inputs, 0.0);
-                let y = self.forward(&padded, BLOCK, &Device::Cpu);
+                let y = self.forward(&padded, BLOCK);
                 out.copy_from_slice(&y[..out.len()]);
             });
         out
@@ -98,6 +98,22 @@ impl Dense {
         batch.times(&self.w, self.outputs, &mut y);
         self.activate(&mut y);
         y
+    }
+
+    /// Takes a gradient from the outputs `y` to before the activation.
+    fn through_activation(&self, y: &[f32], gradient: &mut [f32]) {
+        if self.tanh {
+            let pairs = gradient.iter_mut().zip(y);
+            pairs.for_each(|(d, y)| *d *= 1.0 - y * y);
+        }
+    }
+
+    /// Takes a gradient before the activation to the inputs.
+    fn to_inputs(&self, gradient: &[f32]) -> Vec<f32> {
+        let row = |i: usize| &self.w[i * self.outputs..];
+        (0..self.inputs)
+            .map(|i| gradient.iter().zip(row(i)).map(|(d, w)| d * w).sum())
+            .collect()
     }
 
     fn biases(&self, rows: usize) -> Vec<f32> {
@@ -196,7 +212,7 @@ impl Network {
                     layer.activate(&mut y);
                     y
                 }
-                Some(x) => layer.forward(x, 1, &Device::Cpu),
+                Some(x) => layer.forward(x, 1),
             };
             if at == self.code_at {
                 y.truncate(self.code);
@@ -206,10 +222,36 @@ impl Network {
         outputs
     }
 
-    /// The ledger of one item: what every event gives along the way from the empty history.
+    /// The gradient of an item's score with respect to the output of the layer before the last.
+    fn last_gradient(&self, item: ItemIdx) -> Vec<f32> {
+        let Some(last) = self.layers.last() else {
+            return Vec::new();
+        };
+        let column = (0..last.inputs).map(|k| last.w.get(k * last.outputs + item.at()));
+        column.map(|w| w.copied().unwrap_or(0.0)).collect()
+    }
+
+    /// The gradient of an item's score with respect to a code `(D)`, at `z`.
+    pub(crate) fn decode_gradient(&self, z: &[f32], item: ItemIdx) -> Vec<f32> {
+        let decoder = &self.layers[self.code_at + 1..];
+        let mut outputs: Vec<Vec<f32>> = vec![z.to_vec()];
+        for layer in decoder {
+            let x = &outputs[outputs.len() - 1];
+            outputs.push(layer.forward(x, 1));
+        }
+        let mut d = self.last_gradient(item);
+        let inner = decoder.iter().zip(&outputs[1..]);
+        for (layer, y) in inner.rev().skip(1) {
+            layer.through_activation(y, &mut d);
+            d = layer.to_inputs(&d);
+        }
+        d
+    }
+
+    /// The ledger of one item: the contribution of every event on the path from the empty history.
     pub(crate) fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         let items = items_of(user);
-        let (Some(first), Some(last)) = (self.layers.first(), self.layers.last()) else {
+        let Some(first) = self.layers.first() else {
             return Ledger::default();
         };
         let scale = 1.0 / (items.len().max(1) as f32).sqrt();
@@ -219,74 +261,49 @@ impl Network {
         for &i in &items {
             sum.iter_mut().zip(row(i)).for_each(|(s, w)| *s += w);
         }
-        let at = |t: f32| -> Vec<f32> {
-            first
-                .b
-                .iter()
-                .zip(&sum)
-                .map(|(b, s)| b + t * scale * s)
-                .collect()
-        };
+        let full: Vec<f32> = first
+            .b
+            .iter()
+            .zip(&sum)
+            .map(|(b, s)| b + scale * s)
+            .collect();
         let steps = if self.layers.iter().any(|l| l.tanh) {
             STEPS
         } else {
             1
         };
-        let mut slope = vec![0f64; width]; // mean over the path of ∂score/∂(first sum)
-        for step in 0..steps {
-            let outputs = self.path(&at((step as f32 + 0.5) / steps as f32));
-            let mut d: Vec<f32> = (0..last.inputs)
-                .map(|k| last.w[k * last.outputs + item.at()])
-                .collect();
+        // Events add up before the first activation, so the path is taken there.
+        let slope = mean_gradient(&first.b, &full, steps, |sum| {
+            let outputs = self.path(sum);
+            let mut d = self.last_gradient(item);
             for (k, layer) in self.layers.iter().enumerate().rev().skip(1) {
-                if layer.tanh {
-                    d.iter_mut()
-                        .zip(&outputs[k])
-                        .for_each(|(d, y)| *d *= 1.0 - y * y);
-                }
+                layer.through_activation(&outputs[k], &mut d);
                 if k > 0 {
-                    d = (0..layer.inputs)
-                        .map(|i| {
-                            let w = &layer.w[i * layer.outputs..];
-                            d.iter().zip(w).map(|(d, w)| d * w).sum()
-                        })
-                        .collect();
+                    d = layer.to_inputs(&d);
                 }
             }
-            slope
-                .iter_mut()
-                .zip(&d)
-                .for_each(|(s, &d)| *s += f64::from(d) / steps as f64);
-        }
-        let base = self.path(&at(0.0)).last().map_or(0.0, |y| y[item.at()]);
-        let alone = Histories::from_histories([user], self.n_items());
-        let score = alone.map_or(base, |users| self.score(&users)[[0, item.at()]]);
+            d
+        });
+        let of_item = |y: &Vec<f32>| y.get(item.at()).copied().unwrap_or(0.0);
+        let base = self.path(&first.b).last().map_or(0.0, of_item);
+        let alone = self.score(&Histories::single(user, self.n_items()));
         let events = user.by_item();
-        let parts = items
-            .iter()
-            .map(|&i| {
-                let effect: f64 = row(i)
-                    .iter()
-                    .zip(&slope)
-                    .map(|(&w, s)| f64::from(w) * s)
-                    .sum();
-                Part {
-                    unit: Unit::Link(ItemIdx(i)),
-                    kind: PartKind::Link,
-                    rule: None,
-                    cites: events.of(ItemIdx(i)).collect(),
-                    activation: scale,
-                    effect: effect as f32,
-                    value: scale * effect as f32,
-                    edited_by: None,
-                }
-            })
-            .collect();
-        let mut ledger = Ledger::of_parts(base, parts);
-        let named: f64 = ledger.parts.iter().map(|p| f64::from(p.value)).sum();
-        ledger.residual = (f64::from(score) - f64::from(base) - named) as f32;
-        ledger.score = score;
-        ledger
+        let parts = items.iter().map(|&i| {
+            let effect: f64 = row(i)
+                .iter()
+                .zip(&slope)
+                .map(|(&w, s)| f64::from(w) * s)
+                .sum();
+            let item = ItemIdx(i);
+            Part::new(
+                Unit::event(item),
+                scale,
+                effect as f32,
+                events.of(item).collect(),
+            )
+        });
+        let score = alone.get((0, item.at())).copied().unwrap_or(base);
+        Ledger::of_parts(base, parts.collect()).scored(score)
     }
 
     pub(crate) fn save(&self, out: &mut Tensors) -> Result<()> {
@@ -375,7 +392,6 @@ pub(crate) struct Trainer {
     learning: Learning,
     weights: Vec<(Parameter, Parameter)>,
     network: Network,
-    device: Device,
     steps: u64,
 }
 
@@ -433,7 +449,6 @@ impl Trainer {
             shape,
             learning,
             weights,
-            device: Device::Cpu,
             steps: 0,
         }
     }
@@ -501,7 +516,7 @@ impl Learner for Trainer {
                 } else {
                     &outputs[at - 1]
                 };
-                let y = layer.forward(x, u, &self.device);
+                let y = layer.forward(x, u);
                 outputs.push(y);
             }
             if at == code_at && self.shape.variational {
@@ -558,7 +573,7 @@ impl Learner for Trainer {
                 } else {
                     &outputs[at - 1]
                 };
-                self.device.product(
+                product(
                     &mut w.gradient,
                     Factor::new(x, u, layer.inputs).t(),
                     errors,
@@ -566,7 +581,7 @@ impl Learner for Trainer {
                 );
                 let mut before = vec![0f32; u * layer.inputs];
                 let weights = Factor::new(&layer.w, layer.inputs, layer.outputs);
-                self.device.product(&mut before, errors, weights.t(), false);
+                product(&mut before, errors, weights.t(), false);
                 d = before;
             }
         }
@@ -583,8 +598,8 @@ impl Learner for Trainer {
         loss
     }
 
-    fn model(&self) -> Result<Box<dyn Recommender + '_>> {
-        Ok(Box::new(UnderWay(&self.network)))
+    fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
+        Ok(Some(monitor(&UnderWay(&self.network))))
     }
 }
 
@@ -620,13 +635,10 @@ pub(crate) fn fit(
         epochs: plan.epochs,
         batch_size: plan.batch_size,
         learning_rate: plan.learning_rate,
-        decay: 1.0,
-        decay_every: 0,
         patience: plan.patience,
-        monitor_every: 1,
+        ..Schedule::default()
     };
     let mut trainer = Trainer::new(data, shape, learning, run.seed);
-    trainer.device = Device::open(run.device)?;
     let separated = trainer
         .rows
         .iter()
@@ -642,6 +654,10 @@ impl Recommender for UnderWay<'_> {
     fn score(&self, users: &Histories) -> Mat {
         self.0.score(users)
     }
+
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        self.0.explain(user, item)
+    }
 }
 
 /// Implements the traits of a model whose field `network` is a [`Network`].
@@ -652,11 +668,15 @@ macro_rules! scores_by_network {
                 self.network.score(users)
             }
 
-            fn latent(&self) -> Option<&dyn limpid_core::Latent> {
-                Some(self)
+            fn explain(
+                &self,
+                user: limpid_core::History<'_>,
+                item: limpid_core::ItemIdx,
+            ) -> limpid_core::Ledger {
+                self.network.explain(user, item)
             }
 
-            fn explainer(&self) -> Option<&dyn limpid_core::Explain> {
+            fn latent(&self) -> Option<&dyn limpid_core::Latent> {
                 Some(self)
             }
         }
@@ -669,15 +689,9 @@ macro_rules! scores_by_network {
             fn decode(&self, z: &limpid_core::Mat) -> limpid_core::Mat {
                 self.network.decode(z)
             }
-        }
 
-        impl limpid_core::Explain for $model {
-            fn explain(
-                &self,
-                user: limpid_core::History<'_>,
-                item: limpid_core::ItemIdx,
-            ) -> limpid_core::Ledger {
-                self.network.explain(user, item)
+            fn decode_gradient(&self, z: &[f32], item: limpid_core::ItemIdx) -> Vec<f32> {
+                self.network.decode_gradient(z, item)
             }
         }
 

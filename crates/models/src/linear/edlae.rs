@@ -123,7 +123,7 @@ impl Artifact for Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_core::{Additive, Catalogue, Histories, ItemIdx};
+    use limpid_core::{Catalogue, Histories, ItemIdx};
 
     /// Without a proportional ridge and without weights it is EASE: P = [[3, 1], [1, 2]]⁻¹ gives
     /// B_01 = 1/3 and B_10 = 1/2. With rho = 1 the ridge is [3, 2], G + R = [[5, 1], [1, 3]],
@@ -144,7 +144,10 @@ mod tests {
             };
             let model = config.fit(&data, &mut Run::seeded(0)).unwrap();
             assert_eq!(
-                [model.effect(0, ItemIdx(1)), model.effect(1, ItemIdx(0))],
+                [
+                    model.links.weight(0, ItemIdx(1)),
+                    model.links.weight(1, ItemIdx(0))
+                ],
                 expected
             );
         }

@@ -1,12 +1,12 @@
 //! Item-to-item weights as an additive model: the block that EASE, EDLAE, SLIM and ItemKNN share.
 //!
-//! The latent of a user is the row of items he has (D = I), every item of the history is a unit
-//! ([`Unit::Link`]), and `score(u, j) = Σ_{i ∈ u} x_ui B_ij`. Nothing else is in a score, so a ledger
-//! is a row of products and has no residual.
+//! Every item of the history is a unit, and `score(u, j) = Σ_{i ∈ u} x_ui B_ij`. Nothing else is in a
+//! score, so a ledger is a row of products and has no residual.
 
+use limpid_core::unit::find_event;
 use limpid_core::{
-    Buffer, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Part, PartKind, Result, Tensors,
-    Unit,
+    Activations, Buffer, Catalogue, Csr, Detail, Error, Histories, History, ItemIdx, Ledger, Mat,
+    Part, Recommender, Result, Tensors, Unit, UnitInfo, Units,
 };
 use ndarray::parallel::prelude::*;
 use ndarray::{ArrayViewMut1, Axis};
@@ -83,49 +83,37 @@ impl ItemLinks {
         }
     }
 
-    /// User rows `(U, I)`: the value of each item of the history, 0 elsewhere.
+    /// Activations `(U, I)` of histories: the value of each item, where it is not 0.
     #[must_use]
-    pub fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.n_items())); // (U, I)
-        for (row, mut out) in users.rows().zip(z.rows_mut()) {
-            for (index, value) in self.features(row) {
-                out[index] = value;
-            }
-        }
-        z
+    pub fn activate(&self, users: &Histories) -> Csr {
+        let rows = users.rows().map(|row| self.features(row));
+        Csr::from_rows(rows, self.n_items())
+            .unwrap_or_else(|_| unreachable!("checked histories give a valid matrix"))
     }
 
-    /// Scores `(U, I)` of user rows `(U, I)`. Only the nonzero entries of a row cost anything.
+    /// Scores `(U, I)` of activations `(U, I)`. Only their entries cost anything.
     #[must_use]
-    pub fn decode(&self, z: &Mat) -> Mat {
+    pub fn score_rows(&self, activations: &Csr) -> Mat {
         let n_items = self.n_items();
-        let mut scores = Mat::zeros((z.nrows(), n_items)); // (U, I)
+        let mut scores = Mat::zeros((activations.n_rows(), n_items)); // (U, I)
         scores
             .axis_chunks_iter_mut(Axis(0), BLOCK)
             .into_par_iter()
-            .zip(z.axis_chunks_iter(Axis(0), BLOCK).into_par_iter())
-            .for_each(|(mut scores, z)| {
-                let rows: Vec<Vec<(usize, f32)>> = z
-                    .rows()
-                    .into_iter()
-                    .map(|row| {
-                        row.iter()
-                            .enumerate()
-                            .filter(|&(_, &v)| v != 0.0)
-                            .map(|(k, &v)| (k, v))
-                            .collect()
-                    })
-                    .collect();
+            .enumerate()
+            .for_each(|(block, mut scores)| {
+                let row = |at: usize| activations.row(block * BLOCK + at);
                 match self {
                     Self::Dense { weights, .. } => {
                         for start in (0..n_items).step_by(TILE) {
                             let end = (start + TILE).min(n_items);
-                            for (row, mut out) in rows.iter().zip(scores.rows_mut()) {
+                            for (at, mut out) in scores.rows_mut().into_iter().enumerate() {
                                 let Some(out) = out.as_slice_mut() else {
                                     continue;
                                 };
                                 let out = &mut out[start..end];
-                                for &(k, v) in row {
+                                let (items, values) = row(at);
+                                for (&k, &v) in items.iter().zip(values) {
+                                    let k = k as usize;
                                     let from = &weights[k * n_items + start..k * n_items + end];
                                     for (o, w) in out.iter_mut().zip(from) {
                                         *o += v * w;
@@ -135,8 +123,8 @@ impl ItemLinks {
                         }
                     }
                     Self::Sparse(csr) => {
-                        for (row, out) in rows.iter().zip(scores.rows_mut()) {
-                            add_sparse(csr, row, out);
+                        for (at, out) in scores.rows_mut().into_iter().enumerate() {
+                            add_sparse(csr, row(at), out);
                         }
                     }
                 }
@@ -144,53 +132,33 @@ impl ItemLinks {
         scores
     }
 
-    /// The items of a history as units: `(item index, value)`, ascending.
-    #[must_use]
-    pub fn features(&self, user: History<'_>) -> Vec<(usize, f32)> {
-        user.item_values()
-            .into_iter()
-            .filter(|&(_, v)| v != 0.0)
-            .map(|(i, v)| (i.at(), v))
+    /// The items of a history with their values: `(item index, value)`, ascending.
+    fn features(&self, user: History<'_>) -> Vec<(u32, f32)> {
+        let items = user.item_values().into_iter();
+        items
+            .filter(|i| i.1 != 0.0)
+            .map(|(i, v)| (i.0, v))
             .collect()
-    }
-
-    /// The indices of a unit: a link is one item.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchUnit`] for every other kind.
-    pub fn resolve(&self, unit: Unit) -> Result<Vec<usize>> {
-        match unit {
-            Unit::Link(item) if item.at() < self.n_items() => Ok(vec![item.at()]),
-            other => Err(Error::NoSuchUnit {
-                unit: other.to_string(),
-                hint: "its units are the items of the history: link:ITEM_ID".to_owned(),
-            }),
-        }
     }
 
     /// The ledger of given activations: one part per item with a weight on the target.
     #[must_use]
-    pub fn ledger(&self, features: &[(usize, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
+    pub fn ledger(&self, activations: &[(u32, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
         // Sorted once, so that a long history is not searched again for every part.
         let events = user.by_item();
-        let parts = features
-            .iter()
-            .filter_map(|&(index, activation)| {
-                let effect = self.weight(index, item);
-                let from = ItemIdx(index as u32);
-                (activation * effect != 0.0).then(|| Part {
-                    unit: Unit::Link(from),
-                    kind: PartKind::Link,
-                    rule: None,
-                    cites: events.of(from).collect(),
+        let parts = activations.iter().filter_map(|&(index, activation)| {
+            let effect = self.weight(index as usize, item);
+            let from = ItemIdx(index);
+            (activation * effect != 0.0).then(|| {
+                Part::new(
+                    Unit::event(from),
                     activation,
                     effect,
-                    value: activation * effect,
-                    edited_by: None,
-                })
+                    events.of(from).collect(),
+                )
             })
-            .collect();
-        Ledger::of_parts(0.0, parts)
+        });
+        Ledger::of_parts(0.0, parts.collect())
     }
 
     /// Writes the weights down.
@@ -227,12 +195,77 @@ impl ItemLinks {
     }
 }
 
-fn add_sparse(csr: &Csr, row: &[(usize, f32)], mut out: ArrayViewMut1<'_, f32>) {
-    for &(k, v) in row {
-        let (columns, weights) = csr.row(k);
+fn add_sparse(csr: &Csr, (items, values): (&[u32], &[f32]), mut out: ArrayViewMut1<'_, f32>) {
+    for (&k, &v) in items.iter().zip(values) {
+        let (columns, weights) = csr.row(k as usize);
         for (&c, &w) in columns.iter().zip(weights) {
             out[c as usize] += v * w;
         }
+    }
+}
+
+impl Recommender for ItemLinks {
+    fn score(&self, users: &Histories) -> Mat {
+        self.score_rows(&Self::activate(self, users))
+    }
+
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        Self::ledger(self, &self.features(user), user, item)
+    }
+
+    fn units(&self) -> Option<&dyn Units> {
+        Some(self)
+    }
+}
+
+impl Units for ItemLinks {
+    fn len(&self) -> usize {
+        self.n_items()
+    }
+
+    fn unit(&self, index: usize) -> Unit {
+        Unit::event(ItemIdx(index as u32))
+    }
+
+    fn members(&self, unit: Unit) -> Vec<usize> {
+        let item = unit.item().filter(|i| i.at() < self.n_items());
+        item.map(ItemIdx::at).into_iter().collect()
+    }
+
+    fn info(&self, unit: Unit, catalogue: &Catalogue) -> UnitInfo {
+        UnitInfo::event(ItemIdx(unit.index), catalogue)
+    }
+
+    fn resolve(&self, text: &str, catalogue: &Catalogue) -> Result<Unit> {
+        find_event(text, catalogue).unwrap_or_else(|| {
+            Err(Error::NoSuchUnit {
+                unit: text.to_owned(),
+                hint: "its units are the items of the history: link:ITEM_ID or link:TITLE"
+                    .to_owned(),
+            })
+        })
+    }
+
+    fn activate(&self, users: &Histories) -> Activations {
+        Self::activate(self, users)
+    }
+
+    fn score_activations(&self, _: &Histories, activations: &Activations) -> Mat {
+        self.score_rows(activations)
+    }
+
+    fn ledger(
+        &self,
+        user: History<'_>,
+        activations: &[(u32, f32)],
+        item: ItemIdx,
+        _: Detail,
+    ) -> Ledger {
+        Self::ledger(self, activations, user, item)
+    }
+
+    fn effect(&self, index: usize, item: ItemIdx) -> Option<f32> {
+        Some(self.weight(index, item))
     }
 }
 
@@ -241,70 +274,19 @@ macro_rules! scores_by_item_links {
     ($model:ty) => {
         impl limpid_core::Recommender for $model {
             fn score(&self, users: &limpid_core::Histories) -> limpid_core::Mat {
-                self.links.decode(&self.links.encode(users))
+                limpid_core::Recommender::score(&self.links, users)
             }
 
-            fn latent(&self) -> Option<&dyn limpid_core::Latent> {
-                Some(self)
-            }
-
-            fn additive(&self) -> Option<&dyn limpid_core::Additive> {
-                Some(self)
-            }
-
-            fn explainer(&self) -> Option<&dyn limpid_core::Explain> {
-                Some(self)
-            }
-        }
-
-        impl limpid_core::Latent for $model {
-            fn encode(&self, users: &limpid_core::Histories) -> limpid_core::Mat {
-                self.links.encode(users)
-            }
-
-            fn decode(&self, z: &limpid_core::Mat) -> limpid_core::Mat {
-                self.links.decode(z)
-            }
-        }
-
-        impl limpid_core::Additive for $model {
-            fn n_units(&self) -> usize {
-                self.links.n_items()
-            }
-
-            fn unit(&self, index: usize) -> limpid_core::Unit {
-                limpid_core::Unit::Link(limpid_core::ItemIdx(index as u32))
-            }
-
-            fn resolve(&self, unit: limpid_core::Unit) -> limpid_core::Result<Vec<usize>> {
-                self.links.resolve(unit)
-            }
-
-            fn features(&self, user: limpid_core::History<'_>) -> Vec<(usize, f32)> {
-                self.links.features(user)
-            }
-
-            fn effect(&self, index: usize, item: limpid_core::ItemIdx) -> f32 {
-                self.links.weight(index, item)
-            }
-
-            fn ledger(
-                &self,
-                features: &[(usize, f32)],
-                user: limpid_core::History<'_>,
-                item: limpid_core::ItemIdx,
-            ) -> limpid_core::Ledger {
-                self.links.ledger(features, user, item)
-            }
-        }
-
-        impl limpid_core::Explain for $model {
             fn explain(
                 &self,
                 user: limpid_core::History<'_>,
                 item: limpid_core::ItemIdx,
             ) -> limpid_core::Ledger {
-                self.links.ledger(&self.links.features(user), user, item)
+                self.links.explain(user, item)
+            }
+
+            fn units(&self) -> Option<&dyn limpid_core::Units> {
+                Some(&self.links)
             }
         }
     };
@@ -339,15 +321,11 @@ mod tests {
         let dense = ItemLinks::dense(dense, n).unwrap();
         let users: Vec<Vec<u32>> = (0..130u32).map(|u| vec![u % 7, u, (u * 3) % 150]).collect();
         let users = Histories::from_rows(&users, n).unwrap();
-        let (a, b) = (
-            dense.decode(&dense.encode(&users)),
-            sparse.decode(&sparse.encode(&users)),
-        );
-        assert_eq!(a, b);
+        assert_eq!(dense.score(&users), sparse.score(&users));
         let mut t = Tensors::new();
         sparse.save(&mut t);
         assert_eq!(ItemLinks::load(&t).unwrap(), sparse);
         assert!(ItemLinks::dense(vec![0.0; 3], 2).is_err());
-        assert!(sparse.resolve(Unit::Rule(0)).is_err());
+        assert!(Units::resolve(&sparse, "r0", &Catalogue::default()).is_err());
     }
 }

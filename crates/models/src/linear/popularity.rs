@@ -1,12 +1,12 @@
-//! Popularity: every user gets the items that most users have.
+//! Popularity: the items that most users have, the same for all users.
 //!
-//! The measure that any recommender has to beat, and the honest fallback for a user of whom nothing
-//! is known. It has no latent: there is nothing to edit, and an explanation is one line.
+//! The baseline that any recommender has to beat, and the fallback for a user without history. Its
+//! ledger is the base alone.
 
 use limpid_core::traits::require;
 use limpid_core::{
-    Artifact, Buffer, Error, Explain, Fit, Histories, History, ItemIdx, Ledger, Mat, Part,
-    PartKind, Recommender, Result, Run, Tensors, Training, Unit,
+    Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Ledger, Mat, Recommender, Result,
+    Run, Tensors, Training,
 };
 use serde::{Deserialize, Serialize};
 
@@ -80,27 +80,10 @@ impl Recommender for Model {
         out
     }
 
-    fn explainer(&self) -> Option<&dyn Explain> {
-        Some(self)
-    }
-}
-
-impl Explain for Model {
+    /// All of the score is base: nothing in the history matters.
     fn explain(&self, _: History<'_>, item: ItemIdx) -> Ledger {
-        let value = self.scores.get(item.at()).copied().unwrap_or(0.0);
-        Ledger::of_parts(
-            0.0,
-            vec![Part {
-                unit: Unit::Popularity,
-                kind: PartKind::Popularity,
-                rule: None,
-                cites: Vec::new(),
-                activation: 1.0,
-                effect: value,
-                value,
-                edited_by: None,
-            }],
-        )
+        let score = self.scores.get(item.at()).copied().unwrap_or(0.0);
+        Ledger::of_parts(score, Vec::new())
     }
 }
 

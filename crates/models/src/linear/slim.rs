@@ -136,7 +136,7 @@ impl Artifact for Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_core::{Additive, Catalogue, Histories, ItemIdx};
+    use limpid_core::{Catalogue, Histories, ItemIdx};
 
     fn fit(rows: &[Vec<u32>], n: usize, config: &Config) -> Model {
         let histories = Histories::from_rows(rows, n).unwrap();
@@ -158,9 +158,9 @@ mod tests {
             ..Config::default()
         };
         let model = fit(&[vec![0, 1], vec![0, 1], vec![0]], 2, &config);
-        assert_eq!(model.effect(0, ItemIdx(1)), 1.5 / 4.0);
-        assert_eq!(model.effect(1, ItemIdx(0)), 1.5 / 3.0);
-        assert_eq!(model.effect(0, ItemIdx(0)), 0.0);
+        assert_eq!(model.links.weight(0, ItemIdx(1)), 1.5 / 4.0);
+        assert_eq!(model.links.weight(1, ItemIdx(0)), 1.5 / 3.0);
+        assert_eq!(model.links.weight(0, ItemIdx(0)), 0.0);
     }
 
     /// Item 2 goes with 0 but never with 1, although 1 goes with 0: 1 speaks against it.
@@ -173,12 +173,12 @@ mod tests {
             ..Config::default()
         };
         let plain = fit(&rows, 3, &config);
-        assert_eq!(plain.effect(1, ItemIdx(2)), 0.0);
+        assert_eq!(plain.links.weight(1, ItemIdx(2)), 0.0);
         let signed = Config {
             signed: true,
             ..config
         };
-        assert!(fit(&rows, 3, &signed).effect(1, ItemIdx(2)) < -0.1);
+        assert!(fit(&rows, 3, &signed).links.weight(1, ItemIdx(2)) < -0.1);
     }
 
     #[test]

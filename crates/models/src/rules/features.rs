@@ -1,8 +1,8 @@
-//! Features: what a user's row is made of before weights: links to single items, and the rules "at
-//! least one" and "at least two" of a group.
+//! Features of a history: links of single items, and the rules "at least one" and "at least two" of a
+//! group.
 
 use limpid_core::rules::Rule;
-use limpid_core::{Csr, ItemIdx, Unit};
+use limpid_core::{Csr, ItemIdx, Space, Unit};
 
 use crate::rules::groups::Groups;
 
@@ -14,9 +14,9 @@ const NONE: u32 = u32::MAX;
 pub(crate) enum Feature {
     /// The user has the item.
     Link(ItemIdx),
-    /// He has at least one item of the group.
+    /// They have at least one item of the group.
     Or(u32),
-    /// He has at least two items of the group.
+    /// They have at least two items of the group.
     Two(u32),
 }
 
@@ -106,14 +106,62 @@ impl Features {
         }
     }
 
-    /// The unit of a feature.
+    /// The unit of a feature: the events on an item, or a rule, numbered from 0.
     pub(crate) fn unit(&self, index: usize) -> Unit {
-        match self.get(index) {
-            Some(Feature::Link(item)) => Unit::Link(item),
-            Some(Feature::Or(g)) => Unit::GroupOr(g),
-            Some(Feature::Two(g)) => Unit::GroupTwo(g),
-            None => Unit::Rule(index as u32),
+        match index.checked_sub(self.n_items()) {
+            None => Unit::event(ItemIdx(index as u32)),
+            Some(rule) => Unit::new(Space::Rule, rule as u32),
         }
+    }
+
+    /// The features that a unit stands for, ascending; a group has its links and rules.
+    pub(crate) fn members(&self, unit: Unit) -> Vec<usize> {
+        let index = unit.index as usize;
+        match unit.space {
+            Space::Event if index < self.n_items() => vec![index],
+            Space::Rule if index < self.rules.len() => vec![self.n_items() + index],
+            Space::Group if index < self.groups.len() => {
+                let links = self.groups.members(unit.index).iter().map(|i| i.0);
+                let rules = self
+                    .or_of(unit.index)
+                    .into_iter()
+                    .chain(self.two_of(unit.index));
+                links.chain(rules).map(|k| k as usize).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The written form of a unit that is no link: `g17`, `g17.or`, `g17.two`.
+    pub(crate) fn id(&self, unit: Unit) -> String {
+        let rule = match unit.space {
+            Space::Rule => self.rules.get(unit.index as usize),
+            _ => None,
+        };
+        match rule {
+            Some(Feature::Or(g)) => format!("g{g}.or"),
+            Some(Feature::Two(g)) => format!("g{g}.two"),
+            _ => format!("g{}", unit.index),
+        }
+    }
+
+    /// The unit of a written form, if there is such a group or rule.
+    pub(crate) fn parse(&self, text: &str) -> Option<Unit> {
+        let (group, rule) = match text.strip_prefix('g')?.split_once('.') {
+            None => (text.strip_prefix('g')?, None),
+            Some((group, rule)) => (group, Some(rule)),
+        };
+        let group: u32 = group
+            .parse()
+            .ok()
+            .filter(|&g| (g as usize) < self.groups.len())?;
+        let feature = match rule {
+            None => return Some(Unit::new(Space::Group, group)),
+            Some("or") => self.or_of(group)?,
+            Some("two") => self.two_of(group)?,
+            Some(_) => return None,
+        };
+        Some(self.unit(feature as usize))
     }
 
     /// The rule of a feature; none for a link, which says it all.
@@ -176,7 +224,14 @@ mod tests {
         assert!(f.active(&[]).is_empty());
         assert_eq!(f.get(8), Some(Feature::Two(0)));
         assert_eq!(f.get(10), None);
-        assert_eq!(f.unit(9), Unit::GroupOr(1));
+        assert_eq!(f.id(f.unit(9)), "g1.or");
+        for text in ["g0", "g1", "g0.or", "g0.two", "g1.or"] {
+            assert_eq!(f.id(f.parse(text).unwrap()), text);
+        }
+        assert_eq!(f.members(f.parse("g0").unwrap()), [0, 1, 2, 7, 8]);
+        for text in ["g2", "g1.two", "g", "g1.and", "r1"] {
+            assert_eq!(f.parse(text), None, "{text}");
+        }
         assert_eq!(
             (f.group_of(3), f.group_of(4), f.group_of(9)),
             (None, Some(1), Some(1))

@@ -7,12 +7,12 @@
 //! by the linear map from the mean of its item vectors that fits the learned vectors best. The shares
 //! of a ledger are those of that map; how far the learned vector is from it stands in the residual.
 
-use limpid_core::traits::require;
+use limpid_core::traits::{Monitor, require};
 use limpid_core::{
-    Artifact, Buffer, Error, Explain, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat,
-    Recommender, Result, Run, Tensors, Training,
+    Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender,
+    Result, Run, Tensors, Training,
 };
-use limpid_tensor::kernels::adam::Adam;
+use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::{Draw, Learner, Parameter as Learned, Schedule, train};
 use serde::{Deserialize, Serialize};
 
@@ -128,10 +128,8 @@ impl Fit for Config {
             epochs: self.epochs,
             batch_size: self.batch_size,
             learning_rate: self.learning_rate,
-            decay: 1.0,
-            decay_every: 0,
             patience: self.patience,
-            monitor_every: 1,
+            ..Schedule::default()
         };
         let separated = trainer
             .rows
@@ -219,8 +217,8 @@ impl Learner for Trainer<'_> {
         loss
     }
 
-    fn model(&self) -> Result<Box<dyn Recommender + '_>> {
-        Ok(Box::new(self.finish()))
+    fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
+        Ok(Some(monitor(&self.finish())))
     }
 }
 
@@ -311,32 +309,6 @@ impl Recommender for Model {
         self.decode(&self.encode(users))
     }
 
-    fn latent(&self) -> Option<&dyn Latent> {
-        Some(self)
-    }
-
-    fn explainer(&self) -> Option<&dyn Explain> {
-        Some(self)
-    }
-}
-
-impl Latent for Model {
-    fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.d));
-        for (user, mut row) in users.rows().zip(z.rows_mut()) {
-            row.iter_mut()
-                .zip(self.vector(user))
-                .for_each(|(o, p)| *o = p as f32);
-        }
-        z
-    }
-
-    fn decode(&self, z: &Mat) -> Mat {
-        decode(z, &self.items, self.n_items())
-    }
-}
-
-impl Explain for Model {
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         let d = self.d;
         let items = items_of(user);
@@ -357,6 +329,31 @@ impl Explain for Model {
             })
             .collect();
         ledger(user, &effects, &self.vector(user), q)
+    }
+
+    fn latent(&self) -> Option<&dyn Latent> {
+        Some(self)
+    }
+}
+
+impl Latent for Model {
+    fn encode(&self, users: &Histories) -> Mat {
+        let mut z = Mat::zeros((users.len(), self.d));
+        for (user, mut row) in users.rows().zip(z.rows_mut()) {
+            row.iter_mut()
+                .zip(self.vector(user))
+                .for_each(|(o, p)| *o = p as f32);
+        }
+        z
+    }
+
+    fn decode(&self, z: &Mat) -> Mat {
+        decode(z, &self.items, self.n_items())
+    }
+
+    fn decode_gradient(&self, _: &[f32], item: ItemIdx) -> Vec<f32> {
+        let d = self.d;
+        self.items[item.at() * d..(item.at() + 1) * d].to_vec()
     }
 }
 

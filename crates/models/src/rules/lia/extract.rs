@@ -3,7 +3,7 @@
 
 use limpid_core::rules::{Literal, Operator, Rule};
 use limpid_core::{Histories, ItemIdx};
-use limpid_tensor::kernels::logic::THRESHOLD;
+use limpid_tensor::sparse::logic::THRESHOLD;
 use rayon::prelude::*;
 
 /// The distinct items of every row, ascending.

@@ -10,13 +10,14 @@
 //! part of each row and predicts the rest, popularity stands in a fixed bias, and every rule keeps its
 //! largest few literals only.
 
-use limpid_core::{Error, Histories, Mat, Recommender, Result, Run};
-use limpid_tensor::kernels::adam::Adam;
-use limpid_tensor::kernels::batch::Batch;
-use limpid_tensor::kernels::logic::{Cost, Logic, THRESHOLD};
-use limpid_tensor::kernels::multinomial::loss_and_gradient;
+use limpid_core::traits::Monitor;
+use limpid_core::{Error, Histories, History, ItemIdx, Ledger, Mat, Recommender, Result, Run};
 use limpid_tensor::matmul::{Factor, product};
-use limpid_tensor::{Device, Draw, Learner, Parameter, train};
+use limpid_tensor::optim::adam::Adam;
+use limpid_tensor::sparse::batch::Batch;
+use limpid_tensor::sparse::logic::{Cost, Logic, THRESHOLD};
+use limpid_tensor::sparse::multinomial::loss_and_gradient;
+use limpid_tensor::{Draw, Learner, Parameter, train};
 
 use super::extract;
 use super::{Config, Gate};
@@ -103,7 +104,6 @@ pub(super) struct Layer<'a> {
     rows: &'a [Vec<u32>],
     n_items: usize,
     settings: Settings,
-    device: Device,
     logic: Logic,
     pub(super) w: Parameter,             // (I, R)
     pub(super) gates: Parameter,         // (R)
@@ -195,14 +195,12 @@ impl<'a> Layer<'a> {
             links: links.map(|links| Parameter::new("links", links)),
             b: Parameter::new("base", beginning.b),
             settings,
-            device: Device::Cpu,
             memory: Memory::default(),
         }
     }
 
-    /// The layer after its training, with its dense products on the device of the run.
+    /// The layer after its training.
     pub(super) fn learn(mut self, config: &Config, run: &mut Run<'_>) -> Result<Self> {
-        self.device = Device::open(run.device)?;
         let items = self.rows.iter();
         let separated = items.flat_map(|row| row.iter().copied().chain([u32::MAX]));
         let data = limpid_core::hash::row(separated);
@@ -292,8 +290,7 @@ impl<'a> Layer<'a> {
         self.logic
             .forward(&self.w.value, &self.gates.value, inputs, hard);
         let (rules, effects) = (Factor::new(hard, u, r), Factor::new(v, i, r));
-        let device = &self.device;
-        device.product(y, rules, effects.t(), true);
+        product(y, rules, effects.t(), true);
         if let Some(links) = &self.links {
             inputs.times(&links.value, i, y);
         }
@@ -302,8 +299,8 @@ impl<'a> Layer<'a> {
         let losses = loss_and_gradient(y, targets, 1.0 / u.max(1) as f32);
         set_all(y, i, read, 0.0);
         let errors = Factor::new(y, u, i);
-        device.product(for_v, errors.t(), rules, false);
-        device.product(for_hard, errors, effects, false);
+        product(for_v, errors.t(), rules, false);
+        product(for_hard, errors, effects, false);
         column_sums(y, i, for_b);
         losses.iter().sum()
     }
@@ -515,12 +512,12 @@ impl Learner for Layer<'_> {
         loss
     }
 
-    fn model(&self) -> Result<Box<dyn Recommender + '_>> {
+    fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
         let rules = extract::rules(&self.w.value, &self.gates.value, self.settings.n_rules);
-        Ok(Box::new(UnderWay {
+        Ok(Some(monitor(&UnderWay {
             layer: self,
             rules: extract::Postings::new(&rules, self.n_items),
-        }))
+        })))
     }
 }
 
@@ -554,7 +551,15 @@ impl Recommender for UnderWay<'_, '_> {
             let batch = Batch::new(rows.iter().map(Vec::as_slice), i);
             batch.times(&links.value, i, &mut y);
         }
-        Mat::from_shape_vec((users.len(), i), y).unwrap_or_default()
+        Mat::from_shape_vec((users.len(), i), y)
+            .unwrap_or_else(|_| unreachable!("one row of I scores per user"))
+    }
+
+    /// A layer under way is only measured; nothing of its score is explained.
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        let alone = Histories::single(user, self.layer.n_items);
+        let score = self.score(&alone).get((0, item.at())).copied();
+        Ledger::default().scored(score.unwrap_or(0.0))
     }
 }
 

@@ -10,7 +10,7 @@
 use limpid_core::rules::Rule;
 use limpid_core::{Result, Run};
 use limpid_tensor::Draw;
-use limpid_tensor::kernels::logic::Cost;
+use limpid_tensor::sparse::logic::Cost;
 
 use super::extract;
 use super::layer::{Beginning, Layer, Settings, Short};

@@ -516,6 +516,7 @@ impl Config {
             decay_every: self.decay_every,
             patience: self.patience,
             monitor_every: self.monitor_every,
+            warm_up: 0,
         }
     }
 }
@@ -535,10 +536,7 @@ impl Fit for Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_core::{
-        Additive, Artifact, Catalogue, Explain, Histories, Ids, ItemIdx, Latent, Recommender,
-        Tensors,
-    };
+    use limpid_core::{Artifact, Catalogue, Histories, Ids, ItemIdx, Recommender, Tensors, Units};
     use limpid_tensor::Draw;
 
     /// Two tastes with a bridge: 90 users, 14 items.
@@ -606,7 +604,6 @@ mod tests {
             let (model, histories) = fit(&config);
             assert!(!model.rules().is_empty(), "{config:?}");
             let scores = model.score(&histories);
-            assert_eq!(model.decode(&model.encode(&histories)), scores);
             for (u, row) in histories.rows().enumerate() {
                 for item in (0..14).map(ItemIdx) {
                     let ledger = model.explain(row, item);
@@ -622,9 +619,6 @@ mod tests {
                     }
                 }
             }
-            for index in 0..model.n_units() {
-                assert_eq!(model.resolve(model.unit(index)).unwrap(), vec![index]);
-            }
             let mut tensors = Tensors::new();
             model.save(&mut tensors).unwrap();
             assert_eq!(Model::load(&tensors).unwrap(), model);
@@ -636,12 +630,14 @@ mod tests {
     fn rules_that_never_speak_are_gone() {
         for config in [Config::default(), published(Mode::Paper)] {
             let (model, histories) = fit(&config);
-            let mut support = vec![0; model.n_units()];
+            let mut support = vec![0; model.len()];
             for row in histories.rows() {
-                model
-                    .features(row)
+                let alone = Histories::single(row, histories.n_items());
+                let active = model.activate(&alone);
+                active
+                    .columns()
                     .iter()
-                    .for_each(|&(k, _)| support[k] += 1);
+                    .for_each(|&k| support[k as usize] += 1);
             }
             assert!(support.iter().all(|&s| s > 0 && s < histories.len()));
         }
@@ -659,9 +655,9 @@ mod tests {
                 .iter()
                 .all(|r| (1..=3).contains(&r.literals.len()))
         );
-        for k in 0..model.n_units() {
+        for k in 0..model.len() {
             for item in (0..histories.n_items() as u32).map(ItemIdx) {
-                assert!(model.effect(k, item) >= 0.0);
+                assert!(model.effect(k, item).unwrap() >= 0.0);
             }
         }
     }

@@ -1,13 +1,14 @@
 //! The fitted rule autoencoder: rules, what each does to every item, and in the released form links.
 
 use limpid_core::rules::{Literal, Operator, Rule};
+use limpid_core::unit::find_event;
 use limpid_core::{
-    Additive, Artifact, Buffer, Csr, Error, Explain, Histories, History, ItemIdx, Latent, Ledger,
-    Mat, Part, PartKind, Recommender, Result, Tensors, Unit,
+    Activations, Artifact, Buffer, Catalogue, Csr, Detail, Error, Histories, History, ItemIdx,
+    Ledger, Mat, Part, Recommender, Result, Space, Tensors, Unit, UnitInfo, Units,
 };
 use limpid_tensor::matmul::{Factor, product};
+use ndarray::Axis;
 use ndarray::parallel::prelude::*;
-use ndarray::{Axis, s};
 
 use super::extract::Postings;
 use crate::linear::item_links::ItemLinks;
@@ -24,7 +25,7 @@ pub(super) enum Effects {
 /// The fitted model: `score = base + Σ over the rules that hold of effect (+ Σ over the items of the
 /// history of link)`.
 ///
-/// The latent is the row of rules, 0 or 1, followed in the released form by the row of items.
+/// Its units are the rules, followed in the released form by the items of the history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     rules: Vec<Rule>,
@@ -99,191 +100,208 @@ impl Model {
         }
     }
 
-    /// Adds what the rules of activations `(U, R)` do.
-    fn add_rules(&self, z: &Mat, scores: &mut Mat) {
-        let (r, i) = (self.rules.len(), self.n_items());
+    /// The part of a sparse row that is about rules.
+    fn rules_of<'a>(&self, (units, values): (&'a [u32], &'a [f32])) -> (&'a [u32], &'a [f32]) {
+        let end = units.partition_point(|&k| (k as usize) < self.rules.len());
+        (&units[..end], &values[..end])
+    }
+
+    /// Adds what the rules of activations `(U, K)` do.
+    fn add_rules(&self, activations: &Csr, scores: &mut Mat) {
+        let (u, r, i) = (activations.n_rows(), self.rules.len(), self.n_items());
         match &self.effects {
             Effects::Dense(values) => {
-                let active = z.slice(s![.., ..r]).as_standard_layout().into_owned();
-                let (Some(active), Some(out)) = (active.as_slice(), scores.as_slice_mut()) else {
-                    return;
+                let mut active = vec![0f32; u * r]; // (U, R)
+                for (row, out) in active.chunks_exact_mut(r.max(1)).enumerate() {
+                    let (rules, values) = self.rules_of(activations.row(row));
+                    for (&k, &value) in rules.iter().zip(values) {
+                        out[k as usize] = value;
+                    }
+                }
+                let Some(out) = scores.as_slice_mut() else {
+                    unreachable!("scores are in row-major order");
                 };
-                let active = Factor::new(active, z.nrows(), r);
+                let active = Factor::new(&active, u, r);
                 product(out, active, Factor::new(values, r, i), true);
             }
             Effects::Sparse(csr) => {
                 scores
-                    .axis_chunks_iter_mut(Axis(0), BLOCK)
+                    .axis_iter_mut(Axis(0))
                     .into_par_iter()
-                    .zip(z.axis_chunks_iter(Axis(0), BLOCK).into_par_iter())
-                    .for_each(|(mut scores, z)| {
-                        for (mut out, row) in scores.rows_mut().into_iter().zip(z.rows()) {
-                            for (k, &activation) in row.iter().enumerate().take(r) {
-                                if activation == 0.0 {
-                                    continue;
-                                }
-                                let (items, effects) = csr.row(k);
-                                for (&item, &effect) in items.iter().zip(effects) {
-                                    out[item as usize] += activation * effect;
-                                }
+                    .with_min_len(BLOCK)
+                    .enumerate()
+                    .for_each(|(u, mut out)| {
+                        let (rules, values) = self.rules_of(activations.row(u));
+                        for (&k, &activation) in rules.iter().zip(values) {
+                            let (items, effects) = csr.row(k as usize);
+                            for (&item, &effect) in items.iter().zip(effects) {
+                                out[item as usize] += activation * effect;
                             }
                         }
                     });
             }
         }
     }
-}
 
-impl Recommender for Model {
-    fn score(&self, users: &Histories) -> Mat {
-        self.decode(&self.encode(users))
-    }
-
-    fn latent(&self) -> Option<&dyn Latent> {
-        Some(self)
-    }
-
-    fn additive(&self) -> Option<&dyn Additive> {
-        Some(self)
-    }
-
-    fn explainer(&self) -> Option<&dyn Explain> {
-        Some(self)
-    }
-}
-
-impl Latent for Model {
-    fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.n_units()));
-        z.axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(u, mut row)| {
-                for (k, v) in self.features(users.row(u)) {
-                    row[k] = v;
-                }
-            });
-        z
-    }
-
-    fn decode(&self, z: &Mat) -> Mat {
-        let mut scores = Mat::zeros((z.nrows(), self.n_items()));
-        for mut row in scores.rows_mut() {
-            row.iter_mut()
-                .zip(self.base.iter())
-                .for_each(|(o, &b)| *o = b);
-        }
-        self.add_rules(z, &mut scores);
-        if let Some(links) = &self.links {
-            scores += &links.decode(&z.slice(s![.., self.rules.len()..]).to_owned());
-        }
-        scores
-    }
-}
-
-impl Additive for Model {
-    fn n_units(&self) -> usize {
-        self.rules.len() + self.links.as_ref().map_or(0, ItemLinks::n_items)
-    }
-
-    fn unit(&self, index: usize) -> Unit {
-        match index.checked_sub(self.rules.len()) {
-            None => Unit::Rule(index as u32),
-            Some(item) => Unit::Link(ItemIdx(item as u32)),
-        }
-    }
-
-    fn resolve(&self, unit: Unit) -> Result<Vec<usize>> {
-        let last = self.rules.len().saturating_sub(1);
-        match (unit, &self.links) {
-            (Unit::Rule(k), _) if (k as usize) < self.rules.len() => Ok(vec![k as usize]),
-            (Unit::Link(item), Some(_)) if item.at() < self.n_items() => {
-                Ok(vec![self.rules.len() + item.at()])
-            }
-            (other, links) => Err(Error::NoSuchUnit {
-                unit: other.to_string(),
-                hint: match (self.rules.is_empty(), links.is_some()) {
-                    (true, false) => "it learned no rule".to_owned(),
-                    (_, false) => format!("its units are its rules, r0 to r{last}"),
-                    (_, true) => format!(
-                        "its units are its rules, r0 to r{last}, and the items of the history: \
-                         link:ITEM_ID"
-                    ),
-                },
-            }),
-        }
-    }
-
-    fn base(&self, item: ItemIdx) -> f32 {
-        self.base.get(item.at()).copied().unwrap_or(0.0)
-    }
-
-    fn features(&self, user: History<'_>) -> Vec<(usize, f32)> {
+    /// The units that are active in a history, ascending.
+    fn active(&self, user: History<'_>) -> Vec<(u32, f32)> {
         let items: Vec<u32> = user.item_values().iter().map(|(i, _)| i.0).collect();
-        let mut features: Vec<(usize, f32)> = self
-            .postings
-            .active(&items)
-            .into_iter()
-            .map(|k| (k as usize, 1.0))
-            .collect();
+        let rules = self.postings.active(&items).into_iter();
+        let mut active: Vec<(u32, f32)> = rules.map(|k| (k, 1.0)).collect();
         if self.links.is_some() {
-            features.extend(items.iter().map(|&i| (self.rules.len() + i as usize, 1.0)));
+            let first = self.rules.len() as u32;
+            active.extend(items.iter().map(|&i| (first + i, 1.0)));
         }
-        features
+        active
     }
 
-    fn rule(&self, index: usize) -> Option<Rule> {
-        match self.unit(index) {
-            Unit::Link(item) => Some(Rule::all([item])),
-            _ => self.rules.get(index).cloned(),
-        }
-    }
-
-    fn effect(&self, index: usize, item: ItemIdx) -> f32 {
+    fn effect_of(&self, index: usize, item: ItemIdx) -> f32 {
         match (index.checked_sub(self.rules.len()), &self.links) {
             (None, _) => self.effect_of_rule(index, item),
             (Some(from), Some(links)) => links.weight(from, item),
             (Some(_), None) => 0.0,
         }
     }
+}
 
-    fn ledger(&self, features: &[(usize, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
-        let events = user.by_item();
-        let parts = features.iter().filter_map(|&(index, activation)| {
-            let effect = self.effect(index, item);
-            (activation * effect != 0.0).then(|| {
-                let unit = self.unit(index);
-                let rule = self.rules.get(index);
-                let cites = match (unit, rule) {
-                    (Unit::Link(from), _) => events.of(from).collect(),
-                    (_, Some(rule)) => {
-                        let reasons = rule.literals.iter().filter(|l| !l.negated);
-                        reasons.flat_map(|l| events.of(l.item)).collect()
-                    }
-                    _ => Vec::new(),
-                };
-                Part {
-                    unit,
-                    kind: match unit {
-                        Unit::Link(_) => PartKind::Link,
-                        _ => PartKind::Rule,
-                    },
-                    rule: rule.cloned(),
-                    cites,
-                    activation,
-                    effect,
-                    value: activation * effect,
-                    edited_by: None,
-                }
-            })
-        });
-        Ledger::of_parts(self.base(item), parts.collect())
+impl Recommender for Model {
+    fn score(&self, users: &Histories) -> Mat {
+        self.score_activations(users, &self.activate(users))
+    }
+
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        self.ledger(user, &self.active(user), item, Detail::Raw)
+    }
+
+    fn units(&self) -> Option<&dyn Units> {
+        Some(self)
     }
 }
 
-impl Explain for Model {
-    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        self.ledger(&self.features(user), user, item)
+impl Units for Model {
+    fn len(&self) -> usize {
+        self.rules.len() + self.links.as_ref().map_or(0, ItemLinks::n_items)
+    }
+
+    fn unit(&self, index: usize) -> Unit {
+        match index.checked_sub(self.rules.len()) {
+            None => Unit::new(Space::Rule, index as u32),
+            Some(item) => Unit::event(ItemIdx(item as u32)),
+        }
+    }
+
+    fn members(&self, unit: Unit) -> Vec<usize> {
+        let index = unit.index as usize;
+        match unit.space {
+            Space::Rule if index < self.rules.len() => vec![index],
+            Space::Event if self.links.is_some() && index < self.n_items() => {
+                vec![self.rules.len() + index]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn info(&self, unit: Unit, catalogue: &Catalogue) -> UnitInfo {
+        match unit.item() {
+            Some(item) => UnitInfo::event(item, catalogue),
+            None => UnitInfo {
+                id: format!("r{}", unit.index),
+                label: None,
+                space: unit.space,
+                rule: self.rules.get(unit.index as usize).cloned(),
+                confidence: None,
+            },
+        }
+    }
+
+    fn resolve(&self, text: &str, catalogue: &Catalogue) -> Result<Unit> {
+        if self.links.is_some()
+            && let Some(found) = find_event(text, catalogue)
+        {
+            return found;
+        }
+        let number = text.strip_prefix('r').and_then(|n| n.parse().ok());
+        let rule = number.map(|k| Unit::new(Space::Rule, k));
+        rule.filter(|&u| !self.members(u).is_empty())
+            .ok_or_else(|| {
+                let last = self.rules.len().saturating_sub(1);
+                Error::NoSuchUnit {
+                    unit: text.to_owned(),
+                    hint: match (self.rules.is_empty(), self.links.is_some()) {
+                        (true, false) => "it learned no rule".to_owned(),
+                        (_, false) => format!(
+                            "its units are its rules, r0 to r{last}; 'limpid rules' lists them"
+                        ),
+                        (_, true) => format!(
+                            "its units are its rules, r0 to r{last}, and the items of the history: \
+                             link:ITEM_ID or link:TITLE"
+                        ),
+                    },
+                }
+            })
+    }
+
+    fn activate(&self, users: &Histories) -> Activations {
+        let rows: Vec<Vec<(u32, f32)>> = (0..users.len())
+            .into_par_iter()
+            .map(|u| self.active(users.row(u)))
+            .collect();
+        Csr::from_rows(rows, self.len())
+            .unwrap_or_else(|_| unreachable!("active units are units of the model"))
+    }
+
+    fn score_activations(&self, _: &Histories, activations: &Activations) -> Mat {
+        let mut scores = Mat::zeros((activations.n_rows(), self.n_items())); // (U, I)
+        for mut row in scores.rows_mut() {
+            let base = self.base.iter();
+            row.iter_mut().zip(base).for_each(|(o, &b)| *o = b);
+        }
+        self.add_rules(activations, &mut scores);
+        if let Some(links) = &self.links {
+            let first = self.rules.len() as u32;
+            let rows = (0..activations.n_rows()).map(|u| {
+                let (units, values) = activations.row(u);
+                let links = units.iter().zip(values).filter(|(k, _)| **k >= first);
+                links.map(|(&k, &value)| (k - first, value)).collect()
+            });
+            let items = Csr::from_rows(rows, self.n_items())
+                .unwrap_or_else(|_| unreachable!("links follow the rules"));
+            scores += &links.score_rows(&items);
+        }
+        scores
+    }
+
+    fn ledger(
+        &self,
+        user: History<'_>,
+        activations: &[(u32, f32)],
+        item: ItemIdx,
+        _: Detail,
+    ) -> Ledger {
+        let events = user.by_item();
+        let parts = activations.iter().filter_map(|&(index, activation)| {
+            let index = index as usize;
+            let effect = self.effect_of(index, item);
+            (activation * effect != 0.0).then(|| {
+                let unit = self.unit(index);
+                let rule = self.rules.get(index);
+                let cites = match (unit.item(), rule) {
+                    (Some(from), _) => events.of(from).collect(),
+                    (None, Some(rule)) => {
+                        let reasons = rule.literals.iter().filter(|l| !l.negated);
+                        reasons.flat_map(|l| events.of(l.item)).collect()
+                    }
+                    (None, None) => Vec::new(),
+                };
+                Part::new(unit, activation, effect, cites).with_rule(rule.cloned())
+            })
+        });
+        let base = self.base.get(item.at()).copied().unwrap_or(0.0);
+        Ledger::of_parts(base, parts.collect())
+    }
+
+    fn effect(&self, index: usize, item: ItemIdx) -> Option<f32> {
+        Some(self.effect_of(index, item))
     }
 }
 

@@ -15,9 +15,6 @@ use super::model::{Effects, Model};
 use super::refit::{self, Refit};
 use super::{Config, Source};
 
-/// Nodes of the exact search for shorter rules; rules of five literals need at most 2⁵.
-const NODES: usize = 10_000;
-
 /// Rounds in which rules without effect are dropped and the rest is weighed again.
 const ROUNDS: usize = 2;
 
@@ -103,7 +100,7 @@ fn shortened(rules: &[Rule], items: &[Bits], n_rows: usize) -> Result<Vec<Rule>>
                 .iter()
                 .map(|l| literal_bits(l, items, n_rows))
                 .collect();
-            minimize(rule, &truths, n_rows, NODES).map(|m| m.rule)
+            minimize(rule, &truths, n_rows)
         })
         .collect()
 }

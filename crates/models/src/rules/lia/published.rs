@@ -1,7 +1,7 @@
 //! LIA as published: training, then rules that never speak are taken out without changing a score.
 
 use limpid_core::{Result, Run, Training};
-use limpid_tensor::kernels::logic::Cost;
+use limpid_tensor::sparse::logic::Cost;
 
 use super::extract::{self, count, item_bits, patterns};
 use super::layer::{Layer, Settings};
@@ -103,7 +103,13 @@ mod tests {
             };
             let mut layer = Layer::new(&rows, 12, settings(&config, 12), 5);
             train(&mut layer, &config.schedule(), "", &mut Run::seeded(5)).unwrap();
-            let before = layer.model().unwrap().score(&users);
+            let before = std::cell::RefCell::default();
+            let monitor = |trained: &dyn Recommender| {
+                before.replace(trained.score(&users));
+                0.0
+            };
+            layer.measure(&monitor).unwrap();
+            let before = before.into_inner();
             let model = finished(layer, &rows, 12).unwrap();
             assert!(model.rules().len() < 40);
             for (a, b) in before.iter().zip(model.score(&users).iter()) {

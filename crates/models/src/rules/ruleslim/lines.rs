@@ -8,7 +8,7 @@
 //! item is not a reason for the target.
 
 use limpid_core::rules::compile::{MAX_ITEMS, compile};
-use limpid_core::{Additive, EventsByItem, History, ItemIdx, Ledger, Part, PartKind, Unit};
+use limpid_core::{EventsByItem, History, ItemIdx, Ledger, Part, Space, Unit};
 
 use super::{Model, cited};
 
@@ -20,7 +20,7 @@ const EQUAL: f64 = 1e-9;
 /// not be true of them.
 pub(super) fn lines(
     model: &Model,
-    features: &[(usize, f32)],
+    features: &[(u32, f32)],
     user: History<'_>,
     item: ItemIdx,
 ) -> Ledger {
@@ -48,7 +48,7 @@ pub(super) fn lines(
 fn line(
     model: &Model,
     group: u32,
-    features: &[(usize, f32)],
+    features: &[(u32, f32)],
     events: &EventsByItem<'_>,
     item: ItemIdx,
 ) -> Option<Part> {
@@ -60,7 +60,7 @@ fn line(
     let all = members.iter().map(|i| i.0).chain(or).chain(two);
     for feature in all {
         let activation = features
-            .binary_search_by_key(&(feature as usize), |&(f, _)| f)
+            .binary_search_by_key(&feature, |&(f, _)| f)
             .map_or(0.0, |at| features[at].1);
         let wanted = if expected.contains(&feature) {
             1.0
@@ -80,7 +80,7 @@ fn line(
     if items.len() > MAX_ITEMS {
         return None;
     }
-    let effect = |feature: u32| f64::from(model.effect(feature as usize, item));
+    let effect = |feature: u32| f64::from(model.weight(feature, item));
     let links: Vec<f64> = items.iter().map(|i| effect(i.0)).collect();
     let (or, two) = (or.map_or(0.0, effect), two.map_or(0.0, effect));
     let values: Vec<f64> = (0..1usize << items.len())
@@ -99,14 +99,6 @@ fn line(
         .fold(0, |p, (b, i)| p | usize::from(has(i)) << b);
     let rule = compile(&items, &values, pattern, EQUAL).ok()?;
     let value = values[pattern] as f32;
-    Some(Part {
-        unit: Unit::Group(group),
-        kind: PartKind::Rule,
-        rule: Some(rule),
-        cites: cited(events, &items),
-        activation: 1.0,
-        effect: value,
-        value,
-        edited_by: None,
-    })
+    let unit = Unit::new(Space::Group, group);
+    Some(Part::new(unit, 1.0, value, cited(events, &items)).with_rule(Some(rule)))
 }

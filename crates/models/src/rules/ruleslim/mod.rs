@@ -20,27 +20,30 @@
 //! weights are fitted again at half the price, which undoes part of the shrinkage.
 //!
 //! A score is defined for seen items too: it is the same sum over the user's features, to which an item
-//! of a group contributes through the group's rules. So `score == decode(encode)` everywhere.
+//! of a group contributes through the group's rules.
 //!
 //! Every score is shown in lines, one per group, compiled without loss into one rule each (see
-//! [`Model::lines`](limpid_core::Additive::lines)). AND and NOT enter there: the fit itself is monotone,
+//! [`Detail::Lines`]). AND and NOT enter there: the fit itself is monotone,
 //! because interactions that are mined are not supported by data of this size.
 
 mod lines;
 
 use limpid_core::traits::require;
+use limpid_core::unit::find_event;
 use limpid_core::{
-    Additive, Artifact, Csr, Error, Event, EventsByItem, Explain, Fit, Histories, History, ItemIdx,
-    Latent, Ledger, Mat, Part, PartKind, Recommender, Result, Run, Tensors, Training, Unit,
+    Activations, Artifact, Catalogue, Csr, Detail, Error, Event, EventsByItem, Fit, Histories,
+    History, ItemIdx, Ledger, Mat, Part, Recommender, Result, Run, Space, Tensors, Training, Unit,
+    UnitInfo, Units,
 };
+use ndarray::Axis;
 use ndarray::parallel::prelude::*;
-use ndarray::{ArrayViewMut1, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::linear::closed_form::user_weights;
 use crate::linear::descent::{self, PerKind, Settings, Task};
 use crate::registry::Parameter;
 use crate::rules::features::{Feature, Features, group_support};
+use crate::rules::group_names::Names;
 use crate::rules::groups::{Grouping, Groups, partition};
 
 /// How much is kept for the sake of accuracy, or left out for the sake of brevity.
@@ -288,6 +291,7 @@ impl Fit for Config {
             weights,
             by_target,
             base: base.into_iter().map(|b| b as f32).collect(),
+            names: Names::default(),
         })
     }
 }
@@ -299,6 +303,7 @@ pub struct Model {
     weights: Csr,   // (K, I): feature → (target, weight)
     by_target: Csr, // (I, K): the same, target → (feature, weight)
     base: Vec<f32>, // (I)
+    names: Names,
 }
 
 impl Model {
@@ -332,32 +337,48 @@ impl Model {
         self.features.active(&items)
     }
 
-    /// Adds up one row: activations by ascending index, in double precision.
-    fn add_up(
-        &self,
-        features: impl Iterator<Item = (usize, f32)>,
-        sums: &mut [f64],
-        mut out: ArrayViewMut1<'_, f32>,
-    ) {
-        for (sum, &base) in sums.iter_mut().zip(&self.base) {
-            *sum = f64::from(base);
-        }
-        for (feature, activation) in features {
-            let activation = f64::from(activation);
-            let (targets, weights) = self.weights.row(feature);
-            for (&target, &weight) in targets.iter().zip(weights) {
-                sums[target as usize] += activation * f64::from(weight);
-            }
-        }
-        for (o, &sum) in out.iter_mut().zip(sums.iter()) {
-            *o = sum as f32;
+    /// Scores `(rows, I)` of sparse rows, added up by ascending feature, in double precision.
+    fn add_up<R>(&self, n_rows: usize, row: impl Fn(usize) -> R + Sync) -> Mat
+    where
+        R: Iterator<Item = (u32, f32)>,
+    {
+        let mut scores = Mat::zeros((n_rows, self.n_items())); // (U, I)
+        scores
+            .axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .enumerate()
+            .for_each_init(
+                || vec![0f64; self.n_items()],
+                |sums, (u, mut out)| {
+                    for (sum, &base) in sums.iter_mut().zip(&self.base) {
+                        *sum = f64::from(base);
+                    }
+                    for (feature, activation) in row(u) {
+                        let activation = f64::from(activation);
+                        let (targets, weights) = self.weights.row(feature as usize);
+                        for (&target, &weight) in targets.iter().zip(weights) {
+                            sums[target as usize] += activation * f64::from(weight);
+                        }
+                    }
+                    for (o, &sum) in out.iter_mut().zip(sums.iter()) {
+                        *o = sum as f32;
+                    }
+                },
+            );
+        scores
+    }
+
+    fn weight(&self, feature: u32, item: ItemIdx) -> f32 {
+        match (feature as usize) < self.features.len() && item.at() < self.by_target.n_rows() {
+            true => self.by_target.get(item.at(), feature),
+            false => 0.0,
         }
     }
 
     /// The parts of a ledger with the group of each, by ascending unit.
     fn ledger_parts(
         &self,
-        features: &[(usize, f32)],
+        features: &[(u32, f32)],
         events: &EventsByItem<'_>,
         item: ItemIdx,
     ) -> Vec<(Option<u32>, Part)> {
@@ -370,31 +391,19 @@ impl Model {
             .iter()
             .zip(effects)
             .filter_map(|(&index, &effect)| {
-                let index = index as usize;
                 let place = features.binary_search_by_key(&index, |&(f, _)| f).ok()?;
                 let activation = features[place].1;
-                let value = activation * effect;
-                if value == 0.0 {
+                if activation * effect == 0.0 {
                     return None;
                 }
-                let group = self.features.group_of(index);
-                let (kind, cites) = match self.features.get(index)? {
-                    Feature::Link(from) => (PartKind::Link, events.of(from).collect()),
-                    Feature::Or(g) | Feature::Two(g) => {
-                        (PartKind::Rule, cited(events, self.groups().members(g)))
-                    }
+                let index = index as usize;
+                let cites = match self.features.get(index)? {
+                    Feature::Link(from) => events.of(from).collect(),
+                    Feature::Or(g) | Feature::Two(g) => cited(events, self.groups().members(g)),
                 };
-                let part = Part {
-                    unit: self.features.unit(index),
-                    kind,
-                    rule: self.features.rule(index),
-                    cites,
-                    activation,
-                    effect,
-                    value,
-                    edited_by: None,
-                };
-                Some((group, part))
+                let part = Part::new(self.features.unit(index), activation, effect, cites);
+                let part = part.with_rule(self.features.rule(index));
+                Some((self.features.group_of(index), part))
             })
             .collect()
     }
@@ -420,65 +429,23 @@ fn cited(events: &EventsByItem<'_>, items: &[ItemIdx]) -> Vec<Event> {
 
 impl Recommender for Model {
     fn score(&self, users: &Histories) -> Mat {
-        let mut scores = Mat::zeros((users.len(), self.n_items())); // (U, I)
-        scores
-            .axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .enumerate()
-            .for_each_init(
-                || vec![0f64; self.n_items()],
-                |sums, (u, out)| {
-                    let active = self.active(users.row(u));
-                    let features = active.into_iter().map(|f| (f as usize, 1.0));
-                    self.add_up(features, sums, out);
-                },
-            );
-        scores
+        self.add_up(users.len(), |u| {
+            self.active(users.row(u)).into_iter().map(|f| (f, 1.0))
+        })
     }
 
-    fn latent(&self) -> Option<&dyn Latent> {
-        Some(self)
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        let features: Vec<(u32, f32)> = self.active(user).into_iter().map(|f| (f, 1.0)).collect();
+        self.ledger(user, &features, item, Detail::Raw)
     }
 
-    fn additive(&self) -> Option<&dyn Additive> {
-        Some(self)
-    }
-
-    fn explainer(&self) -> Option<&dyn Explain> {
+    fn units(&self) -> Option<&dyn Units> {
         Some(self)
     }
 }
 
-impl Latent for Model {
-    fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.n_units())); // (U, K)
-        for (user, mut out) in users.rows().zip(z.rows_mut()) {
-            for feature in self.active(user) {
-                out[feature as usize] = 1.0;
-            }
-        }
-        z
-    }
-
-    fn decode(&self, z: &Mat) -> Mat {
-        let mut scores = Mat::zeros((z.nrows(), self.n_items())); // (U, I)
-        scores
-            .axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .zip(z.axis_iter(Axis(0)).into_par_iter())
-            .for_each_init(
-                || vec![0f64; self.n_items()],
-                |sums, (out, row)| {
-                    let features = row.iter().copied().enumerate().take(self.n_units());
-                    self.add_up(features.filter(|&(_, a)| a != 0.0), sums, out);
-                },
-            );
-        scores
-    }
-}
-
-impl Additive for Model {
-    fn n_units(&self) -> usize {
+impl Units for Model {
+    fn len(&self) -> usize {
         self.features.len()
     }
 
@@ -486,76 +453,77 @@ impl Additive for Model {
         self.features.unit(index)
     }
 
-    fn resolve(&self, unit: Unit) -> Result<Vec<usize>> {
-        let indices: Vec<u32> = match unit {
-            Unit::Link(item) => (item.at() < self.n_items())
-                .then_some(item.0)
-                .into_iter()
-                .collect(),
-            Unit::Group(g) => {
-                let links = self.groups().members(g).iter().map(|i| i.0);
-                let rules = self
-                    .features
-                    .or_of(g)
-                    .into_iter()
-                    .chain(self.features.two_of(g));
-                links.chain(rules).collect()
-            }
-            Unit::GroupOr(g) => self.features.or_of(g).into_iter().collect(),
-            Unit::GroupTwo(g) => self.features.two_of(g).into_iter().collect(),
-            Unit::Rule(_) | Unit::Neuron(_) | Unit::Popularity => Vec::new(),
+    fn members(&self, unit: Unit) -> Vec<usize> {
+        self.features.members(unit)
+    }
+
+    fn info(&self, unit: Unit, catalogue: &Catalogue) -> UnitInfo {
+        if let Some(item) = unit.item() {
+            return UnitInfo::event(item, catalogue);
+        }
+        let index = self.members(unit).first().copied();
+        let rule = index.filter(|_| unit.space == Space::Rule);
+        let group = index.and_then(|k| self.features.group_of(k));
+        UnitInfo {
+            id: self.features.id(unit),
+            label: group.and_then(|g| self.names.of(catalogue, self.groups(), g)),
+            space: unit.space,
+            rule: rule.and_then(|k| self.features.rule(k)),
+            confidence: None,
+        }
+    }
+
+    fn resolve(&self, text: &str, catalogue: &Catalogue) -> Result<Unit> {
+        if let Some(found) = find_event(text, catalogue) {
+            return found;
+        }
+        let by_name = || {
+            let group = self.names.find(catalogue, self.groups(), text)?;
+            Some(Unit::new(Space::Group, group))
         };
-        if indices.is_empty() {
-            return Err(Error::NoSuchUnit {
-                unit: unit.to_string(),
-                hint: format!(
-                    "its units are link:ITEM_ID, and g0 to g{} with gN.or and, from three items on, \
-                     gN.two",
-                    self.groups().len().saturating_sub(1)
-                ),
-            });
+        let unit = self.features.parse(text).or_else(by_name);
+        unit.ok_or_else(|| Error::NoSuchUnit {
+            unit: text.to_owned(),
+            hint: format!(
+                "its units are link:ITEM_ID or link:TITLE, and g0 to g{} with gN.or and, from three \
+                 items on, gN.two; 'limpid rules' lists them",
+                self.groups().len().saturating_sub(1)
+            ),
+        })
+    }
+
+    fn activate(&self, users: &Histories) -> Activations {
+        let rows = users
+            .rows()
+            .map(|row| self.active(row).into_iter().map(|f| (f, 1.0)).collect());
+        Csr::from_rows(rows, self.features.len())
+            .unwrap_or_else(|_| unreachable!("active features are features of the model"))
+    }
+
+    fn score_activations(&self, _: &Histories, activations: &Activations) -> Mat {
+        self.add_up(activations.n_rows(), |u| {
+            let (features, values) = activations.row(u);
+            features.iter().copied().zip(values.iter().copied())
+        })
+    }
+
+    fn ledger(
+        &self,
+        user: History<'_>,
+        activations: &[(u32, f32)],
+        item: ItemIdx,
+        detail: Detail,
+    ) -> Ledger {
+        if detail == Detail::Lines {
+            return lines::lines(self, activations, user, item);
         }
-        Ok(indices.into_iter().map(|i| i as usize).collect())
-    }
-
-    fn rule(&self, index: usize) -> Option<limpid_core::rules::Rule> {
-        match self.unit(index) {
-            Unit::Link(item) => Some(limpid_core::rules::Rule::all([item])),
-            _ => self.features.rule(index),
-        }
-    }
-
-    fn base(&self, item: ItemIdx) -> f32 {
-        self.base_of(item)
-    }
-
-    fn features(&self, user: History<'_>) -> Vec<(usize, f32)> {
-        let active = self.active(user).into_iter();
-        active.map(|f| (f as usize, 1.0)).collect()
-    }
-
-    fn effect(&self, index: usize, item: ItemIdx) -> f32 {
-        if index < self.n_units() && item.at() < self.by_target.n_rows() {
-            self.by_target.get(item.at(), index as u32)
-        } else {
-            0.0
-        }
-    }
-
-    fn ledger(&self, features: &[(usize, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
-        let parts = self.ledger_parts(features, &user.by_item(), item);
+        let parts = self.ledger_parts(activations, &user.by_item(), item);
         let parts = parts.into_iter().map(|(_, part)| part).collect();
         Ledger::of_parts(self.base_of(item), parts)
     }
 
-    fn lines(&self, features: &[(usize, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
-        lines::lines(self, features, user, item)
-    }
-}
-
-impl Explain for Model {
-    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        self.ledger(&self.features(user), user, item)
+    fn effect(&self, index: usize, item: ItemIdx) -> Option<f32> {
+        Some(self.weight(index as u32, item))
     }
 }
 
@@ -664,6 +632,7 @@ impl Artifact for Model {
             by_target: weights.transpose(),
             weights,
             base,
+            names: Names::default(),
         })
     }
 }

@@ -4,9 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use limpid_core::histories::HistoryArrays;
 use limpid_core::rules::{Operator, Rule};
-use limpid_core::{
-    Catalogue, Checkpoints, Edits, Ids, NoProgress, OwnedHistory, Progress, UserIdx,
-};
+use limpid_core::{Catalogue, Checkpoints, Ids, NoProgress, OwnedHistory, Progress, UserIdx};
 use proptest::prelude::*;
 
 use super::*;
@@ -144,7 +142,7 @@ fn few_groups_are_kept_and_their_weights_grow() {
         },
     );
     let groups = |model: &Model, target: u32| {
-        let kept = (0..model.n_units()).filter(|&f| model.weights.get(f, target) > 0.0);
+        let kept = (0..model.len()).filter(|&f| model.weights.get(f, target) > 0.0);
         let mut groups: Vec<Option<u32>> = kept.map(|f| model.features.group_of(f)).collect();
         groups.sort_unstable();
         groups.dedup();
@@ -164,6 +162,14 @@ fn few_groups_are_kept_and_their_weights_grow() {
         let steps = w / 0.05;
         assert!((steps - steps.round()).abs() < 1e-4 && *w > 0.0);
     }
+}
+
+fn features_of(model: &Model, user: History<'_>) -> Vec<(u32, f32)> {
+    model.active(user).into_iter().map(|f| (f, 1.0)).collect()
+}
+
+fn lines_of(model: &Model, user: History<'_>, item: ItemIdx) -> Ledger {
+    model.ledger(user, &features_of(model, user), item, Detail::Lines)
 }
 
 #[test]
@@ -189,19 +195,19 @@ fn rules_without_the_target_and_lines_by_hand() {
         by_target: weights.transpose(),
         weights,
         base: vec![0.0, 0.0, 0.0, 0.0625, 0.0],
+        names: Names::default(),
     };
     let of = |items: &[u32]| OwnedHistory::of_items(items.iter().map(|&i| ItemIdx(i)).collect());
     let line = |items: &[u32], target: u32| {
         let history = of(items);
-        let features = model.features(history.view());
-        model.lines(&features, history.view(), ItemIdx(target))
+        lines_of(&model, history.view(), ItemIdx(target))
     };
     // Items 0 and 1: 0.5 + 0.125 + 2, and item 2 more would change nothing.
     let both = line(&[4, 1, 0], 3);
     assert_eq!((both.score, both.base), (3.6875, 0.0625));
     assert_eq!(both.parts.len(), 2);
     assert_eq!(both.parts[0].value, 2.625);
-    assert_eq!(both.parts[0].unit, Unit::Group(0));
+    assert_eq!(both.parts[0].unit, Unit::new(Space::Group, 0));
     assert_eq!(
         both.parts[0].rule,
         Some(Rule::all([ItemIdx(0), ItemIdx(1)]))
@@ -209,7 +215,7 @@ fn rules_without_the_target_and_lines_by_hand() {
     assert_eq!(both.parts[0].cites.len(), 2);
     assert_eq!(
         (both.parts[1].unit, both.parts[1].value),
-        (Unit::Link(ItemIdx(4)), 1.0)
+        (Unit::event(ItemIdx(4)), 1.0)
     );
     // Item 1 alone: 0.125 only as long as no other is there.
     let one = line(&[1], 3);
@@ -229,46 +235,39 @@ fn rules_without_the_target_and_lines_by_hand() {
 
     // A group that somebody edited stays in parts; the other group-free part is untouched.
     let history = of(&[0, 1, 4]);
-    let features = model.features(history.view());
-    let catalogue =
-        Catalogue::of_items(Ids::from_names((0..5).map(|i| format!("{i}")).collect()).unwrap());
-    let edits = Edits::parse(&["g0.two=off"], &catalogue).unwrap();
-    let edited = edits.apply(&features, &|unit| model.resolve(unit)).unwrap();
-    let ledger = model.lines(&edited, history.view(), ItemIdx(3));
+    let two = model.features.two_of(0).unwrap();
+    let mut edited = features_of(&model, history.view());
+    edited.retain(|&(f, _)| f != two);
+    let ledger = model.ledger(history.view(), &edited, ItemIdx(3), Detail::Lines);
     assert_eq!(ledger.score, 1.6875);
     let units: Vec<Unit> = ledger.parts.iter().map(|p| p.unit).collect();
     assert_eq!(
         units,
         [
-            Unit::Link(ItemIdx(4)),
-            Unit::Link(ItemIdx(0)),
-            Unit::GroupOr(0)
+            Unit::event(ItemIdx(4)),
+            Unit::event(ItemIdx(0)),
+            Unit::new(Space::Rule, 0)
         ]
     );
-    assert_eq!(ledger, model.ledger(&edited, history.view(), ItemIdx(3)));
+    let raw = model.ledger(history.view(), &edited, ItemIdx(3), Detail::Raw);
+    assert_eq!(ledger, raw);
 }
 
 #[test]
-fn units_are_resolved() {
+fn groups_have_their_links_and_rules_as_members() {
     let model = fitted(&users(60), &keen());
-    for index in 0..model.n_units() {
-        assert_eq!(model.resolve(model.unit(index)).unwrap(), [index]);
-    }
+    let c = Catalogue::of_items(Ids::from_names((0..24).map(|i| i.to_string()).collect()).unwrap());
     let g = (0..model.groups().len() as u32)
         .find(|&g| model.features.two_of(g).is_some())
         .unwrap();
-    let whole = model.resolve(Unit::Group(g)).unwrap();
+    let whole = model.members(model.resolve(&format!("g{g}"), &c).unwrap());
     assert_eq!(whole.len(), model.groups().members(g).len() + 2);
-    for bad in [
-        Unit::Group(99),
-        Unit::GroupTwo(99),
-        Unit::Rule(0),
-        Unit::Link(ItemIdx(24)),
-    ] {
-        let message = model.resolve(bad).unwrap_err().to_string();
+    for bad in ["g99", "g99.two", "r0", "n0"] {
+        let message = model.resolve(bad, &c).unwrap_err().to_string();
         assert!(message.contains("gN.or"), "{message}");
     }
-    assert_eq!(model.effect(model.n_units(), ItemIdx(0)), 0.0);
+    assert!(model.resolve("link:24", &c).is_err());
+    assert_eq!(model.effect(model.len(), ItemIdx(0)), Some(0.0));
 }
 
 #[test]
@@ -331,7 +330,7 @@ fn a_user_of_whom_nothing_is_known_gets_what_is_popular() {
             .nnz()
             == 0
     );
-    assert!(fitted(&Histories::from_rows(&[vec![]], 0).unwrap(), &keen()).n_units() == 0);
+    assert!(fitted(&Histories::from_rows(&[vec![]], 0).unwrap(), &keen()).is_empty());
 }
 
 /// Stops after so many steps, and keeps what is saved.
@@ -517,7 +516,7 @@ fn what_is_out_of_range_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Whatever the data and the history: score = decode(encode) = base + parts = base + lines; every
+    /// Whatever the data and the history: score = base + parts = base + lines; every
     /// line holds for the user and has at most a group's literals; units of a line add up to it.
     #[test]
     fn every_score_is_the_sum_of_its_lines(
@@ -530,12 +529,11 @@ proptest! {
         let users = Histories::from_rows(&[row], 16).unwrap();
         let user = users.row(0);
         let scores = model.score(&users);
-        prop_assert_eq!(&scores, &model.decode(&model.encode(&users)));
-        let features = model.features(user);
+        let features = features_of(&model, user);
         for item in (0..16).map(ItemIdx) {
             let score = f64::from(scores[[0, item.at()]]);
             let ledger = model.explain(user, item);
-            let lines = model.lines(&features, user, item);
+            let lines = lines_of(&model, user, item);
             for told in [&ledger, &lines] {
                 let sum = told.parts.iter().map(|p| f64::from(p.value)).sum::<f64>();
                 prop_assert!((score - f64::from(told.base) - sum).abs() < 1e-6);
@@ -548,10 +546,10 @@ proptest! {
                 prop_assert!(!rule.literals.iter().any(|l| l.item == item && !history.contains(&item.0)));
                 prop_assert!(!part.cites.is_empty());
                 // Muting the unit of the line takes exactly its value away.
-                let muted = model.resolve(part.unit).unwrap();
-                let left: Vec<(usize, f32)> =
-                    features.iter().copied().filter(|(f, _)| !muted.contains(f)).collect();
-                let without = f64::from(model.ledger(&left, user, item).score);
+                let muted = model.members(part.unit);
+                let left = features.iter().copied().filter(|(f, _)| !muted.contains(&(*f as usize)));
+                let left: Vec<(u32, f32)> = left.collect();
+                let without = f64::from(model.ledger(user, &left, item, Detail::Raw).score);
                 prop_assert!((score - without - f64::from(part.value)).abs() < 1e-6);
             }
         }
@@ -572,10 +570,10 @@ proptest! {
         };
         for item in (0..8).map(ItemIdx) {
             let (a, b) = (user(subset, item), user(other, item));
-            let lines = |h: &OwnedHistory| model.lines(&model.features(h.view()), h.view(), item);
+            let lines = |h: &OwnedHistory| lines_of(&model, h.view(), item);
             let of_b = lines(&b);
             for line in lines(&a).parts {
-                let (Some(rule), Unit::Group(_)) = (&line.rule, line.unit) else { continue };
+                let (Some(rule), Space::Group) = (&line.rule, line.unit.space) else { continue };
                 prop_assert!(rule.operator != Operator::AtLeast(0));
                 if rule.holds(|i| b.view().contains(i)) {
                     let value = of_b.parts.iter().find(|p| p.unit == line.unit).map_or(0.0, |p| p.value);

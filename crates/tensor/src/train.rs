@@ -4,8 +4,8 @@
 //! the best weights, ends with an error where a loss is not finite, and writes checkpoints from which
 //! a killed fit goes on as if nothing had happened.
 
-use limpid_core::traits::require;
-use limpid_core::{Error, Recommender, Result, Run, Tensors};
+use limpid_core::traits::{Monitor, require};
+use limpid_core::{Error, Result, Run, Tensors};
 
 use crate::{Draw, Parameter};
 
@@ -26,6 +26,24 @@ pub struct Schedule {
     pub patience: usize,
     /// Epochs between two measurements.
     pub monitor_every: usize,
+    /// The rate rises from 0 to that of the epoch over so many steps; 0: not at all.
+    pub warm_up: usize,
+}
+
+impl Default for Schedule {
+    /// One pass in steps of 256 examples at a rate of 0.001, which stays.
+    fn default() -> Self {
+        Self {
+            epochs: 1,
+            batch_size: 256,
+            learning_rate: 1e-3,
+            decay: 1.0,
+            decay_every: 0,
+            patience: 0,
+            monitor_every: 1,
+            warm_up: 0,
+        }
+    }
 }
 
 impl Schedule {
@@ -34,6 +52,15 @@ impl Schedule {
     pub fn rate(&self, epoch: usize) -> f32 {
         let steps = epoch.checked_div(self.decay_every).unwrap_or(0);
         self.learning_rate * self.decay.powi(steps as i32)
+    }
+
+    /// The learning rate of a step, counted from 1 over all epochs.
+    #[must_use]
+    pub fn rate_at(&self, epoch: usize, step: usize) -> f32 {
+        match step < self.warm_up {
+            true => self.rate(epoch) * (step as f32 / self.warm_up as f32),
+            false => self.rate(epoch),
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -76,11 +103,16 @@ pub trait Learner {
     /// One step on some examples; returns the sum of their losses before it.
     fn step(&mut self, examples: &[u32], rate: f32, draw: &mut Draw) -> f64;
 
-    /// A model of what was learned so far, to be measured.
+    /// The quality of what was learned so far, larger is better, which decides early stopping. A
+    /// recommender asks the monitor; other learners may measure themselves, or return `None` not to be
+    /// measured.
     ///
     /// # Errors
-    /// Where it cannot be built.
-    fn model(&self) -> Result<Box<dyn Recommender + '_>>;
+    /// Where it cannot be measured.
+    fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
+        let _ = monitor;
+        Ok(None)
+    }
 }
 
 /// How a training ended.
@@ -131,7 +163,8 @@ pub fn train<L: Learner>(
                 };
                 return Err(Error::Interrupted(kept));
             }
-            let loss = learner.step(examples, schedule.rate(epoch), &mut draw);
+            let step = (epoch - 1) * n.div_ceil(schedule.batch_size) + at + 1;
+            let loss = learner.step(examples, schedule.rate_at(epoch, step), &mut draw);
             if !loss.is_finite() {
                 return Err(Error::Numeric {
                     what: format!("the loss of epoch {epoch}, batch {}", at + 1),
@@ -181,7 +214,9 @@ impl State {
         if !self.epoch.is_multiple_of(schedule.monitor_every) && self.epoch != schedule.epochs {
             return Ok(String::new());
         }
-        let metric = monitor(learner.model()?.as_ref());
+        let Some(metric) = learner.measure(monitor)? else {
+            return Ok(String::new());
+        };
         if self.best.is_none_or(|best| metric > best) {
             self.best = Some(metric);
             self.best_epoch = self.epoch;
@@ -316,8 +351,8 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::adam::Adam;
-    use limpid_core::{Checkpoints, Histories, Mat, Progress};
+    use crate::optim::adam::Adam;
+    use limpid_core::{Checkpoints, Histories, Mat, Progress, Recommender};
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// Learns the mean of some numbers.
@@ -354,8 +389,8 @@ mod tests {
             errors.iter().map(|e| f64::from(e * e)).sum()
         }
 
-        fn model(&self) -> Result<Box<dyn Recommender + '_>> {
-            Ok(Box::new(Constant(self.guess.value[0])))
+        fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
+            Ok(Some(monitor(&Constant(self.guess.value[0]))))
         }
     }
 
@@ -371,10 +406,7 @@ mod tests {
             epochs,
             batch_size: 3,
             learning_rate: 0.1,
-            decay: 1.0,
-            decay_every: 0,
-            patience: 0,
-            monitor_every: 1,
+            ..Schedule::default()
         }
     }
 
@@ -490,5 +522,8 @@ mod tests {
         };
         assert_eq!((s.rate(9), s.rate(10), s.rate(20)), (0.1, 0.05, 0.025));
         assert_eq!(schedule(1).rate(500), 0.1);
+        let s = Schedule { warm_up: 4, ..s };
+        assert_eq!((s.rate_at(1, 1), s.rate_at(1, 4)), (0.025, 0.1));
+        assert_eq!(s.rate_at(10, 40), 0.05);
     }
 }

@@ -14,7 +14,7 @@
 
 use rayon::prelude::*;
 
-use super::wide;
+use crate::wide::wide;
 
 /// Numbers that one task works on.
 const CHUNK: usize = 16_384;

@@ -43,7 +43,8 @@ use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::batch::Batch;
-use super::{rows, wide};
+use super::rows;
+use crate::wide::wide;
 pub use cost::Cost;
 use cost::power;
 
@@ -476,7 +477,7 @@ impl Soften<'_> {
 
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + super::exponential::exp(-x))
+    1.0 / (1.0 + crate::exponential::exp(-x))
 }
 
 /// E − A of the users of a tile, and the sums over them of A, E and the slope of the gates.

@@ -15,8 +15,8 @@ use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::batch::Batch;
-use super::exponential::exp;
-use super::wide;
+use crate::exponential::exp;
+use crate::wide::wide;
 
 /// Replaces logits `(U, I)` by `scale` times the gradient, and returns the loss of each user `(U)`,
 /// not scaled. Targets count once each; a user without targets has no loss and no gradient.

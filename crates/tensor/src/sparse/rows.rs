@@ -6,7 +6,7 @@
 
 use pulp::NullaryFnOnce;
 
-use super::wide;
+use crate::wide::wide;
 
 /// Columns of a pass in single precision: eight of the widest vectors.
 const SINGLES: usize = 128;

@@ -1,0 +1,4 @@
+//! Optimizers, one file each.
+
+pub mod adam;
+pub mod clip;

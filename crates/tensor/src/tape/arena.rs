@@ -1,0 +1,68 @@
+//! Buffers that are used again from one step to the next.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// Buffers that nobody uses, by size class. A step takes the same sizes as the one before, so after the
+/// first one nearly nothing is allocated.
+#[derive(Debug, Default)]
+pub(super) struct Arena<T> {
+    free: RefCell<HashMap<usize, Vec<Vec<T>>>>,
+}
+
+/// Sizes of a class differ by an eighth at most.
+fn class(n: usize) -> usize {
+    let step = (n.max(64).next_power_of_two() / 16).max(1);
+    n.max(64).div_ceil(step) * step
+}
+
+impl<T: Copy + Default> Arena<T> {
+    /// A buffer of `n` numbers that may hold anything: all must be overwritten.
+    pub(super) fn take(&self, n: usize) -> Vec<T> {
+        let class = class(n);
+        let found = self.free.borrow_mut().get_mut(&class).and_then(Vec::pop);
+        let mut buffer = found.unwrap_or_else(|| Vec::with_capacity(class));
+        buffer.resize(n, T::default());
+        buffer
+    }
+
+    /// A buffer of `n` zeros.
+    pub(super) fn zeros(&self, n: usize) -> Vec<T> {
+        let mut buffer = self.take(n);
+        buffer.fill(T::default());
+        buffer
+    }
+
+    /// Takes a buffer back.
+    pub(super) fn give(&self, buffer: Vec<T>) {
+        // A buffer of another origin serves the class that its capacity can hold.
+        let class = class(buffer.len());
+        if buffer.capacity() >= class {
+            self.free
+                .borrow_mut()
+                .entry(class)
+                .or_default()
+                .push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_come_back() {
+        let arena = Arena::<f32>::default();
+        let mut buffer = arena.take(1000);
+        buffer[7] = 3.0;
+        let at = buffer.as_ptr();
+        arena.give(buffer);
+        let again = arena.take(1010);
+        assert_eq!((again.as_ptr(), again.len()), (at, 1010));
+        assert!(arena.zeros(1000).iter().all(|&x| x == 0.0));
+        for n in [0, 1, 64, 65, 1000, 4097] {
+            assert!(class(n) >= n && class(class(n)) == class(n));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A network written with [`Var`] in the training loop.
+
+use std::sync::Arc;
+
+use limpid_core::{Result, traits::Monitor};
+
+use super::{Gradient, Tape, Var};
+use crate::optim::adam::Adam;
+use crate::optim::clip;
+use crate::{Draw, Learner, Parameter};
+
+/// What a network computes; its weights are kept by a [`TapeLearner`].
+pub trait Network {
+    /// Prepares an epoch (counted from 1), such as by drawing negatives; returns the number of
+    /// examples.
+    fn begin(&mut self, epoch: usize, draw: &mut Draw) -> usize;
+
+    /// The mean loss of some examples; `weights` are in the order of the learner's parameters.
+    fn loss<'t>(
+        &self,
+        tape: &'t Tape,
+        weights: &[Var<'t>],
+        examples: &[u32],
+        draw: &mut Draw,
+    ) -> Var<'t>;
+
+    /// As [`Learner::measure`].
+    ///
+    /// # Errors
+    /// Where it cannot be measured.
+    fn measure(&self, weights: &[Parameter], monitor: &Monitor<'_>) -> Result<Option<f64>> {
+        let _ = (weights, monitor);
+        Ok(None)
+    }
+}
+
+/// A network, its weights, and how they move: Adam, after clipping.
+///
+/// A table of which a step has read some rows, and nothing else, moves in those rows alone: their
+/// moments decay when they are read, not in between, and the corrections count all steps (as
+/// `SparseAdam` of PyTorch does). L2 is added to the gradients of parameters of two dimensions and more,
+/// not to biases and gains, and of a table only in the rows that move.
+pub struct TapeLearner<N> {
+    network: N,
+    weights: Vec<Parameter>,
+    adam: Adam,
+    clip: Option<f32>,
+    tape: Tape,
+}
+
+impl<N: Network> TapeLearner<N> {
+    /// Settings of a step are those of `adam`, but for its rate, which the schedule gives.
+    pub fn new(network: N, weights: Vec<Parameter>, adam: Adam) -> Self {
+        Self {
+            network,
+            weights,
+            adam,
+            clip: None,
+            tape: Tape::default(),
+        }
+    }
+
+    /// Scales the gradients of a step down to this Euclidean norm, of all together, where it is larger.
+    #[must_use]
+    pub fn clipped(mut self, norm: f32) -> Self {
+        self.clip = Some(norm);
+        self
+    }
+
+    /// The weights, in the order in which they were given.
+    #[must_use]
+    pub fn weights(&self) -> &[Parameter] {
+        &self.weights
+    }
+
+    /// The weights after training.
+    #[must_use]
+    pub fn into_weights(self) -> Vec<Parameter> {
+        self.weights
+    }
+
+    /// The loss and the gradients of some examples; the weights are lent to the tape meanwhile.
+    fn gradients(&mut self, examples: &[u32], draw: &mut Draw) -> (f64, Vec<Gradient<f32>>) {
+        let values: Vec<Arc<Vec<f32>>> = self
+            .weights
+            .iter_mut()
+            .map(|p| Arc::new(std::mem::take(&mut p.value)))
+            .collect();
+        let leaves = values.iter().zip(&self.weights);
+        let leaves: Vec<Var<'_>> = leaves
+            .map(|(value, p)| self.tape.leaf(value.clone(), &p.shape))
+            .collect();
+        let loss = self.network.loss(&self.tape, &leaves, examples, draw);
+        let value = f64::from(loss.scalar());
+        let mut gradients = loss.backward();
+        let gradients = leaves.iter().map(|&leaf| gradients.take(leaf)).collect();
+        self.tape.reset();
+        for (parameter, value) in self.weights.iter_mut().zip(values) {
+            parameter.value = Arc::unwrap_or_clone(value);
+        }
+        (value, gradients)
+    }
+}
+
+impl<N: Network> Learner for TapeLearner<N> {
+    fn parameters(&mut self) -> Vec<&mut Parameter> {
+        self.weights.iter_mut().collect()
+    }
+
+    fn begin(&mut self, epoch: usize, draw: &mut Draw) -> usize {
+        self.network.begin(epoch, draw)
+    }
+
+    fn step(&mut self, examples: &[u32], rate: f32, draw: &mut Draw) -> f64 {
+        let (loss, mut gradients) = self.gradients(examples, draw);
+        if let Some(norm) = self.clip {
+            clip::to_norm(gradients.iter_mut().map(Gradient::values_mut), norm);
+        }
+        for (parameter, gradient) in self.weights.iter_mut().zip(gradients) {
+            let matrix = parameter.shape.len() > 1;
+            let adam = Adam {
+                rate,
+                decay: if matrix { self.adam.decay } else { 0.0 },
+                ..self.adam
+            };
+            match gradient {
+                Gradient::None => {}
+                Gradient::Dense(values) => {
+                    parameter.step_along(&adam, &values);
+                    self.tape.recycle(values);
+                }
+                Gradient::Rows { rows, values } => {
+                    let width = parameter.shape.last().copied().unwrap_or(1);
+                    parameter.step_at_rows(&adam, width, &rows, &values);
+                    self.tape.recycle(values);
+                }
+            }
+        }
+        loss * examples.len() as f64
+    }
+
+    fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
+        self.network.measure(&self.weights, monitor)
+    }
+}

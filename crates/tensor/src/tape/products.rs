@@ -1,0 +1,334 @@
+//! Dense and sparse products.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::elementwise::columns;
+use super::lanes::{self, weighted_rows};
+use super::{Float, Shape, Var};
+use crate::matmul::{Factor, product, product_here};
+use crate::wide::wide;
+
+/// Rows of a sparse matrix that one task multiplies.
+const ROWS: usize = 64;
+
+/// A constant sparse matrix `(rows, columns)`, such as the normalized adjacency of a graph, and its
+/// transpose for the gradient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Csr<T = f32> {
+    n_columns: usize,
+    forward: Half<T>,
+    /// The transpose; none where the matrix is symmetric.
+    transpose: Option<Half<T>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Half<T> {
+    offsets: Vec<usize>,
+    columns: Vec<u32>,
+    values: Vec<T>,
+}
+
+impl<T: Float> Half<T> {
+    fn transpose(&self, n_columns: usize) -> Self {
+        let mut offsets = vec![0usize; n_columns + 1];
+        for &c in &self.columns {
+            offsets[c as usize + 1] += 1;
+        }
+        for c in 0..n_columns {
+            offsets[c + 1] += offsets[c];
+        }
+        let mut next = offsets.clone();
+        let mut columns = vec![0u32; self.columns.len()];
+        let mut values = vec![T::ZERO; self.values.len()];
+        for (row, ends) in self.offsets.windows(2).enumerate() {
+            for at in ends[0]..ends[1] {
+                let to = &mut next[self.columns[at] as usize];
+                columns[*to] = row as u32;
+                values[*to] = self.values[at];
+                *to += 1;
+            }
+        }
+        Self {
+            offsets,
+            columns,
+            values,
+        }
+    }
+
+    fn times(&self, x: &[T], width: usize, out: &mut [T]) {
+        out.par_chunks_mut((ROWS * width).max(1))
+            .enumerate()
+            .for_each(|(block, out)| {
+                wide(
+                    #[inline(always)]
+                    || {
+                        for (at, out) in out.chunks_exact_mut(width).enumerate() {
+                            let row = block * ROWS + at;
+                            let entries = self.offsets[row]..self.offsets[row + 1];
+                            let values = self.values[entries.clone()].iter().copied();
+                            let pairs = values.zip(self.columns[entries].iter().copied());
+                            weighted_rows(out, x, pairs);
+                        }
+                    },
+                );
+            });
+    }
+}
+
+impl<T: Float> Csr<T> {
+    /// Row r has the entries `offsets[r]..offsets[r + 1]` of `columns` and `values`.
+    ///
+    /// # Panics
+    /// Where the arrays do not belong together, or a column is not below `n_columns`.
+    #[must_use]
+    pub fn new(offsets: Vec<usize>, columns: Vec<u32>, values: Vec<T>, n_columns: usize) -> Self {
+        let forward = Half {
+            offsets,
+            columns,
+            values,
+        };
+        let (rows, entries) = (&forward.offsets, forward.columns.len());
+        assert!(
+            rows.first() == Some(&0)
+                && rows.last() == Some(&entries)
+                && rows.is_sorted()
+                && forward.values.len() == entries,
+            "offsets, columns and values of a sparse matrix"
+        );
+        assert!(
+            forward.columns.iter().all(|&c| (c as usize) < n_columns),
+            "columns of a sparse matrix below {n_columns}"
+        );
+        let transpose = forward.transpose(n_columns);
+        Self {
+            n_columns,
+            transpose: (transpose != forward).then_some(transpose),
+            forward,
+        }
+    }
+
+    /// Rows and columns.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize) {
+        (self.forward.offsets.len() - 1, self.n_columns)
+    }
+}
+
+/// Sizes of a batch of products: `z` times `(m, k) · (k, n)`.
+#[derive(Clone, Copy)]
+struct Sizes {
+    m: usize,
+    n: usize,
+    k: usize,
+}
+
+/// `out = a · b` or `out += a · b` for every matrix of a batch; a factor is stored transposed if its
+/// flag says so.
+fn batches<T: Float>(
+    out: &mut [T],
+    Sizes { m, n, k }: Sizes,
+    (a, a_transposed): (&[T], bool),
+    (b, b_transposed): (&[T], bool),
+    add: bool,
+) {
+    if m * n == 0 {
+        return;
+    }
+    out.par_chunks_mut(m * n)
+        .enumerate()
+        .with_min_len(8)
+        .for_each(|(z, out)| {
+            let (a, b) = (&a[z * m * k..][..m * k], &b[z * k * n..][..k * n]);
+            let a = match a_transposed {
+                true => Factor::new(a, k, m).t(),
+                false => Factor::new(a, m, k),
+            };
+            let b = match b_transposed {
+                true => Factor::new(b, n, k).t(),
+                false => Factor::new(b, k, n),
+            };
+            product_here(out, a, b, add);
+        });
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// X W: `(…, k) · (k, n) → (…, n)`.
+    ///
+    /// # Panics
+    /// Where X is not as wide as W has rows.
+    #[must_use]
+    pub fn matmul(self, w: Self) -> Self {
+        self.dense(w, None)
+    }
+
+    /// X W + b: `(…, k) · (k, n) + (n)`.
+    ///
+    /// # Panics
+    /// Where the shapes disagree.
+    #[must_use]
+    pub fn linear(self, w: Self, b: Self) -> Self {
+        self.dense(w, Some(b))
+    }
+
+    fn dense(self, w: Self, b: Option<Self>) -> Self {
+        let (x, weights, shape) = (self.value(), w.value(), self.shape());
+        let [k, n] = w.shape()[..] else {
+            panic!("a matrix of weights, not {:?}", w.shape())
+        };
+        assert_eq!(shape.width(), k, "{shape:?} times {:?}", w.shape());
+        let m = shape.rows();
+        let mut out = self.arena().take(m * n);
+        if let Some(b) = b {
+            assert_eq!(&b.shape()[..], &[n], "a bias of {n} columns");
+            let b = b.value();
+            out.par_chunks_mut(n.max(1))
+                .with_min_len(256)
+                .for_each(|o| o.copy_from_slice(&b));
+        }
+        let biased = b.is_some();
+        if n == 1 {
+            out.par_iter_mut()
+                .zip(x.par_chunks(k.max(1)))
+                .with_min_len(256)
+                .for_each(|(o, x)| {
+                    let dot = wide(
+                        #[inline(always)]
+                        || lanes::dot(x, &weights),
+                    );
+                    *o = if biased { *o + dot } else { dot };
+                });
+        } else {
+            let (a, w) = (Factor::new(&x, m, k), Factor::new(&weights, k, n));
+            product(&mut out, a, w, biased);
+        }
+        let (i, j, l) = (self.id, w.id, b.map(|b| b.id));
+        let inputs = [self, w, b.unwrap_or(w)];
+        self.record(&inputs, out, shape.with_width(n), move |g, sums| {
+            if let Some(l) = l {
+                sums.write(l, n, |out, add| columns(out, &g, n, add));
+            }
+            let errors = Factor::new(&g, m, n);
+            sums.write(i, m * k, |out, add| {
+                product(out, errors, Factor::new(&weights, k, n).t(), add);
+            });
+            sums.write(j, k * n, |out, add| {
+                product(out, Factor::new(&x, m, k).t(), errors, add);
+            });
+            sums.recycle(g);
+        })
+    }
+
+    /// X Yᵀ: `(…, k) · (n, k)ᵀ → (…, n)`.
+    ///
+    /// # Panics
+    /// Where the widths differ.
+    #[must_use]
+    pub fn matmul_t(self, y: Self) -> Self {
+        let (x, table, shape) = (self.value(), y.value(), self.shape());
+        let [n, k] = y.shape()[..] else {
+            panic!("a matrix, not {:?}", y.shape())
+        };
+        assert_eq!(shape.width(), k, "{shape:?} times {:?}ᵀ", y.shape());
+        let m = shape.rows();
+        let mut out = self.arena().take(m * n);
+        let factor = Factor::new(&table[..], n, k);
+        product(&mut out, Factor::new(&x, m, k), factor.t(), false);
+        let (i, j) = (self.id, y.id);
+        self.record(&[self, y], out, shape.with_width(n), move |g, sums| {
+            let errors = Factor::new(&g, m, n);
+            sums.write(i, m * k, |out, add| {
+                product(out, errors, Factor::new(&table, n, k), add);
+            });
+            sums.write(j, n * k, |out, add| {
+                product(out, errors.t(), Factor::new(&x, m, k), add);
+            });
+            sums.recycle(g);
+        })
+    }
+
+    /// X_z Y_z for every z: `(z, m, k) · (z, k, n) → (z, m, n)`.
+    ///
+    /// # Panics
+    /// Where the shapes disagree.
+    #[must_use]
+    pub fn batched_matmul(self, y: Self) -> Self {
+        self.batched(y, false)
+    }
+
+    /// X_z Y_zᵀ for every z: `(z, m, k) · (z, n, k)ᵀ → (z, m, n)`.
+    ///
+    /// # Panics
+    /// Where the shapes disagree.
+    #[must_use]
+    pub fn batched_matmul_t(self, y: Self) -> Self {
+        self.batched(y, true)
+    }
+
+    fn batched(self, y: Self, transposed: bool) -> Self {
+        let (a, b) = (self.value(), y.value());
+        let (&[z, m, k], &[z_b, rows, columns]) = (&self.shape()[..], &y.shape()[..]) else {
+            panic!("batches {:?} and {:?}", self.shape(), y.shape())
+        };
+        let (k_b, n) = match transposed {
+            true => (columns, rows),
+            false => (rows, columns),
+        };
+        let fits = z == z_b && k == k_b;
+        assert!(fits, "batches {:?} and {:?}", self.shape(), y.shape());
+        let mut out = self.arena().take(z * m * n);
+        batches(
+            &mut out,
+            Sizes { m, n, k },
+            (&a, false),
+            (&b, transposed),
+            false,
+        );
+        let (i, j) = (self.id, y.id);
+        self.record(&[self, y], out, Shape::new(&[z, m, n]), move |g, sums| {
+            sums.write(i, a.len(), |out, add| {
+                let sizes = Sizes { m, n: k, k: n };
+                batches(out, sizes, (&g, false), (&b, !transposed), add);
+            });
+            sums.write(j, b.len(), |out, add| match transposed {
+                true => batches(
+                    out,
+                    Sizes { m: n, n: k, k: m },
+                    (&g, true),
+                    (&a, false),
+                    add,
+                ),
+                false => batches(out, Sizes { m: k, n, k: m }, (&a, true), (&g, false), add),
+            });
+            sums.recycle(g);
+        })
+    }
+
+    /// A X for a constant sparse A `(m, n)`: `(n, w) → (m, w)`. Every row is summed in the order of its
+    /// entries.
+    ///
+    /// # Panics
+    /// Where X has not as many rows as A has columns.
+    #[must_use]
+    pub fn sparse_matmul(self, a: &Arc<Csr<T>>) -> Self {
+        let (x, shape, a) = (self.value(), self.shape(), a.clone());
+        let (rows, columns) = a.shape();
+        assert_eq!(
+            shape.rows(),
+            columns,
+            "rows of {shape:?} times a sparse matrix"
+        );
+        let width = shape.width();
+        let mut out = self.arena().take(rows * width);
+        a.forward.times(&x, width, &mut out);
+        let id = self.id;
+        self.record(&[self], out, Shape::new(&[rows, width]), move |g, sums| {
+            let mut back = sums.take(columns * width);
+            let transpose = a.transpose.as_ref().unwrap_or(&a.forward);
+            transpose.times(&g, width, &mut back);
+            sums.give(id, back);
+            sums.recycle(g);
+        })
+    }
+}
