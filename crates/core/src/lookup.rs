@@ -8,8 +8,8 @@ const SUGGESTIONS: usize = 3;
 /// Similarity (Jaro–Winkler) below which a name is not suggested.
 const SIMILAR: f64 = 0.8;
 
-/// The names most like a text, best first, three at most: those that contain it, or are alike letter by
-/// letter.
+/// The names most like a text, best first, three at most: those that contain it, are alike letter by
+/// letter, or one typing error away.
 pub fn similar<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let text = text.to_lowercase();
     let mut scored: Vec<(f64, &str)> = names
@@ -17,8 +17,14 @@ pub fn similar<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<
         .filter(|name| !name.is_empty())
         .map(|name| {
             let lower = name.to_lowercase();
-            let contained = text.chars().count() >= 3 && lower.contains(&text);
-            let alike = strsim::jaro_winkler(&text, &lower);
+            let long = text.chars().count() >= 3;
+            let contained = long && lower.contains(&text);
+            // Jaro–Winkler is blind to transpositions in short names such as 'rge'.
+            let mistyped = long && strsim::damerau_levenshtein(&text, &lower) == 1;
+            let alike = match mistyped {
+                true => strsim::jaro_winkler(&text, &lower).max(SIMILAR),
+                false => strsim::jaro_winkler(&text, &lower),
+            };
             let score = match contained {
                 true => alike.max(SIMILAR) + 1.0,
                 false => alike,
@@ -44,7 +50,7 @@ impl Error {
             name: name.to_owned(),
             similar: similar(name, names)
                 .into_iter()
-                .map(str::to_owned)
+                .map(|n| format!("'{n}'"))
                 .collect(),
         }
     }

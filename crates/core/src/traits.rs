@@ -10,6 +10,12 @@ pub trait Fit {
     /// What it becomes.
     type Model: Recommender;
 
+    /// Checks the hyper-parameters; runs before a byte of data is read.
+    ///
+    /// # Errors
+    /// [`Error::Range`] with the name, the rule and the value of the first that is out of range.
+    fn check(&self) -> Result<()>;
+
     /// Fits the model.
     ///
     /// # Errors

@@ -25,8 +25,9 @@ use limpid_eval::explained::{Explaining, explain_best};
 use limpid_eval::faithfulness::{Faithfulness, faithfulness};
 use limpid_eval::readability::Readability;
 use limpid_eval::{Bootstrap, Comparing, MaskName, MetricAt, Protocol, compare, evaluate};
+use limpid_models::Model;
+use limpid_models::hyper::written;
 use limpid_models::rules::groups::{Grouping, partition};
-use limpid_models::{Config, Model};
 use serde::{Deserialize, Serialize};
 
 use crate::answers::{Compared, Measured};
@@ -230,20 +231,15 @@ impl Advisor {
     #[must_use]
     pub fn described(&self) -> String {
         let run = &self.manifest.experiment;
-        let defaults = Config::named(&run.model).and_then(|c| c.to_value());
-        let default = |key: &str| defaults.as_ref().ok().and_then(|d| d.get(key));
-        // Read and written again, so that folders of older versions write their numbers alike.
-        let stored = run
-            .config()
-            .ok()
-            .and_then(|c| run.clone().with_config(&c).ok());
-        let settings = &stored.as_ref().unwrap_or(run).settings;
-        let changed: Vec<String> = settings
+        let config = run.config();
+        let name = config.as_ref().map_or(run.model.as_str(), |c| c.name());
+        let changes = config.as_ref().ok().and_then(|c| c.changes().ok());
+        let changed: Vec<String> = changes
             .iter()
-            .filter(|&(key, value)| default(key) != Some(value))
-            .map(|(key, value)| format!("{key}={}", value.to_string().trim_matches('"')))
+            .flatten()
+            .map(|(key, value)| format!("{key}={}", written(value)))
             .collect();
-        format!("{} {}", run.model, changed.join(" "))
+        format!("{name} {}", changed.join(" "))
             .trim_end()
             .to_owned()
     }

@@ -146,9 +146,9 @@ pub fn tune(
 /// Every combination of the values that the model declares.
 pub(crate) fn points(config: &Config, fixed: &[String]) -> Result<Vec<Vec<String>>> {
     let tuned: Vec<_> = Entry::named(config.name())?
-        .parameters
-        .iter()
-        .filter(|p| !p.tune.is_empty() && fixed.iter().all(|f| f != p.name))
+        .parameters()
+        .into_iter()
+        .filter(|p| !p.tune.is_empty() && !fixed.iter().any(|f| p.is_named(f)))
         .collect();
     if tuned.is_empty() {
         return Err(Error::Usage(format!(

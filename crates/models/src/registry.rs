@@ -5,107 +5,152 @@ use limpid_core::{
     Artifact, Candidates, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat,
     Recommender, Result, Run, Tensors, Training, Units,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::latent::{ials, multdae, multvae};
-use crate::linear::{ease, edlae, item_knn, popularity, slim};
-use crate::rules::{lia, ruleslim};
-use ials::lia as ials_lia;
-use multdae::lia as multdae_lia;
-use multvae::lia as multvae_lia;
+use crate::hyper::{self, Hyper, Parameter, Preset};
 
-/// One hyper-parameter as `limpid models` prints it. Its default is read off the config itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Parameter {
-    /// Its name in configs and after `--set`.
-    pub name: &'static str,
-    /// What it may be, in words.
-    pub range: &'static str,
-    /// Values that `--tune` tries; none: it is not tuned.
-    pub tune: &'static [&'static str],
-    /// What it does.
-    pub doc: &'static str,
-}
-
-/// What the catalogue says about a model.
+/// What the catalogue says about a model; declared in the model's file.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     /// Its name after `--model`.
     pub name: &'static str,
+    /// Its names in older versions, still accepted.
+    pub aliases: &'static [Alias],
     /// What it is, in one line.
     pub about: &'static str,
     /// Where it comes from.
     pub paper: &'static str,
-    /// Its hyper-parameters.
-    pub parameters: &'static [Parameter],
+    /// What it reads of the data.
+    pub reads: Reads,
+    /// Its hyper-parameters: [`hyper::defaults`] of its `Config`.
+    pub(crate) defaults: fn() -> Box<dyn Hyper>,
+}
+
+/// An older name of a model, with the settings that it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alias {
+    /// The name.
+    pub name: &'static str,
+    /// Settings, as after `--set`; explicit ones win.
+    pub settings: &'static [(&'static str, &'static str)],
+}
+
+impl Alias {
+    /// An older name of the model as it is.
+    pub(crate) const fn of(name: &'static str) -> Self {
+        Self {
+            name,
+            settings: &[],
+        }
+    }
+}
+
+/// What a model reads of the data beyond which items a user has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reads {
+    /// The order of events.
+    pub order: bool,
+    /// The kind of each event, where the data have several.
+    pub behaviors: bool,
+    /// Ratings or weights of events.
+    pub values: bool,
+    /// Reviews or descriptions.
+    pub texts: bool,
+}
+
+impl Reads {
+    /// Only which items a user has.
+    pub(crate) const ITEMS: Self = Self {
+        order: false,
+        behaviors: false,
+        values: false,
+        texts: false,
+    };
+
+    /// Items and the value of each event.
+    pub(crate) const VALUES: Self = Self {
+        values: true,
+        ..Self::ITEMS
+    };
+
+    /// In words: `items`, `order`, `behaviors`, `values`, `texts`.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        [
+            (true, "items"),
+            (self.order, "order"),
+            (self.behaviors, "behaviors"),
+            (self.values, "values"),
+            (self.texts, "texts"),
+        ]
+        .into_iter()
+        .filter_map(|(read, name)| read.then_some(name))
+        .collect()
+    }
 }
 
 /// Generates the two enums and every dispatch over them, so that a new model is one line here and a
-/// forgotten arm does not compile.
+/// forgotten arm does not compile. A model's module has `ENTRY`, `Config` and `Model`.
 macro_rules! models {
-    ($($variant:ident = $module:ident, $name:literal, $about:literal, $paper:literal;)+) => {
+    ($($variant:ident = $($module:ident)::+;)+) => {
         /// The hyper-parameters of some model.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Config {
-            $(#[doc = $about] $variant($module::Config),)+
+            $(
+                #[doc = concat!("See `", stringify!($($module)::+), "`.")]
+                $variant(crate::$($module)::+::Config),
+            )+
         }
 
         /// A fitted model of the catalogue.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Model {
-            $(#[doc = $about] $variant($module::Model),)+
+            $(
+                #[doc = concat!("See `", stringify!($($module)::+), "`.")]
+                $variant(crate::$($module)::+::Model),
+            )+
         }
 
         /// Every model, in the order in which they are shown.
-        pub const ENTRIES: &[Entry] = &[
-            $(Entry {
-                name: $name,
-                about: $about,
-                paper: $paper,
-                parameters: $module::Config::PARAMETERS,
-            },)+
-        ];
+        pub const ENTRIES: &[Entry] = &[$(crate::$($module)::+::ENTRY),+];
+
+        /// The same list: the name of each with how its defaults are made and how it is loaded.
+        const LINES: &[Line] = &[$(Line {
+            entry: &crate::$($module)::+::ENTRY,
+            defaults: || Config::$variant(Default::default()),
+            load: |from| Artifact::load(from).map(Model::$variant),
+        }),+];
 
         impl Config {
-            /// The name of its model.
+            /// What the catalogue says about its model.
             #[must_use]
-            pub fn name(&self) -> &'static str {
+            pub fn entry(&self) -> &'static Entry {
                 match self {
-                    $(Self::$variant(_) => $name,)+
+                    $(Self::$variant(_) => &crate::$($module)::+::ENTRY,)+
                 }
             }
 
-            fn from_value(name: &str, value: Value) -> Result<Self> {
-                match name {
-                    $($name => serde_json::from_value(value).map(Self::$variant),)+
-                    _ => return Err(unknown(name)),
+            fn declared(&self) -> &dyn Hyper {
+                match self {
+                    $(Self::$variant(c) => c,)+
                 }
-                .map_err(|e| Error::Parse {
-                    what: "settings of the model",
-                    text: name.to_owned(),
-                    why: e.to_string(),
-                })
             }
 
-            /// Its values as JSON, in the order of the fields.
-            ///
-            /// # Errors
-            /// Where a value has no JSON form.
-            pub fn to_value(&self) -> Result<Value> {
+            fn declared_mut(&mut self) -> &mut dyn Hyper {
                 match self {
-                    $(Self::$variant(c) => serde_json::to_value(c),)+
+                    $(Self::$variant(c) => c,)+
                 }
-                .map(shortest)
-                .map_err(|e| Error::Parse {
-                    what: "settings of the model",
-                    text: self.name().to_owned(),
-                    why: e.to_string(),
-                })
             }
         }
 
         impl Fit for Config {
             type Model = Model;
+
+            fn check(&self) -> Result<()> {
+                match self {
+                    $(Self::$variant(c) => c.check(),)+
+                }
+            }
 
             fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
                 match self {
@@ -115,19 +160,11 @@ macro_rules! models {
         }
 
         impl Model {
-            /// The name of its format on disk.
+            /// What the catalogue says about it.
             #[must_use]
-            pub fn kind(&self) -> &'static str {
+            pub fn entry(&self) -> &'static Entry {
                 match self {
-                    $(Self::$variant(_) => <$module::Model as Artifact>::KIND,)+
-                }
-            }
-
-            /// Its name in the catalogue.
-            #[must_use]
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => $name,)+
+                    $(Self::$variant(_) => &crate::$($module)::+::ENTRY,)+
                 }
             }
 
@@ -137,7 +174,15 @@ macro_rules! models {
                 }
             }
 
-            /// Writes it down.
+            /// The name of its format on disk.
+            #[must_use]
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => <crate::$($module)::+::Model as Artifact>::KIND,)+
+                }
+            }
+
+            /// Saves it.
             ///
             /// # Errors
             /// As [`Artifact::save`].
@@ -146,66 +191,22 @@ macro_rules! models {
                     $(Self::$variant(m) => m.save(out),)+
                 }
             }
-
-            /// Reads the model of a format name again.
-            ///
-            /// # Errors
-            /// As [`Artifact::load`]; [`Error::Tensor`] for a format that this version does not know.
-            pub fn load(kind: &str, from: &Tensors) -> Result<Self> {
-                match kind {
-                    $(k if k == <$module::Model as Artifact>::KIND => {
-                        <$module::Model as Artifact>::load(from).map(Self::$variant)
-                    })+
-                    other => Err(Error::Tensor {
-                        name: "kind".to_owned(),
-                        why: format!("this version of limpid knows no model format '{other}'"),
-                    }),
-                }
-            }
         }
     };
 }
 
 models! {
-    RuleSlim = ruleslim, "ruleslim",
-        "short readable rules and item links, non-negative, one convex problem per target",
-        "limpid's own; after SLIM (Ning and Karypis, ICDM 2011) and EDLAE (Steck, NeurIPS 2020)";
-    Lia = lia, "lia",
-        "learned AND, OR and NOT rules over items: short ones (plus), or as published (paper, released)",
-        "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations; rules after RRL (Wang et al.)";
-    Ease = ease, "ease",
-        "dense item-to-item weights in closed form, zero diagonal",
-        "Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019";
-    Edlae = edlae, "edlae",
-        "EASE with a ridge in proportion to popularity (emphasized denoising) and user weights",
-        "Steck, Autoencoders that don't overfit towards the Identity, NeurIPS 2020";
-    Slim = slim, "slim",
-        "sparse item-to-item weights by elastic net",
-        "Ning and Karypis, SLIM: Sparse Linear Methods for Top-N Recommender Systems, ICDM 2011";
-    ItemKnn = item_knn, "itemknn",
-        "the items most like those of the history, by (shrunk) cosine",
-        "Sarwar et al., Item-based Collaborative Filtering, WWW 2001";
-    MultVae = multvae, "multvae",
-        "variational autoencoder with the multinomial likelihood",
-        "Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018";
-    MultVaeLia = multvae_lia, "multvae-lia",
-        "what LIA's table calls MultVAE: linear, rank 100, no dropout, hardly any noise",
-        "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations";
-    Autoencoder = multdae, "autoencoder",
-        "denoising autoencoder with the multinomial likelihood (Mult-DAE)",
-        "Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018";
-    AutoencoderLia = multdae_lia, "autoencoder-lia",
-        "what LIA's table calls Autoencoder: linear, rank 100, no dropout",
-        "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations";
-    Mf = ials, "mf",
-        "matrix factorization of implicit feedback by alternating least squares",
-        "Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008";
-    MfLia = ials_lia, "mf-lia",
-        "what LIA's table calls MF: dot products without biases, cross-entropy on drawn negatives",
-        "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations";
-    Popularity = popularity, "popularity",
-        "what most users have; the measure that others must beat",
-        "folklore";
+    RuleSlim = rules::ruleslim;
+    Lia = rules::lia;
+    Ease = linear::ease;
+    Edlae = linear::edlae;
+    Slim = linear::slim;
+    ItemKnn = linear::item_knn;
+    MultVae = latent::multvae;
+    MultDae = latent::multdae;
+    Ials = latent::ials;
+    BceMf = latent::bcemf;
+    Popularity = linear::popularity;
 }
 
 impl Recommender for Model {
@@ -230,157 +231,465 @@ impl Recommender for Model {
     }
 }
 
-fn unknown(name: &str) -> Error {
-    let names: Vec<&str> = ENTRIES.iter().map(|e| e.name).collect();
-    Error::Parse {
-        what: "model name",
-        text: name.to_owned(),
-        why: format!("the models are {}", names.join(", ")),
+impl Model {
+    /// Its name in the catalogue.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.entry().name
+    }
+
+    /// Loads a model of a format (`model/ease`); formats that older versions wrote are known too.
+    ///
+    /// # Errors
+    /// As [`Artifact::load`]; [`Error::Tensor`] for a format that this version does not know.
+    pub fn load(kind: &str, from: &Tensors) -> Result<Self> {
+        match kind.strip_prefix("model/").and_then(Line::find) {
+            Some((line, _)) => (line.load)(from),
+            None => Err(Error::Tensor {
+                name: "kind".to_owned(),
+                why: format!("this version of limpid knows no model format '{kind}'"),
+            }),
+        }
+    }
+}
+
+/// A line of the catalogue.
+struct Line {
+    entry: &'static Entry,
+    defaults: fn() -> Config,
+    load: fn(&Tensors) -> Result<Model>,
+}
+
+/// Settings that a name stands for.
+type Implied = &'static [(&'static str, &'static str)];
+
+impl Line {
+    /// The line of a name, today's or an older one.
+    fn find(name: &str) -> Option<(&'static Self, Implied)> {
+        LINES.iter().find_map(|line| {
+            if line.entry.name == name {
+                return Some((line, &[][..]));
+            }
+            let alias = line.entry.aliases.iter().find(|a| a.name == name)?;
+            Some((line, alias.settings))
+        })
+    }
+
+    fn named(name: &str) -> Result<(&'static Self, Implied)> {
+        Self::find(name)
+            .ok_or_else(|| Error::unknown("model", name, ENTRIES.iter().map(|e| e.name)))
     }
 }
 
 impl Entry {
-    /// The entry of a model.
+    /// The entry of a model, by its name or an older one.
     ///
     /// # Errors
-    /// [`Error::Parse`] where there is none, with the names that there are.
+    /// [`Error::Unknown`] with the names that are like it.
     pub fn named(name: &str) -> Result<&'static Self> {
-        ENTRIES
-            .iter()
-            .find(|e| e.name == name)
-            .ok_or_else(|| unknown(name))
+        Line::named(name).map(|(line, _)| line.entry)
     }
-}
 
-/// Settings in single precision as people write them: 0.6, not 0.6000000238418579.
-fn shortest(mut settings: Value) -> Value {
-    for value in settings
-        .as_object_mut()
-        .into_iter()
-        .flat_map(|o| o.values_mut())
-    {
-        if let Some(wide) = value.as_f64().filter(|_| value.is_f64())
-            && f64::from(wide as f32) == wide
-            // Numbers that are short already are as they were meant.
-            && wide.to_string().len() > 14
-            && let Ok(short) = (wide as f32).to_string().parse::<f64>()
-        {
-            *value = short.into();
-        }
+    /// Its hyper-parameters with their defaults.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<Parameter> {
+        (self.defaults)().parameters()
     }
-    settings
+
+    /// Its presets.
+    #[must_use]
+    pub fn presets(&self) -> Vec<Preset> {
+        (self.defaults)().presets()
+    }
 }
 
 impl Config {
+    /// The name of its model.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.entry().name
+    }
+
     /// The defaults of a model.
     ///
     /// # Errors
-    /// [`Error::Parse`] where there is no such model.
+    /// [`Error::Unknown`] where there is no such model.
     pub fn named(name: &str) -> Result<Self> {
-        Self::from_value(name, Value::Object(serde_json::Map::new()))
+        Self::of(name, Map::new())
     }
 
-    /// A config from its JSON (or TOML) values; fields that are not named keep their defaults.
+    /// A config from its JSON (or TOML) values. Settings that are absent or `null` have their defaults;
+    /// names of older versions are accepted, for the model and for settings.
     ///
     /// # Errors
-    /// [`Error::Parse`] for an unknown field or a value of another type.
+    /// [`Error::Unknown`] for a model or setting that does not exist, [`Error::Range`] for a value out
+    /// of its range.
     pub fn from_json(name: &str, value: &Value) -> Result<Self> {
-        Self::from_value(name, value.clone())
+        match value {
+            Value::Null => Self::named(name),
+            Value::Object(settings) => Self::of(name, settings.clone()),
+            other => Err(Error::Parse {
+                what: "settings",
+                text: other.to_string(),
+                why: "settings are a table of names and values".to_owned(),
+            }),
+        }
     }
 
-    /// Changes settings written as `key=value`.
+    fn of(name: &str, mut settings: Map<String, Value>) -> Result<Self> {
+        let (line, implied) = Line::named(name)?;
+        for (key, text) in implied {
+            settings.entry(*key).or_insert_with(|| hyper::read(text));
+        }
+        let mut config = (line.defaults)();
+        hyper::apply(config.declared_mut(), &settings)?;
+        Ok(config)
+    }
+
+    /// All its values as JSON, by name.
     ///
     /// # Errors
-    /// [`Error::Parse`] for an unknown key (with the keys that there are) or a value that is not of
-    /// its type.
+    /// [`Error::Range`] where a value is out of its range.
+    pub fn to_value(&self) -> Result<Value> {
+        hyper::check(self.declared())?;
+        Ok(Value::Object(hyper::values(self.declared())))
+    }
+
+    /// The settings from which [`from_json`](Self::from_json) makes it again: what differs from the
+    /// defaults, or from those of the presets that it chooses.
+    ///
+    /// # Errors
+    /// [`Error::Range`] where a value is out of its range.
+    pub fn changes(&self) -> Result<Map<String, Value>> {
+        let mut defaults = (self.entry().defaults)();
+        hyper::changes(self.declared(), defaults.as_mut())
+    }
+
+    /// Changes settings written as `key=value`. A preset that is chosen here replaces what an earlier
+    /// one had set; values that were set explicitly stay.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a setting that does not exist, [`Error::Range`] for a value out of its
+    /// range, [`Error::Parse`] for what is not `key=value`.
     pub fn set<S: AsRef<str>>(&self, settings: &[S]) -> Result<Self> {
-        let mut value = self.to_value()?;
+        let parameters = self.declared().parameters();
+        let mut all = self.changes()?;
         for setting in settings {
             let setting = setting.as_ref();
-            let error = |why: String| Error::Parse {
+            let (key, text) = setting.split_once('=').ok_or_else(|| Error::Parse {
                 what: "setting",
                 text: setting.to_owned(),
-                why,
-            };
-            let (key, text) = setting
-                .split_once('=')
-                .ok_or_else(|| error("a setting is key=value, such as reg=500".to_owned()))?;
-            let (key, text) = (key.trim(), text.trim());
-            let fields = value
-                .as_object_mut()
-                .ok_or_else(|| error("this model has no settings".to_owned()))?;
-            if !fields.contains_key(key) {
-                let keys: Vec<&str> = fields.keys().map(String::as_str).collect();
-                return Err(error(format!(
-                    "{} has no '{key}'; its settings are {}",
-                    self.name(),
-                    keys.join(", ")
-                )));
-            }
-            let parsed = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()));
-            fields.insert(key.to_owned(), parsed.clone());
-            if let Err(e) = Self::from_value(self.name(), Value::Object(fields.clone())) {
-                let range = Entry::named(self.name())?
-                    .parameters
-                    .iter()
-                    .find(|p| p.name == key)
-                    .map_or("", |p| p.range);
-                return Err(error(format!("{key} must be {range} ({e})")));
-            }
+                why: "a setting is key=value, such as reg=500".to_owned(),
+            })?;
+            let parameter = hyper::named(&parameters, key.trim())?;
+            all.insert(parameter.name.to_owned(), hyper::read(text.trim()));
         }
-        Self::from_value(self.name(), value)
+        Self::of(self.name(), all)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hyper::Range;
+    use serde_json::json;
 
-    /// What is printed about a model is what its config has: same names, same order.
-    #[test]
-    fn parameters_are_the_fields_of_the_config() {
-        for entry in ENTRIES {
-            let value = Config::named(entry.name).unwrap().to_value().unwrap();
-            let mut fields: Vec<&str> = value
-                .as_object()
-                .unwrap()
-                .keys()
-                .map(String::as_str)
-                .collect();
-            let mut listed: Vec<&str> = entry.parameters.iter().map(|p| p.name).collect();
-            fields.sort_unstable();
-            listed.sort_unstable();
-            assert_eq!(fields, listed, "{}", entry.name);
-            assert!(
-                entry
-                    .parameters
-                    .iter()
-                    .all(|p| !p.doc.is_empty() && !p.range.is_empty())
-            );
-            assert_eq!(Config::named(entry.name).unwrap().name(), entry.name);
+    fn set(config: &Config, key: &str, value: &Value) -> Result<Config> {
+        config.set(&[format!("{key}={}", hyper::written(value))])
+    }
+
+    /// Values on the edges of a range, and values just outside of them.
+    fn edges(range: Range) -> (Vec<Value>, Vec<Value>) {
+        match range {
+            Range::Number { low, open, high } => {
+                let step = 1e-6;
+                let (inside, outside) = match open {
+                    true => (low + step, vec![low, low - 1.0]),
+                    false => (low, vec![low - step, low - 1.0]),
+                };
+                let above = high.map(|h| h + step);
+                let outside = outside.into_iter().chain(above).map(Value::from);
+                (
+                    Vec::from_iter([Some(inside), high].into_iter().flatten().map(Value::from)),
+                    outside.chain([json!("much"), json!([1])]).collect(),
+                )
+            }
+            Range::Whole { low, high } => (
+                Vec::from_iter([Some(low), high].into_iter().flatten().map(Value::from)),
+                [Some(low as i64 - 1), high.map(|h| h as i64 + 1)]
+                    .into_iter()
+                    .flatten()
+                    .map(Value::from)
+                    .chain([json!(low as f64 + 0.5), json!("many")])
+                    .collect(),
+            ),
+            Range::Switch => (
+                vec![json!(true), json!(false)],
+                vec![json!(1), json!("yes")],
+            ),
+            Range::Choice { choices } => (
+                choices.iter().map(|c| json!(c.name)).collect(),
+                vec![json!("nothing of the kind"), json!(1)],
+            ),
         }
     }
 
     #[test]
-    fn settings_are_checked() {
-        let ease = Config::named("ease").unwrap();
-        let set = ease.set(&["reg=250"]).unwrap();
-        assert_eq!(set.to_value().unwrap()["reg"], 250.0);
-        for bad in ["reg", "rge=1", "reg=much", "reg=[1]"] {
-            let message = ease.set(&[bad]).unwrap_err().to_string();
-            assert!(message.contains(bad), "{message}");
+    fn every_default_is_in_its_range_and_every_edge_is_checked() {
+        for entry in ENTRIES {
+            let config = Config::named(entry.name).unwrap();
+            config.check().unwrap();
+            for p in entry.parameters() {
+                let (inside, outside) = edges(p.range);
+                for value in inside {
+                    let at = set(&config, p.name, &value).unwrap();
+                    let found = &at.to_value().unwrap()[p.name];
+                    let same = found == &value || found.as_f64() == value.as_f64();
+                    assert!(same, "{} {}: {value} became {found}", entry.name, p.name);
+                }
+                for value in outside {
+                    let e = set(&config, p.name, &value).unwrap_err().to_string();
+                    let expected = format!(
+                        "{} must be {}, but is {}",
+                        p.name,
+                        p.rule(),
+                        hyper::written(&value)
+                    );
+                    assert_eq!(e, expected, "{}", entry.name);
+                    let mut direct = config.clone();
+                    if direct.declared_mut().put(p.name, &value) {
+                        let e = direct.check().unwrap_err().to_string();
+                        assert_eq!(e, expected, "{}", entry.name);
+                        assert!(direct.to_value().is_err());
+                    }
+                }
+                assert!(!p.doc.is_empty() && !p.doc.contains('\n'), "{}", p.name);
+                for text in p.tune {
+                    set(&config, p.name, &hyper::read(text)).unwrap();
+                }
+                let auto = config.set(&[format!("{}=auto", p.name)]);
+                assert_eq!(auto.is_ok(), p.auto, "{} {}", entry.name, p.name);
+            }
         }
-        assert!(
-            ease.set(&["rge=1"])
-                .unwrap_err()
-                .to_string()
-                .contains("reg")
+    }
+
+    /// NaN has no JSON form, so only the check of a config that was made in Rust can see it.
+    #[test]
+    fn no_range_admits_what_is_not_a_number() {
+        let config = Config::Ease(crate::linear::ease::Config { reg: f64::NAN });
+        let e = config.check().unwrap_err().to_string();
+        assert_eq!(e, "reg must be a number above 0, but is NaN");
+    }
+
+    #[test]
+    fn names_are_unique_and_name_one_thing() {
+        let mut models: Vec<&str> = Vec::new();
+        for entry in ENTRIES {
+            models.push(entry.name);
+            models.extend(entry.aliases.iter().map(|a| a.name));
+            let parameters = entry.parameters();
+            let mut names: Vec<&str> = parameters
+                .iter()
+                .flat_map(|p| p.aliases.iter().copied().chain([p.name]))
+                .collect();
+            let n = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), n, "{}", entry.name);
+            assert!(!names.contains(&"seed"), "{}", entry.name);
+        }
+        let n = models.len();
+        models.sort_unstable();
+        models.dedup();
+        assert_eq!(models.len(), n);
+    }
+
+    /// Settings, changes and presets give the same config again, for every choice of every preset.
+    #[test]
+    fn what_is_written_reads_back() {
+        for entry in ENTRIES {
+            let presets = entry.presets();
+            let choices = presets
+                .iter()
+                .map(|p| vec![format!("{}={}", p.parameter, p.choice)]);
+            for settings in choices.chain([Vec::new()]) {
+                let config = Config::named(entry.name).unwrap().set(&settings).unwrap();
+                config.check().unwrap();
+                let value = config.to_value().unwrap();
+                assert_eq!(Config::from_json(entry.name, &value).unwrap(), config);
+                let changes = config.changes().unwrap();
+                assert_eq!(changes.len(), settings.len(), "{} {changes:?}", entry.name);
+                let again = Config::from_json(entry.name, &Value::Object(changes)).unwrap();
+                assert_eq!(again, config);
+            }
+            for preset in presets {
+                let choice = format!("{}={}", preset.parameter, preset.choice);
+                let config = Config::named(entry.name).unwrap().set(&[choice]).unwrap();
+                for (name, text) in preset.sets {
+                    let found = &config.to_value().unwrap()[*name];
+                    let meant = hyper::read(text);
+                    assert!(
+                        found == &meant || found.as_f64() == meant.as_f64(),
+                        "{name}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn explicit_settings_win_over_presets_in_any_order() {
+        let multdae = Config::named("multdae").unwrap();
+        let value = |config: Config, key: &str| config.to_value().unwrap()[key].clone();
+        for order in [["epochs=7", "preset=lia"], ["preset=lia", "epochs=7"]] {
+            let config = multdae.set(&order).unwrap();
+            assert_eq!(value(config.clone(), "epochs"), 7);
+            assert_eq!(value(config.clone(), "batch_size"), 512);
+            // Another preset takes back what the first one set, and nothing else.
+            let paper = config.set(&["preset=paper"]).unwrap();
+            assert_eq!(paper, multdae.set(&["epochs=7"]).unwrap());
+        }
+    }
+
+    /// The defaults of the models that presets and renamed models replace, as version 1 wrote them.
+    #[test]
+    fn older_names_have_the_settings_that_they_had() {
+        let dae = json!({"embedding_size": 100, "epochs": 300, "batch_size": 512,
+            "learning_rate": 0.001, "reg": 0.001, "dropout": 0.0, "patience": 20});
+        let vae = json!({"embedding_size": 100, "anneal_cap": 0.2, "anneal_steps": 200_000.0,
+            "epochs": 300, "batch_size": 512, "learning_rate": 0.001, "reg": 0.001,
+            "dropout": 0.0, "patience": 20});
+        let with = |old: &Value, more: Value| -> Value {
+            let mut all = old.as_object().unwrap().clone();
+            all.extend(more.as_object().unwrap().clone());
+            Value::Object(all)
+        };
+        let linear = json!({"preset": "lia", "activation": "linear", "init": "torch"});
+        for (name, today, old, new) in [
+            (
+                "autoencoder-lia",
+                "multdae",
+                &dae,
+                with(&dae, linear.clone()),
+            ),
+            (
+                "multvae-lia",
+                "multvae",
+                &vae,
+                with(&with(&vae, linear), json!({"hidden": 0, "noise": 0.01})),
+            ),
+            (
+                "autoencoder",
+                "multdae",
+                &json!({"embedding_size": 200, "epochs": 200, "batch_size": 500,
+                    "learning_rate": 0.001, "reg": 0.0, "dropout": 0.5, "patience": 20}),
+                json!({"preset": "paper", "embedding_size": 200, "epochs": 200,
+                    "batch_size": 500, "learning_rate": 0.001, "reg": 0.0, "dropout": 0.5,
+                    "patience": 20, "activation": "tanh", "init": "glorot"}),
+            ),
+            (
+                "mf",
+                "ials",
+                &json!({"embedding_size": 64, "alpha": 5.0, "reg": 20.0, "epochs": 12}),
+                json!({"embedding_size": 64, "alpha": 5.0, "reg": 20.0, "epochs": 12}),
+            ),
+            (
+                "mf-lia",
+                "bcemf",
+                &json!({"embedding_size": 100, "epochs": 100, "batch_size": 1024,
+                    "learning_rate": 0.001, "reg": 1e-5, "patience": 10}),
+                json!({"embedding_size": 100, "epochs": 100, "batch_size": 1024,
+                    "learning_rate": 0.001, "reg": 1e-5, "patience": 10}),
+            ),
+            (
+                "slim",
+                "slim",
+                &json!({"l1": 1.0, "l2": 100.0, "signed": false, "user_exponent": 0.0}),
+                json!({"l1": 1.0, "reg": 100.0, "signed": false, "user_exponent": 0.0}),
+            ),
+        ] {
+            let config = Config::named(name).unwrap();
+            assert_eq!(config.name(), today);
+            assert_eq!(Entry::named(name).unwrap().name, today);
+            assert_eq!(config.to_value().unwrap(), new, "{name}");
+            assert_eq!(Config::from_json(name, old).unwrap(), config, "{name}");
+        }
+    }
+
+    /// What the presets of RuleSLIM and the modes of LIA set, as version 1 computed them; its files have
+    /// `null` where a value followed from the preset.
+    #[test]
+    fn presets_of_rules_have_the_values_that_they_had() {
+        for (preset, rho_rule, groups, refit) in [
+            ("accurate", 1.0, 0, 1.0),
+            ("balanced", 0.5, 40, 0.5),
+            ("short", 0.5, 20, 0.5),
+        ] {
+            let old = json!({"preset": preset, "rho_rule": null, "groups": null, "refit": null,
+                "min_users": null, "reg": 50.0});
+            let config = Config::from_json("ruleslim", &old).unwrap();
+            assert_eq!(
+                config,
+                Config::named("ruleslim")
+                    .unwrap()
+                    .set(&[format!("preset={preset}")])
+                    .unwrap()
+            );
+            let value = config.to_value().unwrap();
+            assert_eq!(value["rho_rule"], rho_rule);
+            assert_eq!(value["groups"], groups);
+            assert_eq!(value["refit"], refit);
+            assert_eq!(value["min_users"], "auto");
+        }
+        for (mode, rules_by, rules, batch_size, learning_rate, rule_l1) in [
+            ("plus", "search", 4000, 128, 0.01, 0.07),
+            ("plus", "gradients", 2000, 128, 0.01, 0.07),
+            ("paper", "search", 1000, 512, 0.001, 0.0),
+            ("paper", "gradients", 1000, 512, 0.001, 0.0),
+            ("released", "search", 1000, 512, 0.001, 0.0),
+        ] {
+            let old = json!({"mode": mode, "rules_by": rules_by, "rules": null,
+                "batch_size": null, "learning_rate": null, "rule_l1": null, "outputs": null});
+            let value = Config::from_json("lia", &old).unwrap().to_value().unwrap();
+            assert_eq!(value["rules"], rules, "{mode} {rules_by}");
+            assert_eq!(value["batch_size"], batch_size, "{mode} {rules_by}");
+            assert_eq!(value["learning_rate"], learning_rate, "{mode} {rules_by}");
+            assert_eq!(value["rule_l1"], rule_l1, "{mode} {rules_by}");
+        }
+    }
+
+    #[test]
+    fn formats_have_the_names_of_their_models() {
+        for entry in ENTRIES {
+            for name in entry.aliases.iter().map(|a| a.name).chain([entry.name]) {
+                let (line, _) = Line::find(name).unwrap();
+                assert_eq!(line.entry.name, entry.name);
+                // An empty folder is refused for what it lacks, not for its kind.
+                let e = Model::load(&format!("model/{name}"), &Tensors::new()).unwrap_err();
+                assert!(!e.to_string().contains("no model format"), "{e}");
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_told_with_what_is_like_them() {
+        let e = |result: Result<Config>| result.unwrap_err().to_string();
+        let ease = Config::named("ease").unwrap();
+        assert_eq!(
+            e(Config::named("eaze")),
+            "unknown model 'eaze'; did you mean 'ease'?"
         );
-        assert!(
-            Config::named("eaze")
-                .unwrap_err()
-                .to_string()
-                .contains("ease")
+        assert_eq!(
+            e(ease.set(&["rge=1"])),
+            "unknown setting 'rge'; did you mean 'reg'?"
         );
+        assert_eq!(
+            e(Config::from_json("ease", &json!({"rge": 1}))),
+            "unknown setting 'rge'; did you mean 'reg'?"
+        );
+        assert!(e(ease.set(&["reg"])).contains("key=value"));
+        assert!(e(Config::from_json("ease", &json!([1]))).contains("table"));
+        let twice = Config::from_json("slim", &json!({"reg": 1.0, "l2": 2.0}));
+        assert!(e(twice).contains("'reg' appears twice"));
     }
 }

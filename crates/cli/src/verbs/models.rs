@@ -1,67 +1,94 @@
-//! `limpid models`: the models with their hyper-parameters, ranges and defaults.
+//! `limpid models`: the catalogue; with a name, one model with its parameters and presets.
 
 use anyhow::Result;
 use clap::Args;
-use limpid::answers::{ModelAnswer, Models, ParameterAnswer};
-use limpid::models::{Config, ENTRIES, Entry};
+use limpid::answers::{ModelAnswer, Models};
+use limpid::models::hyper::written;
+use limpid::models::{ENTRIES, Entry};
 
 use crate::output::{Output, Section, Table};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// Show one model
+    /// Show the parameters and presets of one model
     name: Option<String>,
 }
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
-        let entries: Vec<&Entry> = match &self.name {
-            Some(name) => vec![Entry::named(name)?],
-            None => ENTRIES.iter().collect(),
+        let models: Vec<ModelAnswer> = match &self.name {
+            Some(name) => vec![Entry::named(name)?.into()],
+            None => ENTRIES.iter().map(Into::into).collect(),
         };
-        let mut answer = Models {
+        let page = match (&self.name, models.first()) {
+            (Some(_), Some(model)) => detail(model),
+            _ => list(&models),
+        };
+        let answer = Models {
             schema: "limpid.models/1",
-            models: Vec::new(),
+            models,
         };
-        let mut page = Vec::new();
-        let mut all = Table::new(["model", "parameter", "default", "range", "what it does"]);
-        for entry in entries {
-            let defaults = Config::named(entry.name)?.to_value()?;
-            let parameters: Vec<ParameterAnswer> = entry
-                .parameters
-                .iter()
-                .map(|p| ParameterAnswer {
-                    name: p.name,
-                    default: defaults[p.name].clone(),
-                    range: p.range,
-                    tuned_over: p.tune,
-                    about: p.doc,
-                })
-                .collect();
-            for p in &parameters {
-                all.row([
-                    entry.name.to_owned(),
-                    p.name.to_owned(),
-                    p.default.to_string().trim_matches('"').to_owned(),
-                    p.range.to_owned(),
-                    p.about.to_owned(),
-                ]);
-            }
-            page.push(Section::Text(format!(
-                "{:<11} {}\n            {}",
-                entry.name, entry.about, entry.paper
-            )));
-            answer.models.push(ModelAnswer {
-                name: entry.name,
-                about: entry.about,
-                paper: entry.paper,
-                parameters,
-            });
-        }
-        page.push(Section::Table(all));
-        page.push(Section::Text(
-            "Set them with --model NAME --set PARAMETER=VALUE, or under [settings] of a run.toml (--config).".into(),
-        ));
         output.answer(&answer, page)
     }
+}
+
+fn list(models: &[ModelAnswer]) -> Vec<Section> {
+    let mut table = Table::new(["model", "what it is", "aliases"]);
+    for model in models {
+        table.row([
+            model.name.to_owned(),
+            model.about.to_owned(),
+            model.aliases.join(", "),
+        ]);
+    }
+    vec![
+        Section::Table(table),
+        Section::Text("'limpid models NAME' shows a model's parameters and presets.".to_owned()),
+    ]
+}
+
+fn detail(model: &ModelAnswer) -> Vec<Section> {
+    let mut table = Table::new(["parameter", "default", "values", "what it does"]);
+    for p in &model.parameters {
+        let tune = match p.tuned_over {
+            [] => String::new(),
+            values => format!("; tune: {}", values.join(", ")),
+        };
+        table.row([
+            p.name.to_owned(),
+            written(&p.default),
+            format!("{}{tune}", p.range),
+            p.about.clone(),
+        ]);
+    }
+    let mut page = vec![
+        Section::Text(format!(
+            "{}: {}\n{}\nreads: {}",
+            model.name,
+            model.about,
+            model.paper,
+            model.reads.join(", ")
+        )),
+        Section::Table(table),
+    ];
+    if !model.presets.is_empty() {
+        let mut table = Table::new(["preset", "sets"]);
+        for preset in &model.presets {
+            let sets = preset
+                .sets
+                .iter()
+                .map(|(name, text)| format!("{name}={text}"));
+            table.row([
+                format!("{}={}", preset.parameter, preset.choice),
+                sets.collect::<Vec<_>>().join(" "),
+            ]);
+        }
+        page.push(Section::Table(table));
+    }
+    page.push(Section::Text(
+        "Set them with --set PARAMETER=VALUE, or in a run.toml (--config); explicit settings\n\
+         override presets."
+            .to_owned(),
+    ));
+    page
 }

@@ -24,7 +24,7 @@ pub use data::{DataDescription, DataSets, DataSplit, Fetched, SplitPart, Synthes
 pub use doctor::{DeviceCheck, Doctor, ModelCheck};
 pub use evaluate::{Compared, ListsMeasured, Measured};
 pub use explain::*;
-pub use models::{ModelAnswer, Models, ParameterAnswer};
+pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
 pub use quickstart::Quickstart;
 pub use recommend::{Reason, RecommendAll, Recommendations, Recommended};
 pub use reproduce::{RecipePlan, ReproducePlan, Reproduced, ReproducedTable};

@@ -1,5 +1,9 @@
 //! `limpid models`.
 
+use std::collections::BTreeMap;
+
+use limpid_models::hyper::Range;
+use limpid_models::{Entry, Parameter, Preset};
 use serde::Serialize;
 
 /// The catalogue of models.
@@ -16,12 +20,18 @@ pub struct Models {
 pub struct ModelAnswer {
     /// Its name after `--model`.
     pub name: &'static str,
+    /// Older names, still accepted.
+    pub aliases: Vec<&'static str>,
     /// What it is, in one line.
     pub about: &'static str,
     /// Where it comes from.
     pub paper: &'static str,
+    /// What it reads of the data: `items`, `order`, `behaviors`, `values`, `texts`.
+    pub reads: Vec<&'static str>,
     /// Its hyper-parameters.
     pub parameters: Vec<ParameterAnswer>,
+    /// Choices that set several parameters.
+    pub presets: Vec<PresetAnswer>,
 }
 
 /// One hyper-parameter.
@@ -29,12 +39,76 @@ pub struct ModelAnswer {
 pub struct ParameterAnswer {
     /// Its name after `--set`.
     pub name: &'static str,
+    /// Older names, still accepted.
+    pub aliases: &'static [&'static str],
     /// Its default.
     pub default: serde_json::Value,
     /// Its range, in words.
-    pub range: &'static str,
+    pub range: String,
+    /// Its range, for programs.
+    pub values: Range,
     /// The values that `--tune` tries; none where it is not tuned.
     pub tuned_over: &'static [&'static str],
     /// What it does.
-    pub about: &'static str,
+    pub about: String,
+}
+
+/// A choice that sets several parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PresetAnswer {
+    /// The parameter that chooses.
+    pub parameter: &'static str,
+    /// Its value.
+    pub choice: &'static str,
+    /// What it sets, by name.
+    pub sets: BTreeMap<&'static str, String>,
+}
+
+impl From<Parameter> for ParameterAnswer {
+    fn from(p: Parameter) -> Self {
+        Self {
+            name: p.name,
+            aliases: p.aliases,
+            range: p.rule(),
+            values: p.range,
+            tuned_over: p.tune,
+            about: p.doc.trim_end_matches('.').replace('`', ""),
+            default: p.default,
+        }
+    }
+}
+
+impl From<&Entry> for ModelAnswer {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            name: entry.name,
+            aliases: entry.aliases.iter().map(|a| a.name).collect(),
+            about: entry.about,
+            paper: entry.paper,
+            reads: entry.reads.names(),
+            parameters: entry.parameters().into_iter().map(Into::into).collect(),
+            presets: presets(&entry.presets()),
+        }
+    }
+}
+
+/// Presets of one choice, as one.
+fn presets(presets: &[Preset]) -> Vec<PresetAnswer> {
+    let mut joined: Vec<PresetAnswer> = Vec::new();
+    for preset in presets {
+        let same = |p: &PresetAnswer| p.parameter == preset.parameter && p.choice == preset.choice;
+        let at = joined.iter().position(same).unwrap_or_else(|| {
+            joined.push(PresetAnswer {
+                parameter: preset.parameter,
+                choice: preset.choice,
+                sets: BTreeMap::new(),
+            });
+            joined.len() - 1
+        });
+        let sets = preset.sets.iter();
+        joined[at]
+            .sets
+            .extend(sets.map(|&(name, text)| (name, text.trim_matches('"').to_owned())));
+    }
+    joined
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use limpid_core::Progress;
 use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
+use limpid_models::registry::Reads;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Recipe, report};
@@ -104,16 +105,28 @@ fn checked(recipe: &Recipe, options: &RunOptions) -> Result<Vec<(String, Vec<Che
 pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Result<Outcome> {
     let mut results: Vec<Vec<SplitResult>> = vec![Vec::new(); recipe.rows.len()];
     for (split, rows) in checked(recipe, options)? {
-        let Some(first) = rows.first() else { continue };
-        let prepared = first.read(OnChange::Refuse)?;
+        // Rows whose models read the same share the data.
+        let mut read: Vec<(Reads, Prepared)> = Vec::new();
         for ((row, checked), results) in recipe.rows.iter().zip(&rows).zip(&mut results) {
-            let kept = kept_at(checked, &prepared, options)?;
+            let reads = checked.config.entry().reads;
+            let same = |(other, _): &(Reads, Prepared)| {
+                (other.behaviors, other.order) == (reads.behaviors, reads.order)
+            };
+            let at = match read.iter().position(same) {
+                Some(at) => at,
+                None => {
+                    read.push((reads, checked.read(OnChange::Refuse)?));
+                    read.len() - 1
+                }
+            };
+            let prepared = &read[at].1;
+            let kept = kept_at(checked, prepared, options)?;
             if let Some(result) = kept.as_deref().and_then(read_kept) {
                 results.push(result);
                 continue;
             }
             progress.note(&format!("{} on {split}", row.name));
-            let result = measure(checked, &prepared, progress)?;
+            let result = measure(checked, prepared, progress)?;
             if let Some(path) = &kept {
                 keep(path, &result)?;
             }

@@ -9,8 +9,6 @@
 //! the item vectors, so nothing is stored per user, unknown users are no special case, and the vector
 //! is linear in his items once the weights are fixed: every event has its share of a score (section 5
 //! of the paper), and the shares add up.
-//!
-//! [`lia`] is the model that the authors of LIA call "MF" in their table.
 
 use limpid_core::traits::require;
 use limpid_core::{
@@ -20,89 +18,44 @@ use limpid_core::{
 use limpid_tensor::Draw;
 use ndarray::Axis;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use crate::registry::Parameter;
+use crate::hyper::{self, hyper};
+use crate::registry::{Alias, Entry, Reads};
 
-/// Hyper-parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Length of a vector.
-    pub embedding_size: usize,
-    /// How much more an event weighs than its absence (α).
-    pub alpha: f64,
-    /// Ridge of the vectors.
-    pub reg: f64,
-    /// Alternations.
-    pub epochs: usize,
-}
+/// What the catalogue says about it.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "ials",
+    aliases: &[Alias::of("mf")],
+    about: "matrix factorization of implicit feedback by alternating least squares",
+    paper: "Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008",
+    reads: Reads::ITEMS,
+    defaults: hyper::defaults::<Config>,
+};
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            embedding_size: 64,
-            alpha: 5.0,
-            reg: 20.0,
-            epochs: 12,
-        }
+hyper! {
+    /// Hyper-parameters.
+    pub struct Config {
+        /// Length of a vector.
+        embedding_size: usize = 64, in whole(1, 2048), tune [32, 64, 128];
+        /// Weight of an event above that of its absence (α).
+        alpha: f64 = 5.0, in at_least(0.0), tune [2, 5, 20];
+        /// L2 regularization of the vectors.
+        reg: f64 = 20.0, in above(0.0), tune [5, 20, 80];
+        /// Alternations between users and items.
+        epochs: usize = 12, in whole_from(1);
     }
-}
-
-impl Config {
-    /// What `limpid models` prints.
-    pub(crate) const PARAMETERS: &'static [Parameter] = &[
-        Parameter {
-            name: "embedding_size",
-            range: "1 to 2048",
-            tune: &["32", "64", "128"],
-            doc: "length of a vector",
-        },
-        Parameter {
-            name: "alpha",
-            range: "0 or more",
-            tune: &["2", "5", "20"],
-            doc: "how much more an event weighs than its absence",
-        },
-        Parameter {
-            name: "reg",
-            range: "above 0",
-            tune: &["5", "20", "80"],
-            doc: "ridge of the vectors",
-        },
-        Parameter {
-            name: "epochs",
-            range: "1 or more",
-            tune: &[],
-            doc: "alternations between users and items",
-        },
-    ];
 }
 
 impl Fit for Config {
     type Model = Model;
 
+    fn check(&self) -> Result<()> {
+        hyper::check(self)
+    }
+
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
+        self.check()?;
         let d = self.embedding_size;
-        require(
-            (1..=2048).contains(&d),
-            "embedding_size",
-            "between 1 and 2048",
-            d,
-        )?;
-        require(
-            self.alpha >= 0.0 && self.alpha.is_finite(),
-            "alpha",
-            "0 or more",
-            self.alpha,
-        )?;
-        require(
-            self.reg > 0.0 && self.reg.is_finite(),
-            "reg",
-            "above 0",
-            self.reg,
-        )?;
-        require(self.epochs > 0, "epochs", "above 0", self.epochs)?;
         let by_user: Vec<Vec<u32>> = data.histories.rows().map(items_of).collect();
         let mut by_item: Vec<Vec<u32>> = vec![Vec::new(); data.histories.n_items()];
         for (u, row) in by_user.iter().enumerate() {
@@ -139,7 +92,7 @@ impl Fit for Config {
     }
 }
 
-fn items_of(row: History<'_>) -> Vec<u32> {
+pub(super) fn items_of(row: History<'_>) -> Vec<u32> {
     row.item_values().iter().map(|(i, _)| i.0).collect()
 }
 
@@ -176,13 +129,19 @@ fn solve_all(other: &[f32], d: usize, rows: &[Vec<u32>], weights: (f64, f64)) ->
 }
 
 /// `A = QᵀQ + α Σ_{i ∈ row} q qᵀ + reg I`, as its Cholesky factor.
-struct System {
+pub(super) struct System {
     lower: Vec<f64>,
     d: usize,
 }
 
 impl System {
-    fn new(gram: &[f64], other: &[f32], d: usize, row: &[u32], (alpha, reg): (f64, f64)) -> Self {
+    pub(super) fn new(
+        gram: &[f64],
+        other: &[f32],
+        d: usize,
+        row: &[u32],
+        (alpha, reg): (f64, f64),
+    ) -> Self {
         let mut a = gram.to_vec();
         for &i in row {
             let q = &other[i as usize * d..(i as usize + 1) * d];
@@ -220,7 +179,7 @@ impl System {
         Self { lower: a, d }
     }
 
-    fn solve(&self, b: &mut [f64]) {
+    pub(super) fn solve(&self, b: &mut [f64]) {
         let (l, d) = (&self.lower, self.d);
         for r in 0..d {
             let dot: f64 = l[r * d..r * d + r]
@@ -278,7 +237,7 @@ impl Model {
 
 /// Scores `(U, I)` of user vectors `(U, D)`. A score is the same whoever else is scored with it, and
 /// the same in a ledger, where scores near 0 have no rounding to hide behind.
-fn decode(z: &Mat, items: &[f32], n_items: usize) -> Mat {
+pub(super) fn decode(z: &Mat, items: &[f32], n_items: usize) -> Mat {
     let d = z.ncols().max(1);
     let mut out = Mat::zeros((z.nrows(), n_items));
     out.axis_iter_mut(Axis(0))
@@ -312,7 +271,7 @@ fn score_of(p: &[f32], q: &[f32]) -> f32 {
 }
 
 /// One part for each item; the score of the vectors `p` and `q`.
-fn ledger(user: History<'_>, effects: &[(u32, f64)], p: &[f64], q: &[f32]) -> Ledger {
+pub(super) fn ledger(user: History<'_>, effects: &[(u32, f64)], p: &[f64], q: &[f32]) -> Ledger {
     let p: Vec<f32> = p.iter().map(|&p| p as f32).collect();
     let events = user.by_item();
     let parts = effects.iter().map(|&(i, effect)| {
@@ -327,7 +286,7 @@ fn ledger(user: History<'_>, effects: &[(u32, f64)], p: &[f64], q: &[f32]) -> Le
     Ledger::of_parts(0.0, parts.collect()).scored(score_of(&p, q))
 }
 
-fn dot(a: &[f64], b: &[f32]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, &b)| a * f64::from(b)).sum()
 }
 
@@ -376,7 +335,7 @@ impl Latent for Model {
 }
 
 impl Artifact for Model {
-    const KIND: &'static str = "model/mf";
+    const KIND: &'static str = "model/ials";
 
     fn save(&self, out: &mut Tensors) -> Result<()> {
         out.put_f32(
@@ -409,8 +368,6 @@ impl Artifact for Model {
         })
     }
 }
-
-pub mod lia;
 
 #[cfg(test)]
 mod tests {

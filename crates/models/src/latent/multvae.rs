@@ -1,131 +1,70 @@
-//! Mult-VAE: Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018.
+//! Mult-VAE: Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018,
+//! <https://arxiv.org/abs/1802.05814>.
 //!
-//! Items → 600 → (μ, log σ²) of 200 each → 600 → items, tanh, half of the items left out of the input,
-//! the weight of the divergence raised to 0.2. A fitted model uses μ. [`lia`] is the model that the
-//! authors of LIA call "MultVAE" in their table: no hidden layer, no tanh, no dropout, noise of 0.01,
-//! and a divergence whose weight hardly leaves 0 in the steps they train.
+//! Items → 600 → (μ, log σ²) of 200 each → 600 → items, tanh, dropout of half of the input items, the
+//! weight of the KL divergence annealed to 0.2. A fitted model uses μ. `preset=lia` is the model that the
+//! authors of LIA call "MultVAE" in their tables: no hidden layer, no tanh, no dropout, noise of 0.01,
+//! and a divergence whose weight hardly leaves 0 in the steps that they train.
 
-use limpid_core::traits::require;
 use limpid_core::{Fit, Result, Run, Training};
-use serde::{Deserialize, Serialize};
 
-use crate::latent::network::{Learning, Network, Plan, Shape, fit, parameters, scores_by_network};
-use crate::registry::Parameter;
+use crate::hyper::{self, hyper};
+use crate::latent::network::settings::Autoencoder;
+use crate::latent::network::{Learning, Network, Shape, fit, scores_by_network};
+use crate::registry::{Alias, Entry, Reads};
 
-/// Hyper-parameters, as in the paper.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Width of the layer between the items and the code.
-    pub hidden: usize,
-    /// Width of the code.
-    pub embedding_size: usize,
-    /// Largest weight of the divergence from the prior.
-    pub anneal_cap: f32,
-    /// Steps after which that weight would be 1.
-    pub anneal_steps: f32,
-    /// Passes over the users.
-    pub epochs: usize,
-    /// Users of one step.
-    pub batch_size: usize,
-    /// Learning rate of Adam.
-    pub learning_rate: f32,
-    /// L2, as a part of the gradient.
-    pub reg: f32,
-    /// Share of the items of a row that is left out of the input.
-    pub dropout: f32,
-    /// Measurements without a new best before it stops; 0: never.
-    pub patience: usize,
-}
+/// What the catalogue says about it.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "multvae",
+    aliases: &[Alias {
+        name: "multvae-lia",
+        settings: &[("preset", "lia")],
+    }],
+    about: "variational autoencoder with the multinomial likelihood (Mult-VAE)",
+    paper: "Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018",
+    reads: Reads::ITEMS,
+    defaults: hyper::defaults::<Config>,
+};
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            hidden: 600,
-            embedding_size: 200,
-            anneal_cap: 0.2,
-            anneal_steps: 200_000.0,
-            epochs: 200,
-            batch_size: 500,
-            learning_rate: 1e-3,
-            reg: 0.0,
-            dropout: 0.5,
-            patience: 20,
-        }
+hyper! {
+    /// Hyper-parameters, as in the paper.
+    pub struct Config {
+        /// Width of the layer between the items and the code; 0: no such layer.
+        hidden: usize = 600;
+        /// Largest weight of the KL divergence from the prior.
+        anneal_cap: f32 = 0.2, in between(0.0, 1.0);
+        /// Steps after which that weight would be 1.
+        anneal_steps: f32 = 200_000.0, in at_least(1.0);
+        /// Scale of the noise with which codes are sampled in training.
+        noise: f32 = 1.0, in at_least(0.0);
+        include network: Autoencoder = {};
     }
-}
-
-impl Config {
-    /// What `limpid models` prints.
-    pub(crate) const PARAMETERS: &'static [Parameter] = &[
-        Parameter {
-            name: "hidden",
-            range: "1 or more",
-            tune: &[],
-            doc: "width of the layer between the items and the code",
-        },
-        parameters::EMBEDDING_SIZE,
-        parameters::ANNEAL_CAP,
-        parameters::ANNEAL_STEPS,
-        parameters::EPOCHS,
-        parameters::BATCH_SIZE,
-        parameters::LEARNING_RATE,
-        parameters::REG,
-        parameters::DROPOUT,
-        parameters::PATIENCE,
-    ];
+    preset preset = "lia" { hidden = 0, noise = 0.01 }
 }
 
 impl Fit for Config {
     type Model = Model;
 
+    fn check(&self) -> Result<()> {
+        hyper::check(self)
+    }
+
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
-        require(self.hidden > 0, "hidden", "above 0", self.hidden)?;
-        require(
-            self.embedding_size > 0,
-            "embedding_size",
-            "above 0",
-            self.embedding_size,
-        )?;
-        require(
-            (0.0..=1.0).contains(&self.anneal_cap),
-            "anneal_cap",
-            "between 0 and 1",
-            self.anneal_cap,
-        )?;
-        require(
-            self.anneal_steps >= 1.0,
-            "anneal_steps",
-            "1 or more",
-            self.anneal_steps,
-        )?;
+        self.check()?;
+        let (shape, learning) = self.network.plain();
         let shape = Shape {
-            hidden: vec![self.hidden],
-            code: self.embedding_size,
-            tanh: true,
+            hidden: Vec::from_iter((self.hidden > 0).then_some(self.hidden)),
             variational: true,
+            ..shape
         };
         let learning = Learning {
-            dropout: self.dropout,
-            decay: self.reg,
             anneal: (self.anneal_cap, self.anneal_steps),
-            noise: 1.0,
-            torch_init: false,
+            noise: self.noise,
+            ..learning
         };
-        let plan = Plan {
-            epochs: self.epochs,
-            batch_size: self.batch_size,
-            learning_rate: self.learning_rate,
-            patience: self.patience,
-        };
-        let network = fit(
-            data.histories,
-            shape,
-            learning,
-            plan,
-            &format!("multvae {self:?}"),
-            run,
-        )?;
+        let (recipe, training) = ((shape, learning), &self.network.training);
+        let settings = format!("multvae {self:?}");
+        let network = fit(data.histories, recipe, training, &settings, run)?;
         Ok(Model { network })
     }
 }
@@ -137,131 +76,3 @@ pub struct Model {
 }
 
 scores_by_network!(Model, "model/multvae");
-
-/// The MultVAE of LIA's table: in effect a linear model of rank 100.
-pub mod lia {
-    use limpid_core::traits::require;
-    use limpid_core::{Fit, Result, Run, Training};
-    use serde::{Deserialize, Serialize};
-
-    use crate::latent::network::{
-        Learning, Network, Plan, Shape, fit, parameters, scores_by_network,
-    };
-    use crate::registry::Parameter;
-
-    /// Hyper-parameters, as the authors of LIA have them.
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    #[serde(default, deny_unknown_fields)]
-    pub struct Config {
-        /// Width of the code.
-        pub embedding_size: usize,
-        /// Largest weight of the divergence from the prior.
-        pub anneal_cap: f32,
-        /// Steps after which that weight would be 1.
-        pub anneal_steps: f32,
-        /// Passes over the users.
-        pub epochs: usize,
-        /// Users of one step.
-        pub batch_size: usize,
-        /// Learning rate of Adam.
-        pub learning_rate: f32,
-        /// L2, as a part of the gradient.
-        pub reg: f32,
-        /// Share of the items of a row that is left out of the input.
-        pub dropout: f32,
-        /// Measurements without a new best before it stops; 0: never.
-        pub patience: usize,
-    }
-
-    impl Default for Config {
-        fn default() -> Self {
-            Self {
-                embedding_size: 100,
-                anneal_cap: 0.2,
-                anneal_steps: 200_000.0,
-                epochs: 300,
-                batch_size: 512,
-                learning_rate: 1e-3,
-                reg: 1e-3,
-                dropout: 0.0,
-                patience: 20,
-            }
-        }
-    }
-
-    impl Config {
-        /// What `limpid models` prints.
-        pub(crate) const PARAMETERS: &'static [Parameter] = &[
-            parameters::EMBEDDING_SIZE,
-            parameters::ANNEAL_CAP,
-            parameters::ANNEAL_STEPS,
-            parameters::EPOCHS,
-            parameters::BATCH_SIZE,
-            parameters::LEARNING_RATE,
-            parameters::REG,
-            parameters::DROPOUT,
-            parameters::PATIENCE,
-        ];
-    }
-
-    impl Fit for Config {
-        type Model = Model;
-
-        fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
-            require(
-                self.embedding_size > 0,
-                "embedding_size",
-                "above 0",
-                self.embedding_size,
-            )?;
-            require(
-                (0.0..=1.0).contains(&self.anneal_cap),
-                "anneal_cap",
-                "between 0 and 1",
-                self.anneal_cap,
-            )?;
-            require(
-                self.anneal_steps >= 1.0,
-                "anneal_steps",
-                "1 or more",
-                self.anneal_steps,
-            )?;
-            let shape = Shape {
-                hidden: Vec::new(),
-                code: self.embedding_size,
-                tanh: false,
-                variational: true,
-            };
-            let learning = Learning {
-                dropout: self.dropout,
-                decay: self.reg,
-                anneal: (self.anneal_cap, self.anneal_steps),
-                noise: 0.01,
-                torch_init: true,
-            };
-            let plan = Plan {
-                epochs: self.epochs,
-                batch_size: self.batch_size,
-                learning_rate: self.learning_rate,
-                patience: self.patience,
-            };
-            let network = fit(
-                data.histories,
-                shape,
-                learning,
-                plan,
-                &format!("multvae-lia {self:?}"),
-                run,
-            )?;
-            Ok(Model { network })
-        }
-    }
-
-    /// The fitted model.
-    #[derive(Debug, Clone, PartialEq)]
-    pub struct Model {
-        network: Network,
-    }
-
-    scores_by_network!(Model, "model/multvae-lia");
-}

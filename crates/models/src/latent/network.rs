@@ -9,10 +9,10 @@
 //! ICML 2017) from the empty history to the user's: exact for linear networks; what its steps leave
 //! over in others stands in the residual.
 
-pub(crate) mod parameters;
+pub mod settings;
 
 use limpid_core::attribution::mean_gradient;
-use limpid_core::traits::{Monitor, require};
+use limpid_core::traits::Monitor;
 use limpid_core::{
     Error, Histories, History, ItemIdx, Ledger, Mat, Part, Recommender, Result, Run, Tensors, Unit,
 };
@@ -21,8 +21,10 @@ use limpid_tensor::matmul::{Factor, product};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::sparse::batch::Batch;
 use limpid_tensor::sparse::multinomial::loss_and_gradient;
-use limpid_tensor::{Draw, Learner, Parameter, Schedule, train};
+use limpid_tensor::{Draw, Learner, Parameter, train};
 use rayon::prelude::*;
+
+use crate::training_loop::TrainingLoop;
 
 /// Steps of the path integral of an explanation.
 const STEPS: usize = 24;
@@ -603,48 +605,24 @@ impl Learner for Trainer {
     }
 }
 
-/// How long a network learns.
-pub(crate) struct Plan {
-    pub(crate) epochs: usize,
-    pub(crate) batch_size: usize,
-    pub(crate) learning_rate: f32,
-    pub(crate) patience: usize,
-}
-
 /// Fits a network; `settings` names the fit in checkpoints.
 ///
 /// # Errors
-/// [`Error::Range`] for settings out of range, and as [`train`].
+/// As [`train`], and where the device cannot be opened.
 pub(crate) fn fit(
     data: &Histories,
-    shape: Shape,
-    learning: Learning,
-    plan: Plan,
+    (shape, learning): (Shape, Learning),
+    training: &TrainingLoop,
     settings: &str,
     run: &mut Run<'_>,
 ) -> Result<Network> {
-    require(plan.epochs > 0, "epochs", "above 0", plan.epochs)?;
-    require(learning.decay >= 0.0, "reg", "0 or more", learning.decay)?;
-    require(
-        (0.0..=0.95).contains(&learning.dropout),
-        "dropout",
-        "between 0 and 0.95",
-        learning.dropout,
-    )?;
-    let schedule = Schedule {
-        epochs: plan.epochs,
-        batch_size: plan.batch_size,
-        learning_rate: plan.learning_rate,
-        patience: plan.patience,
-        ..Schedule::default()
-    };
     let mut trainer = Trainer::new(data, shape, learning, run.seed);
     let separated = trainer
         .rows
         .iter()
         .flat_map(|r| r.iter().copied().chain([u32::MAX]));
     let fingerprint = format!("{settings} on {:016x}", limpid_core::hash::row(separated));
-    train(&mut trainer, &schedule, &fingerprint, run)?;
+    train(&mut trainer, &training.schedule(), &fingerprint, run)?;
     Ok(trainer.finish())
 }
 

@@ -5,48 +5,40 @@
 //! `P = (XᵀX + reg I)⁻¹`, `B_ij = −P_ij / P_jj` (equation 8).
 //! Score: `x B`. The zero diagonal keeps an item from explaining itself.
 
-use limpid_core::traits::require;
 use limpid_core::{Artifact, Fit, Result, Run, Tensors, Training};
-use serde::{Deserialize, Serialize};
 
+use crate::hyper::{self, hyper};
 use crate::linear::closed_form::fit_links;
 use crate::linear::item_links::{ItemLinks, scores_by_item_links};
-use crate::registry::Parameter;
+use crate::registry::{Entry, Reads};
 
-/// Hyper-parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// The ridge λ.
-    pub reg: f64,
-}
+/// What the catalogue says about it.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "ease",
+    aliases: &[],
+    about: "dense item-to-item weights in closed form, zero diagonal",
+    paper: "Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019",
+    reads: Reads::VALUES,
+    defaults: hyper::defaults::<Config>,
+};
 
-impl Default for Config {
-    fn default() -> Self {
-        Self { reg: 500.0 }
+hyper! {
+    /// Hyper-parameters.
+    pub struct Config {
+        /// L2 regularization λ; increase with the number of users.
+        reg: f64 = 500.0, in above(0.0), tune [100, 200, 500, 1000, 2000];
     }
-}
-
-impl Config {
-    /// What `limpid models` prints.
-    pub(crate) const PARAMETERS: &'static [Parameter] = &[Parameter {
-        name: "reg",
-        range: "above 0",
-        tune: &["100", "200", "500", "1000", "2000"],
-        doc: "ridge λ; more users want more",
-    }];
 }
 
 impl Fit for Config {
     type Model = Model;
 
+    fn check(&self) -> Result<()> {
+        hyper::check(self)
+    }
+
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
-        require(
-            self.reg > 0.0 && self.reg.is_finite(),
-            "reg",
-            "above 0",
-            self.reg,
-        )?;
+        self.check()?;
         let links = fit_links(data.histories, 0.0, self.reg, 0.0, run)?;
         Ok(Model { links })
     }

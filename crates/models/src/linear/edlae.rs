@@ -1,90 +1,52 @@
-//! EDLAE: EASE with a ridge in proportion to popularity, and with user weights.
+//! EDLAE: EASE with L2 regularization in proportion to popularity, and with user weights.
 //!
 //! Harald Steck: Autoencoders that don't overfit towards the Identity (NeurIPS 2020),
 //! <https://proceedings.neurips.cc/paper/2020/hash/e33d974aae13e4d877477d51d8bafdc4-Abstract.html>.
-//! Dropping a share p of every user's items from the input, and predicting all of them without the
-//! help of themselves, is on average the ridge `reg + p/(1−p) G_ii` with a zero diagonal (section
-//! 3, emphasis on what was dropped). The score is `x B` as in EASE.
+//! Dropping a share p of every user's items from the input, and predicting the dropped ones only, is
+//! in expectation L2 regularization of `reg + p/(1−p) G_ii` with a zero diagonal (section 3, full
+//! emphasis). The score is `x B` as in EASE.
 //!
-//! Departure from the paper: a user with n items weighs `n^−user_exponent` (mean 1), so that those
-//! with very long histories do not decide everything. 0 is the paper.
+//! Departure from the paper: a user with n items has weight `n^−user_exponent` (mean 1), so that very
+//! long histories do not dominate. 0 is the paper.
 
-use limpid_core::traits::require;
 use limpid_core::{Artifact, Fit, Result, Run, Tensors, Training};
-use serde::{Deserialize, Serialize};
 
+use crate::hyper::{self, hyper};
 use crate::linear::closed_form;
 use crate::linear::item_links::{ItemLinks, scores_by_item_links};
-use crate::registry::Parameter;
+use crate::registry::{Entry, Reads};
 
-/// Hyper-parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// The constant part of the ridge, λ.
-    pub reg: f64,
-    /// The part of the ridge in proportion to popularity: `p/(1−p)` for a dropout of p.
-    pub rho: f64,
-    /// A user with n items weighs `n^−user_exponent`.
-    pub user_exponent: f64,
-}
+/// What the catalogue says about it.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "edlae",
+    aliases: &[],
+    about: "EASE with L2 in proportion to popularity (emphasized denoising) and user weights",
+    paper: "Steck, Autoencoders that don't overfit towards the Identity, NeurIPS 2020",
+    reads: Reads::VALUES,
+    defaults: hyper::defaults::<Config>,
+};
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            reg: 100.0,
-            rho: 1.0,
-            user_exponent: 0.5,
-        }
+hyper! {
+    /// Hyper-parameters.
+    pub struct Config {
+        /// Constant part of the L2 regularization, λ.
+        reg: f64 = 100.0, in above(0.0), tune [50, 100, 300];
+        /// L2 in proportion to popularity: `p/(1−p)` for a dropout of p.
+        rho: f64 = 1.0, in at_least(0.0), tune [0, 0.3, 1];
+        /// A user with n items has weight `n^−user_exponent`; 0 is the paper.
+        user_exponent: f64 = 0.5, in between(0.0, 1.0);
     }
-}
-
-impl Config {
-    /// What `limpid models` prints.
-    pub(crate) const PARAMETERS: &'static [Parameter] = &[
-        Parameter {
-            name: "reg",
-            range: "above 0",
-            tune: &["50", "100", "300"],
-            doc: "constant part of the ridge, λ",
-        },
-        Parameter {
-            name: "rho",
-            range: "0 or more",
-            tune: &["0", "0.3", "1"],
-            doc: "ridge in proportion to popularity: p/(1−p) for a dropout of p",
-        },
-        Parameter {
-            name: "user_exponent",
-            range: "0 to 1",
-            tune: &[],
-            doc: "a user with n items weighs n^−this; 0 is the paper",
-        },
-    ];
 }
 
 impl Fit for Config {
     type Model = Model;
 
+    fn check(&self) -> Result<()> {
+        hyper::check(self)
+    }
+
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
-        require(
-            self.reg > 0.0 && self.reg.is_finite(),
-            "reg",
-            "above 0",
-            self.reg,
-        )?;
-        require(
-            self.rho >= 0.0 && self.rho.is_finite(),
-            "rho",
-            "0 or more",
-            self.rho,
-        )?;
-        require(
-            (0.0..=1.0).contains(&self.user_exponent),
-            "user_exponent",
-            "between 0 and 1",
-            self.user_exponent,
-        )?;
+        self.check()?;
         Ok(Model {
             links: closed_form::fit_links(
                 data.histories,
@@ -150,22 +112,6 @@ mod tests {
                 ],
                 expected
             );
-        }
-        for bad in [
-            Config {
-                reg: 0.0,
-                ..Config::default()
-            },
-            Config {
-                rho: -1.0,
-                ..Config::default()
-            },
-            Config {
-                user_exponent: 2.0,
-                ..Config::default()
-            },
-        ] {
-            assert!(bad.fit(&data, &mut Run::seeded(0)).is_err());
         }
     }
 }

@@ -1,67 +1,46 @@
-//! ItemKNN: an item is recommended for the items of the history that are most like it.
+//! ItemKNN: recommends the items most similar to those of the history.
 //!
 //! Sarwar, Karypis, Konstan, Riedl: Item-based collaborative filtering recommendation algorithms
 //! (WWW 2001); shrinkage after Bell and Koren (2007).
 //! `sim(i, j) = Σ_u x_ui x_uj / (‖x_i‖ ‖x_j‖ + shrink)`; a target keeps its `k` most similar items,
 //! and `score(u, j) = Σ_{i ∈ u ∩ kNN(j)} x_ui sim(i, j)`.
 
-use limpid_core::traits::require;
 use limpid_core::{Artifact, Csr, Error, Fit, Result, Run, Tensors, Training, hash};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
+use crate::hyper::{self, hyper};
 use crate::linear::item_links::{ItemLinks, scores_by_item_links};
-use crate::registry::Parameter;
+use crate::registry::{Entry, Reads};
 
-/// Hyper-parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Neighbors that each target keeps.
-    pub k: usize,
-    /// Added to the denominator of the cosine: pairs seen by few users count less. 0 is the plain
-    /// cosine.
-    pub shrink: f32,
-}
+/// What the catalogue says about it.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "itemknn",
+    aliases: &[],
+    about: "the items most similar to those of the history, by (shrunk) cosine",
+    paper: "Sarwar et al., Item-based Collaborative Filtering, WWW 2001",
+    reads: Reads::VALUES,
+    defaults: hyper::defaults::<Config>,
+};
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            k: 100,
-            shrink: 0.0,
-        }
+hyper! {
+    /// Hyper-parameters.
+    pub struct Config {
+        /// Neighbors that each target keeps.
+        k: usize = 100, in whole_from(1), tune [20, 50, 100, 200];
+        /// Added to the denominator of the cosine: pairs seen by few users count less.
+        shrink: f32 = 0.0, in at_least(0.0), tune [0, 10, 50];
     }
-}
-
-impl Config {
-    /// What `limpid models` prints.
-    pub(crate) const PARAMETERS: &'static [Parameter] = &[
-        Parameter {
-            name: "k",
-            range: "1 and more",
-            tune: &["20", "50", "100", "200"],
-            doc: "neighbors that each target keeps",
-        },
-        Parameter {
-            name: "shrink",
-            range: "0 and more",
-            tune: &["0", "10", "50"],
-            doc: "added to the denominator of the cosine; pairs seen by few users count less",
-        },
-    ];
 }
 
 impl Fit for Config {
     type Model = Model;
 
+    fn check(&self) -> Result<()> {
+        hyper::check(self)
+    }
+
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
-        require(self.k >= 1, "k", "1 or more", self.k)?;
-        require(
-            self.shrink >= 0.0 && self.shrink.is_finite(),
-            "shrink",
-            "0 or more",
-            self.shrink,
-        )?;
+        self.check()?;
         let by_user = data.histories.to_csr();
         let by_item = by_user.transpose();
         let n_items = by_item.n_rows();

@@ -3,49 +3,41 @@
 //! The baseline that any recommender has to beat, and the fallback for a user without history. Its
 //! ledger is the base alone.
 
-use limpid_core::traits::require;
 use limpid_core::{
     Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Ledger, Mat, Recommender, Result,
     Run, Tensors, Training,
 };
-use serde::{Deserialize, Serialize};
 
-use crate::registry::Parameter;
+use crate::hyper::{self, hyper};
+use crate::registry::{Entry, Reads};
 
-/// Hyper-parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Power of the count: 1 is the plain count, 0.5 flattens it, 0 makes all items equal.
-    pub exponent: f32,
-}
+/// What the catalogue says about it.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "popularity",
+    aliases: &[],
+    about: "the items that most users have; the baseline",
+    paper: "folklore",
+    reads: Reads::ITEMS,
+    defaults: hyper::defaults::<Config>,
+};
 
-impl Default for Config {
-    fn default() -> Self {
-        Self { exponent: 1.0 }
+hyper! {
+    /// Hyper-parameters.
+    pub struct Config {
+        /// Power of the count: 1 is the plain count, 0 makes all items equal.
+        exponent: f32 = 1.0, in between(0.0, 4.0);
     }
-}
-
-impl Config {
-    /// What `limpid models` prints.
-    pub(crate) const PARAMETERS: &'static [Parameter] = &[Parameter {
-        name: "exponent",
-        range: "0 to 4",
-        tune: &[],
-        doc: "power of the count; 1 is the plain count, 0 makes all items equal",
-    }];
 }
 
 impl Fit for Config {
     type Model = Model;
 
+    fn check(&self) -> Result<()> {
+        hyper::check(self)
+    }
+
     fn fit(&self, data: &Training<'_>, _: &mut Run<'_>) -> Result<Model> {
-        require(
-            (0.0..=4.0).contains(&self.exponent),
-            "exponent",
-            "between 0 and 4",
-            self.exponent,
-        )?;
+        self.check()?;
         let counts = data.histories.item_counts();
         let scores: Vec<f32> = counts
             .iter()

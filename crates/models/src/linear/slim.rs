@@ -2,97 +2,61 @@
 //!
 //! Xia Ning, George Karypis: SLIM: Sparse Linear Methods for Top-N Recommender Systems (ICDM 2011),
 //! <https://doi.org/10.1109/ICDM.2011.134>. For each item j (equation 5):
-//! `min ½ ‖x_j − X w_j‖² + l2/2 ‖w_j‖² + l1 ‖w_j‖₁` subject to `w_j ≥ 0`, `w_jj = 0`. Score: `x W`.
+//! `min ½ ‖x_j − X w_j‖² + reg/2 ‖w_j‖² + l1 ‖w_j‖₁` subject to `w_j ≥ 0`, `w_jj = 0`. Score: `x W`.
 //!
-//! Departures from the paper: weights may be `signed`; a user with n items may weigh
-//! `n^−user_exponent` (0, the paper, by default); values weigh an item as a target only, where the
-//! paper takes them on both sides.
+//! Departures from the paper: weights may be `signed`; a user with n items may have weight
+//! `n^−user_exponent` (0, the paper, by default); values weight an item as a target only, where the
+//! paper uses them on both sides.
 
-use limpid_core::traits::require;
 use limpid_core::{Artifact, Csr, Fit, Result, Run, Tensors, Training};
-use serde::{Deserialize, Serialize};
 
+use crate::hyper::{self, hyper};
 use crate::linear::closed_form::user_weights;
 use crate::linear::descent::{self, PerKind, Settings, Task};
 use crate::linear::item_links::{ItemLinks, scores_by_item_links};
-use crate::registry::Parameter;
+use crate::registry::{Entry, Reads};
 use crate::rules::features::Features;
 
-/// Hyper-parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Price of a weight.
-    pub l1: f64,
-    /// The ridge.
-    pub l2: f64,
-    /// Whether weights may be negative.
-    pub signed: bool,
-    /// A user with n items weighs `n^−user_exponent` (mean 1).
-    pub user_exponent: f64,
-}
+/// What the catalogue says about it.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "slim",
+    aliases: &[],
+    about: "sparse item-to-item weights by elastic net",
+    paper: "Ning and Karypis, SLIM: Sparse Linear Methods for Top-N Recommender Systems, ICDM 2011",
+    reads: Reads::VALUES,
+    defaults: hyper::defaults::<Config>,
+};
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            l1: 1.0,
-            l2: 100.0,
-            signed: false,
-            user_exponent: 0.0,
-        }
+hyper! {
+    /// Hyper-parameters.
+    pub struct Config {
+        /// L1 penalty; larger is sparser.
+        l1: f64 = 1.0, in above(0.0), tune [1, 3, 10];
+        /// L2 regularization.
+        reg: f64 = 100.0, in above(0.0), tune [50, 100, 300, 1000], alias "l2";
+        /// Whether weights may be negative.
+        signed: bool = false;
+        /// A user with n items has weight `n^−user_exponent`; 0 is the paper.
+        user_exponent: f64 = 0.0, in between(0.0, 1.0), tune [0, 0.5];
     }
-}
-
-impl Config {
-    /// What `limpid models` prints.
-    pub(crate) const PARAMETERS: &'static [Parameter] = &[
-        Parameter {
-            name: "l1",
-            range: "above 0",
-            tune: &["1", "3", "10"],
-            doc: "price of a weight; more is sparser",
-        },
-        Parameter {
-            name: "l2",
-            range: "above 0",
-            tune: &["50", "100", "300", "1000"],
-            doc: "the ridge",
-        },
-        Parameter {
-            name: "signed",
-            range: "true or false",
-            tune: &[],
-            doc: "whether weights may be negative",
-        },
-        Parameter {
-            name: "user_exponent",
-            range: "0 to 1",
-            tune: &["0", "0.5"],
-            doc: "a user with n items weighs n^−this; 0 is the paper",
-        },
-    ];
 }
 
 impl Fit for Config {
     type Model = Model;
 
+    fn check(&self) -> Result<()> {
+        hyper::check(self)
+    }
+
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
-        for (name, value) in [("l1", self.l1), ("l2", self.l2)] {
-            require(value > 0.0 && value.is_finite(), name, "above 0", value)?;
-        }
-        require(
-            (0.0..=1.0).contains(&self.user_exponent),
-            "user_exponent",
-            "between 0 and 1",
-            self.user_exponent,
-        )?;
+        self.check()?;
         let rows = data.histories.to_csr(); // (U, I)
         let features = Features::links(rows.n_columns());
         let task = Task {
             features: &features,
             weights: user_weights(&rows, self.user_exponent),
             settings: Settings {
-                reg: self.l2,
+                reg: self.reg,
                 rho: PerKind::both(0.0),
                 l1: PerKind::both(self.l1),
                 signed: self.signed,
@@ -148,13 +112,13 @@ mod tests {
         config.fit(&data, &mut Run::seeded(0)).unwrap()
     }
 
-    /// Two items, three users: G = [[3, 2], [2, 2]], so w_01 = (2 − l1) / (3 + l2) and
-    /// w_10 = (2 − l1) / (2 + l2).
+    /// Two items, three users: G = [[3, 2], [2, 2]], so w_01 = (2 − l1) / (3 + reg) and
+    /// w_10 = (2 − l1) / (2 + reg).
     #[test]
     fn two_items_by_hand() {
         let config = Config {
             l1: 0.5,
-            l2: 1.0,
+            reg: 1.0,
             ..Config::default()
         };
         let model = fit(&[vec![0, 1], vec![0, 1], vec![0]], 2, &config);
@@ -169,7 +133,7 @@ mod tests {
         let rows = [vec![0, 1], vec![0, 1], vec![0, 2], vec![0, 2], vec![0, 2]];
         let config = Config {
             l1: 0.01,
-            l2: 0.1,
+            reg: 0.1,
             ..Config::default()
         };
         let plain = fit(&rows, 3, &config);
@@ -179,31 +143,5 @@ mod tests {
             ..config
         };
         assert!(fit(&rows, 3, &signed).links.weight(1, ItemIdx(2)) < -0.1);
-    }
-
-    #[test]
-    fn what_is_out_of_range_is_refused() {
-        let histories = Histories::from_rows(&[vec![0]], 1).unwrap();
-        let data = Training {
-            histories: &histories,
-            catalogue: &Catalogue::default(),
-        };
-        for bad in [
-            Config {
-                l1: 0.0,
-                ..Config::default()
-            },
-            Config {
-                l2: f64::NAN,
-                ..Config::default()
-            },
-            Config {
-                user_exponent: -1.0,
-                ..Config::default()
-            },
-        ] {
-            let error = bad.fit(&data, &mut Run::seeded(0)).unwrap_err();
-            assert!(error.to_string().contains("must be"));
-        }
     }
 }

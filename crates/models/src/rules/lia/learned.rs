@@ -37,14 +37,14 @@ const EFFECT: f32 = 0.1;
 
 /// The rules that training leaves, as they are.
 pub(super) fn rules(config: &Config, data: &Incidence<'_>, run: &mut Run<'_>) -> Result<Vec<Rule>> {
-    let (r, n_items) = (config.n_rules(), data.n_items());
+    let (r, n_items) = (config.rules, data.n_items());
     let settings = Settings {
         n_rules: r,
         cost: Cost::Log,
         gate: Gate::Half,
         links: false,
         gsam: false,
-        l1: config.rule_l1(),
+        l1: config.rule_l1,
         outputs: config.outputs(n_items),
         short: Some(Short {
             holdout: config.holdout,
@@ -55,7 +55,7 @@ pub(super) fn rules(config: &Config, data: &Incidence<'_>, run: &mut Run<'_>) ->
     };
     settings.afford(
         n_items,
-        config.batch_size(),
+        config.training.batch_size,
         run,
         format!("{r} rules over {n_items} items learned by gradients"),
         "rules_by=search",

@@ -26,7 +26,7 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
     let stopped =
         || Error::Interrupted("the rules were not complete, so nothing is kept".to_owned());
     let found = match config.rules_by {
-        Source::Search => mine::mine(&incidence, search(config), config.n_rules(), run.progress)
+        Source::Search => mine::mine(&incidence, search(config), config.rules, run.progress)
             .ok_or_else(stopped)?,
         Source::Gradients => learned::rules(config, &incidence, run)?,
     };

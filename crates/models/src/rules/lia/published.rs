@@ -21,9 +21,9 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
     let settings = settings(config, n_items);
     settings.afford(
         n_items,
-        config.batch_size(),
+        config.training.batch_size,
         run,
-        format!("lia with {} rules over {n_items} items", config.n_rules()),
+        format!("lia with {} rules over {n_items} items", config.rules),
         "mode=plus",
     )?;
     let rows = extract::rows_of(data.histories);
@@ -33,7 +33,7 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
 
 fn settings(config: &Config, n_items: usize) -> Settings {
     Settings {
-        n_rules: config.n_rules(),
+        n_rules: config.rules,
         cost: match config.activation {
             Activation::Nlaf => NLAF,
             Activation::Log => Cost::Log,
@@ -41,7 +41,7 @@ fn settings(config: &Config, n_items: usize) -> Settings {
         gate: config.gate,
         links: config.mode == Mode::Released,
         gsam: config.gsam,
-        l1: config.rule_l1(),
+        l1: config.rule_l1,
         outputs: config.outputs(n_items),
         short: None,
     }
@@ -81,6 +81,7 @@ fn finished(layer: Layer<'_>, rows: &[Vec<u32>], n_items: usize) -> Result<Model
 mod tests {
     use super::*;
     use crate::rules::lia::Gate;
+    use crate::training_loop::TrainingLoop;
     use limpid_core::{Histories, Recommender};
     use limpid_tensor::{Draw, Learner, train};
 
@@ -96,9 +97,14 @@ mod tests {
             let config = Config {
                 mode,
                 gate,
-                rules: Some(40),
-                epochs: 8,
-                learning_rate: Some(2e-2),
+                rules: 40,
+                rule_l1: 0.0,
+                training: TrainingLoop {
+                    epochs: 8,
+                    batch_size: 512,
+                    learning_rate: 2e-2,
+                    ..TrainingLoop::default()
+                },
                 ..Config::default()
             };
             let mut layer = Layer::new(&rows, 12, settings(&config, 12), 5);

@@ -28,7 +28,6 @@
 
 mod lines;
 
-use limpid_core::traits::require;
 use limpid_core::unit::find_event;
 use limpid_core::{
     Activations, Artifact, Catalogue, Csr, Detail, Error, Event, EventsByItem, Fit, Histories,
@@ -37,215 +36,86 @@ use limpid_core::{
 };
 use ndarray::Axis;
 use ndarray::parallel::prelude::*;
-use serde::{Deserialize, Serialize};
 
+use crate::hyper::{self, choices, hyper};
 use crate::linear::closed_form::user_weights;
 use crate::linear::descent::{self, PerKind, Settings, Task};
-use crate::registry::Parameter;
+use crate::registry::{Entry, Reads};
 use crate::rules::features::{Feature, Features, group_support};
 use crate::rules::group_names::Names;
 use crate::rules::groups::{Grouping, Groups, partition};
 
-/// How much is kept for the sake of accuracy, or left out for the sake of brevity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Preset {
-    /// All groups, rules as dear as links.
-    Accurate,
-    /// The 40 best groups of a target, rules at half the ridge.
-    #[default]
-    Balanced,
-    /// The 20 best groups of a target, rules at half the ridge.
-    Short,
-}
+/// What the catalogue says about it.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "ruleslim",
+    aliases: &[],
+    about: "short readable rules and item links, non-negative, one convex problem per target",
+    paper: "limpid's own; after SLIM (Ning and Karypis, ICDM 2011) and EDLAE (Steck, NeurIPS 2020)",
+    reads: Reads::VALUES,
+    defaults: hyper::defaults::<Config>,
+};
 
-/// Hyper-parameters. What is not given follows from the preset and from the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Sets `rho_rule`, `groups` and `refit` where they are not given.
-    pub preset: Preset,
-    /// Constant part of the ridge, λ.
-    pub reg: f64,
-    /// Ridge of a link in proportion to its weight in users: `p/(1−p)` for a dropout of p.
-    pub rho: f64,
-    /// The same for a rule. Smaller: more weight on rules, fewer lines. Default: 1 for `accurate`,
-    /// ½ for the others.
-    pub rho_rule: Option<f64>,
-    /// L1 price of a weight, in thousandths of the number of users, or in twentieths of the mean number
-    /// of users of an item where that is less: where items have few users, a price by all users would
-    /// forbid every weight.
-    pub l1: f64,
-    /// Groups that a target keeps. Default: all, 40 or 20; 0 is all.
-    pub groups: Option<usize>,
-    /// What the price is multiplied by when kept weights are fitted again. Default: ½, and no second
-    /// fit for `accurate`.
-    pub refit: Option<f64>,
-    /// A user with n items weighs `n^−user_exponent`.
-    pub user_exponent: f64,
-    /// Items in a group at most; 1 leaves only links.
-    pub group_size: usize,
-    /// Users that a group must have for its rules. Default: a hundredth of the number of users.
-    pub min_users: Option<usize>,
-    /// Rounds weights to multiples of this, so that a ledger can be added up by hand; 0: not.
-    pub points: f64,
-    /// Share of similarity that a group loses for metadata that have nothing in common.
-    pub coherence: f64,
-    /// Score of an item that all users have, before any evidence: orders what evidence leaves
-    /// equal by popularity.
-    pub prior: f64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            preset: Preset::Balanced,
-            reg: 50.0,
-            rho: 1.0,
-            rho_rule: None,
-            l1: 1.0,
-            groups: None,
-            refit: None,
-            user_exponent: 0.5,
-            group_size: 4,
-            min_users: None,
-            points: 0.0,
-            coherence: 0.0,
-            prior: 1e-3,
-        }
+choices! {
+    /// Accuracy against brevity.
+    pub enum Preset {
+        /// All groups; rules are regularized as links are.
+        Accurate = "accurate",
+        /// The 40 best groups of a target; rules are regularized half as much as links.
+        Balanced = "balanced",
+        /// The 20 best groups of a target; rules are regularized half as much as links.
+        Short = "short",
     }
+}
+
+hyper! {
+    /// Hyper-parameters: those of `balanced` by default. In Rust, `preset` alone does not change the
+    /// others; it does so where settings are read.
+    pub struct Config {
+        /// Accuracy against brevity; sets `rho_rule`, `groups` and `refit`.
+        preset: Preset = Preset::Balanced;
+        /// Constant part of the L2 regularization, λ; 50 to 100 is flat.
+        reg: f64 = 50.0, in above(0.0);
+        /// L2 of links in proportion to popularity, `p/(1−p)` for a dropout of p; less is shorter.
+        rho: f64 = 1.0, in at_least(0.0), tune [0.3, 1];
+        /// The same for rules; less gives fewer lines.
+        rho_rule: f64 = 0.5, in at_least(0.0), tune [0.25, 0.5, 1];
+        /// L1 penalty, in min(users / 1000, users of a mean item / 20); larger is sparser.
+        // Where items have few users, a penalty in proportion to all users would forbid every weight.
+        l1: f64 = 1.0, in above(0.0), tune [1, 2, 4];
+        /// Groups that a target keeps; 0: all.
+        groups: usize = 40, tune [10, 20, 40, 0];
+        /// Share of the L1 penalty when kept weights are fitted again; 1: all of it.
+        refit: f64 = 0.5, in between(0.0, 1.0);
+        /// A user with n items has weight `n^−user_exponent`.
+        user_exponent: f64 = 0.5, in between(0.0, 1.0);
+        /// Items in a group, at most; 1 leaves only links.
+        group_size: usize = 4, in whole(1, 6);
+        /// Users that a group needs for its rules; auto: a hundredth of the users.
+        min_users: Option<usize> = None, in whole_from(1);
+        /// Rounds weights to multiples of this, for ledgers that add up by hand; 0: off; 0.005 is nearly free.
+        points: f64 = 0.0, in at_least(0.0);
+        /// Share of similarity that a group loses for metadata that have nothing in common.
+        coherence: f64 = 0.0, in between(0.0, 1.0);
+        /// Base score of an item that all users have: breaks ties of evidence by popularity.
+        prior: f64 = 1e-3, in between(0.0, 0.01);
+    }
+    preset preset = "accurate" { rho_rule = 1, groups = 0, refit = 1 }
+    preset preset = "short" { groups = 20 }
 }
 
 impl Config {
-    /// What `limpid models` prints.
-    pub(crate) const PARAMETERS: &'static [Parameter] = &[
-        Parameter {
-            name: "preset",
-            range: "accurate, balanced or short",
-            tune: &[],
-            doc: "accuracy against brevity; sets rho_rule, groups and refit",
-        },
-        Parameter {
-            name: "reg",
-            range: "above 0",
-            tune: &[],
-            doc: "constant part of the ridge, λ; 50 to 100 is flat",
-        },
-        Parameter {
-            name: "rho",
-            range: "0 or more",
-            tune: &["0.3", "1"],
-            doc: "ridge of links in proportion to popularity; less is shorter",
-        },
-        Parameter {
-            name: "rho_rule",
-            range: "0 or more, or null for the preset's",
-            tune: &["0.25", "0.5", "1"],
-            doc: "the same for rules; less gives fewer lines",
-        },
-        Parameter {
-            name: "l1",
-            range: "above 0",
-            tune: &["1", "2", "4"],
-            doc: "price of a weight, in min(users / 1000, users of a mean item / 20); more is sparser",
-        },
-        Parameter {
-            name: "groups",
-            range: "0 (all) or more, or null for the preset's",
-            tune: &["10", "20", "40", "0"],
-            doc: "groups that a target keeps",
-        },
-        Parameter {
-            name: "refit",
-            range: "0 to 1, or null for the preset's",
-            tune: &[],
-            doc: "share of the price when kept weights are fitted again",
-        },
-        Parameter {
-            name: "user_exponent",
-            range: "0 to 1",
-            tune: &[],
-            doc: "a user with n items weighs n^−this",
-        },
-        Parameter {
-            name: "group_size",
-            range: "1 to 6",
-            tune: &[],
-            doc: "items in a group at most; 1 leaves only links",
-        },
-        Parameter {
-            name: "min_users",
-            range: "1 or more, or null for users / 100",
-            tune: &[],
-            doc: "users that a group must have for its rules",
-        },
-        Parameter {
-            name: "points",
-            range: "0 or more",
-            tune: &[],
-            doc: "rounds weights to multiples of this; 0.005 is nearly free",
-        },
-        Parameter {
-            name: "coherence",
-            range: "0 to 1",
-            tune: &[],
-            doc: "how much groups must share their metadata",
-        },
-        Parameter {
-            name: "prior",
-            range: "0 to 0.01",
-            tune: &[],
-            doc: "score of an item that all users have, before any evidence",
-        },
-    ];
-
-    fn check(&self) -> Result<()> {
-        let at_least_0 = |name: &str, value: f64| {
-            let ok = value >= 0.0 && value.is_finite();
-            require(ok, name, "0 or more", value)
-        };
-        let above_0 = self.reg > 0.0 && self.reg.is_finite();
-        require(above_0, "reg", "above 0", self.reg)?;
-        at_least_0("rho", self.rho)?;
-        at_least_0("rho_rule", self.rho_rule.unwrap_or(0.0))?;
-        at_least_0("points", self.points)?;
-        let l1 = self.l1 > 0.0 && self.l1.is_finite();
-        require(l1, "l1", "above 0", self.l1)?;
-        for (name, value, high) in [
-            ("refit", self.refit.unwrap_or(0.0), 1.0),
-            ("user_exponent", self.user_exponent, 1.0),
-            ("coherence", self.coherence, 1.0),
-            ("prior", self.prior, 0.01),
-        ] {
-            let rule = format!("between 0 and {high}");
-            require((0.0..=high).contains(&value), name, &rule, value)?;
-        }
-        let size = (1..=6).contains(&self.group_size);
-        require(size, "group_size", "between 1 and 6", self.group_size)?;
-        let min_users = self.min_users.unwrap_or(1);
-        require(min_users > 0, "min_users", "1 or more", min_users)
-    }
-
     /// What is minimized; `price` is the unit of l1.
     fn settings(&self, price: f64) -> Settings {
-        let accurate = self.preset == Preset::Accurate;
-        let rho_rule = self.rho_rule.unwrap_or(if accurate { 1.0 } else { 0.5 });
-        let keep = match (self.groups, self.preset) {
-            (Some(0), _) | (None, Preset::Accurate) => None,
-            (Some(m), _) => Some(m),
-            (None, Preset::Balanced) => Some(40),
-            (None, Preset::Short) => Some(20),
-        };
         Settings {
             reg: self.reg,
             rho: PerKind {
                 link: self.rho,
-                rule: rho_rule,
+                rule: self.rho_rule,
             },
             l1: PerKind::both(self.l1 * price),
             signed: false,
-            keep,
-            refit: self.refit.or(if accurate { None } else { Some(0.5) }),
+            keep: (self.groups > 0).then_some(self.groups),
+            refit: (self.refit < 1.0).then_some(self.refit),
             points: self.points,
         }
     }
@@ -253,6 +123,10 @@ impl Config {
 
 impl Fit for Config {
     type Model = Model;
+
+    fn check(&self) -> Result<()> {
+        hyper::check(self)
+    }
 
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
         self.check()?;

@@ -1,113 +1,61 @@
-//! The MF of LIA's table: p_u · q_i without biases, by binary cross-entropy on drawn negatives.
+//! Matrix factorization with binary cross-entropy: `p_u · q_i` without biases, on sampled negatives.
 //!
-//! Dimension 100, Glorot-normal vectors, Adam 1e-3 with L2 1e-5, batches of 1,024 examples whose losses
-//! are summed; each epoch draws two (user, item) pairs per event and drops those that are events.
+//! The model that the authors of LIA (Wei et al., A Logical-Rule Autoencoder for Interpretable
+//! Recommendations) call "MF" in their tables, with their settings: dimension 100, Glorot-normal
+//! vectors, Adam 1e-3 with L2 1e-5, batches of 1,024 examples whose losses are summed; each epoch samples
+//! two (user, item) pairs per event and drops those that are events.
 //!
-//! A row that is a training row gets the vector learned for its user. Every other one is folded in:
-//! by the linear map from the mean of its item vectors that fits the learned vectors best. The shares
-//! of a ledger are those of that map; how far the learned vector is from it stands in the residual.
+//! A training row gets the vector learned for its user. Every other row is folded in: by the linear map
+//! from the mean of its item vectors that fits the learned vectors best. The parts of a ledger are those
+//! of that map; the distance of the learned vector from it is the residual.
 
-use limpid_core::traits::{Monitor, require};
+use limpid_core::traits::Monitor;
 use limpid_core::{
     Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender,
     Result, Run, Tensors, Training,
 };
 use limpid_tensor::optim::adam::Adam;
-use limpid_tensor::{Draw, Learner, Parameter as Learned, Schedule, train};
-use serde::{Deserialize, Serialize};
+use limpid_tensor::{Draw, Learner, Parameter as Learned, train};
 
-use super::{System, decode, dot, items_of, ledger};
-use crate::registry::Parameter;
+use crate::hyper::{self, hyper};
+use crate::latent::ials::{System, decode, dot, items_of, ledger};
+use crate::registry::{Alias, Entry, Reads};
+use crate::training_loop::TrainingLoop;
 
-/// Drawn pairs per event.
+/// Sampled pairs per event.
 const NEGATIVES: usize = 2;
 
-/// Hyper-parameters, as the authors of LIA have them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Length of a vector.
-    pub embedding_size: usize,
-    /// Passes over the events.
-    pub epochs: usize,
-    /// Examples of one step.
-    pub batch_size: usize,
-    /// Learning rate of Adam.
-    pub learning_rate: f32,
-    /// L2, as a part of the gradient.
-    pub reg: f32,
-    /// Measurements without a new best before it stops; 0: never.
-    pub patience: usize,
-}
+/// What the catalogue says about it.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "bcemf",
+    aliases: &[Alias::of("mf-lia")],
+    about: "matrix factorization by binary cross-entropy on sampled negatives (LIA's MF baseline)",
+    paper: "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations",
+    reads: Reads::ITEMS,
+    defaults: hyper::defaults::<Config>,
+};
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            embedding_size: 100,
-            epochs: 100,
-            batch_size: 1024,
-            learning_rate: 1e-3,
-            reg: 1e-5,
-            patience: 10,
-        }
+hyper! {
+    /// Hyper-parameters, as the authors of LIA have them.
+    pub struct Config {
+        /// Length of a vector.
+        embedding_size: usize = 100, in whole(1, 2048);
+        /// L2 regularization, added to the gradient.
+        reg: f32 = 1e-5, in at_least(0.0), tune [0, 1e-5];
+        include training: TrainingLoop = { epochs: 100, batch_size: 1024 };
     }
-}
-
-impl Config {
-    /// What `limpid models` prints.
-    pub(crate) const PARAMETERS: &'static [Parameter] = &[
-        Parameter {
-            name: "embedding_size",
-            range: "1 to 2048",
-            tune: &[],
-            doc: "length of a vector",
-        },
-        Parameter {
-            name: "epochs",
-            range: "1 or more",
-            tune: &[],
-            doc: "passes over the events",
-        },
-        Parameter {
-            name: "batch_size",
-            range: "1 or more",
-            tune: &[],
-            doc: "examples of one step",
-        },
-        Parameter {
-            name: "learning_rate",
-            range: "above 0",
-            tune: &["1e-3", "3e-3"],
-            doc: "learning rate of Adam",
-        },
-        Parameter {
-            name: "reg",
-            range: "0 or more",
-            tune: &["0", "1e-5"],
-            doc: "L2, as a part of the gradient",
-        },
-        Parameter {
-            name: "patience",
-            range: "0 (never) or more",
-            tune: &[],
-            doc: "measurements without a new best before it stops",
-        },
-    ];
 }
 
 impl Fit for Config {
     type Model = Model;
 
+    fn check(&self) -> Result<()> {
+        hyper::check(self)
+    }
+
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
+        self.check()?;
         let d = self.embedding_size;
-        require(
-            (1..=2048).contains(&d),
-            "embedding_size",
-            "between 1 and 2048",
-            d,
-        )?;
-        require(self.epochs > 0, "epochs", "above 0", self.epochs)?;
-        require(self.reg >= 0.0, "reg", "0 or more", self.reg)?;
         let rows: Vec<Vec<u32>> = data.histories.rows().map(items_of).collect();
         let mut draw = Draw::new(run.seed, 0);
         let mut glorot = |name, n: usize| {
@@ -124,13 +72,6 @@ impl Fit for Config {
             rows,
             examples: Vec::new(),
         };
-        let schedule = Schedule {
-            epochs: self.epochs,
-            batch_size: self.batch_size,
-            learning_rate: self.learning_rate,
-            patience: self.patience,
-            ..Schedule::default()
-        };
         let separated = trainer
             .rows
             .iter()
@@ -138,8 +79,8 @@ impl Fit for Config {
         let hash = limpid_core::hash::row(separated);
         train(
             &mut trainer,
-            &schedule,
-            &format!("mf-lia {self:?} on {hash:016x}"),
+            &self.training.schedule(),
+            &format!("bcemf {self:?} on {hash:016x}"),
             run,
         )?;
         Ok(trainer.finish())
@@ -223,7 +164,7 @@ impl Learner for Trainer<'_> {
 }
 
 /// `M` `(D, D)` so that `M m_u` is near the learned vector of every user, where `m_u` is the mean of
-/// his item vectors: least squares with a ridge that follows the size of the problem.
+/// their item vectors: least squares with a ridge that follows the size of the problem.
 fn fold_in_map(rows: &[Vec<u32>], users: &[f32], items: &[f32], d: usize) -> Vec<f32> {
     let (mut gram, mut cross) = (vec![0f64; d * d], vec![0f64; d * d]);
     for (row, p) in rows.iter().zip(users.chunks_exact(d)) {
@@ -358,7 +299,7 @@ impl Latent for Model {
 }
 
 impl Artifact for Model {
-    const KIND: &'static str = "model/mf-lia";
+    const KIND: &'static str = "model/bcemf";
 
     fn save(&self, out: &mut Tensors) -> Result<()> {
         let d = self.d;
