@@ -218,12 +218,10 @@ pub(crate) struct WhoArgs {
     /// Recommend to this user of the data
     #[arg(long, value_name = "ID", conflicts_with = "history")]
     pub(crate) user: Option<String>,
-    /// Item of an ad-hoc history: an id or a title; repeat for more
-    ///
-    /// An id comes before a title; id:… and title:… say which is meant.
+    /// An item of an ad-hoc history, by title or id (force with id:… or title:…); may be repeated
     #[arg(long, value_name = "ITEM")]
     pub(crate) history: Vec<String>,
-    /// Events of the user to use: train, all, or train and those of a file
+    /// Events of the user to use: train, all, or a table with additional events
     #[arg(
         long,
         value_name = "train|all|FILE",
@@ -242,7 +240,7 @@ impl WhoArgs {
             }),
             None if self.history.is_empty() => {
                 bail!(limpid::Error::Usage(
-                    "name a user (--user ID) or a history (--history ITEM, once per item)"
+                    "no history given; use --user ID or --history ITEM (may be repeated)"
                         .to_owned()
                 ))
             }
@@ -257,7 +255,7 @@ impl WhoArgs {
             file => {
                 let log = limpid::data::sources::read(file.as_ref(), &ReadOptions::default())?;
                 let Some(index) = log.users.get(user) else {
-                    bail!("--events {file}: no events of user '{user}'");
+                    bail!("--events {file}: no events of user {user}");
                 };
                 let items = log.user.iter().zip(&log.item);
                 Ok(Events::And(
@@ -273,18 +271,18 @@ impl WhoArgs {
 
 /// What may be recommended.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Candidates")]
+#[command(next_help_heading = "Filters")]
 pub(crate) struct FilterArgs {
-    /// Exclude items: ids or titles, separated by commas; repeat for more
+    /// Exclude items: ids or titles, separated by commas; may be repeated
     #[arg(long, value_name = "ITEMS")]
     exclude: Vec<String>,
-    /// Recommend only these items
+    /// Recommend only from these items
     #[arg(long, value_name = "ITEMS")]
     only: Vec<String>,
-    /// Recommend only items whose metadata match, such as 'genre=Drama'; repeat to require all
+    /// Recommend only items with this metadata, such as 'genre=Drama'; all conditions must hold
     #[arg(long = "where", value_name = "FIELD=VALUE")]
     conditions: Vec<String>,
-    /// Recommend items of the history, too
+    /// Recommend items of the history too
     #[arg(long)]
     include_seen: bool,
 }

@@ -24,7 +24,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use limpid_core::{Catalogue, Fit, Histories, Ids, Progress, Run, Training};
+use limpid_core::{Fit, Progress};
 use limpid_data::SplitSpec;
 use limpid_models::Config;
 
@@ -109,7 +109,7 @@ impl Experiment {
         if i64::try_from(self.seed).is_err() {
             return Err(limpid_core::Error::range("seed", "below 2⁶³", self.seed).into());
         }
-        settings_in_range(&self.config()?)
+        Ok(self.config()?.check()?)
     }
 }
 
@@ -120,7 +120,7 @@ impl Checked {
     /// As [`Prepared::read`]; [`Error::Changed`] where the data or the split are not the expected ones.
     pub fn read(&self, on_change: OnChange) -> Result<Prepared> {
         let mut prepared = match (&self.experiment.data, &self.experiment.split) {
-            (Some(source), split) => Prepared::read(source, split)?,
+            (Some(source), split) => Prepared::read_for(source, split, self.config.entry().reads)?,
             (None, SplitFrom::Folder(folder)) => Prepared::of_folder(folder)?,
             (None, SplitFrom::Spec(_)) => {
                 return Err(Error::Usage("the experiment names no data".to_owned()));
@@ -177,7 +177,7 @@ impl Checked {
         }
         let grid = points(&self.config, fixed)?;
         for settings in &grid {
-            settings_in_range(&self.config.set(settings)?)?;
+            self.config.set(settings)?.check()?;
         }
         Ok(1 + match how.trials {
             0 => grid.len(),
@@ -301,32 +301,4 @@ fn bytes_of(path: &Path) -> Result<u64> {
         }
     }
     Ok(bytes)
-}
-
-/// Refuses settings out of range, as the model itself does before it computes anything: the fit of two
-/// users is stopped at its first step.
-fn settings_in_range(config: &Config) -> Result<()> {
-    struct Stop;
-    impl Progress for Stop {
-        fn start(&self, _: &str, _: u64) {}
-        fn step(&self, _: u64) {}
-        fn interrupted(&self) -> bool {
-            true
-        }
-    }
-    let items = (0..2).map(|i| i.to_string()).collect();
-    let catalogue = Catalogue::of_items(Ids::from_names(items)?);
-    let histories = Histories::from_rows(&[vec![0, 1], vec![1]], 2)?;
-    let data = Training {
-        histories: &histories,
-        catalogue: &catalogue,
-    };
-    let mut run = Run {
-        progress: &Stop,
-        ..Run::seeded(1)
-    };
-    match config.fit(&data, &mut run) {
-        Err(e @ limpid_core::Error::Range { .. }) => Err(e.into()),
-        _ => Ok(()),
-    }
 }

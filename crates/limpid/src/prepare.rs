@@ -5,10 +5,19 @@ use std::path::Path;
 use limpid_data::sources;
 use limpid_data::synthetic::{self, World};
 use limpid_data::{Filters, Log, Split};
+use limpid_models::registry::Reads;
 
 use crate::artifact::DataRecord;
 use crate::experiment::{DataSource, SplitFrom};
 use crate::{Error, Result};
+
+/// What is prepared where no model is named.
+const ITEMS: Reads = Reads {
+    order: false,
+    behaviors: false,
+    values: false,
+    texts: false,
+};
 
 /// Data that a model can be fitted on, and how they were made.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,10 +64,16 @@ impl DataSource {
     }
 }
 
-/// Filters that name the behaviors that are kept of this log, where it has several.
-fn named_behaviors(filters: &Filters, log: &Log, notes: &mut Vec<String>) -> Filters {
+/// Filters that name the behaviors that are kept of this log, where it has several: all for a model
+/// that reads behaviors, else the target behavior.
+fn named_behaviors(filters: &Filters, log: &Log, reads: Reads, notes: &mut Vec<String>) -> Filters {
     let mut filters = filters.clone();
-    if filters.behaviors.is_none() && log.behaviors.len() > 1 {
+    if filters.behaviors.is_some() || log.behaviors.len() < 2 {
+        return filters;
+    }
+    if reads.behaviors {
+        filters.behaviors = Some(log.behaviors.clone());
+    } else {
         let target = &log.behaviors[usize::from(log.target_behavior)];
         notes.push(format!(
             "only the behavior '{target}' of {} is used; keep all with --behaviors all",
@@ -70,12 +85,21 @@ fn named_behaviors(filters: &Filters, log: &Log, notes: &mut Vec<String>) -> Fil
 }
 
 impl Prepared {
-    /// Reads, filters and splits.
+    /// Reads, filters and splits for a model that reads which items a user has, as most do.
     ///
     /// # Errors
     /// What reading, filtering or splitting refuses.
     pub fn read(source: &DataSource, split: &SplitFrom) -> Result<Self> {
-        Self::of_log(source.log()?, source.clone(), split).map(|(prepared, source)| Self {
+        Self::read_for(source, split, ITEMS)
+    }
+
+    /// Reads, filters and splits what a model reads.
+    ///
+    /// # Errors
+    /// As [`Prepared::read`].
+    pub fn read_for(source: &DataSource, split: &SplitFrom, reads: Reads) -> Result<Self> {
+        let (prepared, source) = Self::of_log(source.log()?, source.clone(), split, reads)?;
+        Ok(Self {
             source: Some(source),
             ..prepared
         })
@@ -87,7 +111,8 @@ impl Prepared {
     /// What the configuration of the world or the split refuses.
     pub fn synthetic(config: &synthetic::Config, split: &SplitFrom) -> Result<Self> {
         let world = World::generate(config)?;
-        Self::of_log(world.log, DataSource::default(), split).map(|(prepared, _)| prepared)
+        let (prepared, _) = Self::of_log(world.log, DataSource::default(), split, ITEMS)?;
+        Ok(prepared)
     }
 
     /// A split folder alone, without the item metadata of its data.
@@ -107,12 +132,20 @@ impl Prepared {
     }
 
     /// Filters and splits; returns the source with its filters as they were applied.
-    fn of_log(log: Log, mut source: DataSource, from: &SplitFrom) -> Result<(Self, DataSource)> {
+    fn of_log(
+        log: Log,
+        mut source: DataSource,
+        from: &SplitFrom,
+        reads: Reads,
+    ) -> Result<(Self, DataSource)> {
         let mut notes = log.report.notes.clone();
-        source.filters = named_behaviors(&source.filters, &log, &mut notes);
+        source.filters = named_behaviors(&source.filters, &log, reads, &mut notes);
         let mut applied = source.filters.clone();
         if applied.behaviors.iter().flatten().any(|name| name == "all") {
             applied.behaviors = None;
+        }
+        if reads.order && log.time.is_none() {
+            notes.push("the log has no times; the order of its lines is that of events".to_owned());
         }
         let (log, filtered) = applied.apply(log)?;
         notes.extend(filtered.notes);

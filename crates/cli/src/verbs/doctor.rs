@@ -42,8 +42,11 @@ impl Command {
             .memory_available_mb
             .map_or_else(|| "unknown".to_owned(), |mb| format!("{mb} MB available"));
         let head = format!(
-            "limpid {} on {}, {} threads, memory {memory}",
-            answer.version, answer.system, answer.threads
+            "limpid {} on {}, {} threads, memory {memory}, computes on {}",
+            answer.version,
+            answer.system,
+            answer.threads,
+            DEVICES.join(", ")
         );
         let mut table = Table::new(["self-test", "", "seconds", ""]);
         for check in &answer.models {

@@ -157,12 +157,15 @@ impl Command {
             Some(path) => Experiment::read(path)?,
             None => Experiment::default(),
         };
-        if let Some(model) = self.model.as_ref().filter(|&m| *m != experiment.model) {
-            // The settings of another model say nothing about this one.
-            experiment = experiment.with_config(&Config::named(model)?)?;
+        let mut config = experiment.config()?;
+        if let Some(name) = &self.model {
+            let named = Config::named(name)?;
+            // The settings of another model say nothing about this one; some older names have settings.
+            if named.name() != config.name() || !named.changes()?.is_empty() {
+                config = named;
+            }
         }
-        let config = experiment.config()?.set(&self.set)?;
-        experiment = experiment.with_config(&config)?;
+        experiment = experiment.with_config(&config.set(&self.set)?)?;
         if let Some(split) = &self.split {
             experiment.split = split.clone();
         }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use limpid_models::hyper::Range;
 use limpid_models::{Entry, Parameter, Preset};
 use serde::Serialize;
-use serde_json::Value;
 
 /// The catalogue of models.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,17 +20,17 @@ pub struct Models {
 pub struct ModelAnswer {
     /// Its name after `--model`.
     pub name: &'static str,
-    /// Other names that are accepted.
+    /// Older names, still accepted.
     pub aliases: Vec<&'static str>,
     /// What it is, in one line.
     pub about: &'static str,
-    /// Where it was published.
+    /// Where it comes from.
     pub paper: &'static str,
-    /// What it reads of a history besides the items: order, behaviors, values, texts.
+    /// What it reads of the data: `items`, `order`, `behaviors`, `values`, `texts`.
     pub reads: Vec<&'static str>,
     /// Its hyper-parameters.
     pub parameters: Vec<ParameterAnswer>,
-    /// Its presets.
+    /// Choices that set several parameters.
     pub presets: Vec<PresetAnswer>,
 }
 
@@ -40,13 +39,13 @@ pub struct ModelAnswer {
 pub struct ParameterAnswer {
     /// Its name after `--set`.
     pub name: &'static str,
-    /// Other names that are accepted.
+    /// Older names, still accepted.
     pub aliases: &'static [&'static str],
     /// Its default.
-    pub default: Value,
+    pub default: serde_json::Value,
     /// Its range, in words.
     pub range: String,
-    /// Its range, as data.
+    /// Its range, for programs.
     pub values: Range,
     /// The values that `--tune` tries; none where it is not tuned.
     pub tuned_over: &'static [&'static str],
@@ -54,14 +53,14 @@ pub struct ParameterAnswer {
     pub about: String,
 }
 
-/// The settings that a choice of a parameter changes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A choice that sets several parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PresetAnswer {
-    /// The parameter.
+    /// The parameter that chooses.
     pub parameter: &'static str,
-    /// Its choice.
+    /// Its value.
     pub choice: &'static str,
-    /// The values that other parameters then default to.
+    /// What it sets, by name.
     pub sets: BTreeMap<&'static str, String>,
 }
 

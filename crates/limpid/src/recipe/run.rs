@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use limpid_core::Progress;
 use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
+use limpid_models::registry::Reads;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Recipe, report};
 use crate::answers::RecipePlan;
 use crate::pipeline::{Checked, OnChange};
 use crate::rules::RuleSummary;
-use crate::{Error, Experiment, MeasureOptions, Prepared, Result, TrainOptions, train};
+use crate::{Error, Experiment, Prepared, Result, TrainOptions, train};
 
 /// How a recipe is run.
 #[derive(Debug, Clone, Default)]
@@ -104,16 +105,28 @@ fn checked(recipe: &Recipe, options: &RunOptions) -> Result<Vec<(String, Vec<Che
 pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Result<Outcome> {
     let mut results: Vec<Vec<SplitResult>> = vec![Vec::new(); recipe.rows.len()];
     for (split, rows) in checked(recipe, options)? {
-        let Some(first) = rows.first() else { continue };
-        let prepared = first.read(OnChange::Refuse)?;
+        // Rows whose models read the same share the data.
+        let mut read: Vec<(Reads, Prepared)> = Vec::new();
         for ((row, checked), results) in recipe.rows.iter().zip(&rows).zip(&mut results) {
-            let kept = kept_at(checked, &prepared, options)?;
+            let reads = checked.config.entry().reads;
+            let same = |(other, _): &(Reads, Prepared)| {
+                (other.behaviors, other.order) == (reads.behaviors, reads.order)
+            };
+            let at = match read.iter().position(same) {
+                Some(at) => at,
+                None => {
+                    read.push((reads, checked.read(OnChange::Refuse)?));
+                    read.len() - 1
+                }
+            };
+            let prepared = &read[at].1;
+            let kept = kept_at(checked, prepared, options)?;
             if let Some(result) = kept.as_deref().and_then(read_kept) {
                 results.push(result);
                 continue;
             }
             progress.note(&format!("{} on {split}", row.name));
-            let result = measure(checked, &prepared, progress)?;
+            let result = measure(checked, prepared, progress)?;
             if let Some(path) = &kept {
                 keep(path, &result)?;
             }
@@ -127,15 +140,7 @@ fn measure(checked: &Checked, prepared: &Prepared, progress: &dyn Progress) -> R
     let options = TrainOptions::of(&checked.experiment);
     let advisor = train(prepared.clone(), &checked.config, &options, progress)?;
     let asked = checked.experiment.measure.clone().unwrap_or_default();
-    let explains = asked.readability;
-    let measured = advisor.evaluate(
-        &MeasureOptions {
-            readability: explains,
-            faithfulness: explains,
-            ..asked.clone()
-        },
-        progress,
-    )?;
+    let measured = advisor.evaluate(&asked, progress)?;
     Ok(SplitResult {
         split: advisor.manifest.split.spec.clone(),
         split_hash: advisor.manifest.split.hash.clone(),
