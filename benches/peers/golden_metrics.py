@@ -52,7 +52,7 @@ def main():
         scores = rng.permutation(n).tolist()
         n_truth = int(rng.integers(1, min(n, 25) + 1))
         truth = sorted(rng.choice(n, n_truth, replace=False).tolist())
-        # Some items to be found are no candidates, as a cold item is for many models.
+        # Some held-out items are not candidates, as cold items are not for many models.
         truth += [n + extra for extra in range(int(rng.integers(0, 3)))]
         cases.append({"scores": scores, "truth": truth, "values": answers(scores, truth)})
     with open(args.output, "w", encoding="utf-8") as file:

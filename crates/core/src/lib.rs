@@ -53,7 +53,7 @@ pub use matrix::{Csr, Mat};
 pub use tensors::{Buffer, Tensor, Tensors};
 pub use topk::{Mask, RankedWithTies, Scored, rank_of, top_k};
 pub use traits::{
-    Activations, Artifact, Checkpoints, Detail, Fit, FitUnits, Latent, ListMetric, Lists, Monitor,
-    NoProgress, Progress, Recommender, Run, Training, Truth, Units, UserMetric,
+    Activations, Artifact, Checkpoints, Detail, Fit, FitUnits, Latent, Lists, Monitor, NoProgress,
+    Progress, Recommender, Run, Training, Truth, Units,
 };
 pub use unit::{Space, Unit, UnitInfo};

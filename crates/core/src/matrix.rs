@@ -179,6 +179,28 @@ impl Csr {
     }
 }
 
+/// For each of `n_columns` columns the rows that have it, ascending: the inverse of lists of columns
+/// without values, as [`Csr::transpose`] is with values.
+///
+/// # Errors
+/// [`Error::Range`] if a column is not below `n_columns`.
+pub fn invert(rows: &[Vec<u32>], n_columns: usize) -> Result<Vec<Vec<u32>>> {
+    let mut columns = vec![Vec::new(); n_columns];
+    for (at, row) in rows.iter().enumerate() {
+        for &column in row {
+            let rows = columns.get_mut(column as usize).ok_or_else(|| {
+                Error::range(
+                    format!("a column of row {at}"),
+                    format!("below {n_columns}"),
+                    column,
+                )
+            })?;
+            rows.push(at as u32);
+        }
+    }
+    Ok(columns)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +215,14 @@ mod tests {
         assert!(Csr::new(vec![0, 2, 1, 2], vec![0, 1], vec![1.0, 2.0], 2).is_err());
         assert!(Csr::new(vec![0, 1], vec![0], vec![f32::NAN], 2).is_err());
         assert!(Csr::new(vec![], vec![], vec![], 2).is_err());
+    }
+
+    #[test]
+    fn inverse_of_lists() {
+        let columns = invert(&[vec![2, 0], vec![], vec![0]], 3).unwrap();
+        assert_eq!(columns, [vec![0, 2], vec![], vec![0]]);
+        let message = invert(&[vec![], vec![3]], 3).unwrap_err().to_string();
+        assert!(message.contains("column of row 1"), "{message}");
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! The traits: how the pieces fit every family of models. One page.
 
 use crate::{
-    Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, RankedWithTies,
-    Result, Scored, Tensors, Unit, UnitInfo,
+    Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Result, Scored,
+    Tensors, Unit, UnitInfo,
 };
 
 /// A recipe: hyper-parameters that know how to become a model.
@@ -274,23 +274,11 @@ impl Truth<'_> {
     }
 }
 
-/// One user's list against the truth, ties by expected value.
-pub trait UserMetric: Sync {
-    /// The metric at cutoff `k`.
-    fn at(&self, ranked: &RankedWithTies, truth: &Truth<'_>, k: usize) -> f64;
-}
-
 /// The lists of many users, best first, ties broken.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lists {
     /// One list per user.
     pub lists: Vec<Vec<Scored>>,
-}
-
-/// Many lists at once.
-pub trait ListMetric: Sync {
-    /// The metric over the first `k` of every list.
-    fn over(&self, lists: &Lists, catalogue: &Catalogue, k: usize) -> f64;
 }
 
 /// Refuses hyper-parameters in the words of all models: `name must be rule, but is value`.

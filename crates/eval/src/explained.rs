@@ -1,5 +1,5 @@
-//! The explanations that are measured: the best item of each of many users, with its ledger as the
-//! model writes it and joined into lines.
+//! The explanations that are evaluated: the top-ranked item of each sampled user with its ledger, as the
+//! model returns it and merged into lines.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,12 @@ use crate::{Error, Protocol, Result};
 /// Which explanations are measured, and what counts as one line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Explaining<'a> {
-    /// At most so many users, drawn at random; 0 for all.
+    /// Size of the random sample of users; 0 for all.
     pub users: usize,
-    /// Draws the users, and the items that are taken away at random.
+    /// Seed of the sample of users and of the random deletions.
     pub seed: u64,
-    /// The group of each item `(I)`: links from items of one group count as one line. `None` leaves
-    /// lines as the model writes them.
+    /// The group of each item `(I)`: links from items of one group count as one line. `None` keeps
+    /// the lines of the model.
     pub grouping: Option<&'a [u32]>,
 }
 
@@ -38,27 +38,26 @@ impl Default for Explaining<'_> {
     }
 }
 
-/// One user's best item and why.
+/// One user's top-ranked item and its explanation.
 #[derive(Debug, Clone)]
 pub struct Explained {
     /// The user's row in the input.
     pub row: usize,
-    /// The best item that is not masked; of equals, the lower index.
+    /// The top-ranked item that is not masked; of ties, the lower index.
     pub item: ItemIdx,
-    /// Its score, as the model scores the row.
+    /// Its score.
     pub score: f32,
-    /// The ledger as the model writes it.
+    /// The ledger as the model returns it.
     pub raw: Ledger,
-    /// The ledger in lines.
+    /// The ledger merged into lines.
     pub lines: Ledger,
 }
 
-/// Finds and explains the best item of the users of a protocol, by ascending row. What is to be found
-/// plays no part.
+/// Explains the top-ranked item of the users of a protocol, by ascending row. Held-out items are not
+/// used.
 ///
 /// # Errors
-/// [`Error::Grouping`], and where the tables of
-/// the protocol do not belong together or the user asked to stop.
+/// [`Error::Grouping`], and if the tables of the protocol do not match or the user interrupts.
 pub fn explain_best(
     model: &dyn Recommender,
     protocol: &Protocol<'_>,
@@ -119,7 +118,7 @@ pub fn explain_best(
     Ok(all)
 }
 
-/// Rows with at least one event, ascending; a random sample of `limit` where there are more.
+/// Rows with at least one event, ascending; a random sample of `limit` if there are more.
 fn sample(input: &Histories, limit: usize, seed: u64) -> Vec<usize> {
     let mut rows: Vec<usize> = (0..input.len())
         .filter(|&row| !input.row(row).is_empty())
@@ -151,7 +150,7 @@ fn best(scores: impl Iterator<Item = f32>, mask: &Mask) -> Option<ItemIdx> {
     best.map(|(item, _)| item)
 }
 
-/// The groups whose links are joined.
+/// The groups whose links are merged.
 struct Grouping<'a> {
     /// The group of each item `(I)`.
     of: &'a [u32],
@@ -169,7 +168,7 @@ impl<'a> Grouping<'a> {
     }
 }
 
-/// Writes the ledgers of a model.
+/// Makes the ledgers of a model.
 struct Writer<'a> {
     units: UnitsOf<'a>,
     grouping: Option<Grouping<'a>>,
@@ -189,8 +188,8 @@ impl Writer<'_> {
     }
 }
 
-/// Joins the links from items of one group into one line: their values add up, and the line says which
-/// items the user has and which, also in the group, he has not and would have changed the value.
+/// Merges the links from items of one group into one line: their values add up, and the rule names the
+/// items that the user has and the absent items of the group that would have changed the value.
 fn join_links(
     units: &dyn Units,
     grouping: &Grouping<'_>,
@@ -220,9 +219,9 @@ fn join_links(
     }
 }
 
-/// The line of one group; `None` where the links of one item alone speak, or a link is not simply
-/// present or absent (its activation is neither 0 nor 1), or its effect depends on the history, so that
-/// no rule would be true of it.
+/// The line of one group; `None` if the group has a single item, or a link is not simply present or
+/// absent (its activation is neither 0 nor 1), or its effect depends on the history, so that no rule
+/// would be true of it.
 fn join(
     units: &dyn Units,
     members: &[ItemIdx],
@@ -251,7 +250,7 @@ fn join(
         pattern | usize::from(user.contains(from)) << bit
     });
     let value: f64 = parts.iter().map(|p| f64::from(p.value)).sum();
-    // A model may give an item other weight than its effect (a rating); then the table is not his.
+    // A model may weight an item otherwise than by its effect (a rating); then the table does not apply.
     if (values[pattern] - value).abs() > 1e-5 * value.abs().max(1e-3) {
         return None;
     }
@@ -261,7 +260,7 @@ fn join(
     Some(Part::new(unit, 1.0, value as f32, cites).with_rule(Some(rule)))
 }
 
-/// The strongest lines that speak for the item, at most `n`.
+/// The strongest supporting lines, at most `n`.
 pub(crate) fn strongest(lines: &Ledger, n: usize) -> impl Iterator<Item = &Part> {
     lines.parts.iter().filter(|p| p.value > 0.0).take(n)
 }

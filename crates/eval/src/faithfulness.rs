@@ -1,10 +1,10 @@
-//! Faithfulness: whether an item falls when what its explanation cites is taken away.
+//! Faithfulness: deletion test of explanations against random deletions.
 //!
-//! For the best item of each user, the items of the history behind its five strongest lines are
-//! deleted and everything is scored again; beside it, as many random items. What the user had before
-//! stays masked, so that only other candidates can pass. After DeYoung et al., ERASER (ACL 2020):
-//! comprehensiveness asks what is lost without the cited items, sufficiency what is lost with them
-//! alone; both as shares of the score above that of an empty history.
+//! For the top-ranked item of each user, the history items cited by its five strongest lines are deleted
+//! and all items are scored again; as a control, as many random items are deleted. The original history
+//! stays masked, so that only other candidates can rank higher. After DeYoung et al., ERASER (ACL 2020):
+//! comprehensiveness is the loss of score without the cited items, sufficiency the loss with them alone;
+//! both as shares of the score above that of an empty history.
 
 use limpid_core::{Histories, History, ItemIdx, Ledger, Mask, OwnedHistory, Progress, Recommender};
 use rand_chacha::ChaCha8Rng;
@@ -18,64 +18,64 @@ use crate::readability::STRONGEST;
 use crate::spread::Spread;
 use crate::{Protocol, Result};
 
-/// How faithful the explanations of a model are. Spreads are over users.
+/// Faithfulness of a model's explanations, as distributions over users.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Faithfulness {
-    /// Users whose best item rests on items of the history; the others are left out.
+    /// Users whose explanation cites items of the history; the others are left out.
     pub n_users: usize,
-    /// Items that are deleted.
+    /// Number of deleted items.
     pub deleted: Spread,
-    /// Places that the item falls when the cited items are deleted.
+    /// Ranks that the item drops when the cited items are deleted.
     pub drop: Spread,
-    /// Places that it falls when as many random items of the history are deleted.
+    /// Ranks that it drops when as many random items of the history are deleted.
     pub random_drop: Spread,
-    /// Share of its score (above that of an empty history) lost without the cited items; more is
-    /// better, and 1 says that nothing else speaks for it.
+    /// Share of its score (above that of an empty history) lost without the cited items; higher is
+    /// better, and 1 means that nothing else supports it.
     pub comprehensiveness: Spread,
     /// The same for as many random items.
     pub random_comprehensiveness: Spread,
-    /// Share of its score lost with the cited items alone; less is better.
+    /// Share of its score lost with the cited items alone; lower is better.
     pub sufficiency: Spread,
     /// The same for as many random items.
     pub random_sufficiency: Spread,
-    /// Places that the item falls (the median over users) by how many of the strongest lines lose
-    /// their items.
+    /// Ranks that the item drops (median over users) by the number of strongest lines whose items are
+    /// deleted.
     pub curve: Vec<CurvePoint>,
     /// The largest |score − sum of the ledger|, over all ledgers, as a share of their size.
     pub additivity_error: f64,
 }
 
-/// How far the item falls when the items behind so many of the strongest lines are deleted.
+/// The drop of the item when the items of this many strongest lines are deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct CurvePoint {
-    /// Lines whose items are deleted.
+    /// Number of lines whose items are deleted.
     pub lines: usize,
-    /// Places that the item falls without them: the median.
+    /// Median drop in ranks.
     pub cited: f64,
-    /// The same without as many random items.
+    /// The same for as many random items.
     pub random: f64,
 }
 
 /// The points of the curve.
 const CURVE: [usize; 6] = [1, 2, 3, STRONGEST, 8, 13];
 
-/// One user's best item after a change of the history.
+/// One user's top-ranked item after a change of the history.
 struct Case<'a> {
     of: &'a Explained,
     history: OwnedHistory,
 }
 
-/// What becomes of it.
+/// Its drop.
 #[derive(Debug, Clone, Copy)]
 struct Fall {
     places: f64,
     score: f64,
 }
 
-/// Measures explanations by deletion.
+/// Runs the deletion test.
 ///
 /// # Errors
-/// Where the user asked to stop, or rows cannot be scored.
+/// If the user interrupts, or rows cannot be scored.
 pub fn faithfulness(
     model: &dyn Recommender,
     protocol: &Protocol<'_>,
@@ -95,7 +95,7 @@ pub fn faithfulness(
         let mut case = |items: &[ItemIdx], keep: bool| {
             let events = user.events();
             let left = events.filter(|e| items.binary_search(&e.item).is_ok() == keep);
-            // Another history than the user's own: no model may look it up.
+            // Without the user id: no model may look up the original history.
             let history = OwnedHistory::of_events(None, left.collect());
             cases.push(Case { of, history });
         };
@@ -156,7 +156,7 @@ pub fn faithfulness(
     })
 }
 
-/// The items of the history behind the strongest lines, ascending.
+/// The history items cited by the strongest lines, ascending.
 fn cited(e: &Explained, lines: usize) -> Vec<ItemIdx> {
     let mut items: Vec<ItemIdx> = strongest(&e.lines, lines)
         .flat_map(|line| line.cites.iter().map(|event| event.item))
@@ -166,7 +166,7 @@ fn cited(e: &Explained, lines: usize) -> Vec<ItemIdx> {
     items
 }
 
-/// So many random items of a history, ascending.
+/// `n` random items of a history, ascending.
 fn random_items(user: History<'_>, n: usize, rng: &mut ChaCha8Rng) -> Vec<ItemIdx> {
     let mut items = user.items.to_vec();
     items.sort_unstable();
@@ -176,7 +176,7 @@ fn random_items(user: History<'_>, n: usize, rng: &mut ChaCha8Rng) -> Vec<ItemId
     items
 }
 
-/// Scores every case anew, block by block.
+/// Scores every case, in blocks.
 fn replay(
     model: &dyn Recommender,
     protocol: &Protocol<'_>,

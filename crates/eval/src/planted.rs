@@ -1,12 +1,11 @@
-//! Planted rules: where it is known what people follow, how much of it a model has found.
+//! Recovery of planted rules: on synthetic data whose rules are known, how many a model has found.
 //!
-//! A learned rule matches a planted one if it speaks for one of its targets and says the same: it is
-//! logically equal, or has the same operator and a Jaccard index of literals (with their signs) of at
-//! least one half.
+//! A learned rule matches a planted one if it supports one of its targets and is logically equal, or has
+//! the same operator and a Jaccard index of literals (with their signs) of at least one half.
 //!
-//! What follows from a rule also predicts its body: where everybody with A and B has T, the rule "T, so
-//! A" is as true of the data, though nobody planted it. So precision is counted over the learned rules
-//! that speak most for a planted target; how many speak most for something else is told beside it.
+//! The consequent of a rule also predicts its body: if all users with A and B have T, the rule "T, so A"
+//! is also true of the data, though it was not planted. So precision is over the learned rules whose
+//! strongest target is a planted one; their number is reported with it.
 
 use std::collections::BTreeSet;
 
@@ -14,38 +13,38 @@ use limpid_core::ItemIdx;
 use limpid_core::rules::Rule;
 use serde::Serialize;
 
-/// Two rules of the same operator that share this much of their literals match.
+/// Two rules of the same operator match at this Jaccard index of their literals.
 pub const SIMILAR: f64 = 0.5;
 
-/// Rules over more items than this are not compared case by case.
+/// Rules over more items than this are not compared by enumeration.
 const MOST_ITEMS: usize = 12;
 
-/// A rule and the items that it speaks for.
+/// A rule and the items that it supports.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
     /// The condition.
     pub rule: Rule,
-    /// What follows, strongest first.
+    /// The items, strongest first.
     pub targets: Vec<ItemIdx>,
 }
 
-/// What was found of one planted rule.
+/// The learned rule that matches one planted rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Find {
-    /// The learned rule that matches best, by its place; none if it was missed.
+    /// Index of the best match; `None` if the rule was missed.
     pub by: Option<usize>,
-    /// A learned rule for the target over about the same items, whatever it says about them.
+    /// Index of a learned rule for the target over similar items, whatever its operator and signs.
     pub same_items: Option<usize>,
 }
 
-/// What was found of all.
+/// The matches of all planted rules.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recovery {
-    /// Every planted rule.
+    /// One entry per planted rule.
     pub finds: Vec<Find>,
     /// Share of the planted rules that were found.
     pub recall: f64,
-    /// Learned rules that speak most for a planted target.
+    /// Number of learned rules whose strongest target is a planted one.
     pub n_about_targets: usize,
     /// Share of them that match a planted rule.
     pub precision: f64,
@@ -53,7 +52,7 @@ pub struct Recovery {
     pub f1: f64,
 }
 
-/// Compares what was learned with what was planted.
+/// Compares learned with planted rules.
 #[must_use]
 pub fn recovery(planted: &[Claim], learned: &[Claim]) -> Recovery {
     let related = |p: &Claim, l: &Claim| p.targets.iter().any(|t| l.targets.contains(t));
@@ -125,7 +124,7 @@ fn jaccard<T: Ord>(a: &BTreeSet<T>, b: &BTreeSet<T>) -> f64 {
     both as f64 / (a.len() + b.len() - both).max(1) as f64
 }
 
-/// Whether two rules hold for the same users, tried case by case.
+/// Whether two rules are logically equal, by enumeration.
 fn equal(a: &Rule, b: &Rule) -> bool {
     let all: Vec<ItemIdx> = items(a).union(&items(b)).copied().collect();
     all.len() <= MOST_ITEMS

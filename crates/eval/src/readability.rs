@@ -1,8 +1,8 @@
-//! Readability: how much a person has to read to know why.
+//! Readability: explanation length.
 //!
-//! Measured on the best item of each user. *Entries* are the parts of the ledger as the model writes
-//! it; *lines* are the parts after those of one group are joined into one rule. Grouping shortens the
-//! ledgers of any model, so both are given. A count of lines is not understanding: nobody was asked.
+//! Measured on the top-ranked item of each user. *Entries* are the parts of the ledger as the model
+//! returns it; *lines* are the parts after those of one group are merged into one rule. Grouping shortens
+//! the ledgers of any model, so both are reported. Length is not comprehension: there was no user study.
 
 use limpid_core::rules::{Operator, Rule};
 use limpid_core::{Ledger, Part};
@@ -11,43 +11,43 @@ use serde::{Deserialize, Serialize};
 use crate::explained::{Explained, strongest};
 use crate::spread::Spread;
 
-/// The share of the evidence that a reader is shown.
+/// The share of the supporting evidence that is displayed.
 pub const SHOWN: f64 = 0.8;
 
-/// How many lines count as the strongest.
+/// Number of lines that count as the strongest.
 pub const STRONGEST: usize = 5;
 
-/// How short the explanations of a model are. Spreads are over users.
+/// Explanation length of a model, as distributions over users.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Readability {
-    /// Users whose best item has evidence that speaks for it.
+    /// Users whose top-ranked item has supporting evidence.
     pub n_users: usize,
-    /// Users whose best item has none; they are left out.
+    /// Users whose top-ranked item has none, which are left out.
     pub n_without_evidence: usize,
-    /// Entries for 80 % of the positive evidence.
+    /// Entries for 80 % of the supporting evidence.
     pub entries: Spread,
     /// Entries for 80 % of the absolute evidence.
     pub entries_absolute: Spread,
-    /// Lines for 80 % of the positive evidence.
+    /// Lines for 80 % of the supporting evidence.
     pub lines: Spread,
     /// Lines for 80 % of the absolute evidence.
     pub lines_absolute: Spread,
-    /// Items of the history behind the lines for 80 % of the positive evidence.
+    /// Items of the history behind the lines for 80 % of the supporting evidence.
     pub items: Spread,
-    /// Share of the positive evidence in the five strongest lines.
+    /// Share of the supporting evidence in the five strongest lines.
     pub strongest_five: Spread,
-    /// What the lines for 80 % of the positive evidence are.
+    /// Forms of the lines for 80 % of the supporting evidence.
     pub shapes: Shapes,
 }
 
-/// What lines are made of: means and shares over all lines that are shown to all users.
+/// Forms of lines: means and shares over all displayed lines of all users.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Shapes {
-    /// Lines that are shown.
+    /// Displayed lines.
     pub n_lines: usize,
-    /// Literals of a line, on average; lines without a rule (a neuron) do not count.
+    /// Mean number of literals of a line; lines without a rule (a neuron) do not count.
     pub literals: f64,
-    /// Literals of the longest.
+    /// Number of literals of the longest line.
     pub most_literals: usize,
     /// Share: one item, nothing else.
     pub single: f64,
@@ -68,7 +68,7 @@ pub struct Shapes {
 }
 
 impl Readability {
-    /// Measures explanations.
+    /// Measures the length of explanations.
     #[must_use]
     pub fn of(explained: &[Explained]) -> Self {
         let (with, without): (Vec<_>, Vec<_>) = explained
@@ -93,7 +93,7 @@ impl Readability {
     }
 }
 
-/// The lines that make up the shown share of the positive evidence.
+/// The lines that cover the displayed share of the supporting evidence.
 fn shown(lines: &Ledger) -> impl Iterator<Item = &Part> {
     strongest(lines, lines.entries_for_positive(SHOWN))
 }

@@ -1,6 +1,6 @@
 //! The rules of a model as a table: what each says, how often it holds, and what it speaks for.
 
-use limpid_core::rules::statistics::Census;
+use limpid_core::rules::statistics::ItemPostings;
 use limpid_core::rules::{Operator, Rule};
 use limpid_core::{ItemIdx, Recommender, Units};
 use serde::{Deserialize, Serialize};
@@ -160,20 +160,20 @@ impl Advisor {
                 (mentioned && short && of_kind).then(|| self.found(units, index, rule, supports))?
             })
             .collect();
-        let census = self.split.as_ref().map(|s| Census::new(&s.train));
+        let postings = self.split.as_ref().map(|s| ItemPostings::new(&s.train));
         let mut keyed: Vec<(f64, Found)> = found
             .drain(..)
-            .map(|f| (self.key(&f, query.sort, census.as_ref()), f))
+            .map(|f| (self.key(&f, query.sort, postings.as_ref()), f))
             .collect();
         keyed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.index.cmp(&b.1.index)));
         let matching = keyed.len();
         let rules = keyed
             .into_iter()
             .take(query.n)
-            .map(|(_, f)| self.rule_answer(units, f, census.as_ref()))
+            .map(|(_, f)| self.rule_answer(units, f, postings.as_ref()))
             .collect();
         let mut notes = Vec::new();
-        if census.is_none() {
+        if postings.is_none() {
             notes.push("the model was saved without users, so nothing is counted".to_owned());
         }
         Ok(RulesAnswer {
@@ -255,23 +255,28 @@ impl Advisor {
         })
     }
 
-    fn key(&self, f: &Found, sort: RuleOrder, census: Option<&Census>) -> f64 {
+    fn key(&self, f: &Found, sort: RuleOrder, postings: Option<&ItemPostings>) -> f64 {
         let &(item, weight) = f.targets.first().unwrap_or(&(ItemIdx(0), 0.0));
-        match (sort, census) {
+        match (sort, postings) {
             (RuleOrder::Weight, _) | (_, None) => f64::from(weight.abs()),
-            (RuleOrder::Support, Some(census)) => census.holders(&f.rule).len() as f64,
-            (RuleOrder::Lift, Some(census)) => census.statistics(&f.rule, item).lift(),
+            (RuleOrder::Support, Some(postings)) => postings.holders(&f.rule).len() as f64,
+            (RuleOrder::Lift, Some(postings)) => postings.statistics(&f.rule, item).lift(),
         }
     }
 
-    fn rule_answer(&self, units: &dyn Units, f: Found, census: Option<&Census>) -> RuleAnswer {
-        let support = census.map(|c| c.holders(&f.rule).len());
+    fn rule_answer(
+        &self,
+        units: &dyn Units,
+        f: Found,
+        postings: Option<&ItemPostings>,
+    ) -> RuleAnswer {
+        let support = postings.map(|c| c.holders(&f.rule).len());
         let users = self.split.as_ref().map_or(0, |s| s.train.len()).max(1);
         let targets = f
             .targets
             .iter()
             .map(|&(item, weight)| {
-                let statistics = census.map(|c| c.statistics(&f.rule, item));
+                let statistics = postings.map(|c| c.statistics(&f.rule, item));
                 RuleTarget {
                     item: self.item_name(item),
                     weight,

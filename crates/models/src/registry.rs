@@ -323,7 +323,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::Unknown`] for a model or setting that does not exist, [`Error::Range`] for a value out
-    /// of its range.
+    /// of its range or one that contradicts another.
     pub fn from_json(name: &str, value: &Value) -> Result<Self> {
         match value {
             Value::Null => Self::named(name),
@@ -343,6 +343,7 @@ impl Config {
         }
         let mut config = (line.defaults)();
         hyper::apply(config.declared_mut(), &settings)?;
+        config.check()?;
         Ok(config)
     }
 
@@ -370,7 +371,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::Unknown`] for a setting that does not exist, [`Error::Range`] for a value out of its
-    /// range, [`Error::Parse`] for what is not `key=value`.
+    /// range or one that contradicts another, [`Error::Parse`] for what is not `key=value`.
     pub fn set<S: AsRef<str>>(&self, settings: &[S]) -> Result<Self> {
         let parameters = self.declared().parameters();
         let mut all = self.changes()?;
@@ -442,7 +443,8 @@ mod tests {
             for p in entry.parameters() {
                 let (inside, outside) = edges(p.range);
                 for value in inside {
-                    let at = set(&config, p.name, &value).unwrap();
+                    let mut at = config.clone();
+                    assert!(at.declared_mut().put(p.name, &value));
                     let found = &at.to_value().unwrap()[p.name];
                     let same = found == &value || found.as_f64() == value.as_f64();
                     assert!(same, "{} {}: {value} became {found}", entry.name, p.name);
@@ -683,6 +685,10 @@ mod tests {
             e(ease.set(&["rge=1"])),
             "unknown setting 'rge'; did you mean 'reg'?"
         );
+        // Rules between parameters hold too, before data are read.
+        let lia = Config::named("lia").unwrap();
+        assert!(e(lia.set(&["gsam=true"])).contains("false with mode=plus"));
+        assert!(lia.set(&["gsam=true", "mode=paper"]).is_ok());
         assert_eq!(
             e(Config::from_json("ease", &json!({"rge": 1}))),
             "unknown setting 'rge'; did you mean 'reg'?"

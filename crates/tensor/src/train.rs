@@ -352,7 +352,9 @@ impl State {
 mod tests {
     use super::*;
     use crate::optim::adam::Adam;
-    use limpid_core::{Checkpoints, Histories, Mat, Progress, Recommender};
+    use limpid_core::{
+        Checkpoints, Histories, History, ItemIdx, Ledger, Mat, Progress, Recommender,
+    };
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// Learns the mean of some numbers.
@@ -366,6 +368,10 @@ mod tests {
     impl Recommender for Constant {
         fn score(&self, users: &Histories) -> Mat {
             Mat::from_elem((users.len(), 1), self.0)
+        }
+
+        fn explain(&self, _: History<'_>, _: ItemIdx) -> Ledger {
+            Ledger::default().scored(self.0)
         }
     }
 

@@ -50,25 +50,28 @@ fn list(models: &[ModelAnswer]) -> Vec<Section> {
 fn detail(model: &ModelAnswer) -> Vec<Section> {
     let mut table = Table::new(["parameter", "default", "values", "what it does"]);
     for p in &model.parameters {
-        let tune = match p.tuned_over {
-            [] => String::new(),
-            values => format!("; tune: {}", values.join(", ")),
-        };
+        let mut values = p.range.trim_start_matches("a ").to_owned();
+        for (what, list) in [("tune", p.tuned_over), ("alias", p.aliases)] {
+            if !list.is_empty() {
+                values.push_str(&format!("; {what}: {}", list.join(", ")));
+            }
+        }
         table.row([
             p.name.to_owned(),
             written(&p.default),
-            format!("{}{tune}", p.range),
+            values,
             p.about.clone(),
         ]);
     }
     let mut page = vec![
-        Section::Text(format!(
-            "{}: {}\n{}\nreads: {}",
-            model.name,
-            model.about,
-            model.paper,
-            model.reads.join(", ")
-        )),
+        Section::Text(
+            [
+                wrapped(&format!("{}: {}", model.name, model.about)),
+                wrapped(model.paper),
+                wrapped(&format!("reads: {}", model.reads.join(", "))),
+            ]
+            .join("\n"),
+        ),
         Section::Table(table),
     ];
     if !model.presets.is_empty() {
@@ -86,9 +89,23 @@ fn detail(model: &ModelAnswer) -> Vec<Section> {
         page.push(Section::Table(table));
     }
     page.push(Section::Text(
-        "Set them with --set PARAMETER=VALUE, or in a run.toml (--config); explicit settings\n\
-         override presets."
-            .to_owned(),
+        "Set with --set PARAMETER=VALUE or in a run.toml. Explicit settings win.".to_owned(),
     ));
     page
+}
+
+/// A paragraph in lines of 80 columns at most.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= 80 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }

@@ -1,9 +1,9 @@
 //! How often a rule holds and how well it predicts an item.
 
 use crate::rules::{Operator, Rule};
-use crate::{Histories, ItemIdx};
+use crate::{Csr, Histories, ItemIdx};
 
-/// How a rule and an item go together over the users of a census.
+/// How a rule and an item go together over the users of the postings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Statistics {
     /// Users for whom the rule holds.
@@ -49,32 +49,27 @@ fn ratio(part: usize, whole: usize) -> f64 {
     }
 }
 
-/// Who has what: histories by item, so that rules can be counted without passing over all users.
+/// The users of each item (item postings), so that rules can be counted without a pass over all users.
 #[derive(Debug, Clone)]
-pub struct Census {
-    offsets: Vec<usize>, // (items + 1)
-    users: Vec<u32>,
-    n_users: usize,
+pub struct ItemPostings {
+    by_item: Csr, // (items, users)
 }
 
-impl Census {
+impl ItemPostings {
     /// Counts the rows of histories; an item that appears twice in a row counts once.
     #[must_use]
     pub fn new(histories: &Histories) -> Self {
-        let by_item = histories.to_csr().transpose();
         Self {
-            offsets: by_item.offsets().to_vec(),
-            users: by_item.columns().to_vec(),
-            n_users: histories.len(),
+            by_item: histories.to_csr().transpose(),
         }
     }
 
     /// The rows that have an item, ascending; none for an item that is not of the catalogue.
     #[must_use]
     pub fn with_item(&self, item: ItemIdx) -> &[u32] {
-        match self.offsets.get(item.at()..=item.at() + 1) {
-            Some(&[from, to]) => &self.users[from..to],
-            _ => &[],
+        match item.at() < self.by_item.n_rows() {
+            true => self.by_item.row(item.at()).0,
+            false => &[],
         }
     }
 
@@ -83,7 +78,7 @@ impl Census {
     pub fn holders(&self, rule: &Rule) -> Vec<u32> {
         // True literals per user: those of absent items to begin with.
         let absent = rule.literals.iter().filter(|l| l.negated).count() as i64;
-        let mut truths = vec![absent; self.n_users];
+        let mut truths = vec![absent; self.by_item.n_columns()];
         for literal in &rule.literals {
             let step = if literal.negated { -1 } else { 1 };
             for &u in self.with_item(literal.item) {
@@ -95,7 +90,7 @@ impl Census {
             Operator::Or => 1,
             Operator::AtLeast(k) => i64::from(k),
         };
-        (0..self.n_users as u32)
+        (0..self.by_item.n_columns() as u32)
             .filter(|&u| truths[u as usize] >= needed)
             .collect()
     }
@@ -118,7 +113,7 @@ impl Census {
             support: holders.len(),
             hits,
             with_item: with_item.len(),
-            users: self.n_users,
+            users: self.by_item.n_columns(),
         }
     }
 }
@@ -136,25 +131,25 @@ mod tests {
     fn statistics_by_hand() {
         // Item 2 is had by three of five users, by two of the three with 0 or 1.
         let rows = [vec![0, 2], vec![1, 2], vec![0, 1], vec![2], vec![]];
-        let census = Census::new(&Histories::from_rows(&rows, 4).unwrap());
+        let postings = ItemPostings::new(&Histories::from_rows(&rows, 4).unwrap());
         let rule = Rule::any([i(0), i(1)]);
-        let s = census.statistics(&rule, i(2));
+        let s = postings.statistics(&rule, i(2));
         assert_eq!((s.support, s.hits, s.with_item, s.users), (3, 2, 3, 5));
         assert_eq!(s.support_share(), 0.6);
         assert!((s.confidence() - 2.0 / 3.0).abs() < 1e-12);
         assert!((s.lift() - 2.0 / 3.0 / 0.6).abs() < 1e-12);
         // On item 1 the rule is "item 0" only.
-        let own = census.statistics(&rule, i(1));
+        let own = postings.statistics(&rule, i(1));
         assert_eq!((own.support, own.hits), (2, 1));
         assert_eq!(
-            census.holders(&Rule::at_least(2, [i(0), i(1), i(2)])),
+            postings.holders(&Rule::at_least(2, [i(0), i(1), i(2)])),
             [0, 1, 2]
         );
-        assert_eq!(census.holders(&Rule::all([i(2)]).and_not([i(0)])), [1, 3]);
-        assert!(census.with_item(i(9)).is_empty());
-        assert_eq!(census.statistics(&rule, i(3)).lift(), 0.0);
-        assert_eq!(census.statistics(&Rule::any([]), i(2)).confidence(), 0.0);
-        let nobody = Census::new(&Histories::from_rows(&[], 1).unwrap());
+        assert_eq!(postings.holders(&Rule::all([i(2)]).and_not([i(0)])), [1, 3]);
+        assert!(postings.with_item(i(9)).is_empty());
+        assert_eq!(postings.statistics(&rule, i(3)).lift(), 0.0);
+        assert_eq!(postings.statistics(&Rule::any([]), i(2)).confidence(), 0.0);
+        let nobody = ItemPostings::new(&Histories::from_rows(&[], 1).unwrap());
         assert_eq!(nobody.statistics(&rule, i(0)).support_share(), 0.0);
     }
 
@@ -167,7 +162,7 @@ mod tests {
             k in 0u32..4,
         ) {
             let rows: Vec<Vec<u32>> = rows.into_iter().map(|r| r.into_iter().collect()).collect();
-            let census = Census::new(&Histories::from_rows(&rows, 6).unwrap());
+            let postings = ItemPostings::new(&Histories::from_rows(&rows, 6).unwrap());
             for operator in [Operator::And, Operator::Or, Operator::AtLeast(k)] {
                 let mut rule = Rule::all(positive.iter().map(|&p| i(p)));
                 rule = rule.and_not(negative.iter().map(|&n| i(n)));
@@ -175,7 +170,7 @@ mod tests {
                 let expected: Vec<u32> = (0..rows.len() as u32)
                     .filter(|&u| rule.holds(|item| rows[u as usize].contains(&item.0)))
                     .collect();
-                prop_assert_eq!(census.holders(&rule), expected);
+                prop_assert_eq!(postings.holders(&rule), expected);
             }
         }
     }

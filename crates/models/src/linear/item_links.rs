@@ -9,7 +9,8 @@ use limpid_core::{
     Part, Recommender, Result, Tensors, Unit, UnitInfo, Units,
 };
 use ndarray::parallel::prelude::*;
-use ndarray::{ArrayViewMut1, Axis};
+use ndarray::{ArrayViewMut1, ArrayViewMut2, Axis};
+use rayon::slice::ParallelSliceMut;
 
 /// Columns of a dense matrix that are worked on at a time: their part of all rows stays in the
 /// second-level cache while a block of users passes over it.
@@ -17,6 +18,10 @@ const TILE: usize = 128;
 
 /// Rows of users that pass over one tile together.
 const BLOCK: usize = 64;
+
+/// Columns that a thread scores for a single user: long enough for rows of weights to be read in order,
+/// short enough for the sums to stay in the first-level cache.
+const STRIP: usize = 1024;
 
 /// Weights from the items of a history to all items `(I, I)`: row = item of the history, column =
 /// target.
@@ -96,40 +101,50 @@ impl ItemLinks {
     pub fn score_rows(&self, activations: &Csr) -> Mat {
         let n_items = self.n_items();
         let mut scores = Mat::zeros((activations.n_rows(), n_items)); // (U, I)
+        match self {
+            Self::Dense { weights, .. } if activations.n_rows() == 1 => {
+                let row = activations.row(0);
+                if let Some(scores) = scores.as_slice_mut() {
+                    let strips = scores.par_chunks_mut(STRIP).enumerate();
+                    strips.for_each(|(at, out)| {
+                        add_dense(weights, n_items, at * STRIP, row, out);
+                    });
+                }
+            }
+            _ => scores
+                .axis_chunks_iter_mut(Axis(0), BLOCK)
+                .into_par_iter()
+                .enumerate()
+                .for_each(|(block, scores)| {
+                    self.add_block(|at| activations.row(block * BLOCK + at), scores);
+                }),
+        }
         scores
-            .axis_chunks_iter_mut(Axis(0), BLOCK)
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(block, mut scores)| {
-                let row = |at: usize| activations.row(block * BLOCK + at);
-                match self {
-                    Self::Dense { weights, .. } => {
-                        for start in (0..n_items).step_by(TILE) {
-                            let end = (start + TILE).min(n_items);
-                            for (at, mut out) in scores.rows_mut().into_iter().enumerate() {
-                                let Some(out) = out.as_slice_mut() else {
-                                    continue;
-                                };
-                                let out = &mut out[start..end];
-                                let (items, values) = row(at);
-                                for (&k, &v) in items.iter().zip(values) {
-                                    let k = k as usize;
-                                    let from = &weights[k * n_items + start..k * n_items + end];
-                                    for (o, w) in out.iter_mut().zip(from) {
-                                        *o += v * w;
-                                    }
-                                }
-                            }
-                        }
-                    }
-                    Self::Sparse(csr) => {
-                        for (at, out) in scores.rows_mut().into_iter().enumerate() {
-                            add_sparse(csr, row(at), out);
+    }
+
+    /// The scores of a block of users, on one thread; `row` gives the activations of each.
+    fn add_block<'a>(
+        &self,
+        row: impl Fn(usize) -> (&'a [u32], &'a [f32]),
+        mut scores: ArrayViewMut2<'_, f32>,
+    ) {
+        match self {
+            Self::Dense { weights, n_items } => {
+                for start in (0..*n_items).step_by(TILE) {
+                    let end = (start + TILE).min(*n_items);
+                    for (at, mut out) in scores.rows_mut().into_iter().enumerate() {
+                        if let Some(out) = out.as_slice_mut() {
+                            add_dense(weights, *n_items, start, row(at), &mut out[start..end]);
                         }
                     }
                 }
-            });
-        scores
+            }
+            Self::Sparse(csr) => {
+                for (at, out) in scores.rows_mut().into_iter().enumerate() {
+                    add_sparse(csr, row(at), out);
+                }
+            }
+        }
     }
 
     /// The items of a history with their values: `(item index, value)`, ascending.
@@ -144,19 +159,26 @@ impl ItemLinks {
     /// The ledger of given activations: one part per item with a weight on the target.
     #[must_use]
     pub fn ledger(&self, activations: &[(u32, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
-        // Sorted once, so that a long history is not searched again for every part.
+        // Sorted once, so that a long history is not searched again for every part; and small numbers
+        // are sorted rather than whole parts.
         let events = user.by_item();
-        let parts = activations.iter().filter_map(|&(index, activation)| {
-            let effect = self.weight(index as usize, item);
-            let from = ItemIdx(index);
-            (activation * effect != 0.0).then(|| {
-                Part::new(
-                    Unit::event(from),
-                    activation,
-                    effect,
-                    events.of(from).collect(),
-                )
+        let mut weighted: Vec<(u32, u32, f32, f32)> = activations
+            .iter()
+            .filter_map(|&(index, activation)| {
+                let effect = self.weight(index as usize, item);
+                let value = activation * effect;
+                (value != 0.0).then(|| (!value.abs().to_bits(), index, activation, effect))
             })
+            .collect();
+        weighted.sort_unstable_by_key(|&(place, index, ..)| (place, index));
+        let parts = weighted.into_iter().map(|(_, index, activation, effect)| {
+            let from = ItemIdx(index);
+            Part::new(
+                Unit::event(from),
+                activation,
+                effect,
+                events.of(from).collect(),
+            )
         });
         Ledger::of_parts(0.0, parts.collect())
     }
@@ -193,6 +215,37 @@ impl ItemLinks {
         let rows = shape.first().copied().unwrap_or(0).saturating_sub(1);
         Self::sparse(from.csr("weights", rows)?)
     }
+}
+
+/// `out += Σ v · weights[k, start..]`, in the order of the row whatever the width of `out`: four rows
+/// of weights pass together, so that a sum is loaded and stored once for four additions.
+fn add_dense(
+    weights: &[f32],
+    n_items: usize,
+    start: usize,
+    (items, values): (&[u32], &[f32]),
+    out: &mut [f32],
+) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let width = out.len();
+            let of = |k: u32| &weights[k as usize * n_items + start..][..width];
+            let (fours, rest) = items.as_chunks::<4>();
+            let (four_values, rest_values) = values.as_chunks::<4>();
+            for (&[a, b, c, d], &[va, vb, vc, vd]) in fours.iter().zip(four_values) {
+                let (a, b, c, d) = (of(a), of(b), of(c), of(d));
+                for (at, o) in out.iter_mut().enumerate() {
+                    *o = *o + va * a[at] + vb * b[at] + vc * c[at] + vd * d[at];
+                }
+            }
+            for (&k, &v) in rest.iter().zip(rest_values) {
+                for (o, w) in out.iter_mut().zip(of(k)) {
+                    *o += v * w;
+                }
+            }
+        },
+    );
 }
 
 fn add_sparse(csr: &Csr, (items, values): (&[u32], &[f32]), mut out: ArrayViewMut1<'_, f32>) {

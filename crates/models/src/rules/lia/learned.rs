@@ -149,7 +149,12 @@ mod tests {
 
     fn begin_on(rows: &[Vec<u32>], n_rules: usize, min_support: usize) -> Beginning {
         let weights = vec![1.0; rows.len()];
-        begin(&Incidence::new(rows, 6, &weights), n_rules, min_support, 3)
+        begin(
+            &Incidence::new(rows, 6, &weights).unwrap(),
+            n_rules,
+            min_support,
+            3,
+        )
     }
 
     #[test]

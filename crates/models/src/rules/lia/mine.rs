@@ -16,8 +16,9 @@
 
 use std::collections::HashMap;
 
+use limpid_core::matrix::invert;
 use limpid_core::rules::{Literal, Operator, Rule};
-use limpid_core::{ItemIdx, Progress};
+use limpid_core::{ItemIdx, Progress, Result};
 use rayon::prelude::*;
 
 /// Rules that are extended at each length.
@@ -52,21 +53,16 @@ pub(super) struct Incidence<'a> {
 }
 
 impl<'a> Incidence<'a> {
-    pub(super) fn new(rows: &'a [Vec<u32>], n_items: usize, weights: &'a [f64]) -> Self {
-        let mut users = vec![Vec::new(); n_items];
-        for (u, row) in rows.iter().enumerate() {
-            for &i in row {
-                users[i as usize].push(u as u32);
-            }
-        }
+    pub(super) fn new(rows: &'a [Vec<u32>], n_items: usize, weights: &'a [f64]) -> Result<Self> {
+        let users = invert(rows, n_items)?;
         let sum = |users: &Vec<u32>| users.iter().map(|&u| weights[u as usize]).sum();
-        Self {
+        Ok(Self {
             rows,
             sums: users.iter().map(sum).collect(),
             users,
             weights,
             total: weights.iter().sum(),
-        }
+        })
     }
 
     pub(super) fn n_items(&self) -> usize {
@@ -477,7 +473,7 @@ mod tests {
             rows.push(row);
         }
         let weights = vec![1.0; rows.len()];
-        let data = Incidence::new(&rows, 9, &weights);
+        let data = Incidence::new(&rows, 9, &weights).unwrap();
         let settings = Settings {
             max_literals: 3,
             per_target: 1,
@@ -513,7 +509,7 @@ mod tests {
             })
             .collect();
         let weights = vec![1.0; rows.len()];
-        let data = Incidence::new(&rows, 3, &weights);
+        let data = Incidence::new(&rows, 3, &weights).unwrap();
         let settings = Settings {
             max_literals: 2,
             per_target: 1,

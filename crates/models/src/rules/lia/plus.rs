@@ -22,7 +22,7 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
     let n_items = data.histories.n_items();
     let rows = extract::rows_of(data.histories);
     let weights = user_weights(&rows, config.user_exponent);
-    let incidence = Incidence::new(&rows, n_items, &weights);
+    let incidence = Incidence::new(&rows, n_items, &weights)?;
     let stopped =
         || Error::Interrupted("the rules were not complete, so nothing is kept".to_owned());
     let found = match config.rules_by {
@@ -39,7 +39,7 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
     };
     for round in 1.. {
         let bits = patterns(&rules, &items, rows.len());
-        let fitted = Refit::new(&incidence, &rules, &items, &bits, settings);
+        let fitted = Refit::new(&incidence, &rules, &items, &bits, settings)?;
         let columns = fitted.fit(run.progress).ok_or_else(stopped)?;
         let mut by_rule: Vec<Vec<(u32, f32)>> = vec![Vec::new(); rules.len()];
         for (target, column) in columns.iter().enumerate() {

@@ -8,8 +8,9 @@
 //! that holds because of j would predict j from j. Solved by coordinate descent (Friedman, Hastie and
 //! Tibshirani 2010) over the rules with the most evidence.
 
-use limpid_core::Progress;
+use limpid_core::matrix::invert;
 use limpid_core::rules::Rule;
+use limpid_core::{Progress, Result};
 use rayon::prelude::*;
 
 use super::extract::{Bits, rule_bits};
@@ -55,20 +56,12 @@ impl<'a> Refit<'a> {
         items: &'a [Bits],
         patterns: &[Bits],
         settings: Settings,
-    ) -> Self {
+    ) -> Result<Self> {
         let users: Vec<Vec<u32>> = patterns.iter().map(|bits| members(bits)).collect();
-        let mut active = vec![Vec::new(); data.rows.len()];
-        for (k, users) in users.iter().enumerate() {
-            for &u in users {
-                active[u as usize].push(k as u32);
-            }
-        }
-        let mut own = vec![Vec::new(); items.len()];
-        for (k, rule) in rules.iter().enumerate() {
-            for l in &rule.literals {
-                own[l.item.at()].push(k as u32);
-            }
-        }
+        let active = invert(&users, data.rows.len())?;
+        let literals = rules.iter().map(|r| r.literals.iter().map(|l| l.item.0));
+        let literals: Vec<Vec<u32>> = literals.map(Iterator::collect).collect();
+        let own = invert(&literals, items.len())?;
         let r = rules.len();
         let mut gram = vec![0f32; r * r];
         gram.par_chunks_mut(r.max(1))
@@ -78,7 +71,7 @@ impl<'a> Refit<'a> {
                 add_rows(users, &active, data.weights, &mut sums);
                 out.iter_mut().zip(&sums).for_each(|(o, &s)| *o = s as f32);
             });
-        Self {
+        Ok(Self {
             data,
             rules,
             items,
@@ -86,7 +79,7 @@ impl<'a> Refit<'a> {
             gram,
             own,
             settings,
-        }
+        })
     }
 
     /// The effects on all targets; none if asked to stop.
