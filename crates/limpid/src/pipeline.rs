@@ -286,18 +286,24 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(|e| Error::io("cannot read", path, e))
 }
 
-/// Bytes of a file, or of the files of a folder.
+/// Bytes of a file, or of all files below a folder; links are not followed.
 fn bytes_of(path: &Path) -> Result<u64> {
-    let refuse = |e| Error::io("cannot read", path, e);
-    let about = fs::metadata(path).map_err(refuse)?;
+    let about = fs::metadata(path).map_err(|e| Error::io("cannot read", path, e))?;
     if !about.is_dir() {
         return Ok(about.len());
     }
+    let mut folders = vec![path.to_owned()];
     let mut bytes = 0;
-    for entry in fs::read_dir(path).map_err(refuse)? {
-        let about = entry.and_then(|e| e.metadata()).map_err(refuse)?;
-        if about.is_file() {
-            bytes += about.len();
+    while let Some(folder) = folders.pop() {
+        let refuse = |e| Error::io("cannot read", &folder, e);
+        for entry in fs::read_dir(&folder).map_err(refuse)? {
+            let entry = entry.map_err(refuse)?;
+            let about = entry.metadata().map_err(refuse)?;
+            if about.is_dir() {
+                folders.push(entry.path());
+            } else if about.is_file() {
+                bytes += about.len();
+            }
         }
     }
     Ok(bytes)
