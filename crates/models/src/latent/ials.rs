@@ -5,10 +5,11 @@
 //! min over p, q:  Σ_ui c_ui (x_ui − p_u · q_i)² + reg (Σ ‖p_u‖² + Σ ‖q_i‖²),   c_ui = 1 + α x_ui
 //! ```
 //!
-//! by alternating least squares (equations 4 and 5). A user's vector follows from the items he has and
-//! the item vectors, so nothing is stored per user, unknown users are no special case, and the vector
-//! is linear in his items once the weights are fixed: every event has its share of a score (section 5
-//! of the paper), and the shares add up.
+//! by alternating least squares (equations 4 and 5), in training by a few steps of conjugate gradients
+//! unless `solver = cholesky` (see [`Solver`]). A user's vector is always solved exactly from their items
+//! and the item vectors, so nothing is stored per user, unknown users are no special case, and the
+//! vector is linear in the items once the weights are fixed: every event has its share of a score
+//! (section 5 of the paper), and the shares add up.
 
 use limpid_core::traits::require;
 use limpid_core::{
@@ -19,7 +20,8 @@ use limpid_tensor::Draw;
 use ndarray::Axis;
 use rayon::prelude::*;
 
-use crate::hyper::{self, hyper};
+use self::solver::{Side, gram, weighted_sum};
+use crate::hyper::{self, choices, hyper};
 use crate::registry::{Alias, Entry, Reads};
 
 /// What the catalogue says about it.
@@ -32,6 +34,18 @@ pub(crate) const ENTRY: Entry = Entry {
     defaults: hyper::defaults::<Config>,
 };
 
+pub(crate) use self::solver::System;
+
+choices! {
+    /// How the vectors of one side are found in training.
+    pub enum Solver {
+        /// Three steps of conjugate gradients from the vectors of the previous epoch, in single precision.
+        Cg = "cg",
+        /// The exact solution in double precision; nine times slower.
+        Cholesky = "cholesky",
+    }
+}
+
 hyper! {
     /// Hyper-parameters.
     pub struct Config {
@@ -43,6 +57,8 @@ hyper! {
         reg: f64 = 20.0, in above(0.0), tune [5, 20, 80];
         /// Alternations between users and items.
         epochs: usize = 12, in whole_from(1);
+        /// Solver of the alternations: conjugate gradients, or exact and slower.
+        solver: Solver = Solver::Cg;
     }
 }
 
@@ -56,144 +72,40 @@ impl Fit for Config {
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
         self.check()?;
         let d = self.embedding_size;
-        let by_user: Vec<Vec<u32>> = data.histories.rows().map(items_of).collect();
-        let mut by_item: Vec<Vec<u32>> = vec![Vec::new(); data.histories.n_items()];
-        for (u, row) in by_user.iter().enumerate() {
-            for &i in row {
-                by_item[i as usize].push(u as u32);
-            }
-        }
+        let by_user = data.histories.to_csr(); // (U, I)
+        let by_item = by_user.transpose(); // (I, U)
         let weights = (self.alpha, self.reg);
-        let items = Draw::new(run.seed, 0).uniforms(by_item.len() * d, -0.1, 0.1);
-        let mut model = Model {
-            items: items.into(),
-            n_items: by_item.len(),
-            embedding_size: d,
-            weights,
-            gram: Vec::new(),
-        };
+        let start = Draw::new(run.seed, 0).uniforms(by_item.n_rows() * d, -0.1, 0.1);
+        let mut items = Side::new(&start, d);
+        let mut users = Side::zeros(by_user.n_rows(), d);
         run.progress.start("epochs", self.epochs as u64);
         for _ in 0..self.epochs {
             if run.progress.interrupted() {
                 return Err(Error::Interrupted("nothing is kept".to_owned()));
             }
-            let users = solve_all(&model.items, d, &by_user, weights);
-            model.items = solve_all(&users, d, &by_item, weights).into();
+            users.solve(&items, &by_user, weights, self.solver);
+            items.solve(&users, &by_item, weights, self.solver);
             run.progress.step(1);
         }
-        if model.items.iter().any(|v| !v.is_finite()) {
+        let items = items.to_vectors();
+        if items.iter().any(|v| !v.is_finite()) {
             return Err(Error::Numeric {
                 what: "alternating least squares".to_owned(),
                 why: "item vectors are not finite; use a larger reg".to_owned(),
             });
         }
-        model.gram = gram(&model.items, d);
-        Ok(model)
+        Ok(Model {
+            gram: gram(&items, d),
+            items: items.into(),
+            n_items: by_item.n_rows(),
+            embedding_size: d,
+            weights,
+        })
     }
 }
 
 pub(super) fn items_of(row: History<'_>) -> Vec<u32> {
     row.item_values().iter().map(|(i, _)| i.0).collect()
-}
-
-/// Σ v vᵀ over vectors `(n, d)`, in double precision `(d, d)`.
-fn gram(vectors: &[f32], d: usize) -> Vec<f64> {
-    let mut out = vec![0f64; d * d];
-    for v in vectors.chunks_exact(d.max(1)) {
-        for (row, &a) in out.chunks_exact_mut(d).zip(v) {
-            for (o, &b) in row.iter_mut().zip(v) {
-                *o += f64::from(a) * f64::from(b);
-            }
-        }
-    }
-    out
-}
-
-/// The vectors of all rows, given those of the other side.
-fn solve_all(other: &[f32], d: usize, rows: &[Vec<u32>], weights: (f64, f64)) -> Vec<f32> {
-    let gram = gram(other, d);
-    let mut out = vec![0f32; rows.len() * d];
-    out.par_chunks_mut(d).zip(rows).for_each(|(out, row)| {
-        let system = System::new(&gram, other, d, row, weights);
-        let mut sum = vec![0f64; d];
-        for &i in row {
-            let q = &other[i as usize * d..(i as usize + 1) * d];
-            sum.iter_mut()
-                .zip(q)
-                .for_each(|(s, &q)| *s += (1.0 + weights.0) * f64::from(q));
-        }
-        system.solve(&mut sum);
-        out.iter_mut().zip(&sum).for_each(|(o, &s)| *o = s as f32);
-    });
-    out
-}
-
-/// `A = QᵀQ + α Σ_{i ∈ row} q qᵀ + reg I`, as its Cholesky factor.
-pub(super) struct System {
-    lower: Vec<f64>,
-    d: usize,
-}
-
-impl System {
-    pub(super) fn new(
-        gram: &[f64],
-        other: &[f32],
-        d: usize,
-        row: &[u32],
-        (alpha, reg): (f64, f64),
-    ) -> Self {
-        let mut a = gram.to_vec();
-        for &i in row {
-            let q = &other[i as usize * d..(i as usize + 1) * d];
-            for (r, &x) in q.iter().enumerate() {
-                let x = alpha * f64::from(x);
-                for (o, &y) in a[r * d..=r * d + r].iter_mut().zip(q) {
-                    *o += x * f64::from(y);
-                }
-            }
-        }
-        for r in 0..d {
-            a[r * d + r] += reg;
-        }
-        // Cholesky, row by row; with reg > 0 the pivots are positive up to rounding.
-        for r in 0..d {
-            for c in 0..=r {
-                let (before, this) = a.split_at_mut(r * d);
-                let dot: f64 = if c == r {
-                    this[..r].iter().map(|x| x * x).sum()
-                } else {
-                    this[..c]
-                        .iter()
-                        .zip(&before[c * d..c * d + c])
-                        .map(|(x, y)| x * y)
-                        .sum()
-                };
-                let rest = this[c] - dot;
-                this[c] = if c == r {
-                    rest.max(reg * 1e-9).sqrt()
-                } else {
-                    rest / before[c * d + c]
-                };
-            }
-        }
-        Self { lower: a, d }
-    }
-
-    pub(super) fn solve(&self, b: &mut [f64]) {
-        let (l, d) = (&self.lower, self.d);
-        for r in 0..d {
-            let dot: f64 = l[r * d..r * d + r]
-                .iter()
-                .zip(b.iter())
-                .map(|(x, y)| x * y)
-                .sum();
-            b[r] = (b[r] - dot) / l[r * d + r];
-        }
-        for r in (0..d).rev() {
-            let dot: f64 = (r + 1..d).map(|k| l[k * d + r] * b[k]).sum();
-            b[r] = (b[r] - dot) / l[r * d + r];
-        }
-    }
 }
 
 /// The fitted model.
@@ -224,12 +136,7 @@ impl Model {
 
     /// The vector of a user.
     fn fold_in(&self, items: &[u32]) -> Vec<f64> {
-        let mut p = vec![0f64; self.embedding_size];
-        for &i in items {
-            p.iter_mut()
-                .zip(self.vector(i))
-                .for_each(|(p, &q)| *p += (1.0 + self.weights.0) * f64::from(q));
-        }
+        let mut p = weighted_sum(&self.items, self.embedding_size, items, self.weights.0);
         self.system(items).solve(&mut p);
         p
     }
@@ -369,6 +276,8 @@ impl Artifact for Model {
     }
 }
 
+mod solver;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -385,23 +294,5 @@ mod tests {
         };
         assert!((model.fold_in(&[0])[0] - 0.4).abs() < 1e-12);
         assert_eq!(model.fold_in(&[]), [0.0]);
-    }
-
-    #[test]
-    fn systems_are_solved() {
-        let d = 4;
-        let other = Draw::new(1, 0).uniforms(6 * d, -1.0, 1.0);
-        let system = System::new(&gram(&other, d), &other, d, &[1, 4], (2.0, 0.5));
-        let b = [1.0, -2.0, 0.5, 3.0];
-        let mut x = b;
-        system.solve(&mut x);
-        for r in 0..d {
-            let mut sum = 0.5 * x[r];
-            for (i, q) in other.chunks(d).enumerate() {
-                let weight = if i == 1 || i == 4 { 3.0 } else { 1.0 };
-                sum += weight * f64::from(q[r]) * dot(&x, q);
-            }
-            assert!((sum - b[r]).abs() < 1e-9, "{sum} {}", b[r]);
-        }
     }
 }
