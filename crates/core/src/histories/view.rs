@@ -50,16 +50,15 @@ impl<'a> History<'a> {
     /// The distinct items in ascending order, each with the largest of its values.
     #[must_use]
     pub fn item_values(&self) -> Vec<(ItemIdx, f32)> {
-        let mut row: Vec<(ItemIdx, f32)> = match self.values {
-            None => self.items.iter().map(|&i| (i, 1.0)).collect(),
-            Some(values) => self
-                .items
-                .iter()
-                .copied()
-                .zip(values.iter().copied())
-                .collect(),
+        let Some(values) = self.values else {
+            let mut items = self.items.to_vec();
+            items.sort_unstable();
+            items.dedup();
+            return items.into_iter().map(|i| (i, 1.0)).collect();
         };
-        row.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+        let items = self.items.iter().copied();
+        let mut row: Vec<(ItemIdx, f32)> = items.zip(values.iter().copied()).collect();
+        row.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
         row.dedup_by_key(|e| e.0);
         row
     }
@@ -74,7 +73,8 @@ impl<'a> History<'a> {
     pub fn by_item(self) -> EventsByItem<'a> {
         let places = self.items.iter().enumerate();
         let mut keys: Vec<(ItemIdx, u32)> = places.map(|(at, &i)| (i, at as u32)).collect();
-        keys.sort_unstable();
+        // Keys of one whole number compare without a branch.
+        keys.sort_unstable_by_key(|&(item, at)| u64::from(item.0) << 32 | u64::from(at));
         EventsByItem {
             history: self,
             keys,

@@ -10,6 +10,7 @@ use limpid_core::{
 };
 use ndarray::parallel::prelude::*;
 use ndarray::{ArrayViewMut1, Axis};
+use rayon::slice::ParallelSliceMut;
 
 /// Columns of a dense matrix that are worked on at a time: their part of all rows stays in the
 /// second-level cache while a block of users passes over it.
@@ -17,6 +18,10 @@ const TILE: usize = 128;
 
 /// Rows of users that pass over one tile together.
 const BLOCK: usize = 64;
+
+/// Columns that a thread scores for a single user: long enough for rows of weights to be read in order,
+/// short enough for the sums to stay in the first-level cache.
+const STRIP: usize = 1024;
 
 /// Weights from the items of a history to all items `(I, I)`: row = item of the history, column =
 /// target.
@@ -96,6 +101,15 @@ impl ItemLinks {
     pub fn score_rows(&self, activations: &Csr) -> Mat {
         let n_items = self.n_items();
         let mut scores = Mat::zeros((activations.n_rows(), n_items)); // (U, I)
+        if let (Self::Dense { weights, .. }, 1) = (self, activations.n_rows()) {
+            if let Some(sums) = scores.as_slice_mut() {
+                let strips = sums.par_chunks_mut(STRIP).enumerate();
+                strips.for_each(|(at, out)| {
+                    add_dense(weights, n_items, at * STRIP, activations.row(0), out);
+                });
+            }
+            return scores;
+        }
         scores
             .axis_chunks_iter_mut(Axis(0), BLOCK)
             .into_par_iter()
@@ -107,17 +121,14 @@ impl ItemLinks {
                         for start in (0..n_items).step_by(TILE) {
                             let end = (start + TILE).min(n_items);
                             for (at, mut out) in scores.rows_mut().into_iter().enumerate() {
-                                let Some(out) = out.as_slice_mut() else {
-                                    continue;
-                                };
-                                let out = &mut out[start..end];
-                                let (items, values) = row(at);
-                                for (&k, &v) in items.iter().zip(values) {
-                                    let k = k as usize;
-                                    let from = &weights[k * n_items + start..k * n_items + end];
-                                    for (o, w) in out.iter_mut().zip(from) {
-                                        *o += v * w;
-                                    }
+                                if let Some(out) = out.as_slice_mut() {
+                                    add_dense(
+                                        weights,
+                                        n_items,
+                                        start,
+                                        row(at),
+                                        &mut out[start..end],
+                                    );
                                 }
                             }
                         }
@@ -193,6 +204,37 @@ impl ItemLinks {
         let rows = shape.first().copied().unwrap_or(0).saturating_sub(1);
         Self::sparse(from.csr("weights", rows)?)
     }
+}
+
+/// `out += Σ v · weights[k, start..]`, in the order of the row whatever the width of `out`: four rows
+/// of weights pass together, so that a sum is loaded and stored once for four additions.
+fn add_dense(
+    weights: &[f32],
+    n_items: usize,
+    start: usize,
+    (items, values): (&[u32], &[f32]),
+    out: &mut [f32],
+) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let width = out.len();
+            let of = |k: u32| &weights[k as usize * n_items + start..][..width];
+            let (item_fours, other_items) = items.as_chunks::<4>();
+            let (value_fours, other_values) = values.as_chunks::<4>();
+            for (&[a, b, c, d], &[va, vb, vc, vd]) in item_fours.iter().zip(value_fours) {
+                let (a, b, c, d) = (of(a), of(b), of(c), of(d));
+                for (at, o) in out.iter_mut().enumerate() {
+                    *o = *o + va * a[at] + vb * b[at] + vc * c[at] + vd * d[at];
+                }
+            }
+            for (&k, &v) in other_items.iter().zip(other_values) {
+                for (o, w) in out.iter_mut().zip(of(k)) {
+                    *o += v * w;
+                }
+            }
+        },
+    );
 }
 
 fn add_sparse(csr: &Csr, (items, values): (&[u32], &[f32]), mut out: ArrayViewMut1<'_, f32>) {
