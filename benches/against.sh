@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Side by side with NumPy on one split, two threads each. Needs numpy and scipy.
+# Side by side with NumPy on one split, two threads each. Needs numpy and scipy; implicit ALS is
+# compared where Python has the package `implicit`.
 #
 #   benches/against.sh PATH/TO/ml-1m
 set -euo pipefail
@@ -8,6 +9,7 @@ cd "$(dirname "$0")/.."
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 export OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
+python="${PYTHON:-python3}"
 
 cargo build --release --quiet -p limpid-cli -p limpid-benches
 target="${CARGO_TARGET_DIR:-target}/release"
@@ -19,14 +21,29 @@ echo "== load and split"
 "$against" load "$data"
 
 echo "== EASE, lambda 1000: NumPy (double precision)"
-python3 benches/peers/ease_numpy.py "$work/split" --reg 1000 --dtype float64 --save-scores "$work/scores.npy"
+"$python" benches/peers/ease_numpy.py "$work/split" --reg 1000 --dtype float64 --save-scores "$work/scores.npy"
 echo "== EASE, lambda 1000: limpid"
 "$against" fit "$work/split" --model ease --set reg=1000
 
 echo "== ndcg and recall at 5, 10, 20 of one score matrix: NumPy"
-python3 benches/peers/evaluate_numpy.py "$work/scores.npy" "$work/split"
+"$python" benches/peers/evaluate_numpy.py "$work/scores.npy" "$work/split"
 echo "== the same: limpid"
 "$against" measure "$work/scores.npy" "$work/split"
+
+if "$python" -c 'import implicit' 2>/dev/null; then
+  # The package has threads of its own and wants those of BLAS out of the way.
+  echo "== implicit ALS, 64 factors, 12 epochs, conjugate gradients: implicit"
+  OPENBLAS_NUM_THREADS=1 "$python" benches/peers/ials_implicit.py "$work/split"
+  echo "== the same: limpid"
+  "$against" fit "$work/split" --model mf --runs 3
+  echo "== exact solutions: implicit"
+  OPENBLAS_NUM_THREADS=1 "$python" benches/peers/ials_implicit.py "$work/split" --exact
+  echo "== the same: limpid"
+  "$against" fit "$work/split" --model mf --set solver=cholesky --runs 3
+fi
+
+echo "== dense products in the shapes of training, and faer alone"
+"$against" products
 
 for model in ease ruleslim; do
   echo "== answers of a saved model: $model"
