@@ -35,11 +35,11 @@ if "$python" -c 'import implicit' 2>/dev/null; then
   echo "== implicit ALS, 64 factors, 12 epochs, conjugate gradients: implicit"
   OPENBLAS_NUM_THREADS=1 "$python" benches/peers/ials_implicit.py "$work/split"
   echo "== the same: limpid"
-  "$against" fit "$work/split" --model mf --runs 3
+  "$against" fit "$work/split" --model ials --runs 3
   echo "== exact solutions: implicit"
   OPENBLAS_NUM_THREADS=1 "$python" benches/peers/ials_implicit.py "$work/split" --exact
   echo "== the same: limpid"
-  "$against" fit "$work/split" --model mf --set solver=cholesky --runs 3
+  "$against" fit "$work/split" --model ials --set solver=cholesky --runs 3
 fi
 
 echo "== dense products in the shapes of training, and faer alone"

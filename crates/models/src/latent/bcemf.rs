@@ -18,8 +18,7 @@ use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::{Draw, Learner, Parameter as Learned, train};
 
 use crate::hyper::{self, hyper};
-use crate::latent::ials::solver::System;
-use crate::latent::ials::{decode, dot, items_of, ledger};
+use crate::latent::ials::{System, decode, dot, items_of, ledger};
 use crate::registry::{Alias, Entry, Reads};
 use crate::training_loop::TrainingLoop;
 

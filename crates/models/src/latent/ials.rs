@@ -11,7 +11,7 @@
 //! vector is linear in the items once the weights are fixed: every event has its share of a score
 //! (section 5 of the paper), and the shares add up.
 
-pub(super) mod solver;
+mod solver;
 
 use limpid_core::traits::require;
 use limpid_core::{
@@ -22,11 +22,10 @@ use limpid_tensor::Draw;
 use ndarray::Axis;
 use rayon::prelude::*;
 
-use self::solver::{Side, System, gram, weighted_sum};
-use crate::hyper::{self, hyper};
+pub(crate) use self::solver::System;
+use self::solver::{Side, gram, weighted_sum};
+use crate::hyper::{self, choices, hyper};
 use crate::registry::{Alias, Entry, Reads};
-
-pub use self::solver::Solver;
 
 /// What the catalogue says about it.
 pub(crate) const ENTRY: Entry = Entry {
@@ -37,8 +36,6 @@ pub(crate) const ENTRY: Entry = Entry {
     reads: Reads::ITEMS,
     defaults: hyper::defaults::<Config>,
 };
-
-pub(crate) use self::solver::System;
 
 choices! {
     /// How the vectors of one side are found in training.
@@ -61,8 +58,7 @@ hyper! {
         reg: f64 = 20.0, in above(0.0), tune [5, 20, 80];
         /// Alternations between users and items.
         epochs: usize = 12, in whole_from(1);
-        /// How vectors are found in training: three steps of conjugate gradients, or exactly, which is
-        /// several times slower.
+        /// Solver of the alternations: conjugate gradients, or exact and slower.
         solver: Solver = Solver::Cg;
     }
 }
@@ -280,8 +276,6 @@ impl Artifact for Model {
         })
     }
 }
-
-mod solver;
 
 #[cfg(test)]
 mod tests {

@@ -31,18 +31,7 @@ use limpid_tensor::matmul::{Factor, product};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::hyper::choices;
-
-choices! {
-    /// How the vectors of one side are found in training.
-    pub enum Solver {
-        /// Three steps of conjugate gradients from the vectors of the previous epoch, in single
-        /// precision.
-        Cg = "cg",
-        /// The exact solution, in double precision.
-        Cholesky = "cholesky",
-    }
-}
+use super::Solver;
 
 /// Steps of conjugate gradients for a row and epoch.
 const STEPS: usize = 3;
@@ -337,7 +326,7 @@ pub(super) fn gram(vectors: &[f32], d: usize) -> Vec<f64> {
 }
 
 /// `A = QᵀQ + α Σ_{i ∈ row} q qᵀ + reg I`, as its Cholesky factor.
-pub(in crate::latent) struct System {
+pub(crate) struct System {
     lower: Vec<f64>, // (D, D), column-major; what is above the diagonal is not read
     d: usize,
 }
@@ -345,7 +334,7 @@ pub(in crate::latent) struct System {
 impl System {
     /// Of the Gram matrix `(D, D)` and the vectors `(n, D)` of the other side, the items of a row, and
     /// (α, reg).
-    pub(in crate::latent) fn new(
+    pub(crate) fn new(
         gram: &[f64],
         other: &[f32],
         d: usize,
@@ -401,7 +390,7 @@ impl System {
     }
 
     /// `b ← A⁻¹ b`.
-    pub(in crate::latent) fn solve(&self, b: &mut [f64]) {
+    pub(crate) fn solve(&self, b: &mut [f64]) {
         let lower = MatRef::from_column_major_slice(&self.lower, self.d, self.d);
         let mut b = MatMut::from_column_major_slice_mut(b, self.d, 1);
         solve_lower_triangular_in_place(lower, b.as_mut(), Par::Seq);
