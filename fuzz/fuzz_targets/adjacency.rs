@@ -3,8 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use limpid_data::sources::Format;
 
 fuzz_target!(|data: &[u8]| {
-    limpid_fuzz::read(Format::Adjacency, &[("lists.txt", data)]);
+    limpid_fuzz::read("adjacency", &[("lists.txt", data)]);
 });

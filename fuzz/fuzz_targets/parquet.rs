@@ -6,8 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use limpid_data::sources::Format;
 
 fuzz_target!(|data: &[u8]| {
-    limpid_fuzz::read(Format::Parquet, &[("events.parquet", data)]);
+    limpid_fuzz::read("parquet", &[("events.parquet", data)]);
 });

@@ -3,8 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use limpid_data::sources::Format;
 
 fuzz_target!(|data: &[u8]| {
-    limpid_fuzz::read(Format::Table, &[("events.csv", data)]);
+    limpid_fuzz::read("table", &[("events.csv", data)]);
 });

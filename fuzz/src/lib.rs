@@ -5,12 +5,15 @@
 
 use limpid_data::sources::{Format, OnError, ReadOptions, read_bytes};
 
-/// Reads files of a format under both policies for bad lines.
-pub fn read(format: Format, files: &[(&str, &[u8])]) {
-    check(Some(format), files);
+/// Reads files of a format under both policies for malformed lines.
+///
+/// # Panics
+/// Where the format is unknown.
+pub fn read(format: &str, files: &[(&str, &[u8])]) {
+    check(Some(format.parse().expect("a known format")), files);
 }
 
-/// Finds out the format of files and reads them under both policies.
+/// Detects the format of files and reads them under both policies.
 pub fn detect(files: &[(&str, &[u8])]) {
     check(None, files);
 }

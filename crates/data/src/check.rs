@@ -1,4 +1,4 @@
-//! The fields of a log are public, so whoever computes with one asks first whether they agree.
+//! The fields of a log are public, so they are checked before a computation relies on them.
 
 use limpid_core::Error;
 
@@ -15,7 +15,7 @@ pub(crate) fn check(log: &Log) -> Result<()> {
         ("values", log.value.as_ref().map(Vec::len)),
         ("times", log.time.as_ref().map(Vec::len)),
         ("behaviors", log.behavior.as_ref().map(Vec::len)),
-        ("given parts", log.given.as_ref().map(Vec::len)),
+        ("given subsets", log.given.as_ref().map(Vec::len)),
     ];
     for (what, len) in lengths {
         if let Some(len) = len.filter(|&len| len != n) {

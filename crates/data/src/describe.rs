@@ -1,4 +1,4 @@
-//! What a log holds, in numbers: statistics that a person looks at before trusting a data set.
+//! Statistics of a log, for a first look at a data set.
 
 use limpid_core::ItemIdx;
 use limpid_core::quantile::nearest_rank;
@@ -29,9 +29,9 @@ pub struct Description {
     pub density: f64,
     /// Number of events of each behavior, in the order of their chain.
     pub behaviors: Vec<Count>,
-    /// The behavior that is recommended for.
+    /// The target behavior, the one to recommend for.
     pub target_behavior: String,
-    /// Number of events of each part of a given split.
+    /// Number of events of each subset of a given split.
     pub given: Vec<Count>,
     /// Number of events of each value, ascending; in ten bins of equal width where there are more
     /// than twenty values; empty without values.
@@ -109,7 +109,7 @@ pub struct FieldDescription {
 }
 
 impl Log {
-    /// What the log holds, in numbers.
+    /// The statistics of the log.
     #[must_use]
     pub fn describe(&self) -> Description {
         let mut per_user = vec![0usize; self.users.len()];
@@ -150,7 +150,7 @@ impl Log {
                 .get(self.target_behavior as usize)
                 .cloned()
                 .unwrap_or_default(),
-            given: self.count_parts(),
+            given: self.count_given(),
             values: self.value.as_deref().map(histogram).unwrap_or_default(),
             time_range: time.and_then(|t| Some((*t.iter().min()?, *t.iter().max()?))),
             events_per_user: quantiles(per_user),
@@ -204,16 +204,16 @@ impl Log {
             .collect()
     }
 
-    fn count_parts(&self) -> Vec<Count> {
-        use crate::log::GivenPart::{Test, Train, Validation};
+    fn count_given(&self) -> Vec<Count> {
+        use crate::log::GivenSubset::{Test, Train, Validation};
         let Some(given) = &self.given else {
             return Vec::new();
         };
         [(Train, "train"), (Validation, "validation"), (Test, "test")]
             .into_iter()
-            .map(|(part, name)| Count {
+            .map(|(subset, name)| Count {
                 name: name.to_owned(),
-                events: given.iter().filter(|&&g| g == part).count(),
+                events: given.iter().filter(|&&g| g == subset).count(),
             })
             .collect()
     }

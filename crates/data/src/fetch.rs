@@ -1,8 +1,8 @@
-//! Public data sets from their official addresses: downloaded with resume, checked against the
-//! published checksum where there is one, and unpacked.
+//! Public data sets from their official addresses: downloaded to a temporary file, verified against
+//! the published checksum where there is one, renamed and unpacked.
 //!
-//! Nothing is fetched unless somebody asks for it by name. Where there is no network, the error says
-//! what to download by hand and where to put it; [`fetch`] then takes it from there.
+//! Data sets are downloaded by name only. Without a network, the error says which file to download by
+//! hand and where to put it; [`fetch`] then uses that file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Read, Seek, Write};
@@ -11,16 +11,17 @@ use std::time::Duration;
 
 use md5::{Digest, Md5};
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
 
 /// Where GroupLens keeps the MovieLens archives.
 const GROUPLENS: &str = "https://files.grouplens.org/datasets/movielens";
 
-/// The most bytes of an archive, packed and unpacked: more than four times the largest set.
+/// The largest archive in bytes, packed and unpacked: more than four times the largest set.
 const MOST_BYTES: u64 = 8 << 30;
 
-/// The most files of an archive.
+/// The largest number of files in an archive.
 const MOST_FILES: usize = 10_000;
 
 /// The terms that hold for every MovieLens set.
@@ -34,7 +35,7 @@ const SHARE: &str = "May be redistributed under the same terms.";
 /// A data set that can be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct KnownSet {
-    /// The name to ask for; the archive is this and `.zip`.
+    /// The name; the archive is this and `.zip`.
     pub name: &'static str,
     /// What it holds.
     pub about: &'static str,
@@ -45,11 +46,11 @@ pub struct KnownSet {
 }
 
 impl KnownSet {
-    /// The licence notice, to be shown to whoever fetches the set.
+    /// The licence notice, to be shown to the user who fetches the set.
     #[must_use]
     pub fn notice(&self) -> String {
         format!(
-            "{TERMS} {} The full terms lie with the data (README).",
+            "{TERMS} {} The full terms are in the README of the data set.",
             self.redistribution
         )
     }
@@ -118,13 +119,13 @@ pub fn known() -> &'static [KnownSet] {
     &KNOWN
 }
 
-/// What became of a checksum.
+/// Whether the archive was verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Checksum {
     /// The MD5 of the archive is the published one.
     Verified(String),
-    /// None is published for this archive; its parts were checked by the CRC of the zip format.
+    /// None is published for this archive; its files were checked by the CRC of the zip format.
     NotPublished,
     /// The set was there already, so nothing was fetched and nothing checked.
     NotChecked,
@@ -141,8 +142,6 @@ pub struct FetchReport {
     pub archive: PathBuf,
     /// Bytes that came over the network.
     pub bytes: u64,
-    /// Bytes that an earlier, broken download had left.
-    pub resumed_from: u64,
     /// Whether the archive was checked.
     pub checksum: Checksum,
     /// The unpacked files.
@@ -155,36 +154,31 @@ pub struct FetchReport {
 
 /// Fetches a known set into the folder `into`: the archive `into/NAME.zip` and the folder `into/NAME`.
 ///
-/// `progress` is told the bytes so far and all bytes, where the server says how many there are. An
-/// unfinished download stays as `NAME.zip.part` and is continued the next time. An archive that lies
-/// there already, put by hand, is taken as it is. `base_url` replaces the official address (a mirror).
+/// `progress` receives the bytes so far and the total, where the server states it. A broken or wrong
+/// download leaves no file behind. An archive that is already there, put by hand, is used without a
+/// check. `base_url` replaces the official address (a mirror).
 ///
 /// # Errors
-/// [`Error::Option`] for an unknown name; [`Error::Fetch`] where the server cannot be reached, refuses,
-/// breaks off, or sends something else than was published, with the way to do it by hand;
+/// [`Error::Unknown`] for an unknown name; [`Error::Fetch`] where the server cannot be reached, refuses,
+/// breaks off, or sends something else than was published, with how to download by hand;
 /// [`Error::Io`] where the folder cannot be written; [`Error::Source`] for an archive that cannot be
-/// unpacked, is not what it seems, or would write elsewhere.
+/// unpacked or would write outside its folder.
 pub fn fetch(
     name: &str,
     into: &Path,
     progress: &mut dyn FnMut(u64, Option<u64>),
     base_url: Option<&str>,
 ) -> Result<FetchReport> {
-    let set = KNOWN.iter().find(|set| set.name == name).ok_or_else(|| {
-        let names: Vec<&str> = KNOWN.iter().map(|set| set.name).collect();
-        Error::option(
-            "the data set",
-            format!("'{name}' is not known"),
-            format!("it is one of {}", names.join(", ")),
-        )
-    })?;
+    let set = KNOWN
+        .iter()
+        .find(|set| set.name == name)
+        .ok_or_else(|| Error::unknown("data set", name, KNOWN.iter().map(|set| set.name)))?;
     let archive = into.join(format!("{name}.zip"));
     let mut report = FetchReport {
         name: name.to_owned(),
         folder: into.join(name),
         archive: archive.clone(),
         bytes: 0,
-        resumed_from: 0,
         checksum: Checksum::NotChecked,
         files: Vec::new(),
         already_there: false,
@@ -195,15 +189,17 @@ pub fn fetch(
         return Ok(report);
     }
     fs::create_dir_all(into)
-        .map_err(|e| Error::io(into, e, "name a folder that can be written"))?;
+        .map_err(|e| Error::io(into, e, "choose a folder that can be written"))?;
     if !archive.exists() {
         let base = base_url.unwrap_or(GROUPLENS).trim_end_matches('/');
         let server = Server::new(format!("{base}/{name}.zip"), &archive);
-        let part = into.join(format!("{name}.zip.part"));
-        (report.bytes, report.resumed_from) = server.download(&part, progress)?;
-        report.checksum = server.verify(&part)?;
-        fs::rename(&part, &archive)
-            .map_err(|e| Error::io(&archive, e, "the finished download cannot be renamed"))?;
+        // Removed again unless it is whole and verified.
+        let mut part = NamedTempFile::with_prefix_in(format!(".{name}.zip."), into)
+            .map_err(|e| Error::io(into, e, "choose a folder that can be written"))?;
+        report.bytes = server.download(&mut part, progress)?;
+        report.checksum = server.verify(part.path())?;
+        part.persist(&archive)
+            .map_err(|e| Error::io(&archive, e.error, "choose a folder that can be written"))?;
     }
     report.files = unpack(&archive, &report.folder, MOST_BYTES)?;
     Ok(report)
@@ -232,109 +228,73 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// The error of a download, with the way to do without it.
+    /// The error of a download, with how to download by hand.
     fn error(&self, reason: impl Into<String>) -> Error {
         Error::Fetch {
             url: self.url.clone(),
             reason: reason.into(),
             hint: format!(
-                "run it again to continue, or download the address by hand, put the file at {} and \
-                 run it again",
+                "try again later, or download that address by hand, put the file at {} and run it \
+                 again",
                 self.archive.display()
             ),
         }
     }
 
-    fn get(&self, url: &str, from: u64) -> Result<ureq::http::Response<ureq::Body>> {
-        let mut request = self.agent.get(url);
-        if from > 0 {
-            request = request.header("Range", format!("bytes={from}-"));
-        }
-        request
+    fn get(&self, url: &str) -> Result<ureq::http::Response<ureq::Body>> {
+        self.agent
+            .get(url)
             .call()
             .map_err(|e| self.error(format!("the server cannot be reached ({e})")))
     }
 
-    /// Downloads to `part`, continuing what is there; gives the bytes that came and those that were
-    /// there.
+    /// Downloads to `part`; returns the number of bytes.
     fn download(
         &self,
-        part: &Path,
+        part: &mut NamedTempFile,
         progress: &mut dyn FnMut(u64, Option<u64>),
-    ) -> Result<(u64, u64)> {
-        let mut from = fs::metadata(part).map_or(0, |m| m.len());
-        let mut response = self.get(&self.url, from)?;
-        if from > 0 && response.status() == 416 {
-            // The piece does not fit this file: begin anew.
-            from = 0;
-            response = self.get(&self.url, 0)?;
+    ) -> Result<u64> {
+        let response = self.get(&self.url)?;
+        if response.status() != 200 {
+            return Err(self.error(format!("the server answers {}", response.status())));
         }
-        let continues = response.status() == 206
-            && response
-                .headers()
-                .get("Content-Range")
-                .and_then(|v| v.to_str().ok())
-                .is_some_and(|v| v.trim().starts_with(&format!("bytes {from}-")));
-        match response.status().as_u16() {
-            206 if continues => {}
-            200 => from = 0,
-            206 => {
-                from = 0;
-                response = self.get(&self.url, 0)?;
-                if response.status() != 200 {
-                    return Err(self.error(format!("the server answers {}", response.status())));
-                }
-            }
-            _ => return Err(self.error(format!("the server answers {}", response.status()))),
-        }
-        let total = response.body().content_length().map(|n| n + from);
+        let total = response.body().content_length();
+        let too_large = || self.error(format!("the file is larger than {MOST_BYTES} bytes"));
         if total.is_some_and(|n| n > MOST_BYTES) {
-            return Err(self.error(format!("the file is larger than {MOST_BYTES} bytes")));
+            return Err(too_large());
         }
-        let cannot_write = |e| Error::io(part, e, "the download cannot be written");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .append(from > 0)
-            .truncate(from == 0)
-            .open(part)
-            .map_err(cannot_write)?;
+        let path = part.path().to_owned();
+        let cannot_write = |e| Error::io(&path, e, "free some space, or choose another folder");
         let mut body = response.into_body().into_reader();
         let mut buffer = vec![0u8; 1 << 16];
-        let mut done = from;
+        let mut done = 0;
         progress(done, total);
         loop {
-            let n = match body.read(&mut buffer) {
-                Ok(n) => n,
-                Err(error) => {
-                    return Err(
-                        self.error(format!("the connection broke after {done} bytes ({error})"))
-                    );
-                }
-            };
+            let n = body.read(&mut buffer).map_err(|error| {
+                self.error(format!("the connection broke after {done} bytes ({error})"))
+            })?;
             if n == 0 {
                 break;
             }
-            file.write_all(&buffer[..n]).map_err(cannot_write)?;
+            part.write_all(&buffer[..n]).map_err(cannot_write)?;
             done += n as u64;
             if done > MOST_BYTES {
-                return Err(self.error(format!("the file is larger than {MOST_BYTES} bytes")));
+                return Err(too_large());
             }
             progress(done, total);
         }
-        if let Some(total) = total.filter(|&total| total != done) {
-            return Err(self.error(format!(
+        match total {
+            Some(total) if total != done => Err(self.error(format!(
                 "the connection broke after {done} of {total} bytes"
-            )));
+            ))),
+            _ => Ok(done),
         }
-        file.sync_all().map_err(cannot_write)?;
-        Ok((done - from, from))
     }
 
     /// Compares the download with the published checksum.
     fn verify(&self, part: &Path) -> Result<Checksum> {
         let url = format!("{}.md5", self.url);
-        let mut response = self.get(&url, 0)?;
+        let mut response = self.get(&url)?;
         match response.status().as_u16() {
             200 => {}
             403 | 404 | 410 => return Ok(Checksum::NotPublished),
@@ -360,17 +320,15 @@ impl<'a> Server<'a> {
         if found == published {
             return Ok(Checksum::Verified(found));
         }
-        fs::remove_file(part)
-            .map_err(|e| Error::io(part, e, "a wrong download cannot be removed"))?;
         Err(self.error(format!(
-            "the MD5 of the download is {found}, but {published} is published; it was removed"
+            "the MD5 of the download is {found}, but {published} is published"
         )))
     }
 }
 
 /// The MD5 of a file in hexadecimal digits.
 fn md5_of(path: &Path) -> Result<String> {
-    let cannot_read = |e| Error::io(path, e, "the download cannot be read again");
+    let cannot_read = |e| Error::io(path, e, "check the disk, and run it again");
     let mut file = File::open(path).map_err(cannot_read)?;
     let mut hasher = Md5::new();
     let mut buffer = vec![0u8; 1 << 16];
@@ -388,7 +346,7 @@ fn md5_of(path: &Path) -> Result<String> {
         .collect())
 }
 
-/// Unpacks an archive into a folder that is not there yet; gives the files.
+/// Unpacks an archive into a new folder; returns the files.
 ///
 /// A single folder at the top of the archive is left out (`ml-10M100K/`). The files are first written
 /// beside the folder, which gets its name when all are complete.
@@ -396,12 +354,17 @@ fn unpack(archive: &Path, folder: &Path, most: u64) -> Result<Vec<String>> {
     let mut beside = folder.as_os_str().to_owned();
     beside.push(".part");
     let beside = PathBuf::from(beside);
-    let cannot_write = |e| Error::io(&beside, e, "the archive cannot be unpacked here");
+    let cannot_write = |e| Error::io(&beside, e, "free some space, or choose another folder");
     if beside.exists() {
         fs::remove_dir_all(&beside).map_err(cannot_write)?;
     }
-    let file =
-        File::open(archive).map_err(|e| Error::io(archive, e, "the archive cannot be read"))?;
+    let file = File::open(archive).map_err(|e| {
+        Error::io(
+            archive,
+            e,
+            "check its permissions, or remove it and run it again",
+        )
+    })?;
     let unpacked = extract(BufReader::new(file), archive, &beside, most);
     match unpacked {
         Ok(files) => {
@@ -409,7 +372,7 @@ fn unpack(archive: &Path, folder: &Path, most: u64) -> Result<Vec<String>> {
             Ok(files)
         }
         Err(error) => {
-            // The first error is the one that counts; what is left over is tried to be removed.
+            // The first error is the one to report, not that of the cleanup.
             let _ = fs::remove_dir_all(&beside);
             Err(error)
         }
@@ -423,10 +386,10 @@ fn extract(
     most: u64,
 ) -> Result<Vec<String>> {
     let bad =
-        |reason: String| Error::source(archive, reason, "remove the archive and fetch it again");
-    let cannot_write = |e| Error::io(into, e, "the archive cannot be unpacked here");
+        |reason: String| Error::source(archive, reason, "remove the archive and run it again");
+    let cannot_write = |e| Error::io(into, e, "free some space, or choose another folder");
     let mut zip = zip::ZipArchive::new(packed)
-        .map_err(|e| bad(format!("is no zip archive that can be read ({e})")))?;
+        .map_err(|e| bad(format!("is not a readable zip archive ({e})")))?;
     if zip.len() > MOST_FILES {
         return Err(bad(format!("holds more than {MOST_FILES} files")));
     }
@@ -440,12 +403,11 @@ fn extract(
             return Err(bad(format!("holds a link, '{}'", shown())));
         }
         // None where the name leads out of the folder.
-        names.push(entry.enclosed_name().ok_or_else(|| {
-            bad(format!(
-                "holds a file that would be written elsewhere, '{}'",
-                shown()
-            ))
-        })?);
+        names.push(
+            entry
+                .enclosed_name()
+                .ok_or_else(|| bad(format!("holds a file outside of its folder, '{}'", shown())))?,
+        );
     }
     let top = names.iter().find_map(|n| n.components().next());
     let top = top
@@ -473,7 +435,7 @@ fn extract(
             .create_new(true)
             .open(&path)
             .map_err(cannot_write)?;
-        // The size that an archive declares is not believed: the bytes are counted.
+        // The declared size cannot be trusted: count the bytes.
         let room = most - total;
         let n = std::io::copy(&mut entry.take(room + 1), &mut file)
             .map_err(|e| bad(format!("'{}' cannot be unpacked ({e})", name.display())))?;
@@ -524,13 +486,13 @@ mod tests {
     }
 
     #[test]
-    fn archives_that_mean_harm_are_refused() {
+    fn malicious_archives_are_refused() {
         let (dir, files) = unpacked(&zipped(&[("../evil", b"x")]), 100);
         assert!(
             files
                 .unwrap_err()
                 .to_string()
-                .contains("elsewhere, '../evil'")
+                .contains("outside of its folder, '../evil'")
         );
         assert!(!dir.path().join("evil").exists() && !dir.path().join("a").exists());
         let bomb = zipped(&[("a", &[0; 60]), ("b", &[0; 60])]);
@@ -545,7 +507,12 @@ mod tests {
         let (_dir, files) = unpacked(&bomb, 120);
         assert_eq!(files.unwrap().len(), 2);
         let (_dir, files) = unpacked(b"no zip", 100);
-        assert!(files.unwrap_err().to_string().contains("no zip archive"));
+        assert!(
+            files
+                .unwrap_err()
+                .to_string()
+                .contains("not a readable zip archive")
+        );
         let mut links = zip::ZipWriter::new(Cursor::new(Vec::new()));
         links
             .add_symlink("a", "/etc", SimpleFileOptions::default())
@@ -564,7 +531,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("'ml-2m' is not known; it is one of ml-100k")
+                .contains("unknown data set 'ml-2m'; did you mean one of 'ml-1m'")
         );
     }
 }

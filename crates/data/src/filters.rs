@@ -1,4 +1,4 @@
-//! Filters: which events of a log are worth learning from.
+//! Filters: which events of a log are kept.
 //!
 //! They run in a fixed order: behaviors, smallest value, k-core, and last the values are dropped
 //! unless feedback is weighted.
@@ -18,31 +18,31 @@ use crate::{Error, Log, Result};
 pub struct Filters {
     /// Drops events whose value is below this.
     pub min_value: Option<f32>,
-    /// Keeps the largest part of the log in which every user has at least so many different items
+    /// k-core: keeps the largest subset of the events in which every user has at least so many different items
     /// (first number) and every item so many different users (second number), over all behaviors
     /// that are kept.
     pub k_core: Option<(usize, usize)>,
     /// Whether values are kept as weights. If not, every event that is left counts 1.
     pub weighted: bool,
-    /// Keeps these behaviors only, by name. The chain keeps its order; if the target behavior goes,
+    /// Keeps these behaviors only, by name. The chain keeps its order; if the target behavior is dropped,
     /// the last one that is kept becomes the target.
     pub behaviors: Option<Vec<String>>,
 }
 
-/// What filters did.
+/// What the filters removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilterReport {
     /// Users, items and events before.
     pub before: Size,
     /// Users, items and events after.
     pub after: Size,
-    /// Events of behaviors that were not asked for.
+    /// Events of other behaviors.
     pub other_behaviors: usize,
     /// Events below the smallest value.
     pub below_min_value: usize,
     /// Events outside of the k-core.
     pub outside_core: usize,
-    /// Remarks worth showing.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
@@ -70,12 +70,12 @@ impl Size {
 impl Filters {
     /// Applies the filters.
     ///
-    /// Users and items whose events are all gone leave the log, and so do items that never had one
-    /// (known from metadata only); where no filter is set, nobody leaves. The order of users, of
+    /// Users and items without a remaining event are removed, and so are items that never had one
+    /// (known from metadata only); without a filter, all stay. The order of users, of
     /// items and of events stays.
     ///
     /// # Errors
-    /// [`Error::Option`] where a filter does not go with the log (no values, no such behavior), or
+    /// [`Error::Option`] where a filter does not fit the log (no values, no such behavior), or
     /// leaves nothing; the message names the filter.
     pub fn apply(&self, mut log: Log) -> Result<(Log, FilterReport)> {
         check(&log)?;
@@ -102,7 +102,7 @@ impl Filters {
         } else if log.value.is_none() {
             report
                 .notes
-                .push("the log has no values, so every event weighs 1".to_owned());
+                .push("the log has no values, so every event has weight 1".to_owned());
         }
         report.after = Size::of(&log);
         Ok((log, report))
@@ -114,7 +114,7 @@ impl Filters {
     }
 }
 
-/// In words: `only cart and buy; values of at least 4; users with at least 5 items, items with at
+/// For reports: `only cart and buy; values of at least 4; users with at least 5 items, items with at
 /// least 5 users; implicit`.
 impl fmt::Display for Filters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,11 +148,8 @@ fn keep_behaviors(
 ) -> Result<usize> {
     for name in names {
         if !log.behaviors.contains(name) {
-            return Err(Error::option(
-                "behaviors",
-                format!("must be among those of the data, but '{name}' is not"),
-                format!("choose from {}", log.behaviors.join(", ")),
-            ));
+            let known = log.behaviors.iter().map(String::as_str);
+            return Err(Error::unknown("behavior", name, known));
         }
     }
     let mut new_index = vec![None; log.behaviors.len()];
@@ -177,7 +174,8 @@ fn keep_behaviors(
                 "the target behavior was left out by the filter; the target is now '{}'",
                 kept[last]
             ));
-            u8::try_from(last).unwrap_or(u8::MAX)
+            // A log has at most 256 behaviors, of which these are some.
+            last as u8
         }
     };
     log.behaviors = kept;
@@ -215,7 +213,7 @@ fn keep_values(log: &Log, min: f32, keep: &mut [bool]) -> Result<usize> {
         return Err(Error::option(
             "min_value",
             format!("is {min}, but the events of {} have no values", log.name),
-            "leave the filter out, or name the column that holds ratings",
+            "leave the filter out, or name the column of ratings with --value-column",
         ));
     };
     let mut dropped = 0;
@@ -237,8 +235,8 @@ fn keep_values(log: &Log, min: f32, keep: &mut [bool]) -> Result<usize> {
 
 /// Marks events outside of the core as dropped; returns how many more go.
 ///
-/// The core is unique: whoever is too small is removed until nobody is, and the order of removals
-/// does not matter, since a removal only makes others smaller.
+/// The core is unique: users and items below their minimum are removed until none is left, and the
+/// order of removals does not matter, since a removal only lowers other counts.
 fn keep_core(log: &Log, min_items: usize, min_users: usize, keep: &mut [bool]) -> Result<usize> {
     let (n_users, n_items) = (log.users.len(), log.items.len());
     let mut pairs: Vec<(u32, u32)> = (0..keep.len())
@@ -297,8 +295,8 @@ fn keep_core(log: &Log, min_items: usize, min_users: usize, keep: &mut [bool]) -
         return Err(nothing_left(
             "k_core",
             format!(
-                "no part of the log has {min_items} items for every user and {min_users} users for \
-                 every item"
+                "no subset of the events has {min_items} items for every user and {min_users} users \
+                 for every item"
             ),
         ));
     }
@@ -308,7 +306,7 @@ fn keep_core(log: &Log, min_items: usize, min_users: usize, keep: &mut [bool]) -
 fn nothing_left(filter: &'static str, why: String) -> Error {
     Error::option(
         filter,
-        format!("leaves nothing of the log: {why}"),
+        format!("leaves no events: {why}"),
         "lower it or leave it out",
     )
 }
@@ -549,11 +547,11 @@ mod tests {
         };
         assert_eq!(
             high.apply(log(&events)).unwrap_err().to_string(),
-            "min_value leaves nothing of the log: no event has a value of at least 4, the largest \
+            "min_value leaves no events: no event has a value of at least 4, the largest \
              is 3; lower it or leave it out"
         );
         let error = core(2, 1).apply(log(&events)).unwrap_err().to_string();
-        assert!(error.starts_with("k_core leaves nothing"), "{error}");
+        assert!(error.starts_with("k_core leaves no events"), "{error}");
         let implicit = Log {
             value: None,
             ..log(&events)
@@ -594,7 +592,7 @@ mod tests {
         assert!(serde_json::from_str::<Filters>(r#"{"kcore":[5,5]}"#).is_err());
     }
 
-    /// Removes whoever is too small, again and again, as the definition of the core says.
+    /// Removes users and items below their minimum repeatedly, as the core is defined.
     fn core_by_definition(
         mut pairs: BTreeSet<(String, String)>,
         users: usize,

@@ -6,11 +6,11 @@
 
 mod check;
 pub mod describe;
-mod draw;
 pub mod error;
 pub mod fetch;
 pub mod filters;
 pub mod log;
+mod sampling;
 pub mod sources;
 pub mod split;
 pub mod synthetic;
@@ -18,6 +18,7 @@ pub mod synthetic;
 pub use describe::Description;
 pub use error::{Error, Result};
 pub use filters::Filters;
-pub use log::{GivenPart, Log, ReadReport};
+pub use log::{GivenSubset, Log, ReadReport};
 pub use sources::{ReadOptions, read};
 pub use split::{HeldOut, Shown, Split, SplitSpec, Subset};
+pub use synthetic::open;

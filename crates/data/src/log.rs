@@ -1,12 +1,12 @@
-//! A log: every event of a data set in file order, with the item metadata that came along.
+//! A log: every event of a data set in file order, with its item metadata.
 
 use limpid_core::{Csr, Field, Ids};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::draw::Draw;
+use crate::sampling::Sampler;
 
-/// The seed of the shuffle that every reader applies, fixed for ever: item indices are a function
+/// The seed of the shuffle that every reader applies, fixed: item indices are a function
 /// of the set of external ids alone.
 pub const IMPORT_SEED: u64 = 0x6c69_6d70_6964;
 
@@ -34,10 +34,10 @@ pub struct Log {
     pub behavior: Option<Vec<u8>>,
     /// Names of the behaviors in the order of their chain (view, cart, buy); one at least.
     pub behaviors: Vec<String>,
-    /// Index of the behavior that is recommended for.
+    /// Index of the target behavior, the one to recommend for.
     pub target_behavior: u8,
-    /// The part each event belongs to, where the set brings its own files for it.
-    pub given: Option<Vec<GivenPart>>,
+    /// The subset of each event, where the data set comes with a split.
+    pub given: Option<Vec<GivenSubset>>,
     /// Titles by item index; empty where the source has none.
     pub titles: Vec<String>,
     /// Item metadata; `of_items` has a row per item.
@@ -48,32 +48,32 @@ pub struct Log {
     pub read_hash: Option<String>,
 }
 
-/// The part of a given split that an event belongs to.
+/// A subset of a given split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum GivenPart {
-    /// To learn from.
+pub enum GivenSubset {
+    /// For training.
     Train,
-    /// To choose settings with.
+    /// For choosing settings.
     Validation,
-    /// To measure on.
+    /// For measuring.
     Test,
 }
 
 /// What was read and what was left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadReport {
-    /// The format, in words: `MovieLens 1M`.
+    /// The format: `MovieLens 1M`.
     pub format: String,
     /// The files that were read.
     pub files: Vec<String>,
     /// Records with an event, before duplicates were merged (each item of an adjacency line is one).
     pub rows: usize,
-    /// Skipped lines by reason (policy `skip`).
+    /// Malformed lines that were skipped, by reason.
     pub skipped: Vec<(String, usize)>,
-    /// Events merged or dropped because the same user, item and behavior came again.
+    /// Duplicate events (same user, item and behavior) that were merged or dropped.
     pub duplicates: usize,
-    /// Remarks worth showing.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ impl Log {
     /// can leak into a ranking or a metric. Events, titles and fields follow.
     ///
     /// # Errors
-    /// Where the log was put together by hand and its arrays do not fit its items.
+    /// Where the log was built by hand and its arrays do not fit its items.
     pub fn shuffle_items(&mut self, seed: u64) -> Result<()> {
         let order = shuffled(self.items.names(), seed);
         let mut place = vec![0u32; order.len()];
@@ -235,7 +235,7 @@ pub(crate) fn sorted(names: &[String]) -> (Vec<u32>, Vec<u32>) {
 /// The old index at each new index: sorted by name, then shuffled by `seed`.
 pub(crate) fn shuffled(names: &[String], seed: u64) -> Vec<u32> {
     let (mut order, _) = sorted(names);
-    Draw::new(seed, 0).shuffle(&mut order);
+    Sampler::new(seed, 0).shuffle(&mut order);
     order
 }
 
@@ -284,7 +284,7 @@ mod tests {
 
     /// Item indices of saved models depend on this order: it may never change.
     #[test]
-    fn the_import_order_is_fixed_for_ever() {
+    fn the_import_order_is_fixed() {
         let names: Vec<String> = (0..8).map(|i| i.to_string()).collect();
         assert_eq!(shuffled(&names, IMPORT_SEED), FIXED);
         let mut other = names.clone();

@@ -1,4 +1,4 @@
-//! Fetching against a server on this machine: whole, resumed, missing, broken and wrong downloads.
+//! Fetching from a server on this machine: whole, missing, broken and wrong downloads.
 
 // A test may fail by a panic, in its helper functions too.
 #![allow(clippy::unwrap_used)]
@@ -15,14 +15,10 @@ use zip::write::SimpleFileOptions;
 /// How the server treats the archive.
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
-    /// Sends it, or the piece that is asked for.
+    /// Sends it.
     Whole,
-    /// Ignores ranges.
-    NoRanges,
-    /// Says its full length and stops half-way.
+    /// States its full length and stops half-way.
     Breaks,
-    /// Refuses ranges that begin beyond its end.
-    Unsatisfiable,
 }
 
 /// A server of `/ml-1m.zip` and `/ml-1m.zip.md5` (where given); other paths are missing. Gives its
@@ -40,23 +36,19 @@ fn serve(
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut path, mut from) = (String::new(), 0usize);
+            let mut path = String::new();
             let mut line = String::new();
             while reader.read_line(&mut line).unwrap() > 0 && line.trim() != "" {
                 let words: Vec<&str> = line.split_whitespace().collect();
                 if words[0] == "GET" {
                     path = words[1].to_owned();
                 }
-                if words[0].eq_ignore_ascii_case("range:") {
-                    let digits = words[1].trim_start_matches("bytes=").trim_end_matches('-');
-                    from = digits.parse().unwrap();
-                }
                 line.clear();
             }
-            log.lock().unwrap().push(format!("{path} {from}"));
-            let reply = |status: &str, head: &str, body: &[u8], length: usize| {
+            log.lock().unwrap().push(path.clone());
+            let reply = |status: &str, body: &[u8], length: usize| {
                 let mut reply = format!(
-                    "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{head}Connection: close\r\n\r\n"
+                    "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
                 )
                 .into_bytes();
                 reply.extend_from_slice(body);
@@ -66,19 +58,12 @@ fn serve(
                 ("/ml-1m.zip", _) => {
                     let n = archive.len();
                     match manner {
-                        Manner::Breaks => reply("200 OK", "", &archive[..n / 2], n),
-                        Manner::Unsatisfiable if from > 0 => {
-                            reply("416 Range Not Satisfiable", "", b"", 0)
-                        }
-                        Manner::Whole if from > 0 => {
-                            let range = format!("Content-Range: bytes {from}-{}/{n}\r\n", n - 1);
-                            reply("206 Partial Content", &range, &archive[from..], n - from)
-                        }
-                        _ => reply("200 OK", "", &archive, n),
+                        Manner::Breaks => reply("200 OK", &archive[..n / 2], n),
+                        Manner::Whole => reply("200 OK", &archive, n),
                     }
                 }
-                ("/ml-1m.zip.md5", Some(md5)) => reply("200 OK", "", md5.as_bytes(), md5.len()),
-                _ => reply("404 Not Found", "", b"none", 4),
+                ("/ml-1m.zip.md5", Some(md5)) => reply("200 OK", md5.as_bytes(), md5.len()),
+                _ => reply("404 Not Found", b"none", 4),
             };
             // A client that hangs up early is not this server's concern.
             let _ = stream.write_all(&bytes);
@@ -130,10 +115,7 @@ fn a_set_is_fetched_checked_and_unpacked() {
     )
     .unwrap();
     assert_eq!(report.checksum, Checksum::Verified(sum));
-    assert_eq!(
-        (report.bytes, report.resumed_from),
-        (archive.len() as u64, 0)
-    );
+    assert_eq!(report.bytes, archive.len() as u64);
     assert_eq!(report.files, ["README", "ratings.dat"]);
     assert!(report.notice.contains("GroupLens"));
     assert_eq!(
@@ -141,7 +123,8 @@ fn a_set_is_fetched_checked_and_unpacked() {
         Some(&(archive.len() as u64, Some(archive.len() as u64)))
     );
     assert!(dir.path().join("ml-1m.zip").exists());
-    assert!(!dir.path().join("ml-1m.zip.part").exists());
+    // The archive and its folder, and no temporary file.
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
     let log = limpid_data::read(&report.folder, &Default::default()).unwrap();
     assert_eq!(log.n_events(), 1);
 
@@ -158,42 +141,23 @@ fn a_set_is_fetched_checked_and_unpacked() {
 }
 
 #[test]
-fn a_broken_download_is_continued() {
+fn a_broken_download_leaves_nothing_behind_and_can_be_repeated() {
     let archive = archive();
     let dir = tempfile::tempdir().unwrap();
     let (address, _) = serve(archive.clone(), None, Manner::Breaks);
     let error = get(dir.path(), &address).unwrap_err().to_string();
     assert!(error.contains("the connection broke after"), "{error}");
-    assert!(error.contains("run it again to continue"), "{error}");
-    let part = dir.path().join("ml-1m.zip.part");
-    let half = std::fs::metadata(&part).unwrap().len();
-    assert_eq!(half, archive.len() as u64 / 2);
+    assert!(error.contains("try again later"), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 
-    let (address, seen) = serve(archive.clone(), None, Manner::Whole);
+    let (address, _) = serve(archive.clone(), None, Manner::Whole);
     let report = get(dir.path(), &address).unwrap();
-    assert_eq!(report.resumed_from, half);
-    assert_eq!(report.bytes, archive.len() as u64 - half);
+    assert_eq!(report.bytes, archive.len() as u64);
     assert_eq!(report.checksum, Checksum::NotPublished);
-    assert_eq!(seen.lock().unwrap()[0], format!("/ml-1m.zip {half}"));
     assert_eq!(
         std::fs::read(dir.path().join("ml-1m.zip")).unwrap(),
         archive
     );
-}
-
-#[test]
-fn servers_without_ranges_send_it_anew() {
-    for manner in [Manner::NoRanges, Manner::Unsatisfiable] {
-        let archive = archive();
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("ml-1m.zip.part"), b"something else").unwrap();
-        let (address, _) = serve(archive.clone(), Some(md5(&archive)), manner);
-        let report = get(dir.path(), &address).unwrap();
-        assert_eq!(
-            (report.resumed_from, report.bytes),
-            (0, archive.len() as u64)
-        );
-    }
 }
 
 #[test]
@@ -211,10 +175,7 @@ fn wrong_downloads_are_removed() {
     let bytes = b"<html>come back later</html>".to_vec();
     let (address, _) = serve(bytes, None, Manner::Whole);
     let error = get(dir.path(), &address).unwrap_err().to_string();
-    assert!(
-        error.contains("is no zip archive that can be read"),
-        "{error}"
-    );
+    assert!(error.contains("is not a readable zip archive"), "{error}");
 }
 
 #[test]
@@ -223,13 +184,13 @@ fn without_the_set_the_error_says_how_to_do_it_by_hand() {
     let (address, _) = serve(archive(), None, Manner::Whole);
     let error = fetch("ml-100k", dir.path(), &mut |_, _| (), Some(&address)).unwrap_err();
     let expected = format!(
-        "{address}/ml-100k.zip: the server answers 404 Not Found; run it again to continue, or \
-         download the address by hand, put the file at {} and run it again",
+        "{address}/ml-100k.zip: the server answers 404 Not Found; try again later, or download \
+         that address by hand, put the file at {} and run it again",
         dir.path().join("ml-100k.zip").display()
     );
     assert_eq!(error.to_string(), expected);
 
-    // A port on which nobody listens.
+    // A port without a server.
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -238,5 +199,5 @@ fn without_the_set_the_error_says_how_to_do_it_by_hand() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("the server cannot be reached"), "{error}");
-    assert!(error.contains("download the address by hand"), "{error}");
+    assert!(error.contains("download that address by hand"), "{error}");
 }

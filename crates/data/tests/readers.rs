@@ -4,9 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 use limpid_core::ItemIdx;
-use limpid_data::log::{GivenPart, Log};
+use limpid_data::log::{GivenSubset, Log};
 use limpid_data::sources::{
-    Column, Columns, Format, MetadataSource, OnError, ReadOptions, TimeUnit, read, read_bytes,
+    Column, Columns, MetadataSource, OnError, ReadOptions, TimeUnit, read, read_bytes,
 };
 use limpid_data::{Error, Result};
 
@@ -89,7 +89,7 @@ fn movielens_100k() {
         ..ReadOptions::default()
     };
     let log = try_read(&files, &options).unwrap();
-    assert_eq!(log.given, Some(vec![GivenPart::Train, GivenPart::Test]));
+    assert_eq!(log.given, Some(vec![GivenSubset::Train, GivenSubset::Test]));
     // A file alone is read without its neighbors.
     assert_eq!(of(&files[..1]).titles.len(), 0);
 }
@@ -187,9 +187,9 @@ fn recbole() {
     assert_eq!(
         seen,
         [
-            ("u a 3 1".to_owned(), GivenPart::Train),
-            ("u b 3 2".to_owned(), GivenPart::Test),
-            ("u c 3 3".to_owned(), GivenPart::Validation)
+            ("u a 3 1".to_owned(), GivenSubset::Train),
+            ("u b 3 2".to_owned(), GivenSubset::Test),
+            ("u c 3 3".to_owned(), GivenSubset::Validation)
         ]
     );
     let error = refused(&[("x.inter", "user_id\titem_id\n1\t2\n")]);
@@ -220,7 +220,7 @@ fn rechorus() {
         events(&log),
         ["1 5 965779200", "1 6 965779201", "1 7 965779202"]
     );
-    use GivenPart::{Test, Train, Validation};
+    use GivenSubset::{Test, Train, Validation};
     assert_eq!(log.given, Some(vec![Train, Validation, Test]));
     assert_eq!(facts(&log, "complement", "5").len(), 2);
     assert_eq!(facts(&log, "category", "6"), [("1".into(), 1.0)]);
@@ -246,7 +246,7 @@ fn adjacency_lists() {
         ["0 7 buy", "0 2 buy", "1 3 buy", "0 5 buy", "0 5 view"]
     );
     let given = log.given.unwrap();
-    assert_eq!(given.iter().filter(|&&g| g == GivenPart::Test).count(), 1);
+    assert_eq!(given.iter().filter(|&&g| g == GivenSubset::Test).count(), 1);
     assert_eq!(log.users.names(), ["0", "1"]);
     let notes = &log.report.notes;
     assert!(
@@ -256,9 +256,7 @@ fn adjacency_lists() {
         "{notes:?}"
     );
     assert!(
-        notes
-            .iter()
-            .any(|n| n.contains("1 users stand there without an item")),
+        notes.iter().any(|n| n.contains("1 users have no item")),
         "{notes:?}"
     );
 
@@ -278,7 +276,7 @@ fn adjacency_lists() {
     assert_eq!(log.target_behavior, 0);
 
     let options = ReadOptions {
-        format: Some(Format::Adjacency),
+        format: Some("adjacency".parse().unwrap()),
         ..ReadOptions::default()
     };
     let log = try_read(&[("lists.txt", "a b c\n")], &options).unwrap();
@@ -357,7 +355,7 @@ fn a_folder_of_tables() {
 
 #[test]
 fn refusals_name_place_rule_and_mend() {
-    let hint = "fix the line, or skip bad lines (on_error = skip)";
+    let hint = "fix the line, or skip malformed lines with --on-error skip";
     for (name, text, expected) in [
         (
             "ratings.dat",
@@ -377,7 +375,7 @@ fn refusals_name_place_rule_and_mend() {
         (
             "u.data",
             "1\t2\t5\t-4\n",
-            "u.data:1:7: the time -4 lies before 1970",
+            "u.data:1:7: the time -4 is before 1970",
         ),
         ("u.data", "1\t\t5\t4\n", "u.data:1:3: the item id is empty"),
         (
@@ -408,15 +406,19 @@ fn refusals_name_place_rule_and_mend() {
         (
             "a.csv",
             "a,b\n1,2\n",
-            "a.csv: no column of user ids among: a, b; name it (columns.user)",
+            "a.csv: no column of user ids among: a, b; name it with --user-column",
         ),
-        ("a.csv", "user,item\n", "set: holds no events; name a file"),
-        ("a.csv", "", "set: holds no events; name a file"),
+        (
+            "a.csv",
+            "user,item\n",
+            "set: holds no events; choose a file",
+        ),
+        ("a.csv", "", "set: holds no events; choose a file"),
     ] {
         let error = refused(&[(name, text)]);
         assert!(error.starts_with(expected), "{error}\nexpected {expected}");
-        let has_mend = error.contains("; ");
-        assert!(has_mend, "{error}");
+        let has_hint = error.contains("; ");
+        assert!(has_hint, "{error}");
     }
     let error = refused(&[("u.data", "1\t2\tx\t4\n")]);
     assert!(error.ends_with(hint), "{error}");
@@ -488,9 +490,9 @@ fn unknown_folders_list_what_was_found_and_tried() {
     let error = refused(&[("a.xyz", "1"), ("b.xyz", "2")]);
     assert_eq!(
         error,
-        "set: no known format; found a.xyz, b.xyz; tried movielens-100k, movielens-dat, \
-         movielens-csv, recbole, rechorus, adjacency, amazon, table, jsonl, parquet; name the file \
-         with the events, and its format if it is not told by its name"
+        "set: unknown format; found a.xyz, b.xyz; tried movielens-100k, movielens-dat, \
+         movielens-csv, recbole, rechorus, netflix, adjacency, amazon, jsonl, parquet, table; name \
+         the file with the events, and its format with --data-format"
     );
     let error = refused(&[("a.csv", "1"), ("b.csv", "2")]);
     assert!(error.contains("found a.csv, b.csv"), "{error}");
@@ -543,9 +545,7 @@ fn metadata_is_joined_by_item_id() {
     assert_eq!(log.items.len(), 2);
     assert_eq!((title(&log, "a"), title(&log, "b")), ("A (1999)", ""));
     assert_eq!(facts(&log, "category", "a").len(), 2);
-    assert!(
-        log.report.notes[0].ends_with("facts.csv: 2 ids are not in the data and were left out")
-    );
+    assert!(log.report.notes[0].ends_with("facts.csv: 2 ids are not in the data and were ignored"));
 
     let json = write(
         "meta.jsonl",
@@ -568,10 +568,10 @@ fn metadata_is_joined_by_item_id() {
         facts(&join(&odd, Some("key")).unwrap(), "genre", "b").len(),
         1
     );
-    let strange = write("strange.csv", "item,genre\nq,War\n");
-    let error = join(&strange, None).unwrap_err().to_string();
+    let other = write("strange.csv", "item,genre\nq,War\n");
+    let error = join(&other, None).unwrap_err().to_string();
     assert!(
-        error.contains("says nothing about the items of the data (1 other ids)"),
+        error.contains("matches none of the items of the data (1 other ids)"),
         "{error}"
     );
     let extra = write(
@@ -594,4 +594,48 @@ fn item_indices_do_not_depend_on_the_order_of_lines() {
     assert_eq!(a.items, b.items);
     assert_eq!(a.hash(), b.hash());
     assert_ne!(a.users, b.users);
+}
+
+#[test]
+fn wrong_columns_are_refused_with_a_suggestion() {
+    let refused = |columns: Columns| {
+        let options = ReadOptions {
+            columns,
+            ..ReadOptions::default()
+        };
+        let files = [("a.csv", "customer,item,stars\n1,2,3\n")];
+        try_read(&files, &options).unwrap_err().to_string()
+    };
+    let name = |name: &str| Some(Column::Name(name.into()));
+    assert_eq!(
+        refused(Columns {
+            user: name("custmer"),
+            ..Columns::default()
+        }),
+        "unknown user column 'custmer'; did you mean 'customer'?"
+    );
+    assert_eq!(
+        refused(Columns {
+            value: name("price"),
+            ..Columns::default()
+        }),
+        "unknown value column 'price'; choose from customer, item, stars"
+    );
+    for n in [0, 4] {
+        let error = refused(Columns {
+            user: name("customer"),
+            value: Some(Column::Number(n)),
+            ..Columns::default()
+        });
+        assert_eq!(
+            error,
+            format!("value column must be one of 1 to 3, but is {n}; columns are counted from 1")
+        );
+        let by_number = refused(Columns {
+            user: Some(Column::Number(1)),
+            value: Some(Column::Number(n)),
+            ..Columns::default()
+        });
+        assert!(by_number.contains("must be one of 1 to 3"), "{by_number}");
+    }
 }

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use limpid_core::ItemIdx;
-use limpid_data::log::{GivenPart, Log};
+use limpid_data::log::{GivenSubset, Log};
 use limpid_data::sources::{MetadataSource, ReadOptions, read};
 
 /// The folder of a set, where it is there.
@@ -45,8 +45,12 @@ fn values(log: &Log) -> Vec<(f32, usize)> {
 
 fn parts(log: &Log) -> [usize; 3] {
     let given = log.given.as_ref().unwrap();
-    [GivenPart::Train, GivenPart::Validation, GivenPart::Test]
-        .map(|part| given.iter().filter(|&&g| g == part).count())
+    [
+        GivenSubset::Train,
+        GivenSubset::Validation,
+        GivenSubset::Test,
+    ]
+    .map(|part| given.iter().filter(|&&g| g == part).count())
 }
 
 fn values_of(log: &Log, field: &str, id: &str) -> Vec<String> {

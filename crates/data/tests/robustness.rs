@@ -8,7 +8,7 @@ use limpid_data::sources::{Duplicates, Format, OnError, ReadOptions, read_bytes}
 use proptest::prelude::*;
 
 /// Names that make the reader of each format look at the bytes.
-const FILES: [&str; 16] = [
+const FILES: [&str; 18] = [
     "u.data",
     "u.item",
     "u.genre",
@@ -24,6 +24,8 @@ const FILES: [&str; 16] = [
     "dev.csv",
     "item_meta.csv",
     "train.txt",
+    "combined_data_1.txt",
+    "movie_titles.csv",
     "events.parquet",
 ];
 
@@ -53,7 +55,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 fn formats() -> impl Strategy<Value = Option<Format>> {
     prop_oneof![
         1 => Just(None),
-        2 => prop::sample::select(Format::ALL.to_vec()).prop_map(Some),
+        2 => prop::sample::select(Format::all().collect::<Vec<_>>()).prop_map(Some),
     ]
 }
 
@@ -209,7 +211,7 @@ proptest! {
             }
         }
         let options = ReadOptions {
-            format: Some(Format::Adjacency),
+            format: Some("adjacency".parse().unwrap()),
             ..ReadOptions::default()
         };
         let log = read_bytes("set", &[("lists.txt", text.as_bytes())], &options).unwrap();

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use limpid_core::{Histories, Ids, ItemIdx, Tensors, UserIdx};
-use limpid_data::log::GivenPart;
+use limpid_data::log::GivenSubset;
 use limpid_data::split::Recorded;
 use limpid_data::split::split;
 use limpid_data::{HeldOut, Log, Shown, Split, SplitSpec, Subset};
@@ -522,7 +522,7 @@ fn grid(users: u32, items: u32) -> Log {
 fn ratios_are_global_and_exact_where_users_are_rich() {
     let log = grid(50, 100);
     let s = cut(&log, "ratio:70/10/20@1");
-    // 5,000 events and nobody without a part: the draw stands as it fell.
+    // 5,000 events and all users have all subsets: the sample is not corrected.
     assert_eq!(s.validation.target.n_events(), 500);
     assert_eq!(s.test.target.n_events(), 1000);
     let sizes: BTreeSet<usize> = s.test.target.rows().map(|row| row.len()).collect();
@@ -584,7 +584,7 @@ fn held_out_users_are_folded_in() {
 
 #[test]
 fn given_parts_are_taken_as_they_are() {
-    use GivenPart::{Test, Train, Validation};
+    use GivenSubset::{Test, Train, Validation};
     let log = Log {
         given: Some(vec![
             Test, Validation, Train, Train, Train, Train, Test, Test,
@@ -600,7 +600,7 @@ fn given_parts_are_taken_as_they_are() {
         "{:?}",
         s.notes
     );
-    assert!(refused(&small(), "given").contains("brings no files"));
+    assert!(refused(&small(), "given").contains("has no files with a split of its own"));
     let all_train = Log {
         given: Some(vec![Train; 8]),
         ..small()
@@ -703,7 +703,7 @@ fn folders_of_other_data_or_changed_ones_are_refused() {
     refuses(&good.replace("user\t", "who\t"), "the header must be");
     refuses(
         &good.replace("i3\t\t40", "i3\t40"),
-        "must have 5 fields, but has 4",
+        "expected 5 fields, found 4",
     );
     std::fs::write(&test, good.replace("i3", "i9")).unwrap();
     let error = Split::read_folder(&path, &log).unwrap_err().to_string();
@@ -726,7 +726,7 @@ fn folders_of_other_data_or_changed_ones_are_refused() {
 
     std::fs::remove_file(&head).unwrap();
     let error = s.write_folder(&path).unwrap_err().to_string();
-    assert!(error.contains("holds something else"), "{error}");
+    assert!(error.contains("holds no split"), "{error}");
     assert!(Split::read_folder_alone(&dir.path().join("nowhere")).is_err());
 }
 

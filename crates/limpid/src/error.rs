@@ -136,7 +136,7 @@ fn core_usage(error: &limpid_core::Error) -> bool {
 fn data_usage(error: &limpid_data::Error) -> bool {
     use limpid_data::Error as E;
     match error {
-        E::Option { .. } => true,
+        E::Option { .. } | E::Unknown { .. } => true,
         E::Core(e) => core_usage(e),
         _ => false,
     }

@@ -275,7 +275,7 @@ fn check_source(source: &mut DataSource) -> Result<u64> {
     for metadata in &mut source.read.metadata {
         metadata.path = absolute(&metadata.path)?;
     }
-    if source.world()?.is_some() {
+    if limpid_data::synthetic::Config::named(&source.path)?.is_some() {
         return Ok(0);
     }
     source.path = absolute(&source.path)?;

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use limpid_data::sources;
 use limpid_data::synthetic::{self, World};
 use limpid_data::{Filters, Log, Split};
 use limpid_models::registry::Reads;
 
+use crate::Result;
 use crate::artifact::DataRecord;
 use crate::experiment::{DataSource, SplitFrom};
-use crate::{Error, Result};
 
 /// What is prepared where no model is named.
 const ITEMS: Reads = Reads {
@@ -38,29 +37,9 @@ impl DataSource {
     /// Reads the log, before filters.
     ///
     /// # Errors
-    /// As [`sources::read`]; [`Error::Usage`] for a generated world that does not exist.
+    /// As [`limpid_data::open`], which also knows the synthetic worlds.
     pub fn log(&self) -> Result<Log> {
-        match self.world()? {
-            Some(config) => Ok(World::generate(&config)?.log),
-            None => Ok(sources::read(&self.path, &self.read)?),
-        }
-    }
-
-    /// The generated world that the path names, if it names one.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for a world that does not exist.
-    pub fn world(&self) -> Result<Option<synthetic::Config>> {
-        let name = self.path.to_string_lossy();
-        match name.strip_prefix("synthetic") {
-            Some(_) if self.path.exists() => Ok(None),
-            Some("") => Ok(Some(synthetic::Config::default())),
-            Some(":planted") => Ok(Some(synthetic::Config::planted())),
-            Some(other) if other.starts_with(':') => Err(Error::Usage(format!(
-                "unknown world 'synthetic{other}'; choose synthetic or synthetic:planted"
-            ))),
-            _ => Ok(None),
-        }
+        Ok(limpid_data::open(&self.path, &self.read)?)
     }
 }
 

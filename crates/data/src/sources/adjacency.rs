@@ -2,26 +2,34 @@
 //!
 //! Graph recommenders publish them in two forms. Flat: `train.txt` and `test.txt` hold the target
 //! behavior, other files (`cart.txt`, `view.txt`) are named by their behavior. Or a folder a behavior
-//! with `train.txt` and `test.txt` each; then only the target's test file is the test part: the
-//! others would tell what is to be predicted, so they are left out with a note.
+//! with `train.txt` and `test.txt` each; then only the test file of the target is the test set: the
+//! others would leak the held-out items, so they are left out with a note.
 
 use std::io::BufRead;
 
+use super::Source;
 use super::builder::{Builder, Draft};
 use super::chain;
-use super::lines::{Cell, Flaw, Lines, MEND_LINE};
+use super::lines::{Cell, FIX_LINE, Flaw, Lines};
 use super::place::{Entry, Folder};
-use crate::log::GivenPart;
+use crate::log::GivenSubset;
 use crate::{Error, Result};
 
-/// The behavior of `train.txt` where other behaviors lie beside it.
+/// The behavior of `train.txt` where there are other behaviors beside it.
 const TARGET: &str = "buy";
 
 /// Names of the validation file.
 const VALIDATION: [&str; 4] = ["valid", "validation", "val", "dev"];
 
+pub(super) const SOURCE: Source = Source {
+    name: "adjacency",
+    in_folder: |folder, _| Ok(is_here(folder)),
+    read,
+    ..Source::DEFAULT
+};
+
 /// Whether the folder holds adjacency lists, by the names of its files.
-pub(super) fn is_here(folder: &Folder<'_>) -> bool {
+fn is_here(folder: &Folder<'_>) -> bool {
     folder.get("train.txt").is_some() || !behaviors(folder).is_empty()
 }
 
@@ -38,7 +46,7 @@ fn behaviors(folder: &Folder<'_>) -> Vec<String> {
 }
 
 /// Reads a folder, or a single file as one behavior.
-pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     builder.report.format = "adjacency lists".to_owned();
     if let Some(entry) = folder.single() {
         return read_file(entry, 0, None, builder);
@@ -74,7 +82,7 @@ fn by_folder(folder: &Folder<'_>, names: &[String], builder: &mut Builder<'_>) -
     if !names.contains(&target) {
         return Err(Error::option(
             "target_behavior",
-            format!("'{target}' is no folder of {}", folder.path.display()),
+            format!("'{target}' is not a folder of {}", folder.path.display()),
             format!("it is one of {}", names.join(", ")),
         ));
     }
@@ -82,7 +90,7 @@ fn by_folder(folder: &Folder<'_>, names: &[String], builder: &mut Builder<'_>) -
     for name in names {
         let behavior = number(builder, name, folder)?;
         for (file, part) in parts(name, folder) {
-            if part == GivenPart::Train || *name == target {
+            if part == GivenSubset::Train || *name == target {
                 read_file(file, behavior, Some(part), builder)?;
             } else {
                 left_out.push(file.stored.clone());
@@ -91,7 +99,7 @@ fn by_folder(folder: &Folder<'_>, names: &[String], builder: &mut Builder<'_>) -
     }
     if !left_out.is_empty() {
         builder.note(format!(
-            "{} left out: only {target} is tested, and held-out events of other behaviors would tell \
+            "{} left out: only {target} is tested, and held-out events of other behaviors would leak \
              what the test asks",
             left_out.join(", ")
         ));
@@ -99,8 +107,8 @@ fn by_folder(folder: &Folder<'_>, names: &[String], builder: &mut Builder<'_>) -
     Ok(())
 }
 
-/// The files of a behavior's folder with their parts.
-fn parts<'f, 'a>(name: &str, folder: &'f Folder<'a>) -> Vec<(&'f Entry<'a>, GivenPart)> {
+/// The files of a behavior's folder with their subsets.
+fn parts<'f, 'a>(name: &str, folder: &'f Folder<'a>) -> Vec<(&'f Entry<'a>, GivenSubset)> {
     let prefix = if name.is_empty() {
         String::new()
     } else {
@@ -108,10 +116,10 @@ fn parts<'f, 'a>(name: &str, folder: &'f Folder<'a>) -> Vec<(&'f Entry<'a>, Give
     };
     let get = |stem: &str| folder.get(&format!("{prefix}{stem}.txt"));
     let mut parts = Vec::new();
-    parts.extend(get("train").map(|e| (e, GivenPart::Train)));
+    parts.extend(get("train").map(|e| (e, GivenSubset::Train)));
     let validation = VALIDATION.iter().find_map(|stem| get(stem));
-    parts.extend(validation.map(|e| (e, GivenPart::Validation)));
-    parts.extend(get("test").map(|e| (e, GivenPart::Test)));
+    parts.extend(validation.map(|e| (e, GivenSubset::Validation)));
+    parts.extend(get("test").map(|e| (e, GivenSubset::Test)));
     parts
 }
 
@@ -120,7 +128,7 @@ fn flat(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     let own = parts("", folder);
     if own
         .first()
-        .is_none_or(|(_, part)| *part != GivenPart::Train)
+        .is_none_or(|(_, part)| *part != GivenSubset::Train)
     {
         return Err(Error::source(
             &folder.path,
@@ -134,7 +142,7 @@ fn flat(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
         .filter_map(|e| Some((e, stem(e)?)))
         .filter(|(_, stem)| chain::place(stem).is_some())
         .collect();
-    let has_parts = own.len() > 1;
+    let has_split = own.len() > 1;
     let target = if others.is_empty() {
         "interaction"
     } else {
@@ -142,14 +150,14 @@ fn flat(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     };
     let target_number = number(builder, target, folder)?;
     for (file, part) in own {
-        read_file(file, target_number, has_parts.then_some(part), builder)?;
+        read_file(file, target_number, has_split.then_some(part), builder)?;
     }
     for (file, name) in others {
         let behavior = number(builder, &name, folder)?;
         read_file(
             file,
             behavior,
-            has_parts.then_some(GivenPart::Train),
+            has_split.then_some(GivenSubset::Train),
             builder,
         )?;
     }
@@ -165,7 +173,7 @@ fn number(builder: &mut Builder<'_>, name: &str, folder: &Folder<'_>) -> Result<
 fn read_file(
     entry: &Entry<'_>,
     behavior: u8,
-    part: Option<GivenPart>,
+    part: Option<GivenSubset>,
     builder: &mut Builder<'_>,
 ) -> Result<()> {
     builder.file(&entry.stored);
@@ -177,7 +185,7 @@ pub(super) fn lists(
     reader: &mut dyn BufRead,
     label: &str,
     behavior: u8,
-    part: Option<GivenPart>,
+    part: Option<GivenSubset>,
     builder: &mut Builder<'_>,
 ) -> Result<()> {
     let mut lines = Lines::new(reader, label);
@@ -205,16 +213,19 @@ pub(super) fn lists(
         }
         alone += usize::from(n == 0);
         if n == 0 && user.text.contains(&b',') {
-            let flaw = Flaw::new(user.at, "missing field", "the line has one word only").hint(
-                format!("adjacency lists are split by spaces or tabs; {MEND_LINE}"),
-            );
+            let flaw = Flaw::new(
+                user.at,
+                "missing field",
+                "a line must have a user and at least one item, but has one word",
+            )
+            .hint(format!(
+                "adjacency lists are split by spaces or tabs; {FIX_LINE}"
+            ));
             builder.settle(label, lines.number(), Err(flaw))?;
         }
     }
     if alone > 0 {
-        builder.note(format!(
-            "{label}: {alone} users stand there without an item"
-        ));
+        builder.note(format!("{label}: {alone} users have no item"));
     }
     Ok(())
 }

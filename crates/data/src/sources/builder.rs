@@ -1,5 +1,4 @@
-//! The one builder of logs: all rules about ids, values, times and duplicates stand here, so that
-//! every format follows them.
+//! The builder of logs: the rules about ids, values, times and duplicates, the same for every format.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,7 +10,7 @@ use super::interner::Interner;
 use super::lines::{Cell, Flaw, shown, text};
 use super::numbers::{self, Clock, Written};
 use super::options::{Duplicates, OnError, ReadOptions};
-use crate::log::{GivenPart, IMPORT_SEED, Log, ReadReport, shuffled};
+use crate::log::{GivenSubset, IMPORT_SEED, Log, ReadReport};
 use crate::{Error, Result};
 
 /// The longest external id, in bytes.
@@ -25,7 +24,7 @@ pub(super) struct Draft<'a> {
     pub(super) value: Option<Cell<'a>>,
     pub(super) time: Option<Moment<'a>>,
     pub(super) behavior: u8,
-    pub(super) part: Option<GivenPart>,
+    pub(super) part: Option<GivenSubset>,
 }
 
 /// A time as it is written, or as a typed column holds it.
@@ -48,15 +47,15 @@ pub(super) struct Builder<'o> {
     time: Option<Vec<i64>>,
     behavior: Vec<u8>,
     behaviors: Vec<String>,
-    part: Vec<GivenPart>,
+    part: Vec<GivenSubset>,
     clock: Clock,
     /// The file and line of each event, where duplicates are refused.
     places: Vec<(u32, u64)>,
     skipped: BTreeMap<&'static str, usize>,
     titles: Vec<String>,
     facts: BTreeMap<String, Facts>,
-    /// While metadata from elsewhere is joined: the ids that have no item.
-    strangers: Option<HashSet<Box<str>>>,
+    /// While additional metadata is joined: the ids without an item.
+    unmatched: Option<HashSet<Box<str>>>,
     matched: usize,
 }
 
@@ -79,12 +78,12 @@ impl<'o> Builder<'o> {
             skipped: BTreeMap::new(),
             titles: Vec::new(),
             facts: BTreeMap::new(),
-            strangers: None,
+            unmatched: None,
             matched: 0,
         }
     }
 
-    /// How often metadata spoke of an item so far.
+    /// Number of metadata records that matched an item so far.
     pub(super) fn n_matched(&self) -> usize {
         self.matched
     }
@@ -99,7 +98,7 @@ impl<'o> Builder<'o> {
         self.report.files.push(stored.to_owned());
     }
 
-    /// Adds a remark to the report.
+    /// Adds a note to the report.
     pub(super) fn note(&mut self, note: impl Into<String>) {
         self.report.notes.push(note.into());
     }
@@ -115,7 +114,7 @@ impl<'o> Builder<'o> {
                 "too many behaviors",
                 format!("'{}' is the 257th behavior", shown(name.as_bytes())),
             )
-            .hint("name another column for the behavior")
+            .hint("name another column with --behavior-column")
         })?;
         self.behaviors.push(name.to_owned());
         Ok(number)
@@ -140,7 +139,7 @@ impl<'o> Builder<'o> {
         if n >= u32::MAX as usize {
             return Err(
                 Flaw::new(0, "too many events", "a log holds fewer than 2³² events")
-                    .hint("read a part of the file"),
+                    .hint("read fewer files, or filter the events first"),
             );
         }
         match (&mut self.value, value) {
@@ -162,10 +161,10 @@ impl<'o> Builder<'o> {
         }
         match draft.part {
             Some(part) => {
-                self.part.resize(n, GivenPart::Train);
+                self.part.resize(n, GivenSubset::Train);
                 self.part.push(part);
             }
-            None if !self.part.is_empty() => self.part.push(GivenPart::Train),
+            None if !self.part.is_empty() => self.part.push(GivenSubset::Train),
             None => {}
         }
         if draft.behavior != 0 || !self.behavior.is_empty() {
@@ -177,7 +176,7 @@ impl<'o> Builder<'o> {
         Ok(())
     }
 
-    /// Takes note of what became of a line: a flaw ends the reading or is counted.
+    /// Records the outcome of a line: a flaw stops reading or is counted, by the policy.
     pub(super) fn settle(
         &mut self,
         label: &str,
@@ -200,29 +199,29 @@ impl<'o> Builder<'o> {
         }
     }
 
-    /// From here on metadata is joined: ids that have no item are left out and counted.
+    /// From here on metadata is joined: ids without an item are ignored and counted.
     pub(super) fn begin_join(&mut self) {
-        self.strangers = Some(HashSet::new());
+        self.unmatched = Some(HashSet::new());
     }
 
-    /// Ends a join; gives the number of ids that had no item.
+    /// Ends a join; returns the number of ids without an item.
     pub(super) fn end_join(&mut self) -> usize {
-        self.strangers.take().map_or(0, |s| s.len())
+        self.unmatched.take().map_or(0, |s| s.len())
     }
 
-    /// The item that metadata speaks of: a new one where the set's own catalogue names it, none
-    /// where metadata from elsewhere does.
+    /// The item of a metadata record: a new one in the metadata of the data set itself, none in
+    /// additional metadata.
     pub(super) fn item(&mut self, cell: Cell<'_>) -> std::result::Result<Option<u32>, Flaw> {
         let id = id(cell, "item")?;
-        let Some(strangers) = &mut self.strangers else {
+        let Some(unmatched) = &mut self.unmatched else {
             self.matched += 1;
             return Ok(Some(self.items.intern(id)));
         };
         let known = self.items.get(id);
         match known {
             Some(_) => self.matched += 1,
-            None if !strangers.contains(id) => {
-                strangers.insert(id.into());
+            None if !unmatched.contains(id) => {
+                unmatched.insert(id.into());
             }
             None => {}
         }
@@ -285,7 +284,7 @@ impl<'o> Builder<'o> {
             return Err(Error::source(
                 path,
                 reason,
-                "name a file with a user and an item in each line",
+                "choose a file with a user and an item in each line",
             ));
         }
         self.report.skipped = std::mem::take(&mut self.skipped)
@@ -297,52 +296,26 @@ impl<'o> Builder<'o> {
         }
         self.report.duplicates = self.merge_duplicates(path)?;
         let (behaviors, target) = self.order_behaviors()?;
+        let n_items = self.items.len();
         let mut fields = Vec::new();
         for (name, facts) in std::mem::take(&mut self.facts) {
-            match facts.finish(&name, self.items.len()) {
-                Ok(field) => fields.push((name, field)),
+            match facts.finish(&name, n_items) {
+                Ok(field) => fields.push(Field {
+                    name,
+                    of_items: Csr::from_rows(field.rows, field.values.len())?,
+                    values: Ids::from_names(field.values)?,
+                }),
                 Err(note) => self.note(note),
             }
         }
-
-        let n_items = self.items.len();
-        let mut names = self.items.into_names();
-        let order = shuffled(&names, IMPORT_SEED);
-        let mut place = vec![0u32; n_items];
-        for (new, &old) in order.iter().enumerate() {
-            place[old as usize] = new as u32;
-        }
-        for item in &mut self.item {
-            *item = place[*item as usize];
-        }
-        let mut take = |old: u32| std::mem::take(&mut names[old as usize]);
-        let items = Ids::from_names(order.iter().map(|&old| take(old)).collect())?;
         let mut titles = self.titles;
         if !titles.is_empty() {
             titles.resize(n_items, String::new());
-            titles = order
-                .iter()
-                .map(|&old| std::mem::take(&mut titles[old as usize]))
-                .collect();
         }
-        let fields = fields
-            .into_iter()
-            .map(|(name, mut field)| {
-                let rows = order
-                    .iter()
-                    .map(|&old| std::mem::take(&mut field.rows[old as usize]));
-                let of_items = Csr::from_rows(rows.collect::<Vec<_>>(), field.values.len())?;
-                Ok(Field {
-                    name,
-                    values: Ids::from_names(field.values)?,
-                    of_items,
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Log {
+        let mut log = Log {
             name: String::new(),
             users: Ids::from_names(self.users.into_names())?,
-            items,
+            items: Ids::from_names(self.items.into_names())?,
             user: self.user,
             item: self.item,
             value: self.value,
@@ -355,10 +328,12 @@ impl<'o> Builder<'o> {
             fields,
             report: self.report,
             read_hash: None,
-        })
+        };
+        log.shuffle_items(IMPORT_SEED)?;
+        Ok(log)
     }
 
-    /// Merges events of the same user, item, behavior and part; gives how many went.
+    /// Merges events of the same user, item, behavior and subset; returns how many were removed.
     fn merge_duplicates(&mut self, path: &std::path::Path) -> Result<usize> {
         let n = self.item.len();
         // The events of each user together, in file order.
@@ -429,8 +404,10 @@ impl<'o> Builder<'o> {
                     if !sum.is_finite() {
                         return Err(Error::source(
                             path,
-                            format!("the sum of {same} equal events is beyond the largest f32"),
-                            "fix the values, or keep the last of equal events (duplicates = last)",
+                            format!(
+                                "the sum of the values of {same} duplicate events must be a finite number"
+                            ),
+                            "fix the values, or keep the last of duplicate events with --duplicates last",
                         ));
                     }
                     values[kept as usize] = sum;
@@ -441,7 +418,7 @@ impl<'o> Builder<'o> {
         drop(events);
         if repeated > 0 {
             self.note(format!(
-                "{repeated} events have the same user and item as an event of another part of the \
+                "{repeated} events have the same user and item as an event of another subset of the \
                  given split"
             ));
         }
@@ -464,7 +441,7 @@ impl<'o> Builder<'o> {
         Ok(gone.len())
     }
 
-    /// Puts the behaviors in the order of their chain; gives their names and the target.
+    /// Puts the behaviors in the order of their chain; returns their names and the target.
     fn order_behaviors(&mut self) -> Result<(Vec<String>, u8)> {
         let mut counts = vec![0usize; self.behaviors.len()];
         for &b in &self.behavior {
@@ -485,7 +462,7 @@ impl<'o> Builder<'o> {
         Ok((chain.names, chain.target))
     }
 
-    /// The error of an event that came before.
+    /// The error of a duplicate event.
     fn duplicate(&self, path: &std::path::Path, first: u32, second: u32) -> Error {
         let place = |event: u32| {
             let (file, line) = self.places.get(event as usize).copied().unwrap_or((0, 0));
@@ -499,11 +476,11 @@ impl<'o> Builder<'o> {
             line,
             column: 1,
             reason: format!(
-                "user '{}' and item '{}' stand together again, first in {first_file}:{first_line}",
+                "the event of user '{}' and item '{}' appears twice, first in {first_file}:{first_line}",
                 self.users.name(self.user[at]),
                 self.items.name(self.item[at])
             ),
-            hint: "drop one of the lines, or say what to keep (duplicates = last, sum or max)"
+            hint: "remove one of the lines, or merge duplicates with --duplicates last, sum or max"
                 .to_owned(),
         }
     }
@@ -530,7 +507,7 @@ fn id<'a>(cell: Cell<'a>, what: &str) -> std::result::Result<&'a str, Flaw> {
         return Err(Flaw::new(
             cell.at,
             "long id",
-            format!("the {what} id is {n} bytes long; {LONGEST_ID} are the most"),
+            format!("the {what} id is {n} bytes long; at most {LONGEST_ID} are allowed"),
         ));
     }
     match text(cell, false)? {
@@ -617,8 +594,8 @@ mod tests {
         assert_eq!(seen(&read(Duplicates::Max).unwrap()), [a(5.0, 30), b]);
         assert_eq!(
             read(Duplicates::Error).unwrap_err().to_string(),
-            "f:3:1: user 'u' and item 'a' stand together again, first in f:1; drop one of the \
-             lines, or say what to keep (duplicates = last, sum or max)"
+            "f:3:1: the event of user 'u' and item 'a' appears twice, first in f:1; remove one of \
+             the lines, or merge duplicates with --duplicates last, sum or max"
         );
     }
 
@@ -668,7 +645,7 @@ mod tests {
         let error = build(&options, &events).unwrap_err().to_string();
         assert_eq!(
             error,
-            "target_behavior 'rent' does not occur in the data; it is one of view, cart, buy"
+            "unknown target behavior 'rent'; choose from view, cart, buy"
         );
     }
 
@@ -695,14 +672,14 @@ mod tests {
             .collect();
         assert_eq!(
             skipped,
-            [("absurd time", 1), ("bad value", 1), ("empty id", 2)]
+            [("bad value", 1), ("empty id", 2), ("time out of range", 1)]
         );
         let error = build(&ReadOptions::default(), &events)
             .unwrap_err()
             .to_string();
         assert_eq!(
             error,
-            "f:1:1: the user id is empty; fix the line, or skip bad lines (on_error = skip)"
+            "f:1:1: the user id is empty; fix the line, or skip malformed lines with --on-error skip"
         );
         let error = build(&options, &events[..3]).unwrap_err().to_string();
         assert!(

@@ -37,7 +37,7 @@ pub(super) struct Chain {
     pub(super) names: Vec<String>,
     /// The place in `names` of each behavior as it was numbered while reading.
     pub(super) place: Vec<u8>,
-    /// The place of the behavior that is recommended for.
+    /// The place of the target behavior.
     pub(super) target: u8,
     /// What was guessed.
     pub(super) note: Option<String>,
@@ -69,8 +69,8 @@ pub(super) fn order(names: &[String], counts: &[usize], options: &ReadOptions) -
         let shown: Vec<&str> = order.iter().map(|&b| names[b].as_str()).collect();
         if order.len() > 1 {
             chain.note = Some(format!(
-                "the chain of behaviors was guessed from their counts: {}; name it with the option \
-                 'behaviors' if it is another",
+                "the chain of behaviors was guessed from their counts: {}; if that is wrong, set \
+                 'behaviors' in the read options",
                 shown.join(", ")
             ));
         }
@@ -89,11 +89,8 @@ pub(super) fn order(names: &[String], counts: &[usize], options: &ReadOptions) -
             .iter()
             .position(|n| n == target)
             .ok_or_else(|| {
-                Error::option(
-                    "target_behavior",
-                    format!("'{target}' does not occur in the data"),
-                    format!("it is one of {}", chain.names.join(", ")),
-                )
+                let known = chain.names.iter().map(String::as_str);
+                Error::unknown("target behavior", target, known)
             })?,
     };
     chain.target = target as u8;

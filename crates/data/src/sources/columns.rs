@@ -4,6 +4,10 @@
 use super::lines::{Cell, Flaw, shown};
 use super::numbers;
 use super::options::{Column, Columns};
+use crate::{Error, Result};
+
+/// How many columns an error lists.
+const MOST_NAMES: usize = 20;
 
 const USER: &[&str] = &[
     "userid",
@@ -95,7 +99,7 @@ pub(super) fn is_item_id(name: &str) -> bool {
     ITEM.contains(&plain(name).as_str())
 }
 
-/// The first of the usual names of item ids that stands in a header.
+/// The position in a header of the first of the usual names of item ids.
 pub(super) fn item_id(header: &[String]) -> Option<usize> {
     guess(header, ITEM)
 }
@@ -107,7 +111,7 @@ fn guess(header: &[String], names: &[&str]) -> Option<usize> {
         .find_map(|name| header.iter().position(|h| h == name))
 }
 
-/// Where the parts of an event stand in a record.
+/// The columns of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) user: usize,
@@ -121,13 +125,14 @@ pub(super) struct Layout {
     pub(super) has_header: bool,
 }
 
-/// Why no layout was found: the reason and the fix.
-pub(super) type Refusal = (String, String);
-
 impl Layout {
     /// Reads the first record of a table as a header, or as the first event where the columns are
     /// given by number and it names nothing.
-    pub(super) fn of(first: &[String], columns: &Columns) -> Result<Self, Refusal> {
+    ///
+    /// # Errors
+    /// [`Error::Source`] where the header of `label` names no user or item; [`Error::Unknown`] and
+    /// [`Error::Option`] where a given column is not there.
+    pub(super) fn of(first: &[String], columns: &Columns, label: &str) -> Result<Self> {
         let given = [
             &columns.user,
             &columns.item,
@@ -139,11 +144,11 @@ impl Layout {
         let by_name = given.iter().any(|c| matches!(c, Some(Column::Name(_))));
         let names_itself = guess(first, USER).is_some() || guess(first, ITEM).is_some();
         let has_header = !by_number || by_name || names_itself || {
-            // A header above a column of numbers is no number.
+            // The header of a column of numbers is not a number.
             [&columns.value, &columns.time]
                 .into_iter()
                 .any(|c| match c {
-                    Some(Column::Number(n)) => first.get(n - 1).is_some_and(|text| {
+                    Some(Column::Number(n)) => first.get(n.wrapping_sub(1)).is_some_and(|text| {
                         let cell = Cell {
                             text: text.as_bytes(),
                             at: 0,
@@ -154,11 +159,13 @@ impl Layout {
                 })
         };
         let mut at = [None; 5];
-        for ((slot, column), what) in at
-            .iter_mut()
-            .zip(given)
-            .zip(["user", "item", "value", "time", "behavior"])
-        {
+        for ((slot, column), what) in at.iter_mut().zip(given).zip([
+            "user column",
+            "item column",
+            "value column",
+            "time column",
+            "behavior column",
+        ]) {
             *slot = column
                 .as_ref()
                 .map(|c| resolve(c, what, first))
@@ -179,26 +186,32 @@ impl Layout {
         let [user, item, value, time, behavior] = at;
         let (Some(user), Some(item)) = (user, item) else {
             let what = if user.is_none() { "user" } else { "item" };
-            let found: Vec<String> = first.iter().take(20).map(|h| shown(h.as_bytes())).collect();
-            return Err((
+            let found: Vec<String> = first
+                .iter()
+                .take(MOST_NAMES)
+                .map(|h| shown(h.as_bytes()))
+                .collect();
+            return Err(Error::source(
+                label,
                 format!(
                     "no column of {what} ids among: {}{}",
                     found.join(", "),
-                    if first.len() > 20 { ", …" } else { "" }
+                    if first.len() > MOST_NAMES {
+                        ", …"
+                    } else {
+                        ""
+                    }
                 ),
                 format!(
-                    "name it (columns.{what}), or number the columns from 1 where the file has no \
-                     header"
+                    "name it with --{what}-column; if the file has no header, number the columns from 1"
                 ),
             ));
         };
         if user == item {
-            return Err((
-                format!(
-                    "column {} is named for both the user and the item",
-                    user + 1
-                ),
-                "name two columns".to_owned(),
+            return Err(Error::option(
+                "columns",
+                format!("use column {} for both the user and the item", user + 1),
+                "give two different columns",
             ));
         }
         Ok(Self {
@@ -213,24 +226,14 @@ impl Layout {
     }
 }
 
-/// The place of a column that was named by the caller.
-fn resolve(column: &Column, what: &str, header: &[String]) -> Result<usize, Refusal> {
-    let hint = || {
-        let names: Vec<String> = header
-            .iter()
-            .take(20)
-            .map(|h| shown(h.as_bytes()))
-            .collect();
-        format!("the columns are: {}", names.join(", "))
-    };
+/// The position of a column that was given by option.
+fn resolve(column: &Column, what: &'static str, header: &[String]) -> Result<usize> {
     match column {
         Column::Number(n) if (1..=header.len()).contains(n) => Ok(n - 1),
-        Column::Number(n) => Err((
-            format!(
-                "the {what} column {n} is not there; the table has {}",
-                header.len()
-            ),
-            hint(),
+        Column::Number(n) => Err(Error::option(
+            what,
+            format!("must be one of 1 to {}, but is {n}", header.len()),
+            "columns are counted from 1",
         )),
         Column::Name(name) => {
             let untyped = |h: &str| h.split(':').next().unwrap_or_default().trim().to_owned();
@@ -242,14 +245,18 @@ fn resolve(column: &Column, what: &str, header: &[String]) -> Result<usize, Refu
                 .collect();
             match (exact, &any_case[..]) {
                 (Some(at), _) | (None, &[at]) => Ok(at),
-                _ => Err((format!("the {what} column '{name}' is not there"), hint())),
+                _ => {
+                    let names = header.iter().take(MOST_NAMES);
+                    let names: Vec<String> = names.map(|h| shown(untyped(h).as_bytes())).collect();
+                    Err(Error::unknown(what, name, names.iter().map(String::as_str)))
+                }
             }
         }
     }
 }
 
 /// The flaw of a record whose number of fields is not that of the table.
-pub(super) fn wrong_fields(found: usize, expected: usize, last: Option<Cell<'_>>) -> Flaw {
+pub(crate) fn wrong_fields(found: usize, expected: usize, last: Option<Cell<'_>>) -> Flaw {
     let (at, end) = last.map_or((0, 0), |c| (c.at, c.at + c.text.len()));
     let reason = format!("expected {expected} fields, found {found}");
     if found > expected {
@@ -263,9 +270,9 @@ pub(super) fn wrong_fields(found: usize, expected: usize, last: Option<Cell<'_>>
 mod tests {
     use super::*;
 
-    fn of(header: &str, columns: &Columns) -> Result<Layout, Refusal> {
+    fn of(header: &str, columns: &Columns) -> Result<Layout> {
         let header: Vec<String> = header.split(',').map(str::to_owned).collect();
-        Layout::of(&header, columns)
+        Layout::of(&header, columns, "f")
     }
 
     #[test]
@@ -280,11 +287,13 @@ mod tests {
         );
         let l = of("user_id:token,item_id:token,rating:float", &none).unwrap();
         assert_eq!((l.user, l.item, l.value, l.time), (0, 1, Some(2), None));
-        let (reason, _) = of("a,b,c", &none).unwrap_err();
-        assert_eq!(reason, "no column of user ids among: a, b, c");
-        let (reason, hint) = of("user,thing", &none).unwrap_err();
-        assert_eq!(reason, "no column of item ids among: user, thing");
-        assert!(hint.contains("columns.item"));
+        let error = |header: &str| of(header, &none).unwrap_err().to_string();
+        assert!(error("a,b,c").starts_with("f: no column of user ids among: a, b, c; "));
+        assert_eq!(
+            error("user,thing"),
+            "f: no column of item ids among: user, thing; name it with --item-column; if the file \
+             has no header, number the columns from 1"
+        );
     }
 
     #[test]
@@ -322,6 +331,9 @@ mod tests {
             user: Some(Column::Number(9)),
             ..Columns::default()
         };
-        assert!(of("7,8", &far).unwrap_err().0.contains("column 9"));
+        assert_eq!(
+            of("7,8", &far).unwrap_err().to_string(),
+            "user column must be one of 1 to 2, but is 9; columns are counted from 1"
+        );
     }
 }

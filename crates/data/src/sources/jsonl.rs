@@ -1,5 +1,5 @@
 //! Tables of one JSON object a line. Only the wanted values of a record are kept; the others, such
-//! as review texts, are passed over without being built.
+//! as review texts, are skipped without being parsed.
 
 use std::fmt;
 use std::io::BufRead;
@@ -11,15 +11,20 @@ use super::builder::{Builder, Draft, Moment};
 use super::columns::Layout;
 use super::lines::{Cell, Flaw, Lines, shown};
 use super::options::Columns;
-use super::place::{Entry, Folder};
-use crate::{Error, Result};
+use super::place::Folder;
+use super::{PEEK, Source, the_table};
+use crate::Result;
+
+pub(super) const SOURCE: Source = Source {
+    name: "jsonl",
+    in_file: |entry| Ok(entry.extension() != "parquet" && entry.first_line(PEEK)?.starts_with(b"{")),
+    read,
+    ..Source::DEFAULT
+};
 
 /// Reads the events of a JSON Lines file.
-pub(super) fn read(
-    folder: &Folder<'_>,
-    entry: &Entry<'_>,
-    builder: &mut Builder<'_>,
-) -> Result<()> {
+fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+    let entry = the_table(folder)?;
     builder.report.format = "JSON Lines".to_owned();
     builder.file(&entry.stored);
     let columns = builder.options.columns.clone();
@@ -42,8 +47,7 @@ pub(super) fn events(
             Some(wanted) => wanted,
             None => match keys(line) {
                 Ok(keys) => {
-                    let layout = Layout::of(&keys, columns)
-                        .map_err(|(reason, hint)| Error::source(label, reason, hint))?;
+                    let layout = Layout::of(&keys, columns, label)?;
                     wanted.insert(Wanted::new(&layout, &keys))
                 }
                 Err(flaw) => {
@@ -58,13 +62,17 @@ pub(super) fn events(
     Ok(())
 }
 
-/// The flaw of a line that is no JSON object.
+/// The flaw of a line that is not a JSON object.
 pub(super) fn no_json(line: &[u8], error: &serde_json::Error) -> Flaw {
-    // The place stands at the end of serde_json's message, counted within the line.
+    // serde_json appends the place, counted within the line, to its message.
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
     let at = error.column().saturating_sub(1).min(line.len());
-    Flaw::new(at, "bad JSON", format!("this is no JSON object: {message}"))
+    Flaw::new(
+        at,
+        "bad JSON",
+        format!("a line must be a JSON object: {message}"),
+    )
 }
 
 /// The keys of an object in their order.
@@ -204,7 +212,7 @@ impl Wanted {
     }
 }
 
-/// Where a key stands in a line, 0 where it does not.
+/// The position of a key in a line; 0 if it is not found.
 fn place_of(line: &[u8], key: &str) -> usize {
     let quoted = format!("\"{key}\"");
     line.windows(quoted.len())
@@ -373,10 +381,13 @@ mod tests {
             ),
             (
                 "{\"user\": 2, \"item\"",
-                "f:2:18: this is no JSON object: EOF while",
+                "f:2:18: a line must be a JSON object: EOF while",
             ),
-            ("[1]", "f:2:1: this is no JSON object: invalid type"),
-            ("{} x", "f:2:4: this is no JSON object: trailing characters"),
+            ("[1]", "f:2:1: a line must be a JSON object: invalid type"),
+            (
+                "{} x",
+                "f:2:4: a line must be a JSON object: trailing characters",
+            ),
         ] {
             let error = read(&format!("{head}{line}\n")).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");

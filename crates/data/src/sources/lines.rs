@@ -1,4 +1,4 @@
-//! Numbered lines of a stream, and what can be wrong with one.
+//! Numbered lines of a stream, and their flaws.
 
 use std::borrow::Cow;
 use std::io::{BufRead, Read};
@@ -11,16 +11,16 @@ pub(super) const LONGEST_LINE: usize = 1 << 24;
 
 /// A piece of a line, and where it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cell<'a> {
+pub(crate) struct Cell<'a> {
     /// Its bytes.
-    pub(super) text: &'a [u8],
+    pub(crate) text: &'a [u8],
     /// The place of its first byte in the line, from 0.
-    pub(super) at: usize,
+    pub(crate) at: usize,
 }
 
 impl<'a> Cell<'a> {
     /// Without spaces and tabs at both ends.
-    pub(super) fn trim(self) -> Self {
+    pub(crate) fn trim(self) -> Self {
         let start = self.text.trim_ascii_start();
         Self {
             at: self.at + self.text.len() - start.len(),
@@ -29,13 +29,13 @@ impl<'a> Cell<'a> {
     }
 
     /// The bytes as an error message shows them: short, and without control characters.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         shown(self.text)
     }
 }
 
 /// Bytes as an error message shows them: at most 40 characters, none of them a control character.
-pub(super) fn shown(bytes: &[u8]) -> String {
+pub(crate) fn shown(bytes: &[u8]) -> String {
     const MOST: usize = 40;
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MOST)]);
     let mut out: String = text
@@ -51,39 +51,39 @@ pub(super) fn shown(bytes: &[u8]) -> String {
 
 /// What is wrong with a line: the reason under which it is counted, and the words for its error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Flaw {
+pub(crate) struct Flaw {
     /// The place in the line, from 0.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// The reason in general, for counting.
-    pub(super) kind: &'static str,
+    pub(crate) kind: &'static str,
     /// The rule and the offending value.
-    pub(super) reason: String,
+    pub(crate) reason: String,
     /// What to do about it.
-    pub(super) hint: Cow<'static, str>,
+    pub(crate) hint: Cow<'static, str>,
 }
 
-/// The fix where there is nothing more exact to say.
-pub(super) const MEND_LINE: &str = "fix the line, or skip bad lines (on_error = skip)";
+/// The general fix.
+pub(super) const FIX_LINE: &str = "fix the line, or skip malformed lines with --on-error skip";
 
 impl Flaw {
     /// A flaw whose fix is to fix the line.
-    pub(super) fn new(at: usize, kind: &'static str, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(at: usize, kind: &'static str, reason: impl Into<String>) -> Self {
         Self {
             at,
             kind,
             reason: reason.into(),
-            hint: Cow::Borrowed(MEND_LINE),
+            hint: Cow::Borrowed(FIX_LINE),
         }
     }
 
     /// With another fix.
-    pub(super) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.hint = hint.into();
         self
     }
 
     /// The error of it.
-    pub(super) fn into_error(self, file: &str, line: u64) -> Error {
+    pub(crate) fn into_error(self, file: &str, line: u64) -> Error {
         Error::Line {
             file: file.to_owned(),
             line,
@@ -95,7 +95,7 @@ impl Flaw {
 }
 
 /// The lines of a stream, numbered from 1, without line ends (LF or CRLF) and byte-order mark.
-pub(super) struct Lines<'r> {
+pub(crate) struct Lines<'r> {
     reader: &'r mut dyn BufRead,
     label: &'r str,
     number: u64,
@@ -106,7 +106,7 @@ pub(super) struct Lines<'r> {
 
 impl<'r> Lines<'r> {
     /// The lines of a stream that errors call `label`.
-    pub(super) fn new(reader: &'r mut dyn BufRead, label: &'r str) -> Self {
+    pub(crate) fn new(reader: &'r mut dyn BufRead, label: &'r str) -> Self {
         Self {
             reader,
             label,
@@ -117,22 +117,22 @@ impl<'r> Lines<'r> {
     }
 
     /// What errors call the stream.
-    pub(super) fn label(&self) -> &'r str {
+    pub(crate) fn label(&self) -> &'r str {
         self.label
     }
 
     /// The number of the line that was read last, from 1.
-    pub(super) fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
     /// The line that was read last.
-    pub(super) fn current(&self) -> &[u8] {
+    pub(crate) fn current(&self) -> &[u8] {
         &self.line[self.shift.min(self.line.len())..]
     }
 
     /// Reads the next line; `false` at the end.
-    pub(super) fn advance(&mut self) -> Result<bool> {
+    pub(crate) fn advance(&mut self) -> Result<bool> {
         self.line.clear();
         self.shift = 0;
         let read = (&mut *self.reader)
@@ -142,7 +142,7 @@ impl<'r> Lines<'r> {
                 path: PathBuf::from(self.label),
                 source,
                 hint: format!(
-                    "it cannot be unpacked or read after line {}; fetch the file again",
+                    "it cannot be unpacked or read after line {}; download the file again",
                     self.number
                 ),
             })?;
@@ -155,7 +155,7 @@ impl<'r> Lines<'r> {
         } else if read > LONGEST_LINE {
             let reason = format!("the line is longer than {LONGEST_LINE} bytes");
             return Err(Flaw::new(LONGEST_LINE, "line too long", reason)
-                .hint("is this a text file? name its format")
+                .hint("check that it is a text file, or name its format with --data-format")
                 .into_error(self.label, self.number));
         }
         if self.line.last() == Some(&b'\r') {
@@ -175,7 +175,7 @@ impl<'r> Lines<'r> {
     }
 
     /// Reads the next line that is not blank; `false` at the end.
-    pub(super) fn advance_to_text(&mut self) -> Result<bool> {
+    pub(crate) fn advance_to_text(&mut self) -> Result<bool> {
         while self.advance()? {
             if !self.current().trim_ascii().is_empty() {
                 return Ok(true);
@@ -228,7 +228,7 @@ pub(super) fn wrong_count(cells: &[Cell<'_>], expected: &str, more: bool) -> Fla
 }
 
 /// A cell as text: UTF-8, or else ISO-8859-1 where the format was published so.
-pub(super) fn text<'a>(cell: Cell<'a>, latin1: bool) -> std::result::Result<Cow<'a, str>, Flaw> {
+pub(crate) fn text<'a>(cell: Cell<'a>, latin1: bool) -> std::result::Result<Cow<'a, str>, Flaw> {
     match std::str::from_utf8(cell.text) {
         Ok(text) => Ok(Cow::Borrowed(text)),
         // Every byte of ISO-8859-1 is the character of the same number.

@@ -74,7 +74,7 @@ const NOTHING: &[&str] = &[
 
 impl Meaning {
     /// The meaning of a column. ReChorus's marks (`i_` for items, `r_` for relations, `_c` for
-    /// codes) are passed over.
+    /// codes) are skipped.
     pub(super) fn of(column: &str) -> Self {
         let name = column
             .split(':')
@@ -84,7 +84,7 @@ impl Meaning {
             .to_lowercase();
         let base = bare(&name);
         let plain = plain(base);
-        // A code stands for a title or for a set of genres; only what is not coded can be shown.
+        // A code replaces a title or a set of genres; only texts can be shown.
         let coded = is_code(&name);
         if plain.is_empty() || is_item_id(base) {
             return Self::Nothing;

@@ -1,7 +1,7 @@
-//! Item metadata from anywhere, joined by item id: the metadata files of every known format, and any
+//! Item metadata, joined by item id: the metadata files of every known format, and any
 //! CSV, TSV or JSON Lines file with a column of item ids.
 //!
-//! Ids without an item are left out and counted in a note. What a column means is decided by its name
+//! Ids without an item are ignored and counted in a note. The name of a column decides its meaning
 //! (see [`Meaning`]): titles, years, fields; a column of unknown meaning becomes a field unless
 //! nearly every item has a value of its own.
 
@@ -16,11 +16,8 @@ use super::options::MetadataSource;
 use super::place::{Entry, Folder};
 use super::records::Records;
 use super::table::{header, separator};
-use super::{movielens_100k, movielens_csv, movielens_dat, recbole, rechorus};
+use super::{PEEK, movielens_100k, movielens_csv, movielens_dat, recbole, rechorus};
 use crate::{Error, Result};
-
-/// Bytes of a first line that are looked at.
-const PEEK: usize = 1 << 16;
 
 /// Joins one source.
 pub(super) fn join(source: &MetadataSource, builder: &mut Builder<'_>) -> Result<()> {
@@ -41,34 +38,31 @@ pub(super) fn join_folder(
         Some(entry) => one_file(folder, entry, column, builder)?,
         None => whole_folder(folder, column, builder)?,
     }
-    let strangers = builder.end_join();
+    let unmatched = builder.end_join();
     if builder.report.files.len() == n_files {
         return Err(Error::source(
             &folder.path,
-            format!(
-                "holds no item metadata that is known; found {}",
-                folder.found()
-            ),
+            format!("holds no known item metadata; found {}", folder.found()),
             "name a file with a column of item ids",
         ));
     }
     if builder.n_matched() == before {
         return Err(Error::source(
             &folder.path,
-            format!("says nothing about the items of the data ({strangers} other ids)"),
+            format!("matches none of the items of the data ({unmatched} other ids)"),
             "name the column with their ids after the path, as FILE:COLUMN",
         ));
     }
-    if strangers > 0 {
+    if unmatched > 0 {
         builder.note(format!(
-            "{}: {strangers} ids are not in the data and were left out",
+            "{}: {unmatched} ids are not in the data and were ignored",
             folder.path.display()
         ));
     }
     Ok(())
 }
 
-/// Joins whatever is known in a folder.
+/// Joins every known metadata file in a folder.
 fn whole_folder(
     folder: &Folder<'_>,
     column: Option<&str>,
@@ -89,7 +83,7 @@ fn whole_folder(
     Ok(())
 }
 
-/// Whether a file is the item table that lies beside a table of events.
+/// Whether a file is the item table beside a table of events.
 pub(super) fn is_items_table(entry: &Entry<'_>) -> bool {
     let extension = entry.extension();
     entry.name == format!("items.{extension}")
@@ -130,7 +124,7 @@ pub(super) fn one_file(
         (_, "jsonl" | "ndjson" | "json") => objects(reader, label, column, builder),
         (_, "parquet") => Err(Error::source(
             label,
-            "item metadata in Parquet is not read",
+            "item metadata in Parquet is not supported",
             "write it as CSV or JSON Lines",
         )),
         ("tags.dat", _) => movielens_dat::read_tags(reader, label, builder),
@@ -207,7 +201,7 @@ pub(super) fn table(
     Ok(())
 }
 
-/// Gives an item the value of a cell; a title may tell the year where no column does.
+/// Gives an item the value of a cell; a title may contain the year where no column does.
 fn give(meaning: &Meaning, value: &str, has_year: bool, item: u32, builder: &mut Builder<'_>) {
     meaning.give_list(builder, item, value);
     if *meaning == Meaning::Title
@@ -256,12 +250,10 @@ fn id_column(header: &[String], id: Option<&str>, label: &str) -> Result<usize> 
         .map(String::as_str)
         .filter(|h| is_item_id(h))
         .collect();
-    match (item_id(header), usual.len()) {
-        (Some(at), 1) => Ok(at),
-        // A table about items may call their id just that.
-        (None, _) if header.iter().any(|h| plain(h) == "id") => {
-            Ok(header.iter().position(|h| plain(h) == "id").unwrap_or(0))
-        }
+    // A table of items may call their id "id".
+    let plain_id = || header.iter().position(|h| plain(h) == "id");
+    match (item_id(header).or_else(plain_id), usual.len()) {
+        (Some(at), 0 | 1) => Ok(at),
         (None, _) => Err(Error::source(
             label,
             format!("no column of item ids among: {}", shown()),

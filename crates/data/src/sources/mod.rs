@@ -1,25 +1,25 @@
 //! Readers: one file per format, each from raw bytes to a [`Log`].
 //!
-//! [`read`] looks at a file or folder, finds out the format and reads it; [`read_bytes`] does the same
-//! with files in memory. Every file may be plain, `.gz` or `.zst`; texts are UTF-8 with or without a
-//! byte-order mark (ISO-8859-1 where a format was published so), line ends LF or CRLF.
+//! [`read`] detects the format of a file or folder and reads it; [`read_bytes`] does the same with
+//! files in memory. Every file may be plain, `.gz` or `.zst`; text is UTF-8 with or without a
+//! byte-order mark (ISO-8859-1 where a format was published so), line ends are LF or CRLF.
 //!
-//! # What is refused
-//! A line with a missing or extra field, an open quote, a value that is no finite number, a time before
-//! 1970 or after 2100, an empty id or bytes that are no text is an error `file:line:column: reason;
-//! fix`, or is counted by its reason under [`OnError::Skip`]. The place is that of the unpacked text;
-//! columns are bytes from 1.
+//! # Malformed lines
+//! A line with a missing or extra field, an open quote, a value that is not a finite number, a time
+//! before 1970 or after 2100, an empty id or bytes that are not text is an error
+//! `file:line:column: reason; fix`, or is skipped and counted by its reason under [`OnError::Skip`].
+//! Lines and columns are those of the unpacked text; columns are bytes from 1.
 //!
 //! # Times
 //! Times are kept in whole seconds. Numbers may have a fraction, which is dropped, and may be in
-//! milli-, micro- or nanoseconds: the size of the first one decides ([`ReadOptions::time_unit`] says it
-//! otherwise), all others are held to it, and a note tells of the conversion. Tables may also have
-//! dates as in ISO 8601.
+//! milli-, micro- or nanoseconds: the magnitude of the first one decides (or
+//! [`ReadOptions::time_unit`]), all others must agree, and a note reports the conversion. Tables may
+//! also have dates as in ISO 8601.
 //!
 //! # Metadata
 //! Titles become [`Log::titles`], everything else [`Log::fields`] with singular names in lower case:
 //! `genre`, `tag` (counted, without case), `maker` (directors, brands, authors), `actor`, `category`,
-//! `year`. Items that only the set's own catalogue knows are kept without events.
+//! `year`. Items that appear in the metadata of the data set only are kept without events.
 
 mod adjacency;
 mod amazon;
@@ -35,6 +35,7 @@ mod metadata;
 mod movielens_100k;
 mod movielens_csv;
 mod movielens_dat;
+mod netflix;
 mod numbers;
 mod options;
 mod parquet;
@@ -50,25 +51,31 @@ pub use options::{
     Column, Columns, Duplicates, Format, MetadataSource, OnError, ReadOptions, TimeUnit,
 };
 
+pub(crate) use columns::wrong_fields;
+pub(crate) use lines::{Flaw, Lines, text};
+pub(crate) use records::Records;
+
 use crate::{Error, Log, Result};
 use builder::Builder;
 use place::{Entry, Folder};
 
-/// Bytes of a first line that are looked at.
+/// Bytes of a first line that detection reads.
 const PEEK: usize = 1 << 16;
 
-/// Endings of files that may hold a table of events.
+/// Extensions of files that may hold a table of events.
 const TABLES: [&str; 6] = ["csv", "tsv", "jsonl", "ndjson", "json", "parquet"];
 
 /// Names of the file of events beside an `items` file.
 const EVENTS: [&str; 3] = ["events", "interactions", "ratings"];
 
-/// Reads a data set: a file, or a folder with files of one format.
+/// Reads a data set: a file, or a folder with files of one format. See [`open`](crate::open) for
+/// synthetic worlds.
 ///
 /// # Errors
 /// [`Error::Io`] where a file cannot be read or unpacked, [`Error::UnknownFormat`] with the files found
-/// and the formats tried, [`Error::Line`] at the first bad line (policy [`OnError::Fail`]),
-/// [`Error::Source`] where the set lacks something, [`Error::Option`] where an option does not fit it.
+/// and the formats tried, [`Error::Line`] at the first malformed line (policy [`OnError::Fail`]),
+/// [`Error::Source`] where the data set lacks something, [`Error::Option`] where an option does not
+/// fit it.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Log> {
     read_folder(&Folder::on_disk(path)?, options)
 }
@@ -92,7 +99,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Log> {
 /// let error = read_bytes("films", &[("a.csv", b"user,item\nann\n")], &ReadOptions::default());
 /// assert_eq!(
 ///     error.unwrap_err().to_string(),
-///     "a.csv:2:4: expected 2 fields, found 1; fix the line, or skip bad lines (on_error = skip)"
+///     "a.csv:2:4: expected 2 fields, found 1; fix the line, or skip malformed lines with --on-error skip"
 /// );
 /// # Ok::<(), limpid_data::Error>(())
 /// ```
@@ -103,39 +110,70 @@ pub fn read_bytes(name: &str, files: &[(&str, &[u8])], options: &ReadOptions) ->
     read_folder(&Folder::in_memory(name, files), options)
 }
 
+/// A format: how it is recognized and read. Each file of this module that reads one defines its
+/// `SOURCE`.
+struct Source {
+    /// The name in options, such as `movielens-dat`.
+    name: &'static str,
+    /// Whether a folder holds this format, by the names of its files and their first lines.
+    in_folder: fn(&Folder<'_>, &ReadOptions) -> Result<bool>,
+    /// Whether a single file is in this format, by its name and first line.
+    in_file: fn(&Entry<'_>) -> Result<bool>,
+    /// Reads the data set.
+    read: fn(&Folder<'_>, &mut Builder<'_>) -> Result<()>,
+    /// Names of files that hold item metadata and no events; `*` at one end matches anything.
+    metadata: &'static [&'static str],
+    /// Whether the data set comes with several splits, chosen by [`ReadOptions::given`].
+    named_splits: bool,
+}
+
+impl Source {
+    /// What the fields are that a source does not set: it is never recognized and has no metadata.
+    const DEFAULT: Self = Self {
+        name: "",
+        in_folder: |_, _| Ok(false),
+        in_file: |_| Ok(false),
+        read: |_, _| Ok(()),
+        metadata: &[],
+        named_splits: false,
+    };
+}
+
+/// Every format, in the order in which they are tried. To add one, write its file, declare it above
+/// and add it here.
+static SOURCES: &[Source] = &[
+    movielens_100k::SOURCE,
+    movielens_dat::SOURCE,
+    movielens_csv::SOURCE,
+    recbole::SOURCE,
+    rechorus::SOURCE,
+    netflix::SOURCE,
+    adjacency::SOURCE,
+    amazon::SOURCE,
+    jsonl::SOURCE,
+    parquet::SOURCE,
+    table::SOURCE,
+];
+
 fn read_folder(folder: &Folder<'_>, options: &ReadOptions) -> Result<Log> {
-    let format = match options.format {
-        Some(format) => format,
+    let source = match options.format {
+        Some(format) => named(format),
         None => detect(folder, options)?,
     };
     if let Some(given) = &options.given
-        && format != Format::MovieLens100k
+        && !source.named_splits
     {
         return Err(Error::option(
             "given",
-            format!("'{given}' names a split, but {format} has no named ones"),
-            "leave it out: where the set brings one split along, that one is read",
+            format!(
+                "names the split '{given}', but {} has no named splits",
+                source.name
+            ),
+            "leave it out: a split that comes with the data is read anyway",
         ));
     }
     let mut builder = Builder::new(options);
-    let table = || {
-        folder
-            .single()
-            .or_else(|| table_of(folder))
-            .ok_or_else(|| unknown(folder, "name the file itself"))
-    };
-    match format {
-        Format::MovieLens100k => movielens_100k::read(folder, &mut builder)?,
-        Format::MovieLensDat => movielens_dat::read(folder, &mut builder)?,
-        Format::MovieLensCsv => movielens_csv::read(folder, &mut builder)?,
-        Format::RecBole => recbole::read(folder, &mut builder)?,
-        Format::ReChorus => rechorus::read(folder, &mut builder)?,
-        Format::Adjacency => adjacency::read(folder, &mut builder)?,
-        Format::Amazon => amazon::read(table()?, &mut builder)?,
-        Format::Table => table::read(folder, table()?, &mut builder)?,
-        Format::JsonLines => jsonl::read(folder, table()?, &mut builder)?,
-        Format::Parquet => parquet::read(folder, table()?, &mut builder)?,
-    }
+    (source.read)(folder, &mut builder)?;
     for source in &options.metadata {
         metadata::join(source, &mut builder)?;
     }
@@ -144,30 +182,21 @@ fn read_folder(folder: &Folder<'_>, options: &ReadOptions) -> Result<Log> {
     Ok(log)
 }
 
+/// The source of a format. Formats are made from names of the list only.
+fn named(format: Format) -> &'static Source {
+    let found = SOURCES.iter().find(|source| source.name == format.name());
+    found.unwrap_or_else(|| unreachable!("a format is a name of the list"))
+}
+
 /// The format of a folder or file, by names first and first lines second.
-fn detect(folder: &Folder<'_>, options: &ReadOptions) -> Result<Format> {
+fn detect(folder: &Folder<'_>, options: &ReadOptions) -> Result<&'static Source> {
     if let Some(entry) = folder.single() {
         return detect_file(entry, folder);
     }
-    if movielens_100k::is_here(folder, options.given.as_deref()) {
-        return Ok(Format::MovieLens100k);
-    }
-    if folder.get("ratings.dat").is_some() {
-        return Ok(Format::MovieLensDat);
-    }
-    if let Some(ratings) = folder.get("ratings.csv")
-        && movielens_csv::is_ratings(&ratings.first_line(PEEK)?)
-    {
-        return Ok(Format::MovieLensCsv);
-    }
-    if recbole::is_here(folder) {
-        return Ok(Format::RecBole);
-    }
-    if rechorus::is_here(folder)? {
-        return Ok(Format::ReChorus);
-    }
-    if adjacency::is_here(folder) {
-        return Ok(Format::Adjacency);
+    for source in SOURCES {
+        if (source.in_folder)(folder, options)? {
+            return Ok(source);
+        }
     }
     if let Some(entry) = table_of(folder) {
         return detect_file(entry, folder);
@@ -180,62 +209,54 @@ fn detect(folder: &Folder<'_>, options: &ReadOptions) -> Result<Format> {
     if items.is_empty() {
         return Err(unknown(
             folder,
-            "name the file with the events, and its format if it is not told by its name",
+            "name the file with the events, and its format with --data-format",
         ));
     }
     Err(Error::source(
         &folder.path,
         format!("holds item metadata ({}) but no events", items.join(", ")),
-        "name the folder with the events, and this one as metadata",
+        "name the folder with the events, and this one with --metadata",
     ))
 }
 
 /// The format of one file.
-fn detect_file(entry: &Entry<'_>, folder: &Folder<'_>) -> Result<Format> {
-    if entry.name == "u.data" {
-        return Ok(Format::MovieLens100k);
-    }
+fn detect_file(entry: &Entry<'_>, folder: &Folder<'_>) -> Result<&'static Source> {
     if is_metadata(entry) && entry.extension() != "parquet" {
         return Err(Error::source(
             &folder.path,
             "holds item metadata but no events",
-            "name the file or folder with the events, and this one as metadata",
+            "name the file or folder with the events, and this one with --metadata",
         ));
     }
-    let first = match entry.extension().as_str() {
-        "inter" => return Ok(Format::RecBole),
-        "parquet" => return Ok(Format::Parquet),
-        _ => entry.first_line(PEEK)?,
-    };
-    Ok(match entry.extension().as_str() {
-        _ if amazon::is_review(&first) => Format::Amazon,
-        _ if first.starts_with(b"{") => Format::JsonLines,
-        "csv" if entry.name == "ratings.csv" && movielens_csv::is_ratings(&first) => {
-            Format::MovieLensCsv
+    for source in SOURCES {
+        if (source.in_file)(entry)? {
+            return Ok(source);
         }
-        "dat" if first.windows(2).filter(|w| w == b"::").count() == 3 => Format::MovieLensDat,
-        _ => Format::Table,
-    })
+    }
+    Err(unknown(folder, "name its format with --data-format"))
 }
 
 /// Whether a file is known to hold item metadata, by its name.
 fn is_metadata(entry: &Entry<'_>) -> bool {
-    [
-        "u.item",
-        "movies.dat",
-        "tags.dat",
-        "movies.csv",
-        "tags.csv",
-        "movies_extrainfos.dat",
-    ]
-    .contains(&entry.name.as_str())
-        || ["item", "kg", "link"].contains(&entry.extension().as_str())
-        || entry.name.starts_with("item_meta")
-        || metadata::is_items_table(entry)
+    let matches = |pattern: &str| match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(end), _) => entry.name.ends_with(end),
+        (None, Some(start)) => entry.name.starts_with(start),
+        (None, None) => entry.name == pattern,
+    };
+    let mut patterns = SOURCES.iter().flat_map(|source| source.metadata);
+    patterns.any(|pattern| matches(pattern)) || metadata::is_items_table(entry)
 }
 
-/// The file of events of a folder of tables: `events`, `interactions` or `ratings`, else the only one
-/// that is no item table.
+/// The file of a data set that is one table: the named one, or that of the folder.
+fn the_table<'f, 'a>(folder: &'f Folder<'a>) -> Result<&'f Entry<'a>> {
+    folder
+        .single()
+        .or_else(|| table_of(folder))
+        .ok_or_else(|| unknown(folder, "name the file itself"))
+}
+
+/// The file of events in a folder of tables: `events`, `interactions` or `ratings`, else the only one
+/// that is not an item table.
 fn table_of<'f, 'a>(folder: &'f Folder<'a>) -> Option<&'f Entry<'a>> {
     let tables: Vec<&Entry<'a>> = folder
         .top()
@@ -252,7 +273,7 @@ fn table_of<'f, 'a>(folder: &'f Folder<'a>) -> Option<&'f Entry<'a>> {
     }
 }
 
-/// Reads the `items` file beside a table of events, where a folder was named that has one.
+/// Reads the `items` file beside a table of events, if a folder was named that has one.
 fn items_beside(folder: &Folder<'_>, events: &Entry<'_>, builder: &mut Builder<'_>) -> Result<()> {
     if folder.single().is_some() {
         return Ok(());
@@ -270,7 +291,10 @@ fn unknown(folder: &Folder<'_>, hint: &str) -> Error {
     Error::UnknownFormat {
         path: folder.path.clone(),
         found: folder.found(),
-        tried: Format::ALL.map(Format::name).join(", "),
+        tried: Format::all()
+            .map(Format::name)
+            .collect::<Vec<_>>()
+            .join(", "),
         hint: hint.to_owned(),
     }
 }

@@ -4,11 +4,12 @@
 
 use std::io::BufRead;
 
+use super::Source;
 use super::builder::{Builder, Draft, Moment};
 use super::lines::{Lines, split, text, wrong_count};
 use super::meaning::year_of_title;
 use super::place::{Entry, Folder};
-use crate::log::GivenPart;
+use crate::log::GivenSubset;
 use crate::{Error, Result};
 
 /// Fields of a line of `u.item` before the genre flags: id, title, two dates, address.
@@ -40,14 +41,23 @@ const GENRES: [&str; 19] = [
     "Western",
 ];
 
+pub(super) const SOURCE: Source = Source {
+    name: "movielens-100k",
+    in_folder: |folder, options| Ok(is_here(folder, options.given.as_deref())),
+    in_file: |entry| Ok(entry.name == "u.data"),
+    read,
+    metadata: &["u.item"],
+    named_splits: true,
+};
+
 /// Whether the folder holds this set or one of its splits.
-pub(super) fn is_here(folder: &Folder<'_>, given: Option<&str>) -> bool {
+fn is_here(folder: &Folder<'_>, given: Option<&str>) -> bool {
     folder.get("u.data").is_some()
         || given.is_some_and(|g| folder.get(&format!("{g}.base")).is_some())
 }
 
 /// Reads the set, or one of its splits.
-pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     builder.report.format = "MovieLens 100K".to_owned();
     match builder.options.given.clone() {
         None => {
@@ -56,7 +66,7 @@ pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()>
             read_events(entry, None, builder)?;
         }
         Some(given) => {
-            for (end, part) in [("base", GivenPart::Train), ("test", GivenPart::Test)] {
+            for (end, part) in [("base", GivenSubset::Train), ("test", GivenSubset::Test)] {
                 let name = format!("{given}.{end}");
                 let entry = folder.get(&name).ok_or_else(|| missing(folder, &name))?;
                 read_events(entry, Some(part), builder)?;
@@ -85,7 +95,7 @@ fn missing(folder: &Folder<'_>, name: &str) -> Error {
 
 fn read_events(
     entry: &Entry<'_>,
-    part: Option<GivenPart>,
+    part: Option<GivenSubset>,
     builder: &mut Builder<'_>,
 ) -> Result<()> {
     builder.file(&entry.stored);
@@ -96,7 +106,7 @@ fn read_events(
 pub(super) fn events(
     reader: &mut dyn BufRead,
     label: &str,
-    part: Option<GivenPart>,
+    part: Option<GivenSubset>,
     builder: &mut Builder<'_>,
 ) -> Result<()> {
     let mut lines = Lines::new(reader, label);
@@ -120,7 +130,7 @@ pub(super) fn events(
     Ok(())
 }
 
-/// Reads `u.genre` and `u.item`, where they are there.
+/// Reads `u.genre` and `u.item`, if present.
 pub(super) fn items(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     let Some(entry) = folder.get("u.item") else {
         return Ok(());

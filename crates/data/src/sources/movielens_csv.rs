@@ -6,24 +6,34 @@ use super::columns::plain;
 use super::metadata;
 use super::options::{Column, Columns};
 use super::place::{Entry, Folder};
-use super::table;
+use super::{PEEK, Source, table};
 use crate::{Error, Result};
 
-/// Whether a first line is the header of `ratings.csv`.
-pub(super) fn is_ratings(first_line: &[u8]) -> bool {
-    let line = String::from_utf8_lossy(first_line);
+pub(super) const SOURCE: Source = Source {
+    name: "movielens-csv",
+    in_folder: |folder, _| folder.get("ratings.csv").map_or(Ok(false), is_ratings),
+    in_file: |entry| Ok(entry.name == "ratings.csv" && is_ratings(entry)?),
+    read,
+    metadata: &["movies.csv", "tags.csv"],
+    ..Source::DEFAULT
+};
+
+/// Whether a file has the header of `ratings.csv`.
+fn is_ratings(entry: &Entry<'_>) -> Result<bool> {
+    let line = entry.first_line(PEEK)?;
+    let line = String::from_utf8_lossy(&line);
     let names: Vec<String> = line.split(',').map(plain).collect();
-    names.len() >= 3 && names[0] == "userid" && names[1] == "movieid" && names[2] == "rating"
+    Ok(names.starts_with(&["userid", "movieid", "rating"].map(str::to_owned)))
 }
 
 /// Reads the set.
-pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     let entry = folder.single().or_else(|| folder.get("ratings.csv"));
     let entry = entry.ok_or_else(|| {
         Error::source(
             &folder.path,
             format!("has no ratings.csv; found {}", folder.found()),
-            "unpack all of the archive",
+            "unpack the whole archive",
         )
     })?;
     builder.report.format = "MovieLens, CSV".to_owned();
@@ -45,7 +55,7 @@ fn read_events(entry: &Entry<'_>, builder: &mut Builder<'_>) -> Result<()> {
     table::events(reader, &entry.label, b',', &columns, None, builder)
 }
 
-/// Reads `movies.csv` and `tags.csv`, where they are there; `id` names their column of item ids.
+/// Reads `movies.csv` and `tags.csv`, if present; `id` names their column of item ids.
 pub(super) fn items(
     folder: &Folder<'_>,
     id: Option<&str>,

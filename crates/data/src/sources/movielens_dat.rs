@@ -3,7 +3,7 @@
 //! ISO-8859-1 in 1M, UTF-8 in 10M), `tags.dat` (user, item, tag, seconds; 10M only).
 //!
 //! Also the film facts that MeLU (KDD 2019) published for MovieLens 1M: `movies_extrainfos.dat` with
-//! eleven fields. It is read as metadata from elsewhere only, never as a part of the set.
+//! eleven fields. It is read as additional metadata only, never as a file of the data set.
 
 use std::io::BufRead;
 
@@ -11,20 +11,33 @@ use super::builder::{Builder, Draft, Moment};
 use super::lines::{Cell, Flaw, Lines, split, text, wrong_count};
 use super::meaning::{Meaning, year_of_title};
 use super::place::Folder;
+use super::{PEEK, Source};
 use crate::{Error, Result};
 
 /// Fields of a line of `movies_extrainfos.dat`: id, title, year, age rating, release date, genres,
 /// directors, writers, actors, plot, poster.
 pub(super) const EXTRA_FIELDS: usize = 11;
 
+pub(super) const SOURCE: Source = Source {
+    name: "movielens-dat",
+    in_folder: |folder, _| Ok(folder.get("ratings.dat").is_some()),
+    in_file: |entry| {
+        let is_dat = entry.extension() == "dat";
+        Ok(is_dat && split::<9>(&entry.first_line(PEEK)?, b"::").1 == 4)
+    },
+    read,
+    metadata: &["movies.dat", "tags.dat", "movies_extrainfos.dat"],
+    ..Source::DEFAULT
+};
+
 /// Reads the set.
-pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     let entry = folder.single().or_else(|| folder.get("ratings.dat"));
     let entry = entry.ok_or_else(|| {
         Error::source(
             &folder.path,
             format!("has no ratings.dat; found {}", folder.found()),
-            "unpack all of the archive",
+            "unpack the whole archive",
         )
     })?;
     builder.report.format = "MovieLens, fields split by ::".to_owned();
@@ -33,7 +46,7 @@ pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()>
     items(folder, builder)
 }
 
-/// Reads `movies.dat` and `tags.dat`, where they are there.
+/// Reads `movies.dat` and `tags.dat`, if present.
 pub(super) fn items(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     if let Some(movies) = folder.get("movies.dat") {
         builder.file(&movies.stored);

@@ -1,9 +1,13 @@
-//! Values and times as data sets write them.
+//! Parsing of values and times.
+
+use jiff::civil::Time;
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::Offset;
 
 use super::lines::{Cell, Flaw};
 use super::options::TimeUnit;
 
-/// Seconds from 1970 to 2100: the times that are believed.
+/// Seconds from 1970 to 2100: the range of valid times.
 pub(super) const END_OF_TIME: i64 = 4_102_444_800;
 
 /// Reads a rating or weight: a finite number.
@@ -77,7 +81,7 @@ fn digits(text: &[u8]) -> Option<i64> {
     })
 }
 
-/// The clock of a data set: decides the unit at the first number, and holds all others to it.
+/// The clock of a data set: detects the unit at the first number; all others must agree.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Clock {
     unit: Option<TimeUnit>,
@@ -85,7 +89,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A clock of a given unit, or one that decides.
+    /// A clock of a given unit, or one that detects it.
     pub(super) fn new(unit: Option<TimeUnit>) -> Self {
         Self {
             unit,
@@ -93,7 +97,7 @@ impl Clock {
         }
     }
 
-    /// The unit that was decided on without being given.
+    /// The unit that was detected.
     pub(super) fn decided(&self) -> Option<TimeUnit> {
         self.unit.filter(|_| !self.given)
     }
@@ -104,17 +108,21 @@ impl Clock {
     /// that milliseconds, and so on: the ranges leave only the first seven weeks of 1970 of the
     /// finer units out.
     pub(super) fn seconds(&mut self, written: Written, at: usize) -> Result<i64, Flaw> {
-        let absurd = |seconds: i64, number: i64| {
+        let out_of_range = |seconds: i64, number: i64| {
             let when = if seconds < 0 {
                 "before 1970"
             } else {
                 "after 2100"
             };
-            Flaw::new(at, "absurd time", format!("the time {number} lies {when}"))
+            Flaw::new(
+                at,
+                "time out of range",
+                format!("the time {number} is {when}"),
+            )
         };
         let number = match written {
             Written::Seconds(seconds) if (0..END_OF_TIME).contains(&seconds) => return Ok(seconds),
-            Written::Seconds(seconds) => return Err(absurd(seconds, seconds)),
+            Written::Seconds(seconds) => return Err(out_of_range(seconds, seconds)),
             Written::Number(number) => number,
         };
         if self.given {
@@ -123,7 +131,8 @@ impl Clock {
             return if (0..END_OF_TIME).contains(&seconds) {
                 Ok(seconds)
             } else {
-                Err(absurd(seconds, number).hint("fix the line or the unit (time_unit)"))
+                Err(out_of_range(seconds, number)
+                    .hint("fix the line, or set the unit with --time-unit"))
             };
         }
         let unit = [
@@ -137,91 +146,36 @@ impl Clock {
             number >= 0
                 && i128::from(number) < i128::from(END_OF_TIME) * i128::from(unit.per_second())
         })
-        .ok_or_else(|| absurd(number, number))?;
+        .ok_or_else(|| out_of_range(number, number))?;
         let first = *self.unit.get_or_insert(unit);
         if first != unit {
             let reason = format!(
                 "the time {number} looks like {unit}, but the times before it were {first}"
             );
             return Err(Flaw::new(at, "mixed time units", reason)
-                .hint("fix the line, or say the unit (time_unit)"));
+                .hint("fix the line, or set the unit with --time-unit"));
         }
         Ok(number / unit.per_second())
     }
 }
 
 /// Seconds since 1970 of `2001-02-03`, `2001-02-03T04:05`, `2001-02-03 04:05:06.7+01:00`; without a
-/// zone it is UTC.
+/// zone it is UTC. Fractions are dropped.
 fn date(text: &str) -> Option<i64> {
+    // Only the extended form of ISO 8601: without separators, a date is a number like any other.
     let bytes = text.as_bytes();
-    let number = |range: std::ops::Range<usize>| digits(bytes.get(range)?);
-    if bytes.get(4) != Some(&b'-') || bytes.get(7) != Some(&b'-') {
+    let is = |at: usize, wanted: u8| bytes.get(at) == Some(&wanted);
+    if !(is(4, b'-') && is(7, b'-') && (bytes.len() == 10 || is(13, b':'))) {
         return None;
     }
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let last = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !(1..=last).contains(&day) {
+    let pieces = Pieces::parse(text).ok()?;
+    if pieces.time_zone_annotation().is_some() {
         return None;
     }
-    let midnight = days(year, month, day) * 86_400;
-    let Some(separator) = bytes.get(10) else {
-        return Some(midnight);
-    };
-    if !matches!(separator, b'T' | b't' | b' ') || bytes.get(13) != Some(&b':') {
-        return None;
-    }
-    let (hour, minute) = (number(11..13)?, number(14..16)?);
-    let mut rest = bytes.get(16..)?;
-    let mut second = 0;
-    if let [b':', tens, ones, tail @ ..] = rest {
-        second = digits(&[*tens, *ones])?;
-        rest = tail;
-        if let [b'.' | b',', fraction @ ..] = rest {
-            let n = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
-            if n == 0 {
-                return None;
-            }
-            rest = &fraction[n..];
-        }
-    }
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let local = midnight + hour * 3600 + minute * 60 + second;
-    let offset = match rest {
-        [] | [b'Z' | b'z'] => 0,
-        [sign @ (b'+' | b'-'), h1, h2, zone @ ..] => {
-            let minutes = match zone {
-                [] => 0,
-                [b':', m1, m2] | [m1, m2] => digits(&[*m1, *m2])?,
-                _ => return None,
-            };
-            let hours = digits(&[*h1, *h2])?;
-            if hours > 23 || minutes > 59 {
-                return None;
-            }
-            let seconds = hours * 3600 + minutes * 60;
-            if *sign == b'+' { seconds } else { -seconds }
-        }
-        _ => return None,
-    };
-    Some(local - offset)
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar: years are counted from March, so that
-/// the leap day is the last of a year, in eras of 400 years (146,097 days).
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    let time = pieces.time().unwrap_or(Time::midnight());
+    let offset = pieces.to_numeric_offset().unwrap_or(Offset::UTC);
+    let moment = offset.to_timestamp(pieces.date().to_datetime(time)).ok()?;
+    Some(moment.as_second())
 }
 
 #[cfg(test)]
@@ -329,12 +283,14 @@ mod tests {
     }
 
     proptest! {
-        /// Against counting day by day.
+        /// Days follow each other, and the year has 365 of them, or 366.
         #[test]
-        fn days_follow_each_other(year in 1970i64..2100, month in 1i64..13, day in 1i64..28) {
-            prop_assert_eq!(days(year, month, day) + 1, days(year, month, day + 1));
-            let text = format!("{year:04}-{month:02}-{day:02}");
-            prop_assert_eq!(date(&text), Some(days(year, month, day) * 86_400));
+        fn dates_are_those_of_the_calendar(year in 1970i64..2099, month in 1i64..13, day in 1i64..28) {
+            let at = |y: i64, m: i64, d: i64| date(&format!("{y:04}-{m:02}-{d:02}")).unwrap();
+            prop_assert_eq!(at(year, month, day) + 86_400, at(year, month, day + 1));
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let days = if leap { 366 } else { 365 };
+            prop_assert_eq!(at(year + 1, 1, 1) - at(year, 1, 1), days * 86_400);
         }
 
         #[test]

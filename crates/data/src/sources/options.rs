@@ -1,108 +1,63 @@
-//! How to read: everything a caller may say about a data set before it is opened.
+//! How to read a data set: format, columns, policies. Everything can be written as TOML and JSON.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::SOURCES;
 use crate::{Error, Result};
 
-/// How to read a data set. The default guesses the format, stops at the first bad line and keeps
-/// the last of equal events.
+/// How to read a data set. The default detects the format, stops at the first malformed line and
+/// keeps the last of duplicate events.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadOptions {
-    /// The format; `None` looks at the names and first lines of the files.
+    /// The format; `None` detects it from the names and first lines of the files.
     pub format: Option<Format>,
     /// The columns of a table.
     pub columns: Columns,
-    /// The character between the fields of a table; `None` looks at its first line.
+    /// The separator between the fields of a table; `None` detects it from the first line.
     pub separator: Option<char>,
-    /// The split that the set brings along, where it has several: `u1` … `u5`, `ua`, `ub`.
+    /// Which of the splits that come with the data set: `u1` … `u5`, `ua`, `ub`.
     pub given: Option<String>,
-    /// Item metadata from elsewhere, joined by item id.
+    /// Additional item metadata, joined by item id.
     pub metadata: Vec<MetadataSource>,
-    /// What to do with a bad line.
+    /// What to do with a malformed line.
     pub on_error: OnError,
     /// What to do with events of the same user, item and behavior.
     pub duplicates: Duplicates,
-    /// The unit of times; `None` decides by the size of the first one.
+    /// The unit of times; `None` detects it from the magnitude of the first one.
     pub time_unit: Option<TimeUnit>,
-    /// The behaviors in the order of their chain; `None` knows the usual names.
+    /// The behaviors in the order of their chain; `None` orders the usual names.
     pub behaviors: Option<Vec<String>>,
-    /// The behavior that is recommended for; `None` takes the last of the chain.
+    /// The behavior to recommend for; `None`: the last of the chain.
     pub target_behavior: Option<String>,
 }
 
-/// A format of data sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// MovieLens 100K: `u.data`, `u.item`, `u.genre`, `u1.base` …
-    #[serde(rename = "movielens-100k")]
-    MovieLens100k,
-    /// MovieLens 1M and 10M: `ratings.dat`, `movies.dat`, fields split by `::`.
-    #[serde(rename = "movielens-dat")]
-    MovieLensDat,
-    /// MovieLens 20M and later: `ratings.csv`, `movies.csv`, `tags.csv`.
-    #[serde(rename = "movielens-csv")]
-    MovieLensCsv,
-    /// RecBole atomic files: `name.inter`, `name.item`.
-    #[serde(rename = "recbole")]
-    RecBole,
-    /// ReChorus: `train.csv`, `dev.csv`, `test.csv`, `item_meta.csv`.
-    #[serde(rename = "rechorus")]
-    ReChorus,
-    /// Adjacency lists: `user item item …`.
-    Adjacency,
-    /// Amazon reviews: one JSON object a line with `reviewerID` and `asin`.
-    Amazon,
-    /// A table with a separator: CSV, TSV.
-    Table,
-    /// A table of one JSON object a line.
-    #[serde(rename = "jsonl")]
-    JsonLines,
-    /// A Parquet file.
-    Parquet,
-}
+/// A format of data sets, by its name in the [list of formats](super).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Format(&'static str);
 
 impl Format {
-    /// Every format, in the order in which a folder is tried.
-    pub const ALL: [Self; 10] = [
-        Self::MovieLens100k,
-        Self::MovieLensDat,
-        Self::MovieLensCsv,
-        Self::RecBole,
-        Self::ReChorus,
-        Self::Adjacency,
-        Self::Amazon,
-        Self::Table,
-        Self::JsonLines,
-        Self::Parquet,
-    ];
+    /// Every format, in the order in which they are tried.
+    pub fn all() -> impl Iterator<Item = Self> {
+        SOURCES.iter().map(|source| Self(source.name))
+    }
 
-    /// The written name.
+    /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::MovieLens100k => "movielens-100k",
-            Self::MovieLensDat => "movielens-dat",
-            Self::MovieLensCsv => "movielens-csv",
-            Self::RecBole => "recbole",
-            Self::ReChorus => "rechorus",
-            Self::Adjacency => "adjacency",
-            Self::Amazon => "amazon",
-            Self::Table => "table",
-            Self::JsonLines => "jsonl",
-            Self::Parquet => "parquet",
-        }
+        self.0
     }
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.0)
     }
 }
 
@@ -110,20 +65,19 @@ impl FromStr for Format {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|f| f.name() == text)
-            .ok_or_else(|| {
-                Error::option(
-                    "format",
-                    format!("'{text}' is not known"),
-                    format!("it is one of {}", Self::ALL.map(Self::name).join(", ")),
-                )
-            })
+        Self::all()
+            .find(|format| format.0 == text)
+            .ok_or_else(|| Error::unknown("format", text, Self::all().map(Self::name)))
     }
 }
 
-/// The columns of a table; what is `None` is guessed from the header.
+impl<'de> Deserialize<'de> for Format {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// The columns of a table; `None` detects the column from the header.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Columns {
@@ -139,14 +93,13 @@ pub struct Columns {
     pub behavior: Option<Column>,
 }
 
-/// A column of a table, by the name in its header or by its number.
+/// A column of a table, by its name in the header or by its number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Column {
-    /// Its number, from 1. A table whose columns are given by number need not have a header.
+    /// Its number, from 1. A table whose columns are given by number needs no header.
     Number(usize),
-    /// Its name in the header; upper and lower case are the same unless two names differ in
-    /// nothing else.
+    /// Its name in the header; case is ignored unless two names differ in case only.
     Name(String),
 }
 
@@ -185,7 +138,7 @@ impl fmt::Display for Column {
 pub struct MetadataSource {
     /// The file or folder.
     pub path: PathBuf,
-    /// The column that holds the item ids of the events, for tables; guessed where `None`.
+    /// The column of a table that holds the item ids; `None` detects it from the header.
     #[serde(default)]
     pub column: Option<String>,
 }
@@ -193,7 +146,7 @@ pub struct MetadataSource {
 impl FromStr for MetadataSource {
     type Err = Error;
 
-    /// Reads `FILE`, `DIR` or `FILE:COLUMN`. A colon before a slash, or after a single letter (a
+    /// Parses `FILE`, `DIR` or `FILE:COLUMN`. A colon before a slash, or after a single letter (a
     /// Windows drive), belongs to the path.
     fn from_str(text: &str) -> Result<Self> {
         if text.trim().is_empty() {
@@ -218,18 +171,18 @@ impl FromStr for MetadataSource {
     }
 }
 
-/// What to do with a bad line.
+/// What to do with a malformed line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
-    /// Stop at the first with its place, the rule and the fix.
+    /// Stop with an error that says where, the rule and the fix.
     #[default]
     Fail,
-    /// Leave it out and count it by reason in the report.
+    /// Skip it and count it by reason in the report.
     Skip,
 }
 
-/// What to do with events of the same user, item and behavior (and part of a given split).
+/// What to do with events of the same user, item and behavior (and subset of a given split).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Duplicates {
@@ -238,9 +191,9 @@ pub enum Duplicates {
     Last,
     /// Keep the last, with the sum of all values (each counts 1 where there are none).
     Sum,
-    /// Keep the event with the largest value, the last of them where several have it.
+    /// Keep the event with the largest value; of several, the last.
     Max,
-    /// Refuse them.
+    /// Refuse them with an error.
     Error,
 }
 
@@ -271,63 +224,70 @@ impl TimeUnit {
     }
 }
 
-impl fmt::Display for TimeUnit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Seconds => "seconds",
-            Self::Milliseconds => "milliseconds",
-            Self::Microseconds => "microseconds",
-            Self::Nanoseconds => "nanoseconds",
-        })
-    }
-}
+/// The written names of an option's values.
+macro_rules! names {
+    ($type:ty, $what:literal, $($name:literal => $value:ident),+) => {
+        impl $type {
+            /// Every value with its written name.
+            const NAMES: &[(&'static str, Self)] = &[$(($name, Self::$value)),+];
+        }
 
-/// Reads the written names of an option's values.
-macro_rules! from_names {
-    ($type:ty, $option:literal, $($name:literal => $value:expr),+) => {
         impl FromStr for $type {
             type Err = Error;
 
             fn from_str(text: &str) -> Result<Self> {
-                match text {
-                    $($name => Ok($value),)+
-                    _ => Err(Error::option(
-                        $option,
-                        format!("'{text}' is not known"),
-                        concat!("it is one of" $(, " ", $name)+),
-                    )),
-                }
+                let found = Self::NAMES.iter().find(|(name, _)| *name == text);
+                found
+                    .map(|&(_, value)| value)
+                    .ok_or_else(|| Error::unknown($what, text, Self::NAMES.iter().map(|n| n.0)))
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$value => $name),+
+                })
             }
         }
     };
 }
 
-from_names!(OnError, "on_error", "fail" => Self::Fail, "skip" => Self::Skip);
-from_names!(
-    Duplicates, "duplicates",
-    "last" => Self::Last, "sum" => Self::Sum, "max" => Self::Max, "error" => Self::Error
+names!(OnError, "error policy", "fail" => Fail, "skip" => Skip);
+names!(
+    Duplicates, "policy for duplicates",
+    "last" => Last, "sum" => Sum, "max" => Max, "error" => Error
 );
-from_names!(
-    TimeUnit, "time_unit",
-    "seconds" => Self::Seconds, "milliseconds" => Self::Milliseconds,
-    "microseconds" => Self::Microseconds, "nanoseconds" => Self::Nanoseconds
+names!(
+    TimeUnit, "time unit",
+    "seconds" => Seconds, "milliseconds" => Milliseconds,
+    "microseconds" => Microseconds, "nanoseconds" => Nanoseconds
 );
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::Filters;
 
     #[test]
     fn written_options_are_read() {
-        for format in Format::ALL {
+        for format in Format::all() {
             assert_eq!(format.name().parse::<Format>().unwrap(), format);
             let json = serde_json::to_string(&format).unwrap();
             assert_eq!(json, format!("\"{format}\""));
+            assert_eq!(serde_json::from_str::<Format>(&json).unwrap(), format);
         }
-        let error = "movielens".parse::<Format>().unwrap_err().to_string();
-        assert!(
-            error.starts_with("format 'movielens' is not known; it is one of movielens-100k, ")
+        let error = |text: &str| text.parse::<Format>().unwrap_err().to_string();
+        assert_eq!(
+            error("parket"),
+            "unknown format 'parket'; did you mean 'parquet'?"
         );
+        assert!(error("movielens").contains("did you mean one of 'movielens-100k', "));
+        assert!(error("").contains("choose from movielens-100k, "));
         assert_eq!("3".parse::<Column>().unwrap(), Column::Number(3));
         assert_eq!("a".parse::<Column>().unwrap(), Column::Name("a".into()));
         assert!("0".parse::<Column>().is_err());
@@ -335,8 +295,115 @@ mod tests {
         let error = "ignore".parse::<OnError>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "on_error 'ignore' is not known; it is one of fail skip"
+            "unknown error policy 'ignore'; choose from fail, skip"
         );
+    }
+
+    fn column() -> impl Strategy<Value = Option<Column>> {
+        option::of(prop_oneof![
+            (1usize..1000).prop_map(Column::Number),
+            ".{1,8}".prop_map(Column::Name),
+        ])
+    }
+
+    fn names() -> impl Strategy<Value = Option<Vec<String>>> {
+        option::of(vec(".{0,8}", 0..4))
+    }
+
+    fn one_of<T: Copy + fmt::Debug + 'static>(
+        names: &'static [(&'static str, T)],
+    ) -> impl Strategy<Value = T> {
+        (0..names.len()).prop_map(|at| names[at].1)
+    }
+
+    prop_compose! {
+        fn columns()(
+            user in column(), item in column(), value in column(), time in column(),
+            behavior in column(),
+        ) -> Columns {
+            Columns { user, item, value, time, behavior }
+        }
+    }
+
+    prop_compose! {
+        fn options()(
+            (format, columns) in (option::of(0..SOURCES.len()), columns()),
+            (separator, given) in (option::of(any::<char>()), option::of(".{0,8}")),
+            metadata in vec((".{1,8}", option::of(".{0,8}")), 0..3),
+            on_error in one_of(OnError::NAMES),
+            duplicates in one_of(Duplicates::NAMES),
+            time_unit in option::of(one_of(TimeUnit::NAMES)),
+            behaviors in names(),
+            target_behavior in option::of(".{0,8}"),
+        ) -> ReadOptions {
+            let metadata = metadata
+                .into_iter()
+                .map(|(path, column)| MetadataSource { path: PathBuf::from(path), column })
+                .collect();
+            ReadOptions {
+                format: format.and_then(|at| Format::all().nth(at)),
+                columns, separator, given, metadata, on_error, duplicates, time_unit, behaviors,
+                target_behavior,
+            }
+        }
+    }
+
+    prop_compose! {
+        fn filters()(
+            min_value in option::of(-1e30f32..1e30),
+            k_core in option::of((0usize..1000, 0usize..1000)),
+            weighted in any::<bool>(),
+            behaviors in names(),
+        ) -> Filters {
+            Filters { min_value, k_core, weighted, behaviors }
+        }
+    }
+
+    /// An experiment stores both, so that it can be run again.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Stored {
+        read: ReadOptions,
+        filters: Filters,
+    }
+
+    proptest! {
+        #[test]
+        fn options_and_filters_survive_toml_and_json(read in options(), filters in filters()) {
+            let stored = Stored { read, filters };
+            let json = serde_json::to_string(&stored).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Stored>(&json).unwrap(), &stored);
+            let toml = toml::to_string(&stored).unwrap();
+            prop_assert_eq!(&toml::from_str::<Stored>(&toml).unwrap(), &stored);
+        }
+    }
+
+    #[test]
+    fn written_by_hand() {
+        let text = r#"
+            format = "table"
+            separator = "\t"
+            on_error = "skip"
+            duplicates = "max"
+            time_unit = "milliseconds"
+            behaviors = ["view", "buy"]
+            target_behavior = "view"
+            [columns]
+            user = 1
+            item = "sku"
+            [[metadata]]
+            path = "items.csv"
+            column = "sku"
+        "#;
+        let options: ReadOptions = toml::from_str(text).unwrap();
+        assert_eq!(options.columns.user, Some(Column::Number(1)));
+        assert_eq!(options.separator, Some('\t'));
+        assert_eq!(options.metadata[0].column.as_deref(), Some("sku"));
+        let error = toml::from_str::<ReadOptions>("format = \"tabel\"").unwrap_err();
+        assert!(
+            error.to_string().contains("did you mean 'table'?"),
+            "{error}"
+        );
+        assert!(toml::from_str::<ReadOptions>("colums = {}").is_err());
     }
 
     #[test]

@@ -21,7 +21,8 @@ use super::builder::{Builder, Draft, Moment};
 use super::columns::Layout;
 use super::lines::{Cell, Flaw};
 use super::options::Columns;
-use super::place::{Entry, Folder};
+use super::place::Folder;
+use super::{Source, the_table};
 use crate::{Error, Result};
 
 /// The most bytes of a packed Parquet file; plain ones are read in place.
@@ -30,12 +31,16 @@ const MOST_PACKED: u64 = 1 << 30;
 /// Rows that are decoded at once.
 const BATCH: usize = 8192;
 
+pub(super) const SOURCE: Source = Source {
+    name: "parquet",
+    in_file: |entry| Ok(entry.extension() == "parquet"),
+    read,
+    ..Source::DEFAULT
+};
+
 /// Reads the events of a Parquet file.
-pub(super) fn read(
-    folder: &Folder<'_>,
-    entry: &Entry<'_>,
-    builder: &mut Builder<'_>,
-) -> Result<()> {
+fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+    let entry = the_table(folder)?;
     builder.report.format = "Parquet".to_owned();
     builder.file(&entry.stored);
     let columns = builder.options.columns.clone();
@@ -51,7 +56,13 @@ pub(super) fn read(
                 .open()?
                 .take(MOST_PACKED)
                 .read_to_end(&mut bytes)
-                .map_err(|e| Error::io(&entry.label, e, "the file cannot be unpacked or read"))?;
+                .map_err(|e| {
+                    Error::io(
+                        &entry.label,
+                        e,
+                        "it cannot be unpacked or read; download the file again",
+                    )
+                })?;
             guarded(bytes::Bytes::from(bytes), &entry.label, &columns, builder)?;
         }
     }
@@ -66,14 +77,14 @@ fn guarded(
     builder: &mut Builder<'_>,
 ) -> Result<()> {
     catch_unwind(AssertUnwindSafe(|| events(source, label, columns, builder)))
-        .unwrap_or_else(|_| Err(damaged(label, "its decoder gave up")))
+        .unwrap_or_else(|_| Err(damaged(label, "its decoder failed")))
 }
 
 fn damaged(label: &str, why: impl ToString) -> Error {
     Error::source(
         label,
         format!("cannot be read as Parquet: {}", why.to_string()),
-        "write or fetch it again",
+        "write or download it again",
     )
 }
 
@@ -90,8 +101,7 @@ fn events(
         .iter()
         .map(|f| f.name().clone())
         .collect();
-    let layout =
-        Layout::of(&names, columns).map_err(|(reason, hint)| Error::source(label, reason, hint))?;
+    let layout = Layout::of(&names, columns, label)?;
     let mut wanted = vec![layout.user, layout.item];
     wanted.extend(
         [layout.value, layout.time, layout.behavior]
@@ -111,7 +121,8 @@ fn events(
         let batch = batch.map_err(|e| damaged(label, e))?;
         // Projected columns keep their order, so a column is found by its rank.
         let column = |at: usize| -> Result<Column<'_>> {
-            let rank = wanted.binary_search(&at).unwrap_or(0);
+            let rank = wanted.binary_search(&at);
+            let rank = rank.map_err(|_| damaged(label, format!("column {at} is missing")))?;
             Column::new(&batch, rank, at, &names[at], label)
         };
         let mut user = column(layout.user)?;
@@ -149,7 +160,7 @@ fn events(
 /// A column of a batch.
 struct Column<'b> {
     array: &'b dyn Array,
-    /// Where each row of a dictionary column stands among its values.
+    /// The position of each row of a dictionary column among its values.
     keys: Option<Vec<usize>>,
     number: usize,
     scratch: String,
@@ -169,7 +180,7 @@ impl<'b> Column<'b> {
             .ok_or_else(|| damaged(label, format!("column '{name}' is missing")))?
             .as_ref();
         let (array, keys) = match outer.as_any_dictionary_opt() {
-            // A dictionary without values has nulls only, and no keys to speak of.
+            // A dictionary without values has nulls only.
             Some(dictionary) if dictionary.values().is_empty() => (outer, None),
             Some(dictionary) => (
                 dictionary.values().as_ref(),
@@ -260,7 +271,7 @@ impl<'b> Column<'b> {
                 return Err(Flaw::new(
                     self.number,
                     "bad value",
-                    "a date or time stands where an id or a number is expected",
+                    "a date or time was found where an id or a number is expected",
                 ));
             }
         };

@@ -43,7 +43,7 @@ pub(super) struct Entry<'a> {
     /// The name within the folder, without the packing, subfolders split by `/`.
     pub(super) name: String,
     packing: Packing,
-    /// The name within the folder as it stands there.
+    /// The stored name within the folder.
     pub(super) stored: String,
     /// What errors call it.
     pub(super) label: String,
@@ -95,7 +95,7 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// The file itself for formats that jump about in it, where it is not packed.
+    /// The file itself for formats with random access, if it is not packed.
     pub(super) fn on_disk(&self) -> Option<&Path> {
         match &self.bytes {
             Bytes::Disk(path) if self.packing == Packing::Plain => Some(path),
@@ -110,7 +110,13 @@ impl<'a> Entry<'a> {
         self.open()?
             .take(most as u64)
             .read_until(b'\n', &mut line)
-            .map_err(|e| Error::io(&self.label, e, "the file cannot be unpacked or read"))?;
+            .map_err(|e| {
+                Error::io(
+                    &self.label,
+                    e,
+                    "it cannot be unpacked or read; download the file again",
+                )
+            })?;
         while line.last().is_some_and(|&b| b == b'\n' || b == b'\r') {
             line.pop();
         }
@@ -121,7 +127,7 @@ impl<'a> Entry<'a> {
 /// The files of a data set: a folder with its direct subfolders, or one file.
 #[derive(Debug, Clone)]
 pub(super) struct Folder<'a> {
-    /// What was asked for.
+    /// The path as it was given.
     pub(super) path: PathBuf,
     /// The last part of its path.
     pub(super) name: String,
@@ -131,7 +137,7 @@ pub(super) struct Folder<'a> {
 }
 
 impl<'a> Folder<'a> {
-    /// The files at a path; beside a single file stand its neighbors, for their metadata.
+    /// The files at a path; for a single file with its neighbors, for their metadata.
     pub(super) fn on_disk(path: &Path) -> Result<Folder<'static>> {
         let kind = std::fs::metadata(path).map_err(|e| {
             Error::io(
@@ -193,7 +199,7 @@ impl<'a> Folder<'a> {
     }
 
     fn of(path: &Path, mut entries: Vec<Entry<'a>>, single: Option<String>) -> Self {
-        // Where a file lies there packed and plain, the plain one is read.
+        // Of a packed and a plain copy, the plain one is read.
         entries.sort();
         entries.dedup_by(|later, first| later.name == first.name);
         let shown = path.canonicalize().ok();

@@ -8,39 +8,48 @@
 use std::collections::HashMap;
 use std::io::BufRead;
 
+use super::Source;
 use super::builder::{Builder, Draft, Moment};
 use super::columns::{Layout, item_id, wrong_fields};
 use super::lines::{Cell, Flaw, Lines, text};
 use super::meaning::Meaning;
 use super::options::Columns;
 use super::place::{Entry, Folder};
-use crate::log::GivenPart;
+use crate::log::GivenSubset;
 use crate::{Error, Result};
 
-/// Parts of a given split by the middle of a file's name.
-const PARTS: [(&str, GivenPart); 4] = [
-    (".train", GivenPart::Train),
-    (".valid", GivenPart::Validation),
-    (".validation", GivenPart::Validation),
-    (".test", GivenPart::Test),
+/// Subsets of a given split by the middle of a file's name.
+const SUBSETS: [(&str, GivenSubset); 4] = [
+    (".train", GivenSubset::Train),
+    (".valid", GivenSubset::Validation),
+    (".validation", GivenSubset::Validation),
+    (".test", GivenSubset::Test),
 ];
 
-/// Whether a file with events lies in the folder.
-pub(super) fn is_here(folder: &Folder<'_>) -> bool {
-    folder.top().any(|e| e.extension() == "inter")
+pub(super) const SOURCE: Source = Source {
+    name: "recbole",
+    in_folder: |folder, _| Ok(folder.top().any(is_events)),
+    in_file: |entry| Ok(is_events(entry)),
+    read,
+    metadata: &["*.item", "*.kg", "*.link"],
+    ..Source::DEFAULT
+};
+
+fn is_events(entry: &Entry<'_>) -> bool {
+    entry.extension() == "inter"
 }
 
 /// Reads a folder, or the files beside a named one.
-pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     builder.report.format = "RecBole atomic files".to_owned();
     let files: Vec<&Entry<'_>> = match folder.single() {
         Some(one) => vec![one],
-        None => folder.top().filter(|e| e.extension() == "inter").collect(),
+        None => folder.top().filter(|e| is_events(e)).collect(),
     };
     let stem = |e: &Entry<'_>| e.name.strip_suffix(".inter").unwrap_or(&e.name).to_owned();
     let part = |e: &Entry<'_>| {
         let stem = stem(e);
-        PARTS
+        SUBSETS
             .iter()
             .find_map(|&(end, part)| Some((stem.strip_suffix(end)?.to_owned(), part)))
     };
@@ -52,9 +61,9 @@ pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()>
             stem(one)
         }
         ([], [(_, (name, _)), ..]) if split.iter().all(|(_, (n, _))| n == name) => {
-            let has_parts = split.len() > 1;
+            let has_split = split.len() > 1;
             for (entry, (_, part)) in &split {
-                read_events(entry, has_parts.then_some(*part), builder)?;
+                read_events(entry, has_split.then_some(*part), builder)?;
             }
             name.clone()
         }
@@ -75,7 +84,7 @@ pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()>
 
 fn read_events(
     entry: &Entry<'_>,
-    part: Option<GivenPart>,
+    part: Option<GivenSubset>,
     builder: &mut Builder<'_>,
 ) -> Result<()> {
     builder.file(&entry.stored);
@@ -88,15 +97,14 @@ pub(super) fn events(
     reader: &mut dyn BufRead,
     label: &str,
     columns: &Columns,
-    part: Option<GivenPart>,
+    part: Option<GivenSubset>,
     builder: &mut Builder<'_>,
 ) -> Result<()> {
     let mut lines = Lines::new(reader, label);
     let Some(header) = header(&mut lines)? else {
         return Ok(());
     };
-    let layout = Layout::of(&header, columns)
-        .map_err(|(reason, hint)| Error::source(label, reason, hint))?;
+    let layout = Layout::of(&header, columns, label)?;
     while lines.advance_to_text()? {
         let outcome = row(lines.current(), header.len()).and_then(|cells| {
             let behavior = match layout.behavior {

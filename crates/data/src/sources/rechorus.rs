@@ -3,16 +3,25 @@
 //! seconds, sometimes with a fraction. `item_meta*.csv` holds item attributes (`i_…`) and relations
 //! (`r_…`), lists in brackets.
 
+use super::Source;
 use super::builder::Builder;
 use super::columns::plain;
 use super::metadata;
 use super::place::Folder;
 use super::table;
-use crate::log::GivenPart;
+use crate::log::GivenSubset;
 use crate::{Error, Result};
 
+pub(super) const SOURCE: Source = Source {
+    name: "rechorus",
+    in_folder: |folder, _| is_here(folder),
+    read,
+    metadata: &["item_meta*"],
+    ..Source::DEFAULT
+};
+
 /// Reads the set with its given split.
-pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     builder.report.format = "ReChorus".to_owned();
     if folder.get("train.csv").is_none() {
         return Err(Error::source(
@@ -22,9 +31,9 @@ pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()>
         ));
     }
     for (name, part) in [
-        ("train.csv", GivenPart::Train),
-        ("dev.csv", GivenPart::Validation),
-        ("test.csv", GivenPart::Test),
+        ("train.csv", GivenSubset::Train),
+        ("dev.csv", GivenSubset::Validation),
+        ("test.csv", GivenSubset::Test),
     ] {
         if let Some(entry) = folder.get(name) {
             builder.file(&entry.stored);
@@ -45,7 +54,7 @@ pub(super) fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()>
 }
 
 /// Whether the folder holds such a set: two of its files, of which one has its header.
-pub(super) fn is_here(folder: &Folder<'_>) -> Result<bool> {
+fn is_here(folder: &Folder<'_>) -> Result<bool> {
     let files: Vec<_> = ["train.csv", "dev.csv", "test.csv"]
         .iter()
         .filter_map(|name| folder.get(name))
@@ -59,7 +68,7 @@ pub(super) fn is_here(folder: &Folder<'_>) -> Result<bool> {
     Ok(names.iter().any(|n| n == "userid") && names.iter().any(|n| n == "itemid"))
 }
 
-/// Reads `item_meta*.csv`, where it is there.
+/// Reads `item_meta*.csv`, if present.
 pub(super) fn items(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     for entry in folder.top() {
         if entry.name.starts_with("item_meta") && entry.extension() == "csv" {

@@ -11,24 +11,24 @@ use crate::Result;
 const MOST_LINES: usize = 1000;
 
 /// The records of a stream, one at a time.
-pub(super) struct Records<'r> {
+pub(crate) struct Records<'r> {
     lines: Lines<'r>,
     separator: u8,
     /// Lines that were read in search of a closing quote that never came.
     again: VecDeque<(u64, Vec<u8>)>,
-    /// The record as it stands in the file, its lines joined by LF.
+    /// The raw text of the record, its lines joined by LF.
     text: Vec<u8>,
     /// The number of each of its lines, and where it begins in `text`.
     starts: Vec<(u64, usize)>,
     /// The fields without quotes, one after the other.
     data: Vec<u8>,
-    /// Where each field lies in `data` (from, to) and begins in `text`.
+    /// The range of each field in `data` (from, to) and its start in `text`.
     fields: Vec<(usize, usize, usize)>,
 }
 
 impl<'r> Records<'r> {
     /// The records of a stream.
-    pub(super) fn new(lines: Lines<'r>, separator: u8) -> Self {
+    pub(crate) fn new(lines: Lines<'r>, separator: u8) -> Self {
         Self {
             lines,
             separator,
@@ -41,22 +41,22 @@ impl<'r> Records<'r> {
     }
 
     /// What errors call the stream.
-    pub(super) fn label(&self) -> &'r str {
+    pub(crate) fn label(&self) -> &'r str {
         self.lines.label()
     }
 
     /// The number of the line in which the record begins.
-    pub(super) fn line(&self) -> u64 {
+    pub(crate) fn line(&self) -> u64 {
         self.starts.first().map_or(self.lines.number(), |&(n, _)| n)
     }
 
     /// Number of fields of the record.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.fields.len()
     }
 
     /// A field of the record.
-    pub(super) fn cell(&self, index: usize) -> Option<Cell<'_>> {
+    pub(crate) fn cell(&self, index: usize) -> Option<Cell<'_>> {
         let &(from, to, at) = self.fields.get(index)?;
         Some(Cell {
             text: &self.data[from..to],
@@ -65,12 +65,12 @@ impl<'r> Records<'r> {
     }
 
     /// All fields of the record.
-    pub(super) fn cells(&self) -> impl Iterator<Item = Cell<'_>> {
+    pub(crate) fn cells(&self) -> impl Iterator<Item = Cell<'_>> {
         (0..self.len()).filter_map(|i| self.cell(i))
     }
 
     /// A flaw of the record with its line; its place is counted from the start of that line.
-    pub(super) fn place(&self, mut flaw: Flaw) -> (u64, Flaw) {
+    pub(crate) fn place(&self, mut flaw: Flaw) -> (u64, Flaw) {
         let start = self.starts.iter().rev().find(|&&(_, at)| at <= flaw.at);
         let &(line, at) = start.unwrap_or(&(self.lines.number(), 0));
         flaw.at -= at.min(flaw.at);
@@ -78,7 +78,7 @@ impl<'r> Records<'r> {
     }
 
     /// Reads the next record: `None` at the end, a flaw where its quotes do not close.
-    pub(super) fn advance(&mut self) -> Result<Option<std::result::Result<(), Flaw>>> {
+    pub(crate) fn advance(&mut self) -> Result<Option<std::result::Result<(), Flaw>>> {
         self.text.clear();
         self.starts.clear();
         self.data.clear();
@@ -124,7 +124,7 @@ impl<'r> Records<'r> {
                 Some(&b) if b == self.separator => at += 1,
                 Some(_) => {
                     let flaw = Flaw::new(at, "bad quote", "text follows a closing quote")
-                        .hint("double the quotes inside of a quoted field");
+                        .hint("double the quotes inside a quoted field, or skip malformed lines with --on-error skip");
                     return Ok(Some(Err(flaw)));
                 }
             }
@@ -150,7 +150,7 @@ impl<'r> Records<'r> {
                     "open quote",
                     format!("the quote that opens here does not close within {MOST_LINES} lines"),
                 )
-                .hint("close it, or double it inside of a quoted field")));
+                .hint("close it, or double it inside a quoted field")));
             };
             self.data.extend_from_slice(&rest[..quote]);
             at += quote + 1;

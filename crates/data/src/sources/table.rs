@@ -12,21 +12,24 @@ use super::lines::{Cell, Lines, text};
 use super::options::Columns;
 use super::place::{Entry, Folder};
 use super::records::Records;
-use crate::log::GivenPart;
+use super::{PEEK, Source, the_table};
+use crate::log::GivenSubset;
 use crate::{Error, Result};
 
 /// Separators that are looked for, where one counts as often as another in this order.
 const SEPARATORS: [u8; 4] = *b"\t,;|";
 
-/// Bytes of the first line that are looked at for the separator.
-const PEEK: usize = 1 << 16;
+/// The last of the list: any file that no other format recognizes is taken for a table.
+pub(super) const SOURCE: Source = Source {
+    name: "table",
+    in_file: |_| Ok(true),
+    read,
+    ..Source::DEFAULT
+};
 
 /// Reads the one table of a folder, or `events` beside `items`.
-pub(super) fn read(
-    folder: &Folder<'_>,
-    entry: &Entry<'_>,
-    builder: &mut Builder<'_>,
-) -> Result<()> {
+fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
+    let entry = the_table(folder)?;
     let separator = separator(entry, builder.options.separator)?;
     builder.report.format = format!("table separated by {}", named(separator));
     builder.file(&entry.stored);
@@ -60,7 +63,7 @@ pub(super) fn separator(entry: &Entry<'_>, given: Option<char>) -> Result<u8> {
             .ok_or_else(|| {
                 Error::option(
                     "separator",
-                    format!("must be one ASCII character that is no quote, but is {given:?}"),
+                    format!("must be one ASCII character and not a quote, but is {given:?}"),
                     "use a comma, a semicolon, a tab or '|'",
                 )
             });
@@ -96,16 +99,15 @@ pub(super) fn events(
     label: &str,
     separator: u8,
     columns: &Columns,
-    part: Option<GivenPart>,
+    part: Option<GivenSubset>,
     builder: &mut Builder<'_>,
 ) -> Result<()> {
     let mut records = Records::new(Lines::new(reader, label), separator);
     let Some(first) = header(&mut records)? else {
         return Ok(());
     };
-    let layout = Layout::of(&first, columns)
-        .map_err(|(reason, hint)| Error::source(records.label(), reason, hint))?;
-    // The first record is an event itself where it is no header.
+    let layout = Layout::of(&first, columns, records.label())?;
+    // The first record is an event itself if it is not a header.
     let mut outcome = (!layout.has_header).then_some(Ok(()));
     loop {
         let record = match outcome.take() {
@@ -147,7 +149,7 @@ pub(super) fn header(records: &mut Records<'_>) -> Result<Option<Vec<String>>> {
 fn event(
     records: &Records<'_>,
     layout: &Layout,
-    part: Option<GivenPart>,
+    part: Option<GivenSubset>,
     builder: &mut Builder<'_>,
 ) -> std::result::Result<(), super::lines::Flaw> {
     if records.len() != layout.n_fields {

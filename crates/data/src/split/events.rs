@@ -5,20 +5,20 @@ use std::ops::Range;
 use crate::Log;
 use crate::log::sorted;
 
-/// Where an event goes.
+/// The subset of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Learned from.
+    /// Trained on.
     Train,
-    /// Held out to choose settings with.
+    /// Held out for choosing settings.
     Validation,
-    /// Held out to measure on.
+    /// Held out for measuring.
     Test,
-    /// What is known of a held-out user of the validation part.
+    /// The fold-in input of a validation user.
     ValidationInput,
-    /// What is known of a held-out user of the test part.
+    /// The fold-in input of a test user.
     TestInput,
-    /// In no part.
+    /// In no subset.
     Left,
 }
 
@@ -36,8 +36,8 @@ pub(super) struct Events<'a> {
     /// Events of each user in the order of a history `(users)`.
     pub(super) rows: Vec<Vec<u32>>,
     /// The events that can be held out: those of the target behavior, one for each user and item,
-    /// by external user id and external item id. This order is the canonical one: draws are made
-    /// over it, so that neither indices nor the order of lines decide a split.
+    /// by external user id and external item id. This order is the canonical one: samples are taken
+    /// from it, so that neither indices nor the order of lines decide a split.
     pub(super) targets: Vec<u32>,
     /// Users who have targets, by external id, with their range in `targets`.
     pub(super) users: Vec<(u32, Range<usize>)>,

@@ -6,9 +6,10 @@
 //! the header `user item value time behavior`; what the log does not have is empty. Item metadata
 //! stays with the data set and is not copied.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +17,9 @@ use limpid_core::histories::HistoryArrays;
 use limpid_core::{Catalogue, Event, Histories, Ids, ItemIdx, UserIdx};
 use serde::{Deserialize, Serialize};
 
+use crate::error::did_you_mean;
 use crate::log::{IMPORT_SEED, shuffled};
+use crate::sources::{Flaw, Lines, Records, text, wrong_fields};
 use crate::{Error, Log, Result};
 
 use super::assemble::catalogue;
@@ -30,9 +33,12 @@ const SCHEMA: &str = "limpid.split/2";
 /// The older format that is read too: its `data_hash` is that of the filtered log.
 const SCHEMA_1: &str = "limpid.split/1";
 
+/// The fix for a folder that was changed.
+const RESTORE: &str = "restore the folder, or split again";
+
 const COLUMNS: [&str; 5] = ["user", "item", "value", "time", "behavior"];
 
-/// What `split.json` holds.
+/// The content of `split.json`.
 #[derive(Serialize, Deserialize)]
 struct Head {
     schema: String,
@@ -50,12 +56,12 @@ struct Head {
     values: bool,
     times: bool,
     behavior: bool,
-    parts: BTreeMap<String, PartSize>,
+    parts: BTreeMap<String, TableSize>,
     notes: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct PartSize {
+struct TableSize {
     users: usize,
     events: usize,
 }
@@ -75,27 +81,27 @@ impl Split {
         );
         let beside =
             |what: &str| dir.with_file_name(format!(".{name}.{what}-{}", std::process::id()));
-        let (part, old) = (beside("part"), beside("old"));
+        let (new, old) = (beside("new"), beside("old"));
         let exists = dir.exists();
         if exists && !dir.join("split.json").exists() && !is_empty_folder(dir)? {
             return Err(Error::source(
                 dir,
-                "the folder holds something else than a split",
+                "the folder is not empty and holds no split",
                 "choose a folder that is new, empty or holds a split",
             ));
         }
-        let written = fs::create_dir_all(&part)
-            .map_err(|e| Error::io(&part, e, write))
-            .and_then(|()| self.write_into(&part));
+        let written = fs::create_dir_all(&new)
+            .map_err(|e| Error::io(&new, e, write))
+            .and_then(|()| self.write_into(&new));
         let renamed = written.and_then(|()| {
             if exists {
                 fs::rename(dir, &old).map_err(|e| Error::io(dir, e, write))?;
             }
-            fs::rename(&part, dir).map_err(|e| Error::io(dir, e, write))
+            fs::rename(&new, dir).map_err(|e| Error::io(dir, e, write))
         });
         if renamed.is_err() {
-            // The error of the writing is the one to report, not that of the clearing away.
-            let _ = fs::remove_dir_all(&part);
+            // Report the error of writing, not that of the cleanup.
+            let _ = fs::remove_dir_all(&new);
             if exists && !dir.exists() {
                 let _ = fs::rename(&old, dir);
             }
@@ -135,8 +141,8 @@ impl Split {
                 "read the same data with the same filters, or split again",
             ));
         }
-        let parts = read_parts(dir, &head)?;
-        assemble(dir, head, parts, log)
+        let tables = read_tables(dir, &head)?;
+        assemble(dir, head, tables, log)
     }
 
     /// Reads a split without its log: the items are those of its events, without titles or
@@ -146,9 +152,9 @@ impl Split {
     /// As [`Split::read_folder`].
     pub fn read_folder_alone(dir: &Path) -> Result<Self> {
         let head = read_head(dir)?;
-        let parts = read_parts(dir, &head)?;
+        let tables = read_tables(dir, &head)?;
         let (mut users, mut items) = (Ids::new(), Ids::new());
-        for line in parts.values().flatten() {
+        for line in tables.values().flatten() {
             users.intern(&line.user);
             items.intern(&line.item);
         }
@@ -165,32 +171,16 @@ impl Split {
             read_hash: Some(String::new()),
             ..Log::default()
         };
-        assemble(dir, head, parts, &log)
-    }
-
-    /// The tables with their names.
-    fn subsets(&self) -> Vec<(&'static str, &Histories)> {
-        let mut subsets = vec![
-            ("train", &self.train),
-            ("validation", &self.validation.target),
-            ("test", &self.test.target),
-        ];
-        if let Some(input) = &self.validation.input {
-            subsets.push(("validation_input", input));
-        }
-        if let Some(input) = &self.test.input {
-            subsets.push(("test_input", input));
-        }
-        subsets
+        assemble(dir, head, tables, &log)
     }
 
     fn write_into(&self, dir: &Path) -> Result<()> {
         let mut sizes = BTreeMap::new();
-        for (name, rows) in self.subsets() {
+        for (name, rows) in self.tables() {
             write_table(&dir.join(format!("{name}.tsv")), rows, &self.catalogue)?;
             let users = rows.rows().filter(|row| !row.is_empty()).count();
             let events = rows.n_events();
-            sizes.insert(name.to_owned(), PartSize { users, events });
+            sizes.insert(name.to_owned(), TableSize { users, events });
         }
         let head = Head {
             schema: SCHEMA.to_owned(),
@@ -209,14 +199,14 @@ impl Split {
         };
         let path = dir.join("split.json");
         let text = serde_json::to_string_pretty(&head)
-            .map_err(|e| Error::io(&path, e.into(), "report this as a defect"))?;
+            .map_err(|e| Error::io(&path, e.into(), "report this as a bug"))?;
         fs::write(&path, text + "\n").map_err(|e| Error::io(&path, e, "free some space"))
     }
 }
 
 /// One line of a table.
 struct Line {
-    /// Where it stands, from 1.
+    /// Its number, from 1.
     at: u64,
     user: String,
     item: String,
@@ -225,7 +215,7 @@ struct Line {
     behavior: u8,
 }
 
-type Parts = BTreeMap<&'static str, Vec<Line>>;
+type Tables = BTreeMap<&'static str, Vec<Line>>;
 
 fn is_empty_folder(dir: &Path) -> Result<bool> {
     let mut entries =
@@ -234,6 +224,18 @@ fn is_empty_folder(dir: &Path) -> Result<bool> {
 }
 
 fn write_table(path: &Path, rows: &Histories, catalogue: &Catalogue) -> Result<()> {
+    let ids = catalogue
+        .users
+        .names()
+        .iter()
+        .chain(catalogue.items.names());
+    if let Some(id) = ids.into_iter().find(|id| id.contains("\r\n")) {
+        return Err(Error::source(
+            path,
+            format!("an id of a split folder must have no line break CR LF, but {id:?} has"),
+            "rename it in the data",
+        ));
+    }
     let write = || -> std::io::Result<()> {
         let mut table = csv::WriterBuilder::new().delimiter(b'\t').from_path(path)?;
         table.write_record(COLUMNS)?;
@@ -260,7 +262,7 @@ fn read_head(dir: &Path) -> Result<Head> {
     let path = dir.join("split.json");
     let text = fs::read_to_string(&path)
         .map_err(|e| Error::io(&path, e, "name a folder that a split was saved in"))?;
-    // The schema is asked for first: a later format may differ in any other field.
+    // Check the schema first: a later format may differ in any other field.
     let schema = serde_json::from_str::<serde_json::Value>(&text)
         .ok()
         .and_then(|json| json.get("schema")?.as_str().map(str::to_owned));
@@ -275,7 +277,7 @@ fn read_head(dir: &Path) -> Result<Head> {
     let mut head: Head = serde_json::from_str(&text).map_err(|e| {
         Error::source(
             &path,
-            format!("not the head of a split: {e}"),
+            format!("not the description of a split: {e}"),
             "split again",
         )
     })?;
@@ -296,7 +298,7 @@ fn read_head(dir: &Path) -> Result<Head> {
     Ok(head)
 }
 
-fn read_parts(dir: &Path, head: &Head) -> Result<Parts> {
+fn read_tables(dir: &Path, head: &Head) -> Result<Tables> {
     let mut names = vec!["train", "validation", "test"];
     if matches!(head.spec, SplitSpec::Users { .. }) {
         names.extend(["validation_input", "test_input"]);
@@ -308,67 +310,79 @@ fn read_parts(dir: &Path, head: &Head) -> Result<Parts> {
 }
 
 fn read_table(path: &Path, head: &Head) -> Result<Vec<Line>> {
-    let mut table = csv::ReaderBuilder::new()
-        .delimiter(b'\t')
-        .from_path(path)
-        .map_err(|e| csv_error(path, e))?;
-    let header = table.headers().map_err(|e| csv_error(path, e))?;
-    if header != COLUMNS[..] {
-        return Err(line_error(
-            path,
-            1,
-            format!("the header must be '{}'", COLUMNS.join("\\t")),
-        ));
-    }
+    let file = fs::File::open(path).map_err(|e| Error::io(path, e, RESTORE))?;
+    let mut reader = BufReader::new(file);
+    let label = path.display().to_string();
+    let mut records = Records::new(Lines::new(&mut reader, &label), b'\t');
     let mut lines = Vec::new();
-    let mut record = csv::StringRecord::new();
-    while table
-        .read_record(&mut record)
-        .map_err(|e| csv_error(path, e))?
-    {
-        lines.push(read_line(&record, head).map_err(|why| {
-            line_error(path, record.position().map_or(0, csv::Position::line), why)
-        })?);
+    let mut is_header = true;
+    while let Some(record) = records.advance()? {
+        let read = record.and_then(|()| {
+            if records.len() != COLUMNS.len() {
+                let last = records.cells().last();
+                return Err(wrong_fields(records.len(), COLUMNS.len(), last));
+            }
+            let mut fields = records.cells().map(|cell| text(cell, false));
+            let mut field = || fields.next().unwrap_or(Ok("".into()));
+            let fields = [field()?, field()?, field()?, field()?, field()?];
+            if is_header {
+                is_header = false;
+                let rule = || format!("the header must be '{}'", COLUMNS.join("\\t"));
+                return match fields == COLUMNS {
+                    true => Ok(None),
+                    false => Err(Flaw::new(0, "bad header", rule())),
+                };
+            }
+            let line = read_line(records.line(), &fields, head);
+            line.map(Some)
+                .map_err(|why| Flaw::new(0, "malformed line", why))
+        });
+        match read {
+            Ok(line) => lines.extend(line),
+            Err(flaw) => {
+                let (line, flaw) = records.place(flaw.hint(RESTORE));
+                return Err(flaw.into_error(&label, line));
+            }
+        }
     }
     Ok(lines)
 }
 
-fn read_line(record: &csv::StringRecord, head: &Head) -> std::result::Result<Line, String> {
-    let field = |at: usize| record.get(at).unwrap_or("");
+fn read_line(
+    at: u64,
+    [user, item, value, time, behavior]: &[Cow<'_, str>; 5],
+    head: &Head,
+) -> std::result::Result<Line, String> {
     let value = if head.values {
-        field(2)
-            .parse::<f32>()
-            .ok()
-            .filter(|v| v.is_finite())
-            .ok_or_else(|| format!("the value must be a number, but is '{}'", field(2)))?
+        let number = value.parse::<f32>().ok().filter(|v| v.is_finite());
+        number.ok_or_else(|| format!("the value must be a number, but is '{value}'"))?
     } else {
         1.0
     };
     let time = if head.times {
-        let time = field(3).parse();
-        Some(time.map_err(|_| format!("the time must be in seconds, but is '{}'", field(3)))?)
+        let seconds = time.parse();
+        Some(seconds.map_err(|_| format!("the time must be in seconds, but is '{time}'"))?)
     } else {
         None
     };
     let behavior = if head.behavior {
-        head.behaviors
-            .iter()
-            .position(|b| b == field(4))
-            .and_then(|b| u8::try_from(b).ok())
-            .ok_or_else(|| {
-                format!(
-                    "the behavior must be one of {}, but is '{}'",
-                    head.behaviors.join(", "),
-                    field(4)
-                )
-            })?
+        let known = head.behaviors.iter();
+        let index = (0u8..=u8::MAX).zip(known).find(|(_, b)| *b == behavior);
+        let (index, _) = index.ok_or_else(|| {
+            let known = head.behaviors.iter().map(String::as_str);
+            format!(
+                "unknown behavior '{behavior}'; {}",
+                did_you_mean(behavior, known)
+            )
+        })?;
+        index
     } else {
         0
     };
     Ok(Line {
-        at: record.position().map_or(0, csv::Position::line),
-        user: field(0).to_owned(),
-        item: field(1).to_owned(),
+        at,
+        user: user.to_string(),
+        item: item.to_string(),
         value,
         time,
         behavior,
@@ -376,11 +390,11 @@ fn read_line(record: &csv::StringRecord, head: &Head) -> std::result::Result<Lin
 }
 
 /// Builds the split and compares its hash with the one it was saved with.
-fn assemble(dir: &Path, head: Head, mut parts: Parts, log: &Log) -> Result<Split> {
-    let damaged = |why: String| Error::source(dir, why, "restore the folder, or split again");
+fn assemble(dir: &Path, head: Head, mut tables: Tables, log: &Log) -> Result<Split> {
+    let damaged = |why: String| Error::source(dir, why, RESTORE);
     let mut take = |name: &'static str| -> Result<(PathBuf, BTreeMap<u32, Vec<Event>>)> {
         let path = dir.join(format!("{name}.tsv"));
-        let rows = by_user(&path, parts.remove(name).unwrap_or_default(), log)?;
+        let rows = by_user(&path, tables.remove(name).unwrap_or_default(), log)?;
         Ok((path, rows))
     };
     let of_input = |users: Vec<u32>, (path, mut rows): (PathBuf, BTreeMap<u32, Vec<Event>>)| {
@@ -396,7 +410,7 @@ fn assemble(dir: &Path, head: Head, mut parts: Parts, log: &Log) -> Result<Split
                     "the user '{}' has held-out events, but no input",
                     log.users.name(user)
                 ),
-                "restore the folder, or split again",
+                RESTORE,
             )),
         }
     };
@@ -493,22 +507,7 @@ fn line_error(path: &Path, line: u64, reason: String) -> Error {
         line,
         column: 1,
         reason,
-        hint: "restore the folder, or split again".to_owned(),
-    }
-}
-
-fn csv_error(path: &Path, error: csv::Error) -> Error {
-    let line = error.position().map_or(1, csv::Position::line);
-    match error.into_kind() {
-        csv::ErrorKind::Io(e) => Error::io(path, e, "restore the folder, or split again"),
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => line_error(
-            path,
-            line,
-            format!("a line must have {expected_len} fields, but has {len}"),
-        ),
-        _ => line_error(path, line, "the text must be UTF-8, but is not".to_owned()),
+        hint: RESTORE.to_owned(),
     }
 }
 

@@ -1,11 +1,11 @@
-//! `given`: the parts that the set's own files name.
+//! `given`: the split that comes with the data set.
 
-use crate::log::GivenPart;
+use crate::log::GivenSubset;
 use crate::{Error, Result};
 
 use super::events::{Events, Place};
 
-/// Takes the parts as they came. Validation may be empty.
+/// Uses the subsets as they are. Validation may be empty.
 ///
 /// Held-out events of other behaviors than the target are left out: they are neither what is
 /// measured nor what a model may see.
@@ -21,15 +21,15 @@ pub(super) fn assign(events: &Events<'_>, notes: &mut Vec<String>) -> Result<Vec
     let given = log
         .given
         .as_ref()
-        .ok_or_else(|| refuse("brings no files of its own for the parts"))?;
+        .ok_or_else(|| refuse("has no files with a split of its own"))?;
     let mut left = 0;
     let places: Vec<Place> = given
         .iter()
         .zip(&events.is_target)
-        .map(|(part, is_target)| match part {
-            GivenPart::Train => Place::Train,
-            GivenPart::Validation if *is_target => Place::Validation,
-            GivenPart::Test if *is_target => Place::Test,
+        .map(|(subset, is_target)| match subset {
+            GivenSubset::Train => Place::Train,
+            GivenSubset::Validation if *is_target => Place::Validation,
+            GivenSubset::Test if *is_target => Place::Test,
             _ => {
                 left += 1;
                 Place::Left

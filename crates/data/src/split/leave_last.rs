@@ -36,7 +36,7 @@ pub(super) fn assign(events: &Events<'_>, n: usize, notes: &mut Vec<String>) -> 
     }
     if short > 0 {
         notes.push(format!(
-            "{short} users have too few events for all parts; they keep one train event, and test \
+            "{short} users have too few events for all subsets; they keep one train event, and test \
              goes before validation"
         ));
     }

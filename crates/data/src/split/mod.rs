@@ -104,6 +104,21 @@ impl HeldOut {
     }
 }
 
+impl Split {
+    /// Every table with its name.
+    fn tables(&self) -> impl Iterator<Item = (&'static str, &Histories)> {
+        [
+            ("train", Some(&self.train)),
+            ("validation", Some(&self.validation.target)),
+            ("test", Some(&self.test.target)),
+            ("validation_input", self.validation.input.as_ref()),
+            ("test_input", self.test.input.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(name, rows)| Some((name, rows?)))
+    }
+}
+
 /// Splits a log.
 ///
 /// # Errors

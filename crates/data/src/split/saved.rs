@@ -37,8 +37,11 @@ impl Split {
     /// # Errors
     /// [`Error::Core`] where the metadata cannot be written as JSON.
     pub fn save(&self, out: &mut Tensors) -> Result<()> {
-        let tables = self.tables();
-        let names: Vec<&str> = tables.iter().map(|(name, _)| *name).collect();
+        let tables = self
+            .tables()
+            .map(|(name, rows)| (name.replace('_', "."), rows));
+        let tables: Vec<(String, &Histories)> = tables.collect();
+        let names: Vec<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
         out.put_meta("parts", &names)?;
         out.put_meta(
             "split",
@@ -50,7 +53,7 @@ impl Split {
             },
         )?;
         for (name, rows) in tables {
-            rows.save(name, out);
+            rows.save(&name, out);
         }
         Ok(())
     }
@@ -116,25 +119,6 @@ impl Split {
             notes: head.notes,
             merged: Merged::default(),
         })
-    }
-
-    /// Every table with its name.
-    fn tables(&self) -> Vec<(&'static str, &Histories)> {
-        let mut tables = vec![
-            ("train", &self.train),
-            ("validation", &self.validation.target),
-            ("test", &self.test.target),
-        ];
-        let inputs = [
-            ("validation.input", &self.validation.input),
-            ("test.input", &self.test.input),
-        ];
-        tables.extend(
-            inputs
-                .into_iter()
-                .filter_map(|(name, input)| Some((name, input.as_ref()?))),
-        );
-        tables
     }
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::did_you_mean;
 use crate::{Error, Result};
 
 use super::Shown;
@@ -12,31 +13,31 @@ use super::Shown;
 /// Percentages of train, validation and test, which sum to 100.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shares {
-    /// Percent to learn from; above 0.
+    /// Percent of train; above 0.
     pub train: f64,
-    /// Percent to choose settings with.
+    /// Percent of validation.
     pub validation: f64,
-    /// Percent to measure on.
+    /// Percent of test.
     pub test: f64,
 }
 
-/// Which events are learned from and which are held out. Read with [`FromStr`], written with
+/// Which events are train and which are held out. Parsed by [`FromStr`], written by
 /// [`fmt::Display`]; the two are inverse.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum SplitSpec {
-    /// `ratio:70/10/20@SEED`: events at random, and for every user at least one of each part.
+    /// `ratio:70/10/20@SEED`: random events, and for every user at least one in each subset.
     Ratio {
         /// Percent of the events.
         shares: Shares,
-        /// Governs the draw.
+        /// The seed of the sample.
         seed: u64,
     },
     /// `leave-one-out`: the last event of each user is test, the one before validation.
     LeaveOneOut,
     /// `leave-last:N`: the last N events of each user are test, the N before validation.
     LeaveLast {
-        /// Events of each user in each held-out part; above 0.
+        /// Events of each user in each held-out set; above 0.
         n: usize,
     },
     /// `temporal:0.8`: the first events are train, the rest validation and test, half each.
@@ -44,24 +45,35 @@ pub enum SplitSpec {
         /// Share of train, between 0 and 1.
         train: f64,
     },
-    /// `users:80/10/10,holdout=0.2@SEED`: held-out users, folded in from a part of their events.
+    /// `users:80/10/10,holdout=0.2@SEED`: held-out users, folded in from some of their events.
     Users {
         /// Percent of the users.
         shares: Shares,
         /// Share of a held-out user's events that is the target, between 0 and 1.
         holdout: f64,
-        /// Governs the draw.
+        /// The seed of the sample.
         seed: u64,
     },
-    /// `given`: the set's own files.
+    /// `given`: the split that comes with the data set.
     Given,
-    /// `none`: everything is train.
+    /// `none`: all events are train.
     None,
 }
 
-/// What every error about the grammar ends with.
+/// How every error about the grammar ends.
 const HINT: &str = "write ratio:70/10/20@42, leave-one-out, leave-last:5, temporal:0.8, \
                     users:80/10/10,holdout=0.2@42, given or none";
+
+/// The kinds, as they begin.
+const KINDS: [&str; 7] = [
+    "ratio",
+    "leave-one-out",
+    "leave-last",
+    "temporal",
+    "users",
+    "given",
+    "none",
+];
 
 impl FromStr for SplitSpec {
     type Err = Error;
@@ -117,12 +129,19 @@ impl FromStr for SplitSpec {
             ("leave-last" | "temporal" | "ratio" | "users", None) => {
                 Err(refuse(format!("lacks what follows '{kind}:'")))
             }
-            _ => Err(refuse("is no kind of split".to_owned())),
+            _ => {
+                let hint = did_you_mean(kind, KINDS);
+                Err(Error::option(
+                    "split",
+                    format!("'{text}' is not a kind of split; {hint}"),
+                    HINT,
+                ))
+            }
         }
     }
 }
 
-/// What stands before and behind the last `@`.
+/// The text before the last `@`, and the seed after it.
 fn seeded(text: &str) -> std::result::Result<(&str, u64), String> {
     let (rest, seed) = text
         .rsplit_once('@')
@@ -145,12 +164,14 @@ fn percentages(text: &str) -> std::result::Result<Shares, String> {
     };
     if numbers.iter().any(|&p| !(0.0..=100.0).contains(&p)) || train == 0.0 {
         return Err(format!(
-            "must have percentages of 0 to 100 and a train part, but has '{text}'"
+            "must have percentages of 0 to 100 and train above 0, but has '{text}'"
         ));
     }
     let sum = train + validation + test;
     if (sum - 100.0).abs() > 1e-9 {
-        return Err(format!("must have parts that sum to 100, not to {sum}"));
+        return Err(format!(
+            "must have percentages that sum to 100, not to {sum}"
+        ));
     }
     Ok(Shares {
         train,
@@ -258,8 +279,17 @@ mod tests {
     #[test]
     fn errors_say_what_is_wrong_and_show_examples() {
         for (text, why) in [
-            ("", "is no kind of split"),
-            ("random", "is no kind of split"),
+            (
+                "",
+                "is not a kind of split; choose from ratio, leave-one-out",
+            ),
+            ("random:0.2", "is not a kind of split"),
+            ("ration:70/10/20@1", "did you mean 'ratio'?"),
+            ("leave_one_out", "did you mean 'leave-one-out'?"),
+            (
+                "leave",
+                "did you mean one of 'leave-one-out', 'leave-last'?",
+            ),
             ("ratio", "lacks what follows 'ratio:'"),
             ("ratio:70/10/20", "lacks its own seed"),
             ("ratio:70/10/20@x", "needs a whole number as seed, not 'x'"),
@@ -268,7 +298,7 @@ mod tests {
                 "must give train/validation/test percentages",
             ),
             ("ratio:70/10/10@1", "sum to 100, not to 90"),
-            ("ratio:0/50/50@1", "a train part"),
+            ("ratio:0/50/50@1", "train above 0"),
             ("ratio:120/-10/-10@1", "percentages of 0 to 100"),
             ("ratio:NaN/50/50@1", "percentages of 0 to 100"),
             ("leave-last:0", "above 0, not '0'"),

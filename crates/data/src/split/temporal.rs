@@ -1,5 +1,5 @@
-//! `temporal:0.8`: one cut by time for everybody, so that nothing later than a test event is
-//! learned from.
+//! `temporal:0.8`: one cut by time for all users, so that no model is trained on events later than a
+//! test event.
 
 use crate::{Error, Result};
 
@@ -23,7 +23,7 @@ pub(super) fn assign(
                 "temporal:{train} needs times, but the events of '{}' have none",
                 log.name
             ),
-            "name the column that holds times, or split by ratio:70/10/20@42 or leave-one-out",
+            "name the column of times with --time-column, or split by ratio:70/10/20@42 or leave-one-out",
         ));
     };
     let mut order = events.targets.clone();

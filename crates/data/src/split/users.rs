@@ -1,15 +1,15 @@
-//! `users:80/10/10,holdout=0.2@SEED`: held-out users, whom the model never saw, are folded in from
-//! a part of their events and measured on the rest (strong generalization, as in the protocol of
+//! `users:80/10/10,holdout=0.2@SEED`: held-out users, whom the model was not trained on, are folded in
+//! from some of their events and measured on the rest (strong generalization, as in the protocol of
 //! Liang et al., *Variational Autoencoders for Collaborative Filtering*, WWW 2018, section 4.1).
 
-use crate::draw::Draw;
+use crate::sampling::Sampler;
 use crate::{Error, Result};
 
 use super::events::{Events, Place};
 use super::spec::Shares;
 
-/// Draws the held-out users, and for each the events that are to be predicted: the share `holdout`
-/// of them, rounded down, but at least one and never all.
+/// Samples the held-out users, and for each of them the held-out events: the share `holdout` of
+/// theirs, rounded down, but at least one and never all.
 ///
 /// A user with a single event cannot be both folded in and measured, so such users always train;
 /// the percentages count them.
@@ -20,32 +20,32 @@ pub(super) fn assign(
     seed: u64,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Place>> {
-    let mut drawn: Vec<usize> = (0..events.users.len())
+    let mut sampled: Vec<usize> = (0..events.users.len())
         .filter(|&u| events.users[u].1.len() > 1)
         .collect();
     let (n_validation, n_test) = shares.held_out(events.users.len());
     let n_held_out = n_validation + n_test;
-    if drawn.len() < n_held_out {
+    if sampled.len() < n_held_out {
         return Err(Error::option(
             "split",
             format!(
                 "users:{shares} holds out {n_held_out} users, but only {} have two events or more",
-                drawn.len()
+                sampled.len()
             ),
             "hold out fewer users, or filter users with a k-core first",
         ));
     }
-    let single = events.users.len() - drawn.len();
+    let single = events.users.len() - sampled.len();
     if single > 0 {
         notes.push(format!(
-            "{single} users with a single event are train users: nobody can be folded in from \
-             nothing"
+            "{single} users with a single event are train users: they cannot be both folded in and \
+             measured"
         ));
     }
-    Draw::new(seed, 0).shuffle_front(&mut drawn, n_held_out);
+    Sampler::new(seed, 0).shuffle_front(&mut sampled, n_held_out);
     let mut places = events.all_train();
-    let mut draw = Draw::new(seed, 1);
-    for (at, &place) in drawn.iter().take(n_held_out).enumerate() {
+    let mut rng = Sampler::new(seed, 1);
+    for (at, &place) in sampled.iter().take(n_held_out).enumerate() {
         let (input, target) = if at < n_validation {
             (Place::ValidationInput, Place::Validation)
         } else {
@@ -58,7 +58,7 @@ pub(super) fn assign(
         let mut own = events.targets[range.clone()].to_vec();
         let wanted = (holdout * own.len() as f64).floor() as usize;
         let wanted = wanted.clamp(1, own.len() - 1);
-        draw.shuffle_front(&mut own, wanted);
+        rng.shuffle_front(&mut own, wanted);
         for &event in &own[..wanted] {
             places[event as usize] = target;
         }

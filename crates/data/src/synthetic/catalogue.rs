@@ -1,10 +1,10 @@
-//! The invented catalogue: titles, makers, genres, eras.
+//! The synthetic catalogue: titles, makers, genres, eras.
 
 use limpid_core::{Csr, Field, Ids};
 
 use super::Config;
 use crate::Result;
-use crate::draw::Draw;
+use crate::sampling::Sampler;
 
 const FIRST: [&str; 24] = [
     "Copper",
@@ -105,8 +105,8 @@ const MAKERS: [&str; 30] = [
     "Dario Conti",
 ];
 
-/// The items of a world before anybody has seen them; columns by item.
-pub(super) struct Invented {
+/// The items of a world; columns by item.
+pub(super) struct Catalogue {
     pub(super) ids: Ids,
     pub(super) titles: Vec<String>,
     /// First genre of each item.
@@ -116,7 +116,7 @@ pub(super) struct Invented {
     pub(super) fields: Vec<Field>,
 }
 
-impl Invented {
+impl Catalogue {
     /// The name of what items share: `maker: Ada Brandt`.
     pub(super) fn concept_of_maker(&self, maker: u32) -> String {
         format!("maker: {}", MAKERS[maker as usize % MAKERS.len()])
@@ -136,19 +136,19 @@ fn decade(era: u32) -> u32 {
     1950 + 10 * era
 }
 
-pub(super) fn invent(config: &Config) -> Result<Invented> {
-    let mut draw = Draw::new(config.seed, 100);
+pub(super) fn generate(config: &Config) -> Result<Catalogue> {
+    let mut rng = Sampler::new(config.seed, 100);
     let n = config.items;
     let width = n.to_string().len();
     let ids = Ids::from_names((1..=n).map(|i| format!("i{i:0width$}")).collect())?;
     let mut pairs: Vec<usize> = (0..FIRST.len() * SECOND.len()).collect();
-    draw.shuffle(&mut pairs);
+    rng.shuffle(&mut pairs);
     let (mut titles, mut genre, mut maker, mut era) = (vec![], vec![], vec![], vec![]);
     let (mut genres, mut makers, mut eras) = (vec![], vec![], vec![]);
     for item in 0..n {
         let pair = pairs[item % pairs.len()];
-        let decade_at = draw.below(8) as u32;
-        let year = decade(decade_at) + draw.below(10) as u32;
+        let decade_at = rng.below(8) as u32;
+        let year = decade(decade_at) + rng.below(10) as u32;
         let part = match item / pairs.len() {
             0 => String::new(),
             more => format!(" {}", more + 1),
@@ -158,15 +158,15 @@ pub(super) fn invent(config: &Config) -> Result<Invented> {
             FIRST[pair % FIRST.len()],
             SECOND[pair / FIRST.len()]
         ));
-        let first = draw.below(GENRES.len()) as u32;
+        let first = rng.below(GENRES.len()) as u32;
         let mut of = vec![(first, 1.0)];
-        if draw.chance(0.4) {
-            let second = draw.below(GENRES.len()) as u32;
+        if rng.chance(0.4) {
+            let second = rng.below(GENRES.len()) as u32;
             if second != first {
                 of.push((second, 1.0));
             }
         }
-        let made_by = draw.below(MAKERS.len()) as u32;
+        let made_by = rng.below(MAKERS.len()) as u32;
         genre.push(first);
         maker.push(made_by);
         era.push(decade_at);
@@ -184,7 +184,7 @@ pub(super) fn invent(config: &Config) -> Result<Invented> {
         })
     };
     let eras_named = Ids::from_names((0..8).map(|e| format!("{}s", decade(e))).collect())?;
-    Ok(Invented {
+    Ok(Catalogue {
         ids,
         titles,
         genre,

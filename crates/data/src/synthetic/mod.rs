@@ -1,22 +1,39 @@
-//! An invented world whose rules are known: what a model learns and says can be held against them.
+//! Synthetic data with known rules, against which models and their explanations can be checked.
 //!
 //! A catalogue with titles, makers, genres and eras; users with tastes, who also follow *planted*
-//! rules: whoever meets the body of a rule (AND, OR, NOT, at-least-two over items, some of them items
-//! of one maker or of one genre and era) has its targets too, with a probability of
-//! [`Config::obedience`]. On top come popularity skew, noise, and a chain of behaviors
-//! (view → cart → buy) with times. Everything follows from one seed.
+//! rules: a user who meets the body of a rule (AND, OR, NOT, at-least-two over items, some of them
+//! items of one maker or of one genre and era) has its targets too, with probability
+//! [`Config::obedience`]. Popularity skew, noise, and a chain of behaviors (view → cart → buy) with
+//! times are added. Everything follows from one seed.
 
 mod catalogue;
 mod people;
 mod planted;
 mod write;
 
+use std::path::Path;
+
 use limpid_core::ItemIdx;
 
 use crate::log::IMPORT_SEED;
-use crate::{Error, Log, Result};
+use crate::{Error, Log, ReadOptions, Result, read};
 
 pub use planted::PlantedRule;
+
+/// The names of the worlds.
+const WORLDS: [&str; 2] = ["synthetic", "synthetic:planted"];
+
+/// Opens a data set: a file or folder as [`read`] does, or a synthetic world by its name, `synthetic`
+/// or `synthetic:planted`.
+///
+/// # Errors
+/// As [`read`], and [`Error::Unknown`] for an unknown world.
+pub fn open(path: &Path, options: &ReadOptions) -> Result<Log> {
+    match Config::named(path)? {
+        Some(config) => Ok(World::generate(&config)?.log),
+        None => read(path, options),
+    }
+}
 
 /// The shape of a world.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,15 +48,15 @@ pub struct Config {
     pub rules: usize,
     /// Whether "at least two of" is planted too, beside AND, OR and NOT.
     pub at_least: bool,
-    /// Exponent of the popularity of items (Zipf); 0: all alike.
+    /// Exponent of the popularity of items (Zipf); 0: uniform.
     pub skew: f64,
-    /// How much more often a user takes items of the genres that he likes.
+    /// How much more often users take items of the genres that they like.
     pub taste: f64,
-    /// Share of events that follow nothing at all.
+    /// Share of events that follow neither taste nor rule.
     pub noise: f64,
-    /// Probability that somebody who meets the body of a rule has a target of it.
+    /// Probability that a user who meets the body of a rule has a target of it.
     pub obedience: f64,
-    /// Whether views and carts come along; otherwise there are bought items only.
+    /// Whether there are views and carts; otherwise there are bought items only.
     pub chain: bool,
     /// The seed of everything.
     pub seed: u64,
@@ -96,6 +113,23 @@ impl Config {
         }
     }
 
+    /// The world that a path names: `synthetic` or `synthetic:planted`, unless a file or folder has
+    /// that name; `None` for any other path.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for another name after `synthetic:`.
+    pub fn named(path: &Path) -> Result<Option<Self>> {
+        let name = path.to_string_lossy();
+        if path.exists() || !(name == WORLDS[0] || name.starts_with("synthetic:")) {
+            return Ok(None);
+        }
+        match WORLDS.iter().position(|world| *world == name) {
+            Some(0) => Ok(Some(Self::default())),
+            Some(_) => Ok(Some(Self::planted())),
+            None => Err(Error::unknown("synthetic world", &name, WORLDS)),
+        }
+    }
+
     fn check(&self) -> Result<()> {
         let wrong = |what: &str, rule: &str| {
             Err(Error::option(
@@ -137,7 +171,7 @@ impl Config {
     }
 }
 
-/// A world: its log, and what is true in it.
+/// A world: its log, and its ground truth.
 #[derive(Debug, Clone, PartialEq)]
 pub struct World {
     /// The log, as a reader would give it.
@@ -154,15 +188,15 @@ pub struct GroundTruth {
 }
 
 impl World {
-    /// Invents a world.
+    /// Generates a world.
     ///
     /// # Errors
-    /// [`Error::Option`] for a world that is too small or a share that is none.
+    /// [`Error::Option`] for a world that is too small or a share outside of 0 to 1.
     pub fn generate(config: &Config) -> Result<Self> {
         config.check()?;
-        let catalogue = catalogue::invent(config)?;
+        let catalogue = catalogue::generate(config)?;
         let rules = planted::plant(config, &catalogue);
-        let people = people::live(config, &catalogue, &rules);
+        let people = people::generate(config, &catalogue, &rules);
         let mut log = people::log_of(config, &catalogue, people.histories)?;
         let ids: Vec<String> = log.items.names().to_vec();
         log.shuffle_items(IMPORT_SEED)?;
@@ -234,6 +268,21 @@ mod tests {
                 assert!(support >= 0.03, "{rule:?}: {support}");
             }
         }
+    }
+
+    #[test]
+    fn worlds_are_opened_by_name() {
+        let open = |path: &str| open(Path::new(path), &ReadOptions::default());
+        let planted = World::generate(&Config::planted()).unwrap();
+        assert_eq!(open("synthetic:planted").unwrap(), planted.log);
+        assert_eq!(open("synthetic").unwrap().behaviors.len(), 3);
+        let error = open("synthetic:plant").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "unknown synthetic world 'synthetic:plant'; did you mean 'synthetic:planted'?"
+        );
+        // Another path, which is not there.
+        assert!(matches!(open("synthetics"), Err(Error::Io { .. })));
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! The users of a world: whom a rule concerns, what they like, and when they did what.
+//! The users of a world: the rules they meet, what they like, and their events.
 
 use std::collections::HashSet;
 
 use limpid_core::{Ids, ItemIdx};
 
 use super::Config;
-use super::catalogue::Invented;
+use super::catalogue::Catalogue;
 use super::planted::PlantedRule;
-use crate::draw::Draw;
+use crate::sampling::Sampler;
 use crate::{Log, Result};
 
 /// Share of users who are made followers of a rule on purpose, so that it can be learned.
@@ -26,7 +26,7 @@ pub(super) struct People {
     pub(super) followers: Vec<Vec<u32>>,
 }
 
-/// Items to draw from, by popularity: all, and by genre.
+/// Items to sample from, by popularity: all, and by genre.
 struct Shelves {
     all: Shelf,
     genres: Vec<Shelf>,
@@ -51,17 +51,17 @@ impl Shelf {
         Self { items, cumulative }
     }
 
-    fn draw(&self, draw: &mut Draw) -> Option<ItemIdx> {
+    fn sample(&self, rng: &mut Sampler) -> Option<ItemIdx> {
         let total = *self.cumulative.last()?;
-        let at = draw.unit() * total;
+        let at = rng.unit() * total;
         let place = self.cumulative.partition_point(|&c| c <= at);
         Some(ItemIdx(self.items[place.min(self.items.len() - 1)]))
     }
 }
 
-/// Everybody's life. Bodies come first, then what the rules add, and then fillers, which are never
-/// items of a rule, so that no filler meets a body or looks like a follower.
-pub(super) fn live(config: &Config, catalogue: &Invented, rules: &[PlantedRule]) -> People {
+/// The histories of all users. Bodies come first, then what the rules add, and then fillers, which
+/// are never items of a rule, so that no filler meets a body or looks like a follower.
+pub(super) fn generate(config: &Config, catalogue: &Catalogue, rules: &[PlantedRule]) -> People {
     let mut in_rule = vec![false; config.items];
     for rule in rules {
         for item in rule
@@ -74,9 +74,9 @@ pub(super) fn live(config: &Config, catalogue: &Invented, rules: &[PlantedRule])
             in_rule[item.at()] = true;
         }
     }
-    let mut draw = Draw::new(config.seed, 102);
+    let mut rng = Sampler::new(config.seed, 102);
     let mut places: Vec<u32> = (0..config.items as u32).collect();
-    draw.shuffle(&mut places);
+    rng.shuffle(&mut places);
     let mut popularity = vec![0.0; config.items];
     for (place, &item) in places.iter().enumerate() {
         popularity[item as usize] = (place as f64 + 4.0).powf(-config.skew);
@@ -100,28 +100,28 @@ pub(super) fn live(config: &Config, catalogue: &Invented, rules: &[PlantedRule])
         followers: vec![Vec::new(); rules.len()],
     };
     for user in 0..config.users {
-        // A stream of his own, so that nobody's life depends on how much another one bought.
-        let mut draw = Draw::new(config.seed, 1000 + user as u64);
-        let history = one_life(
+        // A stream per user, so that no history depends on the length of another.
+        let mut rng = Sampler::new(config.seed, 1000 + user as u64);
+        let history = history_of(
             config,
             rules,
             &shelves,
             user as u32,
             &mut people.followers,
-            &mut draw,
+            &mut rng,
         );
         people.histories.push(history);
     }
     people
 }
 
-fn one_life(
+fn history_of(
     config: &Config,
     rules: &[PlantedRule],
     shelves: &Shelves,
     user: u32,
     followers: &mut [Vec<u32>],
-    draw: &mut Draw,
+    rng: &mut Sampler,
 ) -> Vec<ItemIdx> {
     let mut has: HashSet<ItemIdx> = HashSet::new();
     let mut history = Vec::new();
@@ -131,9 +131,9 @@ fn one_life(
         }
     };
     // Bodies: followers on purpose, and people who have some of the literals without following.
-    for rule in concerned(rules, config, draw) {
-        if draw.chance(FOLLOWERS) {
-            for item in rule.satisfying(draw) {
+    for rule in concerned(rules, config, rng) {
+        if rng.chance(FOLLOWERS) {
+            for item in rule.satisfying(rng) {
                 take(item, &mut history, &mut has);
             }
         }
@@ -141,7 +141,7 @@ fn one_life(
             // Negated literals must occur with the others often enough to make a difference.
             let by_chance = if literal.negated { 0.05 } else { 0.01 };
             let beside = literal.negated && has.contains(&rule.rule.literals[0].item);
-            if draw.chance(by_chance) || (beside && draw.chance(0.4)) {
+            if rng.chance(by_chance) || (beside && rng.chance(0.4)) {
                 take(literal.item, &mut history, &mut has);
             }
         }
@@ -151,40 +151,40 @@ fn one_life(
         if rule.rule.holds(|i| has.contains(&i)) {
             followers.push(user);
             for &target in &rule.targets {
-                if draw.chance(config.obedience) {
+                if rng.chance(config.obedience) {
                     targets.push(target);
                 }
             }
         }
     }
     // Fillers by taste, and noise that follows nothing and never touches a rule's body.
-    let likes: Vec<usize> = (0..3).map(|_| draw.below(shelves.genres.len())).collect();
-    let about = config.items_per_user as f64 * (0.5 + draw.unit());
+    let likes: Vec<usize> = (0..3).map(|_| rng.below(shelves.genres.len())).collect();
+    let about = config.items_per_user as f64 * (0.5 + rng.unit());
     let wanted = (about as usize).max(history.len() + targets.len() + 2);
     let mut tries = 0;
     while history.len() + targets.len() < wanted && tries < 20 * wanted {
         tries += 1;
-        let liked = draw.chance(1.0 - 1.0 / config.taste) && !draw.chance(config.noise);
+        let liked = rng.chance(1.0 - 1.0 / config.taste) && !rng.chance(config.noise);
         let shelf = match liked {
-            true => &shelves.genres[likes[draw.below(likes.len())]],
+            true => &shelves.genres[likes[rng.below(likes.len())]],
             false => &shelves.all,
         };
-        if let Some(item) = shelf.draw(draw) {
+        if let Some(item) = shelf.sample(rng) {
             take(item, &mut history, &mut has);
         }
     }
-    if draw.chance(config.noise * rules.len() as f64)
-        && let Some(rule) = rules.get(draw.below(rules.len()))
+    if rng.chance(config.noise * rules.len() as f64)
+        && let Some(rule) = rules.get(rng.below(rules.len()))
         && let Some(&target) = rule.targets.first()
     {
         targets.push(target);
     }
-    draw.shuffle(&mut history);
+    rng.shuffle(&mut history);
     // A target comes after what calls for it.
     for target in targets {
         if has.insert(target) {
             let after = history.len() / 2;
-            let at = after + draw.below(history.len() - after + 1);
+            let at = after + rng.below(history.len() - after + 1);
             let bodies = rules.iter().filter(|r| r.targets.contains(&target));
             let last = bodies
                 .flat_map(|r| &r.rule.literals)
@@ -198,24 +198,24 @@ fn one_life(
     history
 }
 
-/// In a large world with many rules, each user is concerned by some of them only, so that what rules
-/// bring does not fill his whole history.
+/// In a large world with many rules, each user meets some of them only, so that the items of rules
+/// do not fill their whole history.
 fn concerned<'a>(
     rules: &'a [PlantedRule],
     config: &Config,
-    draw: &mut Draw,
+    rng: &mut Sampler,
 ) -> Vec<&'a PlantedRule> {
     let most = (config.items_per_user * 2).max(24);
     if rules.len() <= most {
         return rules.iter().collect();
     }
-    (0..most).map(|_| &rules[draw.below(rules.len())]).collect()
+    (0..most).map(|_| &rules[rng.below(rules.len())]).collect()
 }
 
 /// The log of the histories: times within a year, and views and carts before what was bought.
 pub(super) fn log_of(
     config: &Config,
-    catalogue: &Invented,
+    catalogue: &Catalogue,
     histories: Vec<Vec<ItemIdx>>,
 ) -> Result<Log> {
     let width = config.users.to_string().len();
@@ -237,26 +237,26 @@ pub(super) fn log_of(
         fields: catalogue.fields.clone(),
         ..Log::default()
     };
-    log.report.format = "invented".to_owned();
+    log.report.format = "synthetic".to_owned();
     let (mut times, mut behaviors) = (Vec::new(), Vec::new());
     for (user, history) in histories.into_iter().enumerate() {
-        let mut draw = Draw::new(config.seed, (1 << 40) + user as u64);
+        let mut rng = Sampler::new(config.seed, (1 << 40) + user as u64);
         let step = YEAR / (history.len() as i64 + 1);
         let mut events: Vec<(i64, u8, ItemIdx)> = Vec::new();
         let bought: HashSet<ItemIdx> = history.iter().copied().collect();
         for (at, &item) in history.iter().enumerate() {
-            let time = START + step * (at as i64 + 1) + draw.below(step as usize / 2 + 1) as i64;
+            let time = START + step * (at as i64 + 1) + rng.below(step as usize / 2 + 1) as i64;
             if config.chain {
-                let cart = time - 60 - draw.below(3600) as i64;
-                events.push((cart - 60 - draw.below(86_400) as i64, 0, item));
+                let cart = time - 60 - rng.below(3600) as i64;
+                events.push((cart - 60 - rng.below(86_400) as i64, 0, item));
                 events.push((cart, 1, item));
                 events.push((time, 2, item));
-                // Something else that he looked at, and sometimes put into the cart, and left there.
-                let other = ItemIdx(draw.below(config.items) as u32);
+                // Another item that they viewed, and sometimes put into the cart, but did not buy.
+                let other = ItemIdx(rng.below(config.items) as u32);
                 let first = events.iter().all(|e| e.2 != other);
-                if !bought.contains(&other) && first && draw.chance(0.6) {
+                if !bought.contains(&other) && first && rng.chance(0.6) {
                     events.push((time + 60, 0, other));
-                    if draw.chance(0.3) {
+                    if rng.chance(0.3) {
                         events.push((time + 120, 1, other));
                     }
                 }

@@ -4,10 +4,10 @@ use limpid_core::ItemIdx;
 use limpid_core::rules::{Literal, Operator, Rule};
 
 use super::Config;
-use super::catalogue::Invented;
-use crate::draw::Draw;
+use super::catalogue::Catalogue;
+use crate::sampling::Sampler;
 
-/// A rule that users follow, and whom it concerns.
+/// A rule that users follow, and the users who meet it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlantedRule {
     /// The condition on what a user has.
@@ -46,7 +46,7 @@ impl PlantedRule {
     }
 
     /// The literals that a follower has, for a follower who is made one on purpose.
-    pub(super) fn satisfying(&self, draw: &mut Draw) -> Vec<ItemIdx> {
+    pub(super) fn satisfying(&self, rng: &mut Sampler) -> Vec<ItemIdx> {
         let mut positive: Vec<ItemIdx> = self
             .rule
             .literals
@@ -59,18 +59,18 @@ impl PlantedRule {
             Operator::Or => 1,
             Operator::AtLeast(k) => k as usize,
         };
-        draw.shuffle_front(&mut positive, wanted);
+        rng.shuffle_front(&mut positive, wanted);
         positive.truncate(wanted);
         positive
     }
 }
 
-/// Plants rules of every kind in turn. No item stands in two rules, so that each can be found by
-/// itself and none implies another.
-pub(super) fn plant(config: &Config, catalogue: &Invented) -> Vec<PlantedRule> {
-    let mut draw = Draw::new(config.seed, 101);
+/// Plants rules of every kind in turn. No item is in two rules, so that each rule can be found alone
+/// and none implies another.
+pub(super) fn plant(config: &Config, catalogue: &Catalogue) -> Vec<PlantedRule> {
+    let mut rng = Sampler::new(config.seed, 101);
     let mut free: Vec<u32> = (0..config.items as u32).collect();
-    draw.shuffle(&mut free);
+    rng.shuffle(&mut free);
     let mut rules = Vec::new();
     while rules.len() < config.rules {
         // Most of the catalogue stays outside of the rules, where the fillers come from.
@@ -79,14 +79,14 @@ pub(super) fn plant(config: &Config, catalogue: &Invented) -> Vec<PlantedRule> {
         }
         let kind = rules.len() % if config.at_least { 4 } else { 3 };
         let n = match kind {
-            0 => 2 + draw.below(2),
-            1 => 2 + draw.below(3),
+            0 => 2 + rng.below(2),
+            1 => 2 + rng.below(3),
             2 => 2,
-            _ => 3 + draw.below(2),
+            _ => 3 + rng.below(2),
         };
-        let by_concept = draw.chance(0.4);
+        let by_concept = rng.chance(0.4);
         let (literals, concept) = take(&mut free, n, by_concept, catalogue);
-        let n_targets = 1 + draw.below(2);
+        let n_targets = 1 + rng.below(2);
         let (targets, _) = take(&mut free, n_targets, false, catalogue);
         let items = literals.iter().copied();
         let rule = match kind {
@@ -106,12 +106,12 @@ pub(super) fn plant(config: &Config, catalogue: &Invented) -> Vec<PlantedRule> {
 }
 
 /// Takes items out of those that are free: `n` that share a maker, or a genre and an era, if that is
-/// asked for and there are so many.
+/// wanted and there are so many.
 fn take(
     free: &mut Vec<u32>,
     n: usize,
     by_concept: bool,
-    catalogue: &Invented,
+    catalogue: &Catalogue,
 ) -> (Vec<ItemIdx>, Option<String>) {
     let mut chosen: Option<(Vec<usize>, String)> = None;
     if by_concept {

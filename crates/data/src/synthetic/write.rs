@@ -37,7 +37,7 @@ impl World {
         for (name, text) in [
             ("events.csv", self.events()),
             ("items.csv", self.items()),
-            ("truth.json", self.truth_json()),
+            ("truth.json", self.truth_json()?),
         ] {
             let path = folder.join(name);
             fs::write(&path, text).map_err(|e| Error::io(&path, e, hint))?;
@@ -84,7 +84,7 @@ impl World {
         text
     }
 
-    fn truth_json(&self) -> String {
+    fn truth_json(&self) -> Result<String> {
         let name = |i: limpid_core::ItemIdx| self.log.items.name(i.0);
         let rules = self.truth.rules.iter().map(|r| {
             let literals = |negated: bool| {
@@ -108,7 +108,7 @@ impl World {
             schema: "limpid.truth/1",
             rules: rules.collect(),
         };
-        // Plain texts and numbers always have a JSON form.
-        serde_json::to_string_pretty(&truth).unwrap_or_default()
+        serde_json::to_string_pretty(&truth)
+            .map_err(|e| Error::source("truth.json", e.to_string(), "report this as a bug"))
     }
 }

@@ -1,17 +1,15 @@
-//! Random numbers that never change: splits and synthetic worlds are published by their seed, so the
-//! numbers may not depend on the version of a library.
-//!
-//! Only the ChaCha stream, which is a specification, comes from a library; what it becomes is defined in
-//! [`limpid_core::random`].
+//! Random sampling that never changes: splits and synthetic worlds are published by their seed, so
+//! the numbers must not depend on the version of a library. Only the ChaCha stream, which is a
+//! specification, comes from one; the samples are defined in [`limpid_core::random`].
 
 use limpid_core::random;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// A stream of random numbers, given by a seed and the number of the stream.
-pub(crate) struct Draw(ChaCha8Rng);
+pub(crate) struct Sampler(ChaCha8Rng);
 
-impl Draw {
+impl Sampler {
     /// The stream of a seed.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
         let mut rng = ChaCha8Rng::from_seed(random::key(seed));
@@ -52,30 +50,30 @@ mod tests {
     /// Splits are published by their seed: these values may never change. They were also computed
     /// by another program from the definition of ChaCha with 8 rounds (64-bit counter and stream).
     #[test]
-    fn draws_are_fixed_for_ever() {
-        let mut draw = Draw::new(42, 0);
-        let first: Vec<usize> = (0..8).map(|_| draw.below(1000)).collect();
+    fn samples_are_fixed_for_ever() {
+        let mut rng = Sampler::new(42, 0);
+        let first: Vec<usize> = (0..8).map(|_| rng.below(1000)).collect();
         assert_eq!(first, FIRST);
         let mut order: Vec<u8> = (0..10).collect();
-        Draw::new(42, 1).shuffle(&mut order);
+        Sampler::new(42, 1).shuffle(&mut order);
         assert_eq!(order, ORDER);
-        assert_eq!(Draw::new(1, 0).below(0), 0);
+        assert_eq!(Sampler::new(1, 0).below(0), 0);
     }
 
     const FIRST: [usize; 8] = [348, 285, 493, 367, 825, 67, 489, 266];
     const ORDER: [u8; 10] = [7, 2, 0, 3, 1, 4, 9, 8, 5, 6];
 
     #[test]
-    fn draws_cover_their_range_evenly() {
-        let mut draw = Draw::new(7, 0);
+    fn samples_cover_their_range_evenly() {
+        let mut rng = Sampler::new(7, 0);
         let mut counts = [0u32; 10];
         for _ in 0..10_000 {
-            counts[draw.below(10)] += 1;
+            counts[rng.below(10)] += 1;
         }
         assert!(
             counts.iter().all(|&c| (850..1150).contains(&c)),
             "{counts:?}"
         );
-        assert!((0..1000).all(|_| (0.0..1.0).contains(&draw.unit())));
+        assert!((0..1000).all(|_| (0.0..1.0).contains(&rng.unit())));
     }
 }
