@@ -97,7 +97,7 @@ impl Command {
             .filter_map(|s| s.split_once('='))
             .map(|(key, _)| key.trim().to_owned())
             .collect();
-        let how = self.tune.then(|| TuneOptions {
+        let how = self.tune.then_some(TuneOptions {
             metric: self.metric,
             tolerance: TOLERANCE,
             trials: self.trials,
