@@ -192,18 +192,18 @@ fn year(catalogue: &Catalogue, item: ItemIdx) -> Option<i32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use limpid_core::{Csr, Field, Ids};
 
-    fn catalogue(titles: &[&str]) -> Catalogue {
+    pub(in crate::rules) fn catalogue(titles: &[&str]) -> Catalogue {
         let ids = (0..titles.len()).map(|i| format!("{i}")).collect();
         let mut c = Catalogue::of_items(Ids::from_names(ids).unwrap());
         c.titles = titles.iter().map(|t| (*t).to_owned()).collect();
         c
     }
 
-    fn field(name: &str, of: &[&[&str]]) -> Field {
+    pub(in crate::rules) fn field(name: &str, of: &[&[&str]]) -> Field {
         let mut values = Ids::new();
         let rows: Vec<Vec<(u32, f32)>> = of
             .iter()

@@ -292,7 +292,8 @@ fn agreement(catalogue: &Catalogue, a: ItemIdx, b: ItemIdx) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_core::{Field, Histories, Ids};
+    use crate::rules::group_names::tests::{catalogue, field};
+    use limpid_core::Histories;
     use proptest::prelude::*;
 
     const PLAIN: Grouping = Grouping {
@@ -302,27 +303,6 @@ mod tests {
 
     fn rows(rows: &[Vec<u32>], n: usize) -> Csr {
         Histories::from_rows(rows, n).unwrap().to_csr()
-    }
-
-    fn catalogue(titles: &[&str]) -> Catalogue {
-        let ids = (0..titles.len()).map(|i| format!("{i}")).collect();
-        let mut c = Catalogue::of_items(Ids::from_names(ids).unwrap());
-        c.titles = titles.iter().map(|t| (*t).to_owned()).collect();
-        c
-    }
-
-    fn field(name: &str, of: &[&[&str]]) -> Field {
-        let mut values = Ids::new();
-        let rows: Vec<Vec<(u32, f32)>> = of
-            .iter()
-            .map(|vs| vs.iter().map(|v| (values.intern(v), 1.0)).collect())
-            .collect();
-        let of_items = Csr::from_rows(rows, values.len()).unwrap();
-        Field {
-            name: name.into(),
-            values,
-            of_items,
-        }
     }
 
     #[test]
