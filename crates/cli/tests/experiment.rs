@@ -208,7 +208,10 @@ fn a_model_of_format_1_needs_its_data_named() {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../limpid/tests/formats/v1/ease/manifest.json");
     let config = ["train", "--config", old.to_str().unwrap(), "-o", "again"];
     assert!(fails(at, &config, 2).contains("--data"));
-    let (code, _, err) = run(at, &[&config[..], &["--data", "synthetic"]].concat());
+    // Nor does it record filters: data that are not the recorded ones are refused, never used silently.
+    let other = [&config[..], &["--data", "synthetic"]].concat();
+    assert!(fails(at, &other, 1).contains("the data changed"));
+    let (code, _, err) = run(at, &[&other[..], &["--data-changed-ok"]].concat());
     assert!(code == 0 && err.contains("the data changed"), "{err}");
     assert_eq!(
         manifest(&at.join("again"))["experiment"]["settings"]["reg"],

@@ -100,6 +100,8 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
         "activity",
         "--readability",
         "--faithfulness",
+        "--explained-users",
+        "50",
     ]);
     ask(&["compare", "model", "knn"]);
     ask(&[

@@ -291,7 +291,7 @@ fn measuring_and_comparing() {
         measured["masks"]
             .as_str()
             .unwrap()
-            .contains("validation items stay in")
+            .contains("validation items are not masked")
     );
     let masked = json(&[&args[..], &["--mask", "train+validation"]].concat());
     assert!(masked["metrics"][0]["value"].as_f64() > measured["metrics"][0]["value"].as_f64());

@@ -47,7 +47,7 @@ pub enum Error {
     /// The data or the split of an experiment are not those that it was recorded with.
     #[error(
         "the {what} changed since this experiment was recorded (hash {recorded} then, {found} now); \
-         restore it, or train on what is there now with --data-changed-ok"
+         give the same data, read options and filters, or accept the change with --data-changed-ok"
     )]
     Changed {
         /// What changed: `data`, `split`.

@@ -90,14 +90,15 @@ pub(crate) struct Command {
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
-        let checked = self.experiment()?.check()?;
+        let (experiment, on_change) = self.experiment()?;
+        let checked = experiment.check()?;
         let fixed: Vec<String> = self
             .set
             .iter()
             .filter_map(|s| s.split_once('='))
             .map(|(key, _)| key.trim().to_owned())
             .collect();
-        let how = self.tune.then(|| TuneOptions {
+        let how = self.tune.then_some(TuneOptions {
             metric: self.metric,
             tolerance: TOLERANCE,
             trials: self.trials,
@@ -112,7 +113,7 @@ impl Command {
             let page = plan_page(&plan)?;
             return output.answer(&plan, page);
         }
-        let prepared = checked.read(self.on_change())?;
+        let prepared = checked.read(on_change)?;
         output.notes(&prepared.notes);
         let bars = Bars::new(output.is_quiet());
         let (checked, tuned) = match &how {
@@ -151,8 +152,9 @@ impl Command {
         output.answer(&answer, page)
     }
 
-    /// The experiment of `--config`, or a new one, with what the options change.
-    fn experiment(&self) -> Result<Experiment> {
+    /// The experiment of `--config`, or a new one, with what the options change; and what to do where the
+    /// data are not the recorded ones.
+    fn experiment(&self) -> Result<(Experiment, OnChange)> {
         let mut experiment = match &self.config {
             Some(path) => Experiment::read(path)?,
             None => Experiment::default(),
@@ -182,22 +184,21 @@ impl Command {
         if let Some(source) = &mut experiment.data {
             self.read.change(source);
         }
-        // Another split is not the recorded one, whatever it is called.
+        // A manifest of format 1 does not record where its data were, how they were read and filtered:
+        // the options name that again, and must give the recorded data and split.
+        let recorded = filters.is_some();
         let filters_changed = filters != experiment.data.as_ref().map(|d| d.filters.clone());
         if let Some(expected) = &mut experiment.expected
-            && (self.split.is_some() || filters_changed)
+            && (self.split.is_some() || (recorded && filters_changed))
         {
             expected.split = None;
         }
-        Ok(experiment)
-    }
-
-    /// Other data on purpose are noted, not refused.
-    fn on_change(&self) -> OnChange {
-        match self.data_changed_ok || self.data.is_some() {
+        // Other data on purpose are noted, not refused.
+        let on_change = match self.data_changed_ok || (recorded && self.data.is_some()) {
             true => OnChange::Note,
             false => OnChange::Refuse,
-        }
+        };
+        Ok((experiment, on_change))
     }
 
     /// A file beside the folder; an unfinished fit resumes from it.
