@@ -69,8 +69,11 @@ const DEVIATION: f32 = 0.01;
 /// ε of layer normalization.
 const EPSILON: f64 = 1e-5;
 
-/// Steps of the path integral of an explanation.
-const STEPS: usize = 64;
+/// Pieces of the path of an explanation, each half as long as the one before.
+const PIECES: usize = 12;
+
+/// Steps of the integral over one piece.
+const STEPS: usize = 8;
 
 /// Users that are encoded together.
 const BLOCK: usize = 256;
@@ -309,7 +312,7 @@ impl Recommender for Model {
             self.form.inputs(&w, &[window]).value().to_vec()
         };
         let shape = [window.len(), d];
-        let slope = mean_gradient(&vec![0.0; inputs.len()], &inputs, STEPS, |at| {
+        let mut gradient = |at: &[f32]| {
             tape.reset();
             let w = self.constants(&tape);
             let x = tape.leaf(Arc::new(at.to_vec()), &shape);
@@ -317,7 +320,19 @@ impl Recommender for Model {
             let target = tape.constant(self.item(item).to_vec(), &[1, d]);
             let mut gradients = z.dot_rows(target).sum().backward();
             gradients.take(x).dense(at.len())
-        });
+        };
+        // A normalized layer turns quickly where its input is small, so the path is halved again and
+        // again towards its beginning, and every piece has the same number of steps.
+        let mut slope = vec![0f64; inputs.len()];
+        for piece in 0..PIECES {
+            let end = 0.5f32.powi(piece as i32);
+            let begin = if piece + 1 < PIECES { end / 2.0 } else { 0.0 };
+            let at = |t: f32| inputs.iter().map(|x| t * x).collect::<Vec<f32>>();
+            let mean = mean_gradient(&at(begin), &at(end), STEPS, &mut gradient);
+            for (slope, mean) in slope.iter_mut().zip(mean) {
+                *slope += f64::from(end - begin) * mean;
+            }
+        }
         // Events on the same item are one unit.
         let effects = inputs.chunks_exact(d).zip(slope.chunks_exact(d));
         let mut effects: Vec<(ItemIdx, usize, f64)> = effects
