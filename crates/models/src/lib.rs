@@ -10,6 +10,7 @@ pub mod latent;
 pub mod linear;
 pub mod registry;
 pub mod rules;
+pub mod sequential;
 pub mod training_loop;
 
 pub use hyper::{Parameter, Preset};

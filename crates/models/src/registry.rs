@@ -67,6 +67,12 @@ impl Reads {
         texts: false,
     };
 
+    /// Items in the order of events.
+    pub(crate) const ORDER: Self = Self {
+        order: true,
+        ..Self::ITEMS
+    };
+
     /// Items and the value of each event.
     pub(crate) const VALUES: Self = Self {
         values: true,
@@ -206,6 +212,7 @@ models! {
     MultDae = latent::multdae;
     Ials = latent::ials;
     BceMf = latent::bcemf;
+    SasRec = sequential::sasrec;
     Popularity = linear::popularity;
 }
 

@@ -1,0 +1,3 @@
+//! Models that read the order of events.
+
+pub mod sasrec;

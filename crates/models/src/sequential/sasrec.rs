@@ -1,0 +1,532 @@
+//! SASRec: Kang and McAuley, Self-Attentive Sequential Recommendation, ICDM 2018,
+//! <https://arxiv.org/abs/1808.09781>, in the form of ReChorus (post-norm, no output projection,
+//! positions counted from the last event).
+//!
+//! ```text
+//! x_j = items[i_j] + places[n − j]                                     the last n events of a history
+//! s   = softmax(Q Kᵀ / √d + causal) V,   Q, K, V = x W + b             equations 2 and 3
+//! x   = norm(s + x),   x = norm(relu(x W₁ + b₁) W₂ + b₂ + x)           equations 4 to 6
+//! score(item) = x_n · items[item]                                      equation 7
+//! ```
+//!
+//! Departures: the loss is the cross-entropy over all items, where the paper samples one negative; it is
+//! taken at the end of every prefix of a training history, so the last block computes the last
+//! position alone.
+//!
+//! An explanation is a path integral over the inputs x_j, from zeros to what they are. With zeros at
+//! all positions the network gives the same representation for every length, so the base is the same
+//! for all users; it is the score of an empty history.
+
+use std::sync::Arc;
+
+use limpid_core::attribution::mean_gradient;
+use limpid_core::traits::{Monitor, require};
+use limpid_core::{
+    Artifact, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Part, Recommender,
+    Result, Run, Tensors, Training, Unit,
+};
+use limpid_tensor::matmul::{Factor, product};
+use limpid_tensor::optim::adam::Adam;
+use limpid_tensor::tape::{Network, Spans, Tape, TapeLearner, Var};
+use limpid_tensor::{Draw, Parameter, train};
+
+use crate::hyper::{self, hyper};
+use crate::registry::{Entry, Reads};
+use crate::training_loop::TrainingLoop;
+
+/// What the catalogue says about it.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "sasrec",
+    aliases: &[],
+    about: "self-attention over the order of events, the next item by softmax over all items",
+    paper: "Kang and McAuley, Self-Attentive Sequential Recommendation, ICDM 2018",
+    reads: Reads::ORDER,
+    defaults: hyper::defaults::<Config>,
+};
+
+hyper! {
+    /// Hyper-parameters, as in ReChorus but for the learning rate of another loss.
+    pub struct Config {
+        /// Width of item embeddings and of all layers.
+        embedding_size: usize = 64, in whole_from(1), tune [32, 64, 128];
+        /// Blocks of attention and feed-forward layers.
+        layers: usize = 1, in whole(1, 8);
+        /// Attention heads; divide embedding_size.
+        heads: usize = 1, in whole_from(1);
+        /// Events that are read: the last ones of a history.
+        max_length: usize = 20, in whole_from(1);
+        /// Probability that a number of a layer's output is set to 0 in training.
+        dropout: f32 = 0.0, in between(0.0, 0.95);
+        /// L2 regularization, as a part of the gradient.
+        reg: f32 = 1e-6, in at_least(0.0);
+        include training: TrainingLoop = { epochs: 200, batch_size: 256, learning_rate: 1e-3 };
+    }
+}
+
+/// Standard deviation of first weights.
+const DEVIATION: f32 = 0.01;
+
+/// ε of layer normalization.
+const EPSILON: f64 = 1e-5;
+
+/// Pieces of the path of an explanation, each half as long as the one before.
+const PIECES: usize = 12;
+
+/// Steps of the integral over one piece.
+const STEPS: usize = 8;
+
+/// Users that are encoded together.
+const BLOCK: usize = 256;
+
+/// Arrays of a block, in order, after the two tables; `w…` are matrices.
+const ARRAYS: [&str; 14] = [
+    "wq", "bq", "wk", "bk", "wv", "bv", "gain1", "bias1", "w1", "b1", "w2", "b2", "gain2", "bias2",
+];
+
+/// What the form of a network is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Form {
+    n_items: usize,
+    d: usize,
+    layers: usize,
+    heads: usize,
+    length: usize,
+}
+
+impl Form {
+    /// Names and shapes of all weights.
+    fn arrays(&self) -> Vec<(String, Vec<usize>)> {
+        let mut all = vec![
+            ("items".to_owned(), vec![self.n_items, self.d]),
+            ("places".to_owned(), vec![self.length, self.d]),
+        ];
+        for layer in 0..self.layers {
+            all.extend(ARRAYS.map(|name| {
+                let shape = match name.starts_with('w') {
+                    true => vec![self.d, self.d],
+                    false => vec![self.d],
+                };
+                (format!("block{layer}.{name}"), shape)
+            }));
+        }
+        all
+    }
+
+    /// The last events of a history.
+    fn window<'h>(&self, items: &'h [ItemIdx]) -> &'h [ItemIdx] {
+        &items[items.len().saturating_sub(self.length)..]
+    }
+
+    /// Inputs of sequences, none of them empty or longer than the window: one row for each event.
+    fn inputs<'t>(&self, w: &[Var<'t>], sequences: &[&[ItemIdx]]) -> Var<'t> {
+        let items: Vec<u32> = sequences.iter().copied().flatten().map(|i| i.0).collect();
+        let of = |s: &&[ItemIdx]| (0..s.len() as u32).rev();
+        let places: Vec<u32> = sequences.iter().flat_map(of).collect();
+        w[0].gather(items) + w[1].gather(places)
+    }
+
+    /// Representations `(sequences, d)` of inputs `(events, d)` of sequences of these lengths. `drop` is
+    /// applied to the outputs of sublayers.
+    fn represent<'t>(
+        &self,
+        w: &[Var<'t>],
+        mut x: Var<'t>,
+        lengths: &[usize],
+        mut drop: impl FnMut(Var<'t>) -> Var<'t>,
+    ) -> Var<'t> {
+        for (layer, w) in w[2..].chunks_exact(ARRAYS.len()).enumerate() {
+            let &[wq, bq, wk, bk, wv, bv, g1, o1, w1, b1, w2, b2, g2, o2] = w else {
+                unreachable!("a block has {} arrays", ARRAYS.len())
+            };
+            let (keys, values) = (x.linear(wk, bk), x.linear(wv, bv));
+            let spans = match layer + 1 == self.layers {
+                true => {
+                    let spans = Spans::last(lengths);
+                    x = x.gather(spans.last_rows());
+                    spans
+                }
+                false => Spans::causal(lengths),
+            };
+            let seen = x
+                .linear(wq, bq)
+                .attention(keys, values, &Arc::new(spans), self.heads);
+            x = (drop(seen) + x).layer_norm(g1, o1, EPSILON);
+            let forward = x.linear(w1, b1).relu().linear(w2, b2);
+            x = (drop(forward) + x).layer_norm(g2, o2, EPSILON);
+        }
+        x
+    }
+}
+
+/// A network under way: predicts each event of a training history from those before it.
+struct NextItem<'a> {
+    form: Form,
+    dropout: f32,
+    rows: &'a Histories,
+    /// Row and position of each event that has one before it.
+    events: Vec<(u32, u32)>,
+}
+
+impl Network for NextItem<'_> {
+    fn begin(&mut self, _: usize, _: &mut Draw) -> usize {
+        self.events.len()
+    }
+
+    fn loss<'t>(&self, _: &'t Tape, w: &[Var<'t>], examples: &[u32], draw: &mut Draw) -> Var<'t> {
+        let mut sequences = Vec::with_capacity(examples.len());
+        let mut targets = Vec::with_capacity(examples.len());
+        for &example in examples {
+            let (row, at) = self.events[example as usize];
+            let items = self.rows.row(row as usize).items;
+            sequences.push(self.form.window(&items[..at as usize]));
+            targets.push(items[at as usize].0);
+        }
+        let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
+        let x = self.form.inputs(w, &sequences);
+        let drop = |x: Var<'t>| x.dropout(self.dropout, draw);
+        let z = self.form.represent(w, x, &lengths, drop);
+        z.cross_entropy_over(w[0], targets)
+    }
+
+    fn measure(&self, weights: &[Parameter], monitor: &Monitor<'_>) -> Result<Option<f64>> {
+        let weights = weights.iter().map(|p| Arc::new(p.value.clone()));
+        let model = Model {
+            form: self.form,
+            weights: weights.collect(),
+        };
+        Ok(Some(monitor(&model)))
+    }
+}
+
+impl Fit for Config {
+    type Model = Model;
+
+    fn check(&self) -> Result<()> {
+        hyper::check(self)?;
+        require(
+            self.embedding_size.is_multiple_of(self.heads),
+            "heads",
+            "a divisor of embedding_size",
+            self.heads,
+        )
+    }
+
+    fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
+        self.check()?;
+        let rows = data.histories;
+        let form = Form {
+            n_items: rows.n_items(),
+            d: self.embedding_size,
+            layers: self.layers,
+            heads: self.heads,
+            length: self.max_length,
+        };
+        let mut draw = Draw::new(run.seed, 0);
+        let weights = form.arrays().into_iter().map(|(name, shape)| {
+            let n: usize = shape.iter().product();
+            let value = match &name[name.find('.').map_or(0, |dot| dot + 1)..] {
+                "gain1" | "gain2" => vec![1.0; n],
+                "bias1" | "bias2" => vec![0.0; n],
+                _ => (0..n).map(|_| DEVIATION * draw.normal()).collect(),
+            };
+            Parameter::shaped(name, shape, value)
+        });
+        let adam = Adam {
+            decay: self.reg,
+            ..Adam::new(self.training.learning_rate)
+        };
+        let of_row = |(row, history): (usize, History<'_>)| {
+            (1..history.len()).map(move |at| (row as u32, at as u32))
+        };
+        let network = NextItem {
+            form,
+            dropout: self.dropout,
+            rows,
+            events: rows.rows().enumerate().flat_map(of_row).collect(),
+        };
+        let mut learner = TapeLearner::new(network, weights.collect(), adam);
+        let items = rows.rows().flat_map(|row| {
+            let items = row.items.iter().map(|i| i.0);
+            items.chain([u32::MAX]).collect::<Vec<_>>()
+        });
+        let fingerprint = format!("sasrec {self:?} on {:016x}", limpid_core::hash::row(items));
+        train(&mut learner, &self.training.schedule(), &fingerprint, run)?;
+        let weights = learner.into_weights().into_iter();
+        Ok(Model {
+            form,
+            weights: weights.map(|p| Arc::new(p.value)).collect(),
+        })
+    }
+}
+
+/// The fitted model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    form: Form,
+    /// In the order of [`Form::arrays`].
+    weights: Vec<Arc<Vec<f32>>>,
+}
+
+impl Model {
+    fn constants<'t>(&self, tape: &'t Tape) -> Vec<Var<'t>> {
+        let arrays = self.form.arrays().into_iter().zip(&self.weights);
+        arrays
+            .map(|((_, shape), values)| tape.constant(values.clone(), &shape))
+            .collect()
+    }
+
+    /// The representation of an empty history: that of zeros at any number of positions.
+    fn empty(&self) -> Vec<f32> {
+        let tape = Tape::default();
+        let x = tape.constant(vec![0.0; self.form.d], &[1, self.form.d]);
+        let z = self.form.represent(&self.constants(&tape), x, &[1], |x| x);
+        z.value().to_vec()
+    }
+
+    fn item(&self, item: ItemIdx) -> &[f32] {
+        &self.weights[0][item.at() * self.form.d..][..self.form.d]
+    }
+
+    /// The score of an item for a representation.
+    fn score_of(&self, z: &[f32], item: ItemIdx) -> f32 {
+        z.iter().zip(self.item(item)).map(|(z, w)| z * w).sum()
+    }
+}
+
+impl Recommender for Model {
+    fn score(&self, users: &Histories) -> Mat {
+        self.decode(&self.encode(users))
+    }
+
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        let d = self.form.d;
+        let base = self.score_of(&self.empty(), item);
+        let window = self.form.window(user.items);
+        let score = self.score(&Histories::single(user, self.form.n_items))[(0, item.at())];
+        if window.is_empty() {
+            return Ledger::of_parts(base, Vec::new()).scored(score);
+        }
+        let mut tape = Tape::default();
+        let inputs = {
+            let w = self.constants(&tape);
+            self.form.inputs(&w, &[window]).value().to_vec()
+        };
+        let shape = [window.len(), d];
+        let mut gradient = |at: &[f32]| {
+            tape.reset();
+            let w = self.constants(&tape);
+            let x = tape.leaf(Arc::new(at.to_vec()), &shape);
+            let z = self.form.represent(&w, x, &[window.len()], |x| x);
+            let target = tape.constant(self.item(item).to_vec(), &[1, d]);
+            let mut gradients = z.dot_rows(target).sum().backward();
+            gradients.take(x).dense(at.len())
+        };
+        // A normalized layer turns quickly where its input is small, so the path is halved again and
+        // again towards its beginning, and every piece has the same number of steps.
+        let mut slope = vec![0f64; inputs.len()];
+        for piece in 0..PIECES {
+            let end = 0.5f32.powi(piece as i32);
+            let begin = if piece + 1 < PIECES { end / 2.0 } else { 0.0 };
+            let at = |t: f32| inputs.iter().map(|x| t * x).collect::<Vec<f32>>();
+            let mean = mean_gradient(&at(begin), &at(end), STEPS, &mut gradient);
+            for (slope, mean) in slope.iter_mut().zip(mean) {
+                *slope += f64::from(end - begin) * mean;
+            }
+        }
+        // Events on the same item are one unit.
+        let effects = inputs.chunks_exact(d).zip(slope.chunks_exact(d));
+        let mut effects: Vec<(ItemIdx, usize, f64)> = effects
+            .zip(window.iter().enumerate())
+            .map(|((x, slope), (at, &item))| {
+                let effect = x.iter().zip(slope).map(|(&x, s)| f64::from(x) * s).sum();
+                (item, user.len() - window.len() + at, effect)
+            })
+            .collect();
+        effects.sort_by_key(|&(item, at, _)| (item, at));
+        let parts = effects.chunk_by(|a, b| a.0 == b.0).map(|events| {
+            let effect: f64 = events.iter().map(|(_, _, effect)| effect).sum();
+            let cites = events.iter().map(|&(_, at, _)| user.event(at)).collect();
+            Part::new(Unit::event(events[0].0), 1.0, effect as f32, cites)
+        });
+        Ledger::of_parts(base, parts.collect()).scored(score)
+    }
+
+    fn latent(&self) -> Option<&dyn Latent> {
+        Some(self)
+    }
+}
+
+impl Latent for Model {
+    fn encode(&self, users: &Histories) -> Mat {
+        let mut z = Mat::zeros((users.len(), self.form.d));
+        let windows: Vec<&[ItemIdx]> = users.rows().map(|r| self.form.window(r.items)).collect();
+        let (empty, some): (Vec<usize>, Vec<usize>) =
+            (0..users.len()).partition(|&u| windows[u].is_empty());
+        if !empty.is_empty() {
+            let of_empty = ndarray::Array1::from(self.empty());
+            empty.iter().for_each(|&u| z.row_mut(u).assign(&of_empty));
+        }
+        let mut tape = Tape::default();
+        for block in some.chunks(BLOCK) {
+            let sequences: Vec<&[ItemIdx]> = block.iter().map(|&u| windows[u]).collect();
+            let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
+            let w = self.constants(&tape);
+            let x = self.form.inputs(&w, &sequences);
+            let out = self.form.represent(&w, x, &lengths, |x| x).value();
+            for (&u, row) in block.iter().zip(out.chunks_exact(self.form.d)) {
+                z.row_mut(u).iter_mut().zip(row).for_each(|(z, x)| *z = *x);
+            }
+            drop((w, out));
+            tape.reset();
+        }
+        z
+    }
+
+    fn decode(&self, z: &Mat) -> Mat {
+        let (users, d, n) = (z.nrows(), self.form.d, self.form.n_items);
+        let rows: Vec<f32> = z.iter().copied().collect();
+        let mut out = Mat::zeros((users, n));
+        if let Some(scores) = out.as_slice_mut() {
+            let items = Factor::new(&self.weights[0][..], n, d);
+            product(scores, Factor::new(&rows, users, d), items.t(), false);
+        }
+        out
+    }
+
+    fn decode_gradient(&self, _: &[f32], item: ItemIdx) -> Vec<f32> {
+        self.item(item).to_vec()
+    }
+}
+
+impl Artifact for Model {
+    const KIND: &'static str = "model/sasrec";
+
+    fn save(&self, out: &mut Tensors) -> Result<()> {
+        for ((name, shape), values) in self.form.arrays().iter().zip(&self.weights) {
+            out.put_f32(name, shape, values.to_vec());
+        }
+        out.put_meta("layers", &self.form.layers)?;
+        out.put_meta("heads", &self.form.heads)
+    }
+
+    fn load(from: &Tensors) -> Result<Self> {
+        let two = |name: &str| -> Result<[usize; 2]> {
+            let (shape, _) = from.f32(name)?;
+            let found = format!("{shape:?}");
+            shape
+                .try_into()
+                .map_err(|_| Error::shape(name, "a matrix", found))
+        };
+        let ([n_items, d], [length, _]) = (two("items")?, two("places")?);
+        let form = Form {
+            n_items,
+            d,
+            layers: from.meta("layers")?,
+            heads: from.meta("heads")?,
+            length,
+        };
+        let whole = form.heads > 0 && d.is_multiple_of(form.heads) && length > 0;
+        if !whole || form.layers == 0 {
+            let found = format!("{} heads, {} layers", form.heads, form.layers);
+            return Err(Error::shape(
+                "the form of a SASRec model",
+                "heads that divide its width, and a layer",
+                found,
+            ));
+        }
+        let weights = form.arrays().into_iter().map(|(name, shape)| {
+            let (found, values) = from.f32(&name)?;
+            match found == shape {
+                true => Ok(Arc::new(values.to_vec())),
+                false => Err(Error::shape(
+                    name,
+                    format!("{shape:?}"),
+                    format!("{found:?}"),
+                )),
+            }
+        });
+        Ok(Self {
+            form,
+            weights: weights.collect::<Result<_>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limpid_core::Catalogue;
+
+    /// The next item is the last one plus one, modulo 12: by order alone, not by popularity.
+    fn circle() -> Histories {
+        let row = |start: u32| (0..6 + start % 3).map(|k| (start + k) % 12).collect();
+        let rows: Vec<Vec<u32>> = (0..96).map(row).collect();
+        Histories::from_rows(&rows, 12).unwrap()
+    }
+
+    fn fitted(layers: usize) -> (Histories, Model) {
+        let data = circle();
+        let catalogue = Catalogue::default();
+        let training = Training {
+            histories: &data,
+            catalogue: &catalogue,
+        };
+        let mut config = Config {
+            embedding_size: 16,
+            layers,
+            heads: 2,
+            max_length: 4,
+            ..Config::default()
+        };
+        config.training.epochs = 60;
+        config.training.batch_size = 32;
+        config.training.learning_rate = 5e-3;
+        let model = config.fit(&training, &mut Run::seeded(3)).unwrap();
+        (data, model)
+    }
+
+    #[test]
+    fn the_order_of_events_is_learned() {
+        for layers in [1, 2] {
+            let (_, model) = fitted(layers);
+            for last in 0..12u32 {
+                let row = vec![(last + 10) % 12, (last + 11) % 12, last];
+                let users = Histories::from_rows(&[row], 12).unwrap();
+                let scores = model.score(&users);
+                let best = (0..12).max_by(|&a, &b| scores[(0, a)].total_cmp(&scores[(0, b)]));
+                assert_eq!(
+                    best,
+                    Some((last as usize + 1) % 12),
+                    "after {last}, {layers} layers"
+                );
+            }
+        }
+    }
+
+    /// Contributions make up nearly all of what distinguishes a history from an empty one.
+    #[test]
+    fn path_integrals_explain_scores() {
+        let (data, model) = fitted(1);
+        for u in 0..6 {
+            let row = data.row(u);
+            for item in [0, 5] {
+                let ledger = model.explain(row, ItemIdx(item));
+                let sum: f32 = ledger.parts.iter().map(|p| p.value).sum();
+                assert!((ledger.base + sum + ledger.residual - ledger.score).abs() < 1e-4);
+                let size: f32 = ledger.parts.iter().map(|p| p.value.abs()).sum();
+                assert!(ledger.residual.abs() < 0.1 * size.max(0.1), "{ledger:?}");
+                assert_eq!(ledger.parts.len(), 4);
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_last_events_are_read() {
+        let (_, model) = fitted(2);
+        let rows = [vec![7, 3, 1, 2, 3, 4], vec![9, 9, 1, 2, 3, 4], vec![]];
+        let users = Histories::from_rows(&rows, 12).unwrap();
+        let scores = model.score(&users);
+        assert_eq!(scores.row(0), scores.row(1));
+        assert!(scores.row(2).iter().all(|s| s.is_finite()));
+    }
+}
