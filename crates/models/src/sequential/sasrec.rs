@@ -9,9 +9,10 @@
 //! score(item) = x_n · items[item]                                      equation 7
 //! ```
 //!
-//! Departures: the loss is the cross-entropy over all items, where the paper samples one negative; it is
-//! taken at the end of every prefix of a training history, so the last block computes the last
-//! position alone.
+//! The loss is taken at the end of every prefix of a training history, so the last block computes the last
+//! position alone. By default it is the cross-entropy over all items, which ranks far better here than the
+//! published pairwise loss; `loss=bpr` is that of ReChorus (one sampled negative, BPR), with its learning
+//! rate.
 //!
 //! An explanation is a path integral over the inputs x_j, from zeros to what they are. With zeros at
 //! all positions the network gives the same representation for every length, so the base is the same
@@ -30,7 +31,7 @@ use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::tape::{Network, Spans, Tape, TapeLearner, Var};
 use limpid_tensor::{Draw, Parameter, train};
 
-use crate::hyper::{self, hyper};
+use crate::hyper::{self, choices, hyper};
 use crate::registry::{Entry, Reads};
 use crate::training_loop::TrainingLoop;
 
@@ -44,9 +45,21 @@ pub(crate) const ENTRY: Entry = Entry {
     defaults: hyper::defaults::<Config>,
 };
 
+choices! {
+    /// What is minimized for each next event.
+    pub enum Loss {
+        /// Cross-entropy of a softmax over all items.
+        Softmax = "softmax",
+        /// Bayesian personalized ranking against one sampled negative, as in ReChorus.
+        Bpr = "bpr",
+    }
+}
+
 hyper! {
-    /// Hyper-parameters, as in ReChorus but for the learning rate of another loss.
+    /// Hyper-parameters, as in ReChorus but for the loss and its learning rate.
     pub struct Config {
+        /// Loss: softmax over all items, or bpr with one sampled negative (as published).
+        loss: Loss = Loss::Softmax;
         /// Width of item embeddings and of all layers.
         embedding_size: usize = 64, in whole_from(1), tune [32, 64, 128];
         /// Blocks of attention and feed-forward layers.
@@ -60,6 +73,9 @@ hyper! {
         /// L2 regularization, as a part of the gradient.
         reg: f32 = 1e-6, in at_least(0.0);
         include training: TrainingLoop = { epochs: 200, batch_size: 256, learning_rate: 1e-3 };
+    }
+    preset loss = "bpr" {
+        learning_rate = 1e-4,
     }
 }
 
@@ -158,11 +174,17 @@ impl Form {
     }
 }
 
+/// Attempts to sample an item that is not in a history.
+const ATTEMPTS: usize = 100;
+
 /// A network under way: predicts each event of a training history from those before it.
 struct NextItem<'a> {
     form: Form,
+    loss: Loss,
     dropout: f32,
     rows: &'a Histories,
+    /// The distinct items of each row, ascending.
+    items: Vec<Vec<u32>>,
     /// Row and position of each event that has one before it.
     events: Vec<(u32, u32)>,
 }
@@ -175,17 +197,27 @@ impl Network for NextItem<'_> {
     fn loss<'t>(&self, _: &'t Tape, w: &[Var<'t>], examples: &[u32], draw: &mut Draw) -> Var<'t> {
         let mut sequences = Vec::with_capacity(examples.len());
         let mut targets = Vec::with_capacity(examples.len());
+        let mut negatives = Vec::with_capacity(examples.len());
         for &example in examples {
             let (row, at) = self.events[example as usize];
             let items = self.rows.row(row as usize).items;
             sequences.push(self.form.window(&items[..at as usize]));
             targets.push(items[at as usize].0);
+            if self.loss == Loss::Bpr {
+                negatives.push(self.negative(row as usize, draw));
+            }
         }
         let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
         let x = self.form.inputs(w, &sequences);
         let drop = |x: Var<'t>| x.dropout(self.dropout, draw);
         let z = self.form.represent(w, x, &lengths, drop);
-        z.cross_entropy_over(w[0], targets)
+        match self.loss {
+            Loss::Softmax => z.cross_entropy_over(w[0], targets),
+            Loss::Bpr => {
+                let score = |items: Vec<u32>| z.dot_rows(w[0].gather(items));
+                score(targets).bpr(score(negatives))
+            }
+        }
     }
 
     fn measure(&self, weights: &[Parameter], monitor: &Monitor<'_>) -> Result<Option<f64>> {
@@ -195,6 +227,17 @@ impl Network for NextItem<'_> {
             weights: weights.collect(),
         };
         Ok(Some(monitor(&model)))
+    }
+}
+
+impl NextItem<'_> {
+    /// A uniformly sampled item that is not in a row, where one is found.
+    fn negative(&self, row: usize, draw: &mut Draw) -> u32 {
+        let mut sample = || draw.below(self.form.n_items) as u32;
+        let seen = &self.items[row];
+        let mut candidates = std::iter::repeat_with(&mut sample).take(ATTEMPTS);
+        let unseen = candidates.find(|item| seen.binary_search(item).is_err());
+        unseen.unwrap_or_else(sample)
     }
 }
 
@@ -238,10 +281,13 @@ impl Fit for Config {
         let of_row = |(row, history): (usize, History<'_>)| {
             (1..history.len()).map(move |at| (row as u32, at as u32))
         };
+        let items_of = |row: History<'_>| row.item_values().iter().map(|i| i.0.0).collect();
         let network = NextItem {
             form,
+            loss: self.loss,
             dropout: self.dropout,
             rows,
+            items: rows.rows().map(items_of).collect(),
             events: rows.rows().enumerate().flat_map(of_row).collect(),
         };
         let mut learner = TapeLearner::new(network, weights.collect(), adam);
@@ -465,6 +511,10 @@ mod tests {
     }
 
     fn fitted(layers: usize) -> (Histories, Model) {
+        fitted_by(Loss::Softmax, layers)
+    }
+
+    fn fitted_by(loss: Loss, layers: usize) -> (Histories, Model) {
         let data = circle();
         let catalogue = Catalogue::default();
         let training = Training {
@@ -472,6 +522,7 @@ mod tests {
             catalogue: &catalogue,
         };
         let mut config = Config {
+            loss,
             embedding_size: 16,
             layers,
             heads: 2,
@@ -487,8 +538,8 @@ mod tests {
 
     #[test]
     fn the_order_of_events_is_learned() {
-        for layers in [1, 2] {
-            let (_, model) = fitted(layers);
+        for (loss, layers) in [(Loss::Softmax, 1), (Loss::Softmax, 2), (Loss::Bpr, 1)] {
+            let (_, model) = fitted_by(loss, layers);
             for last in 0..12u32 {
                 let row = vec![(last + 10) % 12, (last + 11) % 12, last];
                 let users = Histories::from_rows(&[row], 12).unwrap();
