@@ -176,13 +176,16 @@ struct OfUser {
     list: Vec<Scored>,
 }
 
+/// A metric per user with its function.
+type UserMetric = (MetricAt, fn(&HitProfile, usize) -> f64);
+
 /// The values so far.
 struct Measurement<'a> {
     protocol: &'a Protocol<'a>,
     /// Rows with held-out items.
     rows: Vec<usize>,
     /// Metrics per user, with their functions.
-    user_metrics: Vec<(MetricAt, fn(&HitProfile, usize) -> f64)>,
+    user_metrics: Vec<UserMetric>,
     /// Ranks that metrics need.
     depth: usize,
     /// Ranks that metrics over lists need.

@@ -80,8 +80,9 @@ fn the_shares_of_a_linear_model_make_one() {
 
 #[test]
 fn popularity_has_nothing_to_delete() {
+    // Its score is all base, the same for all users: no part, and nothing of the history is cited.
     let (r, f) = measured("popularity");
-    assert_eq!((r.entries.median, r.shapes.other, f.n_users), (1.0, 1.0, 0));
+    assert_eq!((r.entries.median, r.shapes.other, f.n_users), (0.0, 0.0, 0));
 }
 
 /// The planted world in three seeds: LIA finds AND, OR and NOT in its default setting.
