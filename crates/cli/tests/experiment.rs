@@ -12,6 +12,7 @@ use serde_json::Value;
 /// Runs the binary in a folder; exit code, standard output, standard error.
 fn run(at: &Path, args: &[&str]) -> (i32, String, String) {
     let out = Command::new(env!("CARGO_BIN_EXE_limpid"))
+        .env_remove("LIMPID_DATA")
         .current_dir(at)
         .args(args)
         .output()
@@ -399,7 +400,10 @@ fn wrong_use_exits_2_and_says_what_was_meant() {
             "genre",
         ),
         (vec!["models", "eaze"], "ease"),
-        (vec!["data", "describe", "synthetic:x"], "synthetic:planted"),
+        (
+            vec!["data", "describe", "synthetic:x"],
+            "did you mean 'synthetic",
+        ),
         (vec!["trian"], "train"),
         (vec!["train", "--modle", "ease"], "--model"),
     ] {

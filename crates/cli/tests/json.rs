@@ -61,6 +61,7 @@ fn trimmed(value: &Value) -> Value {
 /// The answer of a command, under its schema.
 fn answer(at: &Path, args: &[&str], into: &mut BTreeMap<String, Value>) -> Value {
     let out = Command::new(env!("CARGO_BIN_EXE_limpid"))
+        .env_remove("LIMPID_DATA")
         .current_dir(at)
         .args(args)
         .args(["--format", "json", "--quiet"])

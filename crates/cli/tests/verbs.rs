@@ -12,6 +12,7 @@ use serde_json::Value;
 
 fn limpid(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_limpid"))
+        .env_remove("LIMPID_DATA")
         .args(args)
         .output()
         .unwrap()

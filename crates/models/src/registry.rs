@@ -600,7 +600,8 @@ mod tests {
                 "mf",
                 "ials",
                 &json!({"embedding_size": 64, "alpha": 5.0, "reg": 20.0, "epochs": 12}),
-                json!({"embedding_size": 64, "alpha": 5.0, "reg": 20.0, "epochs": 12}),
+                json!({"embedding_size": 64, "alpha": 5.0, "reg": 20.0, "epochs": 12,
+                    "solver": "cholesky"}),
             ),
             (
                 "mf-lia",

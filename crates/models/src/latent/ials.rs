@@ -30,7 +30,10 @@ use crate::registry::{Alias, Entry, Reads};
 /// What the catalogue says about it.
 pub(crate) const ENTRY: Entry = Entry {
     name: "ials",
-    aliases: &[Alias::of("mf")],
+    aliases: &[Alias {
+        name: "mf",
+        settings: &[("solver", "cholesky")],
+    }],
     about: "matrix factorization of implicit feedback by alternating least squares",
     paper: "Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008",
     reads: Reads::ITEMS,
@@ -154,28 +157,10 @@ pub(super) fn decode(z: &Mat, items: &[f32], n_items: usize) -> Mat {
         .for_each(|(mut out, p)| {
             let p = p.to_vec();
             for (o, q) in out.iter_mut().zip(items.chunks_exact(d)) {
-                *o = score_of(&p, q);
+                *o = super::score_of(&p, q);
             }
         });
     out
-}
-
-/// p · q, in lanes, so that it vectorizes and its order is fixed.
-fn score_of(p: &[f32], q: &[f32]) -> f32 {
-    let mut lanes = [0f32; 8];
-    let (p, q) = (p.chunks_exact(8), q.chunks_exact(8));
-    let rest: f32 = p
-        .remainder()
-        .iter()
-        .zip(q.remainder())
-        .map(|(a, b)| a * b)
-        .sum();
-    for (p, q) in p.zip(q) {
-        for ((l, a), b) in lanes.iter_mut().zip(p).zip(q) {
-            *l += a * b;
-        }
-    }
-    lanes.iter().sum::<f32>() + rest
 }
 
 /// One part for each item; the score of the vectors `p` and `q`.
@@ -191,7 +176,7 @@ pub(super) fn ledger(user: History<'_>, effects: &[(u32, f64)], p: &[f64], q: &[
             events.of(item).collect(),
         )
     });
-    Ledger::of_parts(0.0, parts.collect()).scored(score_of(&p, q))
+    Ledger::of_parts(0.0, parts.collect()).scored(super::score_of(&p, q))
 }
 
 pub(super) fn dot(a: &[f64], b: &[f32]) -> f64 {

@@ -26,12 +26,14 @@ use limpid_core::{
     Artifact, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Part, Recommender,
     Result, Run, Tensors, Training, Unit,
 };
-use limpid_tensor::matmul::{Factor, product};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::tape::{Network, Spans, Tape, TapeLearner, Var};
 use limpid_tensor::{Draw, Parameter, train};
+use ndarray::Axis;
+use rayon::prelude::*;
 
 use crate::hyper::{self, choices, hyper};
+use crate::latent;
 use crate::registry::{Entry, Reads};
 use crate::training_loop::TrainingLoop;
 
@@ -90,9 +92,6 @@ const PIECES: usize = 12;
 
 /// Steps of the integral over one piece.
 const STEPS: usize = 8;
-
-/// Users that are encoded together.
-const BLOCK: usize = 256;
 
 /// Arrays of a block, in order, after the two tables; `w…` are matrices.
 const ARRAYS: [&str; 14] = [
@@ -335,7 +334,7 @@ impl Model {
 
     /// The score of an item for a representation.
     fn score_of(&self, z: &[f32], item: ItemIdx) -> f32 {
-        z.iter().zip(self.item(item)).map(|(z, w)| z * w).sum()
+        latent::score_of(z, self.item(item))
     }
 }
 
@@ -412,30 +411,37 @@ impl Latent for Model {
             let of_empty = ndarray::Array1::from(self.empty());
             empty.iter().for_each(|&u| z.row_mut(u).assign(&of_empty));
         }
-        let mut tape = Tape::default();
-        for block in some.chunks(BLOCK) {
-            let sequences: Vec<&[ItemIdx]> = block.iter().map(|&u| windows[u]).collect();
-            let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
-            let w = self.constants(&tape);
-            let x = self.form.inputs(&w, &sequences);
-            let out = self.form.represent(&w, x, &lengths, |x| x).value();
-            for (&u, row) in block.iter().zip(out.chunks_exact(self.form.d)) {
-                z.row_mut(u).iter_mut().zip(row).for_each(|(z, x)| *z = *x);
-            }
-            drop((w, out));
-            tape.reset();
+        // One history at a time, so that a representation has the same bits whichever others are encoded
+        // with it.
+        let encoded: Vec<Vec<f32>> = some
+            .par_iter()
+            .map_init(Tape::default, |tape, &u| {
+                tape.reset();
+                let w = self.constants(tape);
+                let x = self.form.inputs(&w, &[windows[u]]);
+                let lengths = [windows[u].len()];
+                self.form.represent(&w, x, &lengths, |x| x).value().to_vec()
+            })
+            .collect();
+        for (&u, row) in some.iter().zip(&encoded) {
+            z.row_mut(u).iter_mut().zip(row).for_each(|(z, x)| *z = *x);
         }
         z
     }
 
     fn decode(&self, z: &Mat) -> Mat {
-        let (users, d, n) = (z.nrows(), self.form.d, self.form.n_items);
-        let rows: Vec<f32> = z.iter().copied().collect();
-        let mut out = Mat::zeros((users, n));
-        if let Some(scores) = out.as_slice_mut() {
-            let items = Factor::new(&self.weights[0][..], n, d);
-            product(scores, Factor::new(&rows, users, d), items.t(), false);
-        }
+        let mut out = Mat::zeros((z.nrows(), self.form.n_items));
+        out.axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .zip(z.axis_iter(Axis(0)).into_par_iter())
+            .for_each(|(mut scores, z)| {
+                let z = z.to_vec();
+                let items = self.weights[0].chunks_exact(self.form.d);
+                scores
+                    .iter_mut()
+                    .zip(items)
+                    .for_each(|(s, item)| *s = latent::score_of(&z, item));
+            });
         out
     }
 
