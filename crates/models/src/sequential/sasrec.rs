@@ -542,21 +542,37 @@ mod tests {
         (data, model)
     }
 
+    fn scores_after(model: &Model, last: u32) -> Vec<f32> {
+        let row = vec![(last + 10) % 12, (last + 11) % 12, last];
+        let users = Histories::from_rows(&[row], 12).unwrap();
+        model.score(&users).into_raw_vec_and_offset().0
+    }
+
     #[test]
     fn the_order_of_events_is_learned() {
-        for (loss, layers) in [(Loss::Softmax, 1), (Loss::Softmax, 2), (Loss::Bpr, 1)] {
-            let (_, model) = fitted_by(loss, layers);
+        for layers in [1, 2] {
+            let (_, model) = fitted(layers);
             for last in 0..12u32 {
-                let row = vec![(last + 10) % 12, (last + 11) % 12, last];
-                let users = Histories::from_rows(&[row], 12).unwrap();
-                let scores = model.score(&users);
-                let best = (0..12).max_by(|&a, &b| scores[(0, a)].total_cmp(&scores[(0, b)]));
-                assert_eq!(
-                    best,
-                    Some((last as usize + 1) % 12),
-                    "after {last}, {layers} layers"
-                );
+                let scores = scores_after(&model, last);
+                let best = (0..12).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+                let next = (last as usize + 1) % 12;
+                assert_eq!(best, Some(next), "after {last}, {layers} layers");
             }
+        }
+    }
+
+    /// The pairwise loss ranks the next item above those that are not in such a history; about the rest
+    /// of the history it says nothing.
+    #[test]
+    fn negatives_rank_below_the_next_item() {
+        let (_, model) = fitted_by(Loss::Bpr, 1);
+        for last in 0..12u32 {
+            let scores = scores_after(&model, last);
+            let score = |ahead: u32| scores[(last + ahead) as usize % 12];
+            assert!(
+                (6..=9).all(|far| score(1) > score(far)),
+                "after {last}: {scores:?}"
+            );
         }
     }
 
