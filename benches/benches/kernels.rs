@@ -11,7 +11,7 @@ use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::sparse::batch::Batch;
 use limpid_tensor::sparse::logic::{Cost, Logic};
 use limpid_tensor::sparse::multinomial::loss_and_gradient;
-use limpid_tensor::{Draw, Parameter};
+use limpid_tensor::{Parameter, Rng};
 
 const USERS: usize = 512;
 const ITEMS: usize = 3706;
@@ -23,15 +23,13 @@ fn main() {
 }
 
 fn batch() -> Batch {
-    let mut draw = Draw::new(1, 0);
-    let rows: Vec<Vec<u32>> = (0..USERS)
-        .map(|_| draw.distinct(OF_A_USER, ITEMS))
-        .collect();
+    let mut rng = Rng::new(1, 0);
+    let rows: Vec<Vec<u32>> = (0..USERS).map(|_| rng.distinct(OF_A_USER, ITEMS)).collect();
     Batch::new(rows.iter().map(Vec::as_slice), ITEMS)
 }
 
 fn numbers(n: usize) -> Vec<f32> {
-    Draw::new(2, 0).uniforms(n, -0.5, 0.5)
+    Rng::new(2, 0).uniforms(n, -0.5, 0.5)
 }
 
 /// X W, for an item-to-item part.
@@ -68,7 +66,7 @@ fn logic() -> (Logic, Vec<f32>, Vec<f32>) {
         beta: 8,
         gamma: 3,
     };
-    let w = Draw::new(3, 0).uniforms(ITEMS * RULES, 0.0, 0.52);
+    let w = Rng::new(3, 0).uniforms(ITEMS * RULES, 0.0, 0.52);
     (Logic::new(cost, RULES), w, vec![0.0; RULES])
 }
 

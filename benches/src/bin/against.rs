@@ -12,7 +12,7 @@ use limpid::eval::{Bootstrap, MaskName, MetricAt, Protocol, evaluate_scores};
 use limpid::models::Config;
 use limpid::{Advisor, DataSource, Filter, Prepared, SplitFrom, TrainOptions, Who, train};
 use limpid_benches::{SPLIT, cpu_seconds, peak_memory_mb};
-use limpid_tensor::Draw;
+use limpid_tensor::Rng;
 use limpid_tensor::matmul::{Factor, product};
 
 #[derive(Parser)]
@@ -160,8 +160,8 @@ fn products() -> Result<()> {
     use faer::linalg::matmul::matmul;
     use faer::{Accum, Mat, Par};
     const ROUNDS: usize = 15;
-    let mut draw = Draw::new(1, 0);
-    let mut numbers = |n: usize| draw.uniforms(n, -0.5, 0.5);
+    let mut rng = Rng::new(1, 0);
+    let mut numbers = |n: usize| rng.uniforms(n, -0.5, 0.5);
     // Users of a batch B, items I, rules R, hidden units H of ML-1M.
     let (b, i, r, h) = (512, 3706, 1000, 600);
     let shapes = [

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::tape::{Csr, Network, Spans, Tape, TapeLearner, Var};
-use limpid_tensor::{Draw, Learner, Parameter};
+use limpid_tensor::{Learner, Parameter, Rng};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -24,11 +24,11 @@ struct Task {
 }
 
 impl Network for Task {
-    fn begin(&mut self, _: usize, _: &mut Draw) -> usize {
+    fn begin(&mut self, _: usize, _: &mut Rng) -> usize {
         1
     }
 
-    fn loss<'t>(&self, tape: &'t Tape, w: &[Var<'t>], _: &[u32], _: &mut Draw) -> Var<'t> {
+    fn loss<'t>(&self, tape: &'t Tape, w: &[Var<'t>], _: &[u32], _: &mut Rng) -> Var<'t> {
         (self.loss)(tape, w)
     }
 }
@@ -37,7 +37,7 @@ impl Network for Task {
 struct Inputs<'a> {
     folder: &'a Path,
     task: &'a str,
-    draw: Draw,
+    rng: Rng,
     weights: Vec<Parameter>,
 }
 
@@ -60,14 +60,14 @@ impl Inputs<'_> {
     }
 
     fn normals(&mut self, n: usize, deviation: f32) -> Vec<f32> {
-        (0..n).map(|_| deviation * self.draw.normal()).collect()
+        (0..n).map(|_| deviation * self.rng.normal()).collect()
     }
 
     /// Numbers below n, small ones more often.
     fn skewed(&mut self, count: usize, n: usize) -> Vec<u32> {
         let of = |x: f32| (x.powi(3) * n as f32) as u32;
         (0..count)
-            .map(|_| of(self.draw.unit()).min(n as u32 - 1))
+            .map(|_| of(self.rng.unit()).min(n as u32 - 1))
             .collect()
     }
 
@@ -133,7 +133,7 @@ impl Inputs<'_> {
         }
         let x = self.normals(4096 * 256, 1.0);
         let x = Arc::new(self.floats("x", x));
-        let targets = (0..4096).map(|_| self.draw.below(2) as f32).collect();
+        let targets = (0..4096).map(|_| self.rng.below(2) as f32).collect();
         let targets = Arc::new(self.floats("targets", targets));
         Box::new(move |tape, w| {
             let x = tape.constant(x.clone(), &[4096, 256]);
@@ -153,7 +153,7 @@ impl Inputs<'_> {
         edges.dedup();
         let reversed: Vec<_> = edges.iter().map(|&(u, i)| (i, u)).collect();
         let chosen: Vec<_> = (0..batch)
-            .map(|_| edges[self.draw.below(edges.len())])
+            .map(|_| edges[self.rng.below(edges.len())])
             .collect();
         edges.extend(reversed);
         edges.sort_unstable();
@@ -174,7 +174,7 @@ impl Inputs<'_> {
         let graph = Arc::new(Csr::new(offsets, columns, values, n));
         self.weight("table", &[n, d], 0.1);
         let negatives = (0..batch)
-            .map(|_| (users + self.draw.below(items)) as u32)
+            .map(|_| (users + self.rng.below(items)) as u32)
             .collect();
         let pick = [
             ("users", chosen.iter().map(|&(u, _)| u).collect()),
@@ -248,7 +248,7 @@ fn main() {
         let mut inputs = Inputs {
             folder: Path::new(folder),
             task,
-            draw: Draw::new(7, 0),
+            rng: Rng::new(7, 0),
             weights: Vec::new(),
         };
         let loss = make(&mut inputs);
@@ -258,7 +258,7 @@ fn main() {
         let end = Instant::now() + Duration::from_secs_f64(seconds);
         while losses.len() < 6 || Instant::now() < end {
             let started = Instant::now();
-            losses.push(learner.step(&[0], 1e-3, &mut inputs.draw));
+            losses.push(learner.step(&[0], 1e-3, &mut inputs.rng));
             times.push(started.elapsed().as_secs_f64() * 1e3);
         }
         let least = times.iter().copied().fold(f64::INFINITY, f64::min);

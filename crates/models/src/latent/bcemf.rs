@@ -15,7 +15,7 @@ use limpid_core::{
     Result, Run, Tensors, Training,
 };
 use limpid_tensor::optim::adam::Adam;
-use limpid_tensor::{Draw, Learner, Parameter as Learned, train};
+use limpid_tensor::{Learner, Parameter as Learned, Rng, train};
 
 use crate::hyper::{self, hyper};
 use crate::latent::ials::{System, decode, dot, items_of, ledger};
@@ -57,10 +57,10 @@ impl Fit for Config {
         self.check()?;
         let d = self.embedding_size;
         let rows: Vec<Vec<u32>> = data.histories.rows().map(items_of).collect();
-        let mut draw = Draw::new(run.seed, 0);
+        let mut rng = Rng::new(run.seed, 0);
         let mut glorot = |name, n: usize| {
             let scale = (2.0 / (n + d) as f32).sqrt();
-            Learned::new(name, (0..n * d).map(|_| scale * draw.normal()).collect())
+            Learned::new(name, (0..n * d).map(|_| scale * rng.normal()).collect())
         };
         let mut trainer = Trainer {
             users: glorot("users", rows.len()),
@@ -116,14 +116,14 @@ impl Learner for Trainer<'_> {
         vec![&mut self.users, &mut self.items]
     }
 
-    fn begin(&mut self, _: usize, draw: &mut Draw) -> usize {
+    fn begin(&mut self, _: usize, rng: &mut Rng) -> usize {
         self.examples.clear();
         for (u, row) in self.rows.iter().enumerate() {
             self.examples
                 .extend(row.iter().map(|&i| (u as u32, i, 1.0)));
         }
         for _ in 0..NEGATIVES * self.examples.len() {
-            let (u, i) = (draw.below(self.rows.len()), draw.below(self.n_items) as u32);
+            let (u, i) = (rng.below(self.rows.len()), rng.below(self.n_items) as u32);
             if self.rows[u].binary_search(&i).is_err() {
                 self.examples.push((u as u32, i, 0.0));
             }
@@ -131,7 +131,7 @@ impl Learner for Trainer<'_> {
         self.examples.len()
     }
 
-    fn step(&mut self, examples: &[u32], rate: f32, _: &mut Draw) -> f64 {
+    fn step(&mut self, examples: &[u32], rate: f32, _: &mut Rng) -> f64 {
         let d = self.d;
         self.users.gradient.fill(0.0);
         self.items.gradient.fill(0.0);

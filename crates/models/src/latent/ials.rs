@@ -18,7 +18,7 @@ use limpid_core::{
     Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Part,
     Recommender, Result, Run, Tensors, Training, Unit,
 };
-use limpid_tensor::Draw;
+use limpid_tensor::Rng;
 use ndarray::Axis;
 use rayon::prelude::*;
 
@@ -79,7 +79,7 @@ impl Fit for Config {
         let by_user = data.histories.to_csr(); // (U, I)
         let by_item = by_user.transpose(); // (I, U)
         let weights = (self.alpha, self.reg);
-        let start = Draw::new(run.seed, 0).uniforms(by_item.n_rows() * d, -0.1, 0.1);
+        let start = Rng::new(run.seed, 0).uniforms(by_item.n_rows() * d, -0.1, 0.1);
         let mut items = Side::new(&start, d);
         let mut users = Side::zeros(by_user.n_rows(), d);
         run.progress.start("epochs", self.epochs as u64);

@@ -21,7 +21,7 @@ use limpid_tensor::matmul::{Factor, product};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::sparse::batch::Batch;
 use limpid_tensor::sparse::multinomial::loss_and_gradient;
-use limpid_tensor::{Draw, Learner, Parameter, train};
+use limpid_tensor::{Learner, Parameter, Rng, train};
 use rayon::prelude::*;
 
 use crate::training_loop::TrainingLoop;
@@ -411,7 +411,7 @@ const NAMES: [(&str, &str); 8] = [
 
 impl Trainer {
     pub(crate) fn new(data: &Histories, shape: Shape, learning: Learning, seed: u64) -> Self {
-        let mut draw = Draw::new(seed, 0);
+        let mut rng = Rng::new(seed, 0);
         let widths = Network::widths(&shape, data.n_items());
         let layers: Vec<Dense> = widths
             .iter()
@@ -425,8 +425,8 @@ impl Trainer {
                 Dense {
                     inputs,
                     outputs,
-                    w: draw.uniforms(inputs * outputs, -w, w),
-                    b: draw.uniforms(outputs, -b, b),
+                    w: rng.uniforms(inputs * outputs, -w, w),
+                    b: rng.uniforms(outputs, -b, b),
                     tanh,
                 }
             })
@@ -465,7 +465,7 @@ impl Trainer {
     }
 
     /// The inputs of a step: dropout of items, with the remaining ones scaled up.
-    fn inputs(&self, examples: &[u32], draw: &mut Draw) -> Batch {
+    fn inputs(&self, examples: &[u32], rng: &mut Rng) -> Batch {
         let keep = 1.0 - self.learning.dropout;
         let mut scales = Vec::with_capacity(examples.len());
         let rows: Vec<Vec<u32>> = examples
@@ -474,7 +474,7 @@ impl Trainer {
                 let row = &self.rows[u as usize];
                 scales.push(1.0 / (row.len().max(1) as f32).sqrt() / keep);
                 match keep < 1.0 {
-                    true => row.iter().copied().filter(|_| draw.unit() < keep).collect(),
+                    true => row.iter().copied().filter(|_| rng.unit() < keep).collect(),
                     false => row.clone(),
                 }
             })
@@ -488,7 +488,7 @@ impl Learner for Trainer {
         self.weights.iter_mut().flat_map(|(w, b)| [w, b]).collect()
     }
 
-    fn begin(&mut self, epoch: usize, _: &mut Draw) -> usize {
+    fn begin(&mut self, epoch: usize, _: &mut Rng) -> usize {
         // Recomputed from the parameters, so that resumed and uninterrupted training anneal alike.
         self.steps = self.weights.first().map_or(0, |(w, _)| w.state().1);
         if epoch > 1 {
@@ -500,9 +500,9 @@ impl Learner for Trainer {
         self.rows.len()
     }
 
-    fn step(&mut self, examples: &[u32], rate: f32, draw: &mut Draw) -> f64 {
+    fn step(&mut self, examples: &[u32], rate: f32, rng: &mut Rng) -> f64 {
         let (u, n_items) = (examples.len(), self.network.n_items());
-        let batch = self.inputs(examples, draw);
+        let batch = self.inputs(examples, rng);
         let targets = examples.iter().map(|&e| self.rows[e as usize].as_slice());
         let targets = Batch::new(targets, n_items);
         let (code, code_at) = (self.shape.code, self.network.code_at);
@@ -524,7 +524,7 @@ impl Learner for Trainer {
             if at == code_at && self.shape.variational {
                 for row in outputs[at].chunks_exact((2 * code).max(1)) {
                     for k in 0..code {
-                        let e = self.learning.noise * draw.normal() * exp(0.5 * row[code + k]);
+                        let e = self.learning.noise * rng.normal() * exp(0.5 * row[code + k]);
                         noise.push(e);
                         sample.push(row[k] + e);
                     }
@@ -727,7 +727,7 @@ mod tests {
                 t.steps = 1;
                 t.network.layers[layer].w[at] += h;
                 t.weights[layer].0.value[at] += h;
-                let loss = t.step(&examples, 0.0, &mut Draw::new(1, 1));
+                let loss = t.step(&examples, 0.0, &mut Rng::new(1, 1));
                 (loss / 3.0, t.weights[layer].0.gradient[at])
             };
             for layer in 0..trainer(shape.clone()).weights.len() {

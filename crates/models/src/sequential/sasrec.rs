@@ -28,7 +28,7 @@ use limpid_core::{
 };
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::tape::{Network, Spans, Tape, TapeLearner, Var};
-use limpid_tensor::{Draw, Parameter, train};
+use limpid_tensor::{Parameter, Rng, train};
 use ndarray::Axis;
 use rayon::prelude::*;
 
@@ -189,11 +189,11 @@ struct NextItem<'a> {
 }
 
 impl Network for NextItem<'_> {
-    fn begin(&mut self, _: usize, _: &mut Draw) -> usize {
+    fn begin(&mut self, _: usize, _: &mut Rng) -> usize {
         self.events.len()
     }
 
-    fn loss<'t>(&self, _: &'t Tape, w: &[Var<'t>], examples: &[u32], draw: &mut Draw) -> Var<'t> {
+    fn loss<'t>(&self, _: &'t Tape, w: &[Var<'t>], examples: &[u32], rng: &mut Rng) -> Var<'t> {
         let mut sequences = Vec::with_capacity(examples.len());
         let mut targets = Vec::with_capacity(examples.len());
         let mut negatives = Vec::with_capacity(examples.len());
@@ -203,12 +203,12 @@ impl Network for NextItem<'_> {
             sequences.push(self.form.window(&items[..at as usize]));
             targets.push(items[at as usize].0);
             if self.loss == Loss::Bpr {
-                negatives.push(self.negative(row as usize, draw));
+                negatives.push(self.negative(row as usize, rng));
             }
         }
         let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
         let x = self.form.inputs(w, &sequences);
-        let drop = |x: Var<'t>| x.dropout(self.dropout, draw);
+        let drop = |x: Var<'t>| x.dropout(self.dropout, rng);
         let z = self.form.represent(w, x, &lengths, drop);
         match self.loss {
             Loss::Softmax => z.cross_entropy_over(w[0], targets),
@@ -231,8 +231,8 @@ impl Network for NextItem<'_> {
 
 impl NextItem<'_> {
     /// A uniformly sampled item that is not in a row, where one is found.
-    fn negative(&self, row: usize, draw: &mut Draw) -> u32 {
-        let mut sample = || draw.below(self.form.n_items) as u32;
+    fn negative(&self, row: usize, rng: &mut Rng) -> u32 {
+        let mut sample = || rng.below(self.form.n_items) as u32;
         let seen = &self.items[row];
         let mut candidates = std::iter::repeat_with(&mut sample).take(ATTEMPTS);
         let unseen = candidates.find(|item| seen.binary_search(item).is_err());
@@ -263,13 +263,13 @@ impl Fit for Config {
             heads: self.heads,
             length: self.max_length,
         };
-        let mut draw = Draw::new(run.seed, 0);
+        let mut rng = Rng::new(run.seed, 0);
         let weights = form.arrays().into_iter().map(|(name, shape)| {
             let n: usize = shape.iter().product();
             let value = match &name[name.find('.').map_or(0, |dot| dot + 1)..] {
                 "gain1" | "gain2" => vec![1.0; n],
                 "bias1" | "bias2" => vec![0.0; n],
-                _ => (0..n).map(|_| DEVIATION * draw.normal()).collect(),
+                _ => (0..n).map(|_| DEVIATION * rng.normal()).collect(),
             };
             Parameter::shaped(name, shape, value)
         });

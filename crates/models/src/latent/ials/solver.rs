@@ -401,12 +401,12 @@ impl System {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_tensor::Draw;
+    use limpid_tensor::Rng;
 
     #[test]
     fn systems_are_solved() {
         for d in [1, 4, 19, 64] {
-            let other = Draw::new(1, 0).uniforms(6 * d, -1.0, 1.0);
+            let other = Rng::new(1, 0).uniforms(6 * d, -1.0, 1.0);
             let system = System::new(&gram(&other, d), &other, d, &[1, 4], (2.0, 0.5));
             let b: Vec<f64> = (0..d).map(|k| f64::from(k as u32) - 3.5).collect();
             let mut x = b.clone();
@@ -442,11 +442,11 @@ mod tests {
     fn conjugate_gradients_converge_to_the_exact_solution() {
         for d in [1, 5, 16, 40] {
             let rows = rows(9, 23);
-            let other = Side::new(&Draw::new(3, 0).uniforms(23 * d, -1.0, 1.0), d);
+            let other = Side::new(&Rng::new(3, 0).uniforms(23 * d, -1.0, 1.0), d);
             let weights = (2.0, 0.5);
             let mut exact = Side::zeros(9, d);
             exact.solve(&other, &rows, weights, Solver::Cholesky);
-            let mut steps = Side::new(&Draw::new(4, 0).uniforms(9 * d, -1.0, 1.0), d);
+            let mut steps = Side::new(&Rng::new(4, 0).uniforms(9 * d, -1.0, 1.0), d);
             for _ in 0..400 {
                 steps.solve(&other, &rows, weights, Solver::Cg);
             }
@@ -460,7 +460,7 @@ mod tests {
     #[test]
     fn result_does_not_depend_on_the_number_of_threads() {
         let (d, rows) = (24, rows(70, 31));
-        let other = Side::new(&Draw::new(5, 0).uniforms(31 * d, -1.0, 1.0), d);
+        let other = Side::new(&Rng::new(5, 0).uniforms(31 * d, -1.0, 1.0), d);
         let with = |threads, solver| {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)

@@ -17,7 +17,7 @@ use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::sparse::batch::Batch;
 use limpid_tensor::sparse::logic::{Cost, Logic, THRESHOLD};
 use limpid_tensor::sparse::multinomial::loss_and_gradient;
-use limpid_tensor::{Draw, Learner, Parameter, train};
+use limpid_tensor::{Learner, Parameter, Rng, train};
 
 use super::extract;
 use super::{Config, Gate};
@@ -150,22 +150,22 @@ impl<'a> Layer<'a> {
     /// PyTorch's linear layers, uniform within 1/√n for n inputs.
     pub(super) fn new(rows: &'a [Vec<u32>], n_items: usize, settings: Settings, seed: u64) -> Self {
         let (r, i) = (settings.n_rules, n_items);
-        let mut draw = Draw::new(seed, 0);
+        let mut rng = Rng::new(seed, 0);
         let inputs = r + if settings.links { i } else { 0 };
         let bound = 1.0 / (inputs.max(1) as f32).sqrt();
         let (low, high) = match settings.cost {
             Cost::Nlaf { .. } => (0.0, 0.5),
             Cost::Log => (-0.05, 0.05),
         };
-        let w = draw.uniforms(i * r, low, high);
+        let w = rng.uniforms(i * r, low, high);
         let mut v = vec![0f32; i * r];
         for k in 0..r {
             for item in 0..i {
-                v[item * r + k] = draw.uniform(-bound, bound);
+                v[item * r + k] = rng.uniform(-bound, bound);
             }
         }
-        let links = settings.links.then(|| draw.uniforms(i * i, -bound, bound));
-        let b = draw.uniforms(i, -bound, bound);
+        let links = settings.links.then(|| rng.uniforms(i * i, -bound, bound));
+        let b = rng.uniforms(i, -bound, bound);
         Self::from_initial(rows, n_items, settings, Initial { w, v, b }, links)
     }
 
@@ -211,14 +211,14 @@ impl<'a> Layer<'a> {
 
     /// The rows of a step, in the short form split at random into inputs and targets;
     /// and the items that are scored, if not all.
-    fn examples(&mut self, users: &[u32], draw: &mut Draw) -> Examples {
+    fn examples(&mut self, users: &[u32], rng: &mut Rng) -> Examples {
         let rows = users.iter().map(|&u| self.rows[u as usize].as_slice());
         let holdout = self.settings.short.map(|s| s.holdout).filter(|&h| h > 0.0);
         let mut split: [Vec<Vec<u32>>; 2] = Default::default();
         if let Some(holdout) = holdout {
             for row in rows.clone() {
                 let (targets, inputs): (Vec<u32>, Vec<u32>) =
-                    row.iter().partition(|_| draw.unit() < holdout);
+                    row.iter().partition(|_| rng.unit() < holdout);
                 split[0].push(inputs);
                 split[1].push(targets);
             }
@@ -241,7 +241,7 @@ impl<'a> Layer<'a> {
             };
         };
         let some = &mut self.memory.some;
-        some.items = draw.distinct(n, self.n_items);
+        some.items = rng.distinct(n, self.n_items);
         let mut place = vec![u32::MAX; self.n_items];
         for (at, &item) in some.items.iter().enumerate() {
             place[item as usize] = at as u32;
@@ -494,12 +494,12 @@ impl Learner for Layer<'_> {
         all
     }
 
-    fn begin(&mut self, _: usize, _: &mut Draw) -> usize {
+    fn begin(&mut self, _: usize, _: &mut Rng) -> usize {
         self.rows.len()
     }
 
-    fn step(&mut self, examples: &[u32], rate: f32, draw: &mut Draw) -> f64 {
-        let examples = self.examples(examples, draw);
+    fn step(&mut self, examples: &[u32], rate: f32, rng: &mut Rng) -> f64 {
+        let examples = self.examples(examples, rng);
         let adam = Adam::new(rate);
         let loss = self.step_of_rules(&examples, &adam);
         if matches!(self.settings.gate, Gate::Learned) {
@@ -571,9 +571,9 @@ mod tests {
     const RULES: usize = 4;
 
     fn rows() -> Vec<Vec<u32>> {
-        let mut draw = Draw::new(11, 0);
+        let mut rng = Rng::new(11, 0);
         (0..12)
-            .map(|_| (0..ITEMS as u32).filter(|_| draw.unit() < 0.5).collect())
+            .map(|_| (0..ITEMS as u32).filter(|_| rng.unit() < 0.5).collect())
             .collect()
     }
 
@@ -600,7 +600,7 @@ mod tests {
     fn layer(rows: &[Vec<u32>], settings: Settings) -> Layer<'_> {
         let mut layer = Layer::new(rows, ITEMS, settings, 3);
         // Weights for which rules hold for some rows only.
-        layer.w.value = Draw::new(4, 0).uniforms(ITEMS * RULES, -0.7, 0.7);
+        layer.w.value = Rng::new(4, 0).uniforms(ITEMS * RULES, -0.7, 0.7);
         layer
     }
 
@@ -613,7 +613,7 @@ mod tests {
             for short in [None, Some(SHORT)] {
                 let mut layer = layer(&rows, settings(outputs, short));
                 let users: Vec<u32> = (0..12).collect();
-                let examples = layer.examples(&users, &mut Draw::new(5, 0));
+                let examples = layer.examples(&users, &mut Rng::new(5, 0));
                 layer.forward_and_errors(&examples);
                 let scored = match outputs {
                     Some(_) => layer.memory.some.items.clone(),
@@ -664,7 +664,7 @@ mod tests {
         let rows = rows();
         let users: Vec<u32> = (0..12).collect();
         let mut layer = layer(&rows, settings(Some(5), Some(SHORT)));
-        let examples = layer.examples(&users, &mut Draw::new(6, 0));
+        let examples = layer.examples(&users, &mut Rng::new(6, 0));
         let items = &layer.memory.some.items;
         let mut predicted = 0;
         for (u, row) in rows.iter().enumerate() {
@@ -692,7 +692,7 @@ mod tests {
         }
         assert!(predicted > 0);
         let mut whole = self::layer(&rows, settings(None, None));
-        let examples = whole.examples(&users, &mut Draw::new(6, 0));
+        let examples = whole.examples(&users, &mut Rng::new(6, 0));
         assert_eq!(examples.inputs, examples.targets);
         assert!(examples.read.is_empty());
     }
@@ -705,7 +705,7 @@ mod tests {
         let users: Vec<u32> = (0..12).collect();
         let mut layer = layer(&rows, settings(Some(5), None));
         let before = layer.v.value.clone();
-        layer.step(&users, 0.1, &mut Draw::new(7, 0));
+        layer.step(&users, 0.1, &mut Rng::new(7, 0));
         for i in 0..ITEMS {
             let scored = layer.memory.some.items.contains(&(i as u32));
             let range = i * RULES..(i + 1) * RULES;
@@ -713,7 +713,7 @@ mod tests {
         }
         let mut layer = self::layer(&rows, settings(None, Some(SHORT)));
         let base = layer.b.value.clone();
-        layer.step(&users, 0.1, &mut Draw::new(7, 0));
+        layer.step(&users, 0.1, &mut Rng::new(7, 0));
         assert_eq!(layer.b.value, base);
         assert!(layer.v.value.iter().all(|&v| v >= 0.0));
         for rule in extract::rules(&layer.w.value, &layer.gates.value, RULES) {

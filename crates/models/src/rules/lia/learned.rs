@@ -9,7 +9,7 @@
 
 use limpid_core::rules::Rule;
 use limpid_core::{Result, Run};
-use limpid_tensor::Draw;
+use limpid_tensor::Rng;
 use limpid_tensor::sparse::logic::Cost;
 
 use super::extract;
@@ -71,7 +71,7 @@ pub(super) fn rules(config: &Config, data: &Incidence<'_>, run: &mut Run<'_>) ->
 /// Seeds by popularity, and around each the items that co-occur with it.
 fn initialize(data: &Incidence<'_>, n_rules: usize, min_support: usize, seed: u64) -> Initial {
     let (users, n_items) = (&data.users, data.n_items());
-    let mut draw = Draw::new(seed, 0);
+    let mut rng = Rng::new(seed, 0);
     let eligible: Vec<u32> = (0..n_items as u32)
         .filter(|&i| users[i as usize].len() >= min_support)
         .collect();
@@ -89,7 +89,7 @@ fn initialize(data: &Incidence<'_>, n_rules: usize, min_support: usize, seed: u6
         if eligible.is_empty() {
             break;
         }
-        let place = f64::from(draw.unit()) * total;
+        let place = f64::from(rng.unit()) * total;
         let at = sums.partition_point(|&s| s <= place);
         let seed = eligible[at.min(eligible.len() - 1)] as usize;
         let near = neighbors(seed, data, min_support, &mut together);
@@ -104,7 +104,7 @@ fn initialize(data: &Incidence<'_>, n_rules: usize, min_support: usize, seed: u6
             false => with.clone().take(CANDIDATES).collect(),
         };
         for item in asked {
-            w[item as usize * n_rules + rule] = draw.uniform(-WEIGHT, WEIGHT);
+            w[item as usize * n_rules + rule] = rng.uniform(-WEIGHT, WEIGHT);
         }
         v[seed * n_rules + rule] = EFFECT;
         for item in with.take(CONSEQUENTS - 1) {

@@ -452,16 +452,16 @@ fn extended(rule: &Rule, operator: Operator, item: u32, negated: bool) -> Rule {
 mod tests {
     use super::*;
     use limpid_core::NoProgress;
-    use limpid_tensor::Draw;
+    use limpid_tensor::Rng;
 
     /// Items 0–5 are random; item 6 follows from `0 ∧ ¬1`, item 7 from `2 ∨ 3`, item 8 from
     /// `4 ∧ 5`. Exactly these rules are found.
     #[test]
     fn planted_rules_are_found() {
-        let mut draw = Draw::new(2, 0);
+        let mut rng = Rng::new(2, 0);
         let mut rows = Vec::new();
         for _ in 0..400 {
-            let mut row: Vec<u32> = (0..6).filter(|_| draw.unit() < 0.4).collect();
+            let mut row: Vec<u32> = (0..6).filter(|_| rng.unit() < 0.4).collect();
             let has = |i: u32| row.contains(&i);
             let (a, b, c) = (has(0) && !has(1), has(2) || has(3), has(4) && has(5));
             row.extend(
@@ -498,10 +498,10 @@ mod tests {
     /// items 0 and 1 has item 2.
     #[test]
     fn rules_that_oppose_a_target_are_found() {
-        let mut draw = Draw::new(3, 0);
+        let mut rng = Rng::new(3, 0);
         let rows: Vec<Vec<u32>> = (0..400)
             .map(|_| {
-                let mut row: Vec<u32> = (0..2).filter(|_| draw.unit() < 0.5).collect();
+                let mut row: Vec<u32> = (0..2).filter(|_| rng.unit() < 0.5).collect();
                 if row.len() < 2 {
                     row.push(2);
                 }

@@ -41,7 +41,7 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "lia",
     aliases: &[],
     about: "AND, OR and NOT rules over items: short ones (plus), or as published (paper, released)",
-    paper: "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations; rule layer: RRL (Wang et al.)",
+    paper: "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations; rules as in RRL",
     reads: Reads::ITEMS,
     defaults: hyper::defaults::<Config>,
 };
@@ -209,16 +209,16 @@ impl Fit for Config {
 mod tests {
     use super::*;
     use limpid_core::{Artifact, Catalogue, Histories, Ids, ItemIdx, Recommender, Tensors, Units};
-    use limpid_tensor::Draw;
+    use limpid_tensor::Rng;
 
     /// Two overlapping tastes: 90 users, 14 items.
     fn data() -> (Histories, Catalogue) {
-        let mut draw = Draw::new(8, 0);
+        let mut rng = Rng::new(8, 0);
         let rows: Vec<Vec<u32>> = (0..90u32)
             .map(|u| {
                 let own = |i: &u32| i % 2 == u % 2;
                 (0..14)
-                    .filter(|i| draw.unit() < if own(i) { 0.7 } else { 0.1 })
+                    .filter(|i| rng.unit() < if own(i) { 0.7 } else { 0.1 })
                     .collect()
             })
             .collect();

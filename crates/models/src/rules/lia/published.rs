@@ -83,14 +83,14 @@ mod tests {
     use crate::rules::lia::Gate;
     use crate::training_loop::TrainingLoop;
     use limpid_core::{Histories, Recommender};
-    use limpid_tensor::{Draw, Learner, train};
+    use limpid_tensor::{Learner, Rng, train};
 
     /// The extracted model scores training users as the trained layer does.
     #[test]
     fn extraction_does_not_change_a_score() {
-        let mut draw = Draw::new(4, 0);
+        let mut rng = Rng::new(4, 0);
         let rows: Vec<Vec<u32>> = (0..70)
-            .map(|_| (0..12).filter(|_| draw.unit() < 0.4).collect())
+            .map(|_| (0..12).filter(|_| rng.unit() < 0.4).collect())
             .collect();
         let users = Histories::from_rows(&rows, 12).unwrap();
         for (mode, gate) in [(Mode::Paper, Gate::Learned), (Mode::Released, Gate::Half)] {

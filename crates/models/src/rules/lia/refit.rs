@@ -297,13 +297,13 @@ mod tests {
     #[test]
     fn meets_the_optimality_conditions() {
         let m = 12;
-        let mut draw = limpid_tensor::Draw::new(9, 0);
+        let mut rng = limpid_tensor::Rng::new(9, 0);
         let x: Vec<f64> = (0..40 * m)
-            .map(|_| f64::from(u8::from(draw.unit() < 0.4)))
+            .map(|_| f64::from(u8::from(rng.unit() < 0.4)))
             .collect();
         let dot = |a: usize, b: usize| (0..40).map(|u| x[u * m + a] * x[u * m + b]).sum::<f64>();
         let k: Vec<f64> = (0..m * m).map(|at| dot(at / m, at % m)).collect();
-        let c: Vec<f64> = (0..m).map(|_| f64::from(draw.uniform(-8.0, 8.0))).collect();
+        let c: Vec<f64> = (0..m).map(|_| f64::from(rng.uniform(-8.0, 8.0))).collect();
         let v = descend(&k, &c, PLAIN);
         for s in 0..m {
             let kv: f64 = (0..m).map(|t| k[s * m + t] * v[t]).sum();
