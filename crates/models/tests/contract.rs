@@ -67,7 +67,7 @@ fn all() -> &'static [Fitted] {
 }
 
 /// Histories that are not in the training data: empty, one item, repeated items, all items, with ratings.
-fn strangers(n_items: usize) -> Histories {
+fn unseen_histories(n_items: usize) -> Histories {
     let items = |list: &[u32]| OwnedHistory::of_items(list.iter().map(|&i| ItemIdx(i)).collect());
     let rated = OwnedHistory::of_events(
         None,
@@ -169,7 +169,7 @@ fn scores_depend_on_the_seed_and_not_on_the_number_of_threads() {
 #[test]
 fn scores_are_finite_for_any_history() {
     for (name, model, histories, _) in all() {
-        let scores = model.score(&strangers(N_ITEMS as usize));
+        let scores = model.score(&unseen_histories(N_ITEMS as usize));
         assert_eq!(scores.dim(), (5, N_ITEMS as usize), "{name}");
         assert!(scores.iter().all(|s| s.is_finite()), "{name}");
         let none = histories.slice(0, 0);
@@ -184,7 +184,7 @@ fn saved_and_loaded_models_score_bit_for_bit_the_same() {
         model.save(&mut tensors).unwrap();
         let loaded = Model::load(model.kind(), &tensors).unwrap();
         assert_eq!(&loaded, model, "{name}");
-        for rows in [&histories, &strangers(N_ITEMS as usize)] {
+        for rows in [&histories, &unseen_histories(N_ITEMS as usize)] {
             assert_eq!(loaded.score(rows), model.score(rows), "{name}");
         }
         assert!(
@@ -283,7 +283,7 @@ fn ledgers_add_up_to_the_score() {
 
 /// Some training histories, and some others.
 fn some(histories: &Histories) -> [Histories; 2] {
-    [histories.slice(0, 6), strangers(N_ITEMS as usize)]
+    [histories.slice(0, 6), unseen_histories(N_ITEMS as usize)]
 }
 
 #[test]
