@@ -1,4 +1,4 @@
-//! The kernels of gradient models, on a batch of MovieLens 1M's shape: 512 users with 116 items each of
+//! The kernels of gradient-based models, on a batch of MovieLens 1M's shape: 512 users with 116 items each of
 //! 3,706, 1,000 rules.
 //!
 //! `cargo bench -p limpid-benches --bench kernels`
@@ -97,7 +97,7 @@ fn multinomial_loss_and_gradient(bencher: Bencher<'_, '_>) {
         .bench_local_values(|mut y| loss_and_gradient(&mut y, &batch, 1.0 / USERS as f32));
 }
 
-/// Adam alone, on as many numbers as the rules have weights.
+/// Adam alone, on an array of the size of the rule weights.
 #[divan::bench(sample_count = 50)]
 fn adam(bencher: Bencher<'_, '_>) {
     let mut w = Parameter::new("w", numbers(ITEMS * RULES));

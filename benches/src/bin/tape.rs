@@ -18,7 +18,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Loss = Box<dyn for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t>>;
 
-/// A network with its inputs inside.
+/// A network with its inputs.
 struct Task {
     loss: Loss,
 }
@@ -33,7 +33,7 @@ impl Network for Task {
     }
 }
 
-/// What a task is made of, as it is written for the peer.
+/// The inputs of a task, as written for the PyTorch script.
 struct Inputs<'a> {
     folder: &'a Path,
     task: &'a str,
@@ -63,7 +63,7 @@ impl Inputs<'_> {
         (0..n).map(|_| deviation * self.rng.normal()).collect()
     }
 
-    /// Numbers below n, small ones more often.
+    /// Numbers below n, skewed to small ones.
     fn skewed(&mut self, count: usize, n: usize) -> Vec<u32> {
         let of = |x: f32| (x.powi(3) * n as f32) as u32;
         (0..count)
@@ -83,7 +83,7 @@ impl Inputs<'_> {
         self.weights.push(Parameter::new(name.to_owned(), values));
     }
 
-    /// Two layers of width 64 over 256 sequences of 20 of 8,713 items, all of which are scored.
+    /// Two layers of width 64 over 256 sequences of length 20; all 8,713 items are scored.
     fn sasrec(&mut self) -> Loss {
         let (n, d, length, batch) = (8713, 64, 20, 256);
         self.weight("items", &[n, d], 0.02);
@@ -125,7 +125,7 @@ impl Inputs<'_> {
         })
     }
 
-    /// 4,096 rows of 256 columns through layers of 256 and 128 to one number.
+    /// 4,096 rows of 256 columns, layers of 256 and 128, one output.
     fn mlp(&mut self) -> Loss {
         for (layer, (a, b)) in [(256, 256), (256, 128), (128, 1)].into_iter().enumerate() {
             self.weight(&format!("w{layer}"), &[a, b], (1.0 / a as f32).sqrt());
@@ -198,7 +198,7 @@ impl Inputs<'_> {
         })
     }
 
-    /// 1,024 rows of 256 columns, 2,048 units of which 32 are on.
+    /// 1,024 rows of 256 columns, 2,048 units, 32 of them active.
     fn autoencoder(&mut self) -> Loss {
         self.weight("encoder", &[256, 2048], 0.0625);
         self.constant("encoder.bias", 2048, 0.0);
@@ -214,8 +214,8 @@ impl Inputs<'_> {
     }
 }
 
-/// CPU time of all threads of this process, where the system tells: less noise than the clock on a
-/// machine with other work.
+/// CPU time of all threads of this process, if the system reports it: less noisy than wall-clock time on a
+/// machine with other load.
 fn cpu_milliseconds() -> f64 {
     let of_task = |task: std::io::Result<fs::DirEntry>| {
         let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
@@ -230,7 +230,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let folder = args.first().map_or("target/tape", String::as_str);
     let seconds = args.get(2).map_or(4.0, |s| s.parse().expect("seconds"));
-    fs::create_dir_all(folder).expect("a folder for the inputs");
+    fs::create_dir_all(folder).expect("cannot create the folder for the inputs");
     type Make = fn(&mut Inputs<'_>) -> Loss;
     let tasks: [(&str, Make); 4] = [
         ("sasrec", |i| i.sasrec()),
