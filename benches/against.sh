@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Side by side with NumPy on one split, two threads each. Needs numpy and scipy; implicit ALS is
-# compared where Python has the package `implicit`.
+# Compares limpid with NumPy on one split, two threads each. Needs numpy and scipy; implicit ALS is
+# compared if the package `implicit` is installed.
 #
 #   benches/against.sh PATH/TO/ml-1m
 set -euo pipefail
@@ -31,7 +31,7 @@ echo "== the same: limpid"
 "$against" measure "$work/scores.npy" "$work/split"
 
 if "$python" -c 'import implicit' 2>/dev/null; then
-  # The package has threads of its own and wants those of BLAS out of the way.
+  # The package uses its own threads and recommends a single BLAS thread.
   echo "== implicit ALS, 64 factors, 12 epochs, conjugate gradients: implicit"
   OPENBLAS_NUM_THREADS=1 "$python" benches/peers/ials_implicit.py "$work/split"
   echo "== the same: limpid"

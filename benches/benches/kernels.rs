@@ -1,4 +1,4 @@
-//! The kernels of gradient models, on a batch of MovieLens 1M's shape: 512 users with 116 items each of
+//! The kernels of gradient-based models, on a batch of MovieLens 1M's shape: 512 users with 116 items each of
 //! 3,706, 1,000 rules.
 //!
 //! `cargo bench -p limpid-benches --bench kernels`
@@ -11,7 +11,7 @@ use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::sparse::batch::Batch;
 use limpid_tensor::sparse::logic::{Cost, Logic};
 use limpid_tensor::sparse::multinomial::loss_and_gradient;
-use limpid_tensor::{Draw, Parameter};
+use limpid_tensor::{Parameter, Rng};
 
 const USERS: usize = 512;
 const ITEMS: usize = 3706;
@@ -23,15 +23,13 @@ fn main() {
 }
 
 fn batch() -> Batch {
-    let mut draw = Draw::new(1, 0);
-    let rows: Vec<Vec<u32>> = (0..USERS)
-        .map(|_| draw.distinct(OF_A_USER, ITEMS))
-        .collect();
+    let mut rng = Rng::new(1, 0);
+    let rows: Vec<Vec<u32>> = (0..USERS).map(|_| rng.distinct(OF_A_USER, ITEMS)).collect();
     Batch::new(rows.iter().map(Vec::as_slice), ITEMS)
 }
 
 fn numbers(n: usize) -> Vec<f32> {
-    Draw::new(2, 0).uniforms(n, -0.5, 0.5)
+    Rng::new(2, 0).uniforms(n, -0.5, 0.5)
 }
 
 /// X W, for an item-to-item part.
@@ -68,7 +66,7 @@ fn logic() -> (Logic, Vec<f32>, Vec<f32>) {
         beta: 8,
         gamma: 3,
     };
-    let w = Draw::new(3, 0).uniforms(ITEMS * RULES, 0.0, 0.52);
+    let w = Rng::new(3, 0).uniforms(ITEMS * RULES, 0.0, 0.52);
     (Logic::new(cost, RULES), w, vec![0.0; RULES])
 }
 
@@ -99,7 +97,7 @@ fn multinomial_loss_and_gradient(bencher: Bencher<'_, '_>) {
         .bench_local_values(|mut y| loss_and_gradient(&mut y, &batch, 1.0 / USERS as f32));
 }
 
-/// Adam alone, on as many numbers as the rules have weights.
+/// Adam alone, on an array of the size of the rule weights.
 #[divan::bench(sample_count = 50)]
 fn adam(bencher: Bencher<'_, '_>) {
     let mut w = Parameter::new("w", numbers(ITEMS * RULES));

@@ -1,7 +1,7 @@
-//! Every step of the way through, on ML-1M where `LIMPID_DATA` names the data, otherwise on an
-//! invented world: `cargo bench -p limpid-benches`.
+//! Every step of the pipeline, on ML-1M if `LIMPID_DATA` names the data, otherwise on
+//! synthetic data: `cargo bench -p limpid-benches`.
 
-// A bench that cannot go on says so by panicking.
+// Benchmarks fail by panicking.
 #![allow(missing_docs, clippy::expect_used)]
 
 use std::sync::LazyLock;
@@ -61,7 +61,7 @@ fn top_20_of_a_row(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 5)]
 fn evaluate_with_intervals() -> f64 {
     let measured = EASE.evaluate(&MeasureOptions::default(), &NoProgress);
-    measured.expect("there is a test part").report.metrics[0].value
+    measured.expect("there is test data").report.metrics[0].value
 }
 
 #[divan::bench]

@@ -1,6 +1,6 @@
-"""How long NumPy takes to measure ndcg and recall at 5, 10 and 20 on a given matrix of scores.
+"""Seconds for ndcg and recall at 5, 10 and 20 of a given score matrix in NumPy.
 
-The usual way: mask what is in train by -inf, argpartition each row, sort the head, look up the hits.
+The usual way: mask training items with -inf, argpartition each row, sort the head, look up the hits.
 
     python benches/peers/evaluate_numpy.py scores.npy split/
 

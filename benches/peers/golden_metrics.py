@@ -1,7 +1,7 @@
-"""Golden values of ranking metrics: what trec_eval says of small random rankings.
+"""Golden values of ranking metrics: trec_eval's values for small random rankings.
 
-Draws rankings without ties, asks pytrec_eval for every metric at several cutoffs, and writes the
-scores, the truth and the answers to a JSON file that `crates/eval/tests/golden.rs` compares with.
+Samples rankings without ties, computes every metric at several cutoffs with pytrec_eval, and writes the
+scores, the truth and the values to a JSON file for the test `crates/eval/tests/golden.rs`.
 
     pip install pytrec_eval-terrier numpy
     python benches/peers/golden_metrics.py crates/eval/tests/golden.json
@@ -14,7 +14,7 @@ import numpy as np
 import pytrec_eval
 
 CUTOFFS = [1, 3, 5, 10, 20]
-# Our name of a metric -> the name of trec_eval, which takes the cutoff behind an underscore.
+# limpid's metric name -> trec_eval's name, which has the cutoff after an underscore.
 NAMES = {"ndcg": "ndcg_cut", "recall": "recall", "precision": "P", "map": "map_cut", "hit": "success"}
 
 
@@ -29,7 +29,7 @@ def answers(scores, truth):
     found = {
         f"{ours}@{k}": values[f"{theirs}_{k}"] for ours, theirs in NAMES.items() for k in CUTOFFS
     }
-    # trec_eval's reciprocal rank has no cutoff, so it sees the head of the ranking only.
+    # trec_eval's reciprocal rank has no cutoff, so it gets only the head of the ranking.
     best = sorted(run["u"], key=run["u"].get, reverse=True)
     for k in CUTOFFS:
         head = {"u": {item: run["u"][item] for item in best[:k]}}

@@ -2,7 +2,7 @@
 
 Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008, by the
 conjugate-gradient solver of `implicit` (its default) or by its exact one. An event of `implicit` has
-the confidence alpha, an event of limpid 1 + alpha, so its alpha is ours plus 1.
+the confidence alpha, an event of limpid 1 + alpha, so its alpha is limpid's plus 1.
 
     python benches/peers/ials_implicit.py split/ --factors 64 --alpha 5 --reg 20 --epochs 12
 

@@ -21,7 +21,7 @@ def _pairs(path):
 
 
 def _ids(folder, name, found):
-    """The ids in the order of the rows: of a list where the folder has one, else sorted."""
+    """The ids in row order: from a list if the folder has one, otherwise sorted."""
     path = os.path.join(folder, name)
     if not os.path.exists(path):
         return sorted(found)
@@ -31,7 +31,7 @@ def _ids(folder, name, found):
 
 def read_split(folder):
     """{"train": csr, "validation": csr, "test": csr}, each (users, items) of ones; a missing
-    validation file is an empty part."""
+    validation file gives an empty matrix."""
     read = {}
     for part in PARTS:
         path = os.path.join(folder, f"{part}.tsv")

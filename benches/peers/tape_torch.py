@@ -88,7 +88,7 @@ def lightgcn():
     users, positives, negatives = (numbers(f"lightgcn.{k}", 2048) for k in ["users", "positives", "negatives"])
 
     class Times(torch.autograd.Function):
-        """The graph is symmetric: faster than what torch.sparse.mm does backward."""
+        """Uses the symmetry of the graph, which is faster than the backward pass of torch.sparse.mm."""
 
         @staticmethod
         def forward(_, x):

@@ -1,6 +1,6 @@
-//! Any bytes under names of any kind: the format is found out, then the bytes are read or refused.
+//! Any bytes under various file names: the format is detected, then the bytes are read or refused.
 //!
-//! The first byte chooses the name.
+//! The first byte selects the name.
 
 #![no_main]
 

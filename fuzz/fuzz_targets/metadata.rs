@@ -1,6 +1,6 @@
-//! Any bytes as item metadata beside one good event.
+//! Any bytes as item metadata with one valid event.
 //!
-//! The first byte chooses the format.
+//! The first byte selects the format.
 
 #![no_main]
 

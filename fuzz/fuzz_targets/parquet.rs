@@ -1,7 +1,7 @@
 //! Any bytes as a Parquet file: read or refused, and what is read can be described and hashed.
 //!
-//! The reader turns a panic of the decoder into an error; libFuzzer stops at any panic all the same,
-//! so what this target finds may be a bug of the decoder.
+//! The reader turns a panic of the decoder into an error; libFuzzer still stops at any panic,
+//! so a finding of this target may be a bug of the decoder.
 
 #![no_main]
 

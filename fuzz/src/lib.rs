@@ -8,7 +8,7 @@ use limpid_data::sources::{Format, OnError, ReadOptions, read_bytes};
 /// Reads files of a format under both policies for malformed lines.
 ///
 /// # Panics
-/// Where the format is unknown.
+/// If the format is unknown.
 pub fn read(format: &str, files: &[(&str, &[u8])]) {
     check(Some(format.parse().expect("a known format")), files);
 }

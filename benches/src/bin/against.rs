@@ -1,4 +1,4 @@
-//! Our side of the comparisons with the scripts in `benches/peers`; `benches/against.sh` runs both.
+//! limpid's side of the comparisons with the scripts in `benches/peers`; `benches/against.sh` runs both.
 //! It prints lines of `name<TAB>seconds or value`, as the scripts do.
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use limpid::eval::{Bootstrap, MaskName, MetricAt, Protocol, evaluate_scores};
 use limpid::models::Config;
 use limpid::{Advisor, DataSource, Filter, Prepared, SplitFrom, TrainOptions, Who, train};
 use limpid_benches::{SPLIT, cpu_seconds, peak_memory_mb};
-use limpid_tensor::Draw;
+use limpid_tensor::Rng;
 use limpid_tensor::matmul::{Factor, product};
 
 #[derive(Parser)]
@@ -39,11 +39,11 @@ enum What {
         /// Fits; the fastest counts
         #[arg(long, default_value_t = 1)]
         runs: usize,
-        /// Measure on the validation items instead of the test items
+        /// Evaluate on validation data instead of test data
         #[arg(long)]
         validation: bool,
     },
-    /// Dense products in the shapes of training, beside faer alone: median milliseconds and ratio
+    /// Dense products in the shapes of training, compared with faer: median milliseconds and ratio
     Products,
     /// ndcg and recall at 5, 10, 20 of a matrix of scores, rows and columns by sorted external ids
     Measure { scores: PathBuf, split: PathBuf },
@@ -54,8 +54,8 @@ enum What {
     /// Open a saved model, then one recommendation with its ledger for every user
     Answer {
         model: PathBuf,
-        /// Passes over the users; of each user the fastest counts, so that other work on the machine
-        /// shows less
+        /// Passes over the users; the fastest of each user counts, so that other load on the machine
+        /// has less influence
         #[arg(long, default_value_t = 1)]
         passes: usize,
     },
@@ -154,14 +154,14 @@ fn fit(
     Ok(())
 }
 
-/// Each product of a training step by [`product`] and by faer on matrices of its own (column-major, as
-/// it likes them best, and as many threads), in turns.
+/// Each product of a training step by [`product`] and by faer on its own matrices (column-major,
+/// its preferred layout, with the same number of threads), alternately.
 fn products() -> Result<()> {
     use faer::linalg::matmul::matmul;
     use faer::{Accum, Mat, Par};
     const ROUNDS: usize = 15;
-    let mut draw = Draw::new(1, 0);
-    let mut numbers = |n: usize| draw.uniforms(n, -0.5, 0.5);
+    let mut rng = Rng::new(1, 0);
+    let mut numbers = |n: usize| rng.uniforms(n, -0.5, 0.5);
     // Users of a batch B, items I, rules R, hidden units H of ML-1M.
     let (b, i, r, h) = (512, 3706, 1000, 600);
     let shapes = [
@@ -285,11 +285,15 @@ fn read_npy(path: &Path) -> Result<Mat> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     ensure!(
         bytes.len() > 10 && bytes.starts_with(b"\x93NUMPY"),
-        "no .npy file"
+        "not an .npy file"
     );
-    ensure!(bytes[6] == 1, "only version 1 of .npy is read");
+    ensure!(bytes[6] == 1, "only version 1 of .npy is supported");
     let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let header = std::str::from_utf8(bytes.get(10..10 + length).context("cut off")?)?;
+    let header = std::str::from_utf8(
+        bytes
+            .get(10..10 + length)
+            .context("truncated .npy header")?,
+    )?;
     ensure!(
         header.contains("'<f4'") && header.contains("False"),
         "not float32 in C order: {header}"
@@ -298,7 +302,7 @@ fn read_npy(path: &Path) -> Result<Mat> {
         .split('(')
         .nth(1)
         .and_then(|s| s.split(')').next())
-        .context("no shape")?;
+        .context("no shape in the .npy header")?;
     let shape: Vec<usize> = shape
         .split(',')
         .filter_map(|n| n.trim().parse().ok())
@@ -337,7 +341,7 @@ fn score(model: &Path) -> Result<()> {
     let users = &advisor
         .split
         .as_ref()
-        .context("the folder holds no histories")?
+        .context("the folder contains no histories")?
         .train;
     let mut times = Vec::new();
     for _ in 0..7 {

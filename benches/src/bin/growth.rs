@@ -1,7 +1,7 @@
-//! How the cost of a fit grows: seconds and peak memory against interactions and items, on invented data;
-//! and of an epoch of LIA, against rules too.
+//! Scaling of the cost of a fit: seconds and peak memory against interactions and items, on synthetic data;
+//! and of an epoch of LIA, also against rules.
 //!
-//! Each size runs in a process of its own, so that its peak memory is its own.
+//! Each size runs in a separate process, so that peak memory is measured per size.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -24,7 +24,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum What {
-    /// Fit once on an invented world of this size and say what it cost
+    /// Fit once on synthetic data of this size and print the cost
     One {
         #[arg(long)]
         users: usize,
@@ -43,7 +43,7 @@ enum What {
         model: String,
         #[arg(long)]
         set: Vec<String>,
-        /// Leave out sizes above so many interactions
+        /// Skip sizes above this number of interactions
         #[arg(long, default_value_t = 10_000_000)]
         most: usize,
         #[arg(short, long, default_value = "growth")]
@@ -53,7 +53,7 @@ enum What {
     Epochs {
         #[arg(long, default_value = "paper")]
         mode: String,
-        /// Leave out sizes above so many interactions
+        /// Skip sizes above this number of interactions
         #[arg(long, default_value_t = 10_000_000)]
         most: usize,
         #[arg(short, long, default_value = "growth")]
@@ -61,7 +61,7 @@ enum What {
     },
 }
 
-/// A size of the world.
+/// The size of the data.
 #[derive(Clone, Copy)]
 struct Size {
     users: usize,
@@ -69,7 +69,7 @@ struct Size {
     events: usize,
 }
 
-/// What a fit cost.
+/// The cost of a fit.
 struct Cost {
     size: Size,
     seconds: f64,
@@ -110,7 +110,7 @@ fn one(size: Size, config: &Config) -> Result<()> {
     let advisor = train(prepared, config, &TrainOptions::seeded(1), &NoProgress)?;
     let seconds = started.elapsed().as_secs_f64();
     drop(advisor);
-    let peak = peak_memory_mb().context("this system does not tell the peak memory")?;
+    let peak = peak_memory_mb().context("this system does not report peak memory; run on Linux")?;
     say(format!("{events} {seconds:.3} {peak}"));
     Ok(())
 }
@@ -162,7 +162,7 @@ fn all(model: &str, set: &[String], most: usize, output: &std::path::Path) -> Re
         let exponent = |y: fn(&Cost) -> f64| slope(costs.iter().map(|c| (x(c), y(c))));
         let (t, m) = (exponent(|c| c.seconds), exponent(|c| c.megabytes));
         say(format!(
-            "{name}\tseconds grow with the power {t:.2}, memory with {m:.2}"
+            "{name}\texponent of seconds {t:.2}, of memory {m:.2}"
         ));
         for (curves, y, exponent) in [
             (&mut times, (|c: &Cost| c.seconds) as fn(&Cost) -> f64, t),
@@ -180,7 +180,7 @@ fn all(model: &str, set: &[String], most: usize, output: &std::path::Path) -> Re
         ("memory.svg", "peak memory in MB", memories),
     ] {
         let picture = Curves {
-            title: format!("{model}: how the cost of a fit grows"),
+            title: format!("{model}: scaling of the cost of a fit"),
             x: "interactions (or items, where only they grow)".to_owned(),
             y: y.to_owned(),
             axes: Axis::Log,
@@ -191,7 +191,7 @@ fn all(model: &str, set: &[String], most: usize, output: &std::path::Path) -> Re
     Ok(())
 }
 
-/// Epochs of the shorter and of the longer of two fits: what they differ by is epochs alone.
+/// Epochs of the shorter and the longer of two fits, which differ only in epochs.
 const EPOCHS: [usize; 2] = [1, 4];
 
 fn epochs(mode: &str, most: usize, output: &std::path::Path) -> Result<()> {
@@ -253,7 +253,7 @@ fn epochs(mode: &str, most: usize, output: &std::path::Path) -> Result<()> {
             points.push((x as f64, seconds));
         }
         let power = slope(points.iter().copied());
-        say(format!("{name}\tan epoch grows with the power {power:.2}"));
+        say(format!("{name}\texponent of an epoch {power:.2}"));
         found.push(Curve {
             name: format!("{name}: power {power:.2}"),
             points,
@@ -261,7 +261,7 @@ fn epochs(mode: &str, most: usize, output: &std::path::Path) -> Result<()> {
         });
     }
     let picture = Curves {
-        title: format!("LIA ({mode}): how the cost of an epoch grows"),
+        title: format!("LIA ({mode}): scaling of the cost of an epoch"),
         x: "interactions, items or rules".to_owned(),
         y: "seconds of an epoch".to_owned(),
         axes: Axis::Log,
@@ -276,7 +276,7 @@ fn say(line: String) {
     println!("{line}");
 }
 
-/// Runs one size in a process of its own.
+/// Runs one size in a separate process.
 fn apart(size: Size, model: &str, set: &[String]) -> Result<Cost> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("one").args(["--model", model]);
@@ -303,8 +303,8 @@ fn apart(size: Size, model: &str, set: &[String]) -> Result<Cost> {
     let mut next = || {
         numbers
             .next()
-            .context("a number is missing")?
-            .context("no number")
+            .context("the output of the process has too few numbers")?
+            .context("the output of the process is not a number")
     };
     let (events, seconds, megabytes) = (next()?, next()?, next()?);
     Ok(Cost {
@@ -317,7 +317,7 @@ fn apart(size: Size, model: &str, set: &[String]) -> Result<Cost> {
     })
 }
 
-/// The exponent of a power law through points: the slope of the least squares line of the logarithms.
+/// The exponent of a power law fitted to points: the slope of the least squares line of the logarithms.
 fn slope(points: impl Iterator<Item = (f64, f64)>) -> f64 {
     let logs: Vec<(f64, f64)> = points.map(|(x, y)| (x.ln(), y.max(1e-9).ln())).collect();
     let n = logs.len() as f64;

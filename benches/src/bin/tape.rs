@@ -11,33 +11,33 @@ use std::time::{Duration, Instant};
 
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::tape::{Csr, Network, Spans, Tape, TapeLearner, Var};
-use limpid_tensor::{Draw, Learner, Parameter};
+use limpid_tensor::{Learner, Parameter, Rng};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Loss = Box<dyn for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t>>;
 
-/// A network with its inputs inside.
+/// A network with its inputs.
 struct Task {
     loss: Loss,
 }
 
 impl Network for Task {
-    fn begin(&mut self, _: usize, _: &mut Draw) -> usize {
+    fn begin(&mut self, _: usize, _: &mut Rng) -> usize {
         1
     }
 
-    fn loss<'t>(&self, tape: &'t Tape, w: &[Var<'t>], _: &[u32], _: &mut Draw) -> Var<'t> {
+    fn loss<'t>(&self, tape: &'t Tape, w: &[Var<'t>], _: &[u32], _: &mut Rng) -> Var<'t> {
         (self.loss)(tape, w)
     }
 }
 
-/// What a task is made of, as it is written for the peer.
+/// The inputs of a task, as written for the PyTorch script.
 struct Inputs<'a> {
     folder: &'a Path,
     task: &'a str,
-    draw: Draw,
+    rng: Rng,
     weights: Vec<Parameter>,
 }
 
@@ -60,14 +60,14 @@ impl Inputs<'_> {
     }
 
     fn normals(&mut self, n: usize, deviation: f32) -> Vec<f32> {
-        (0..n).map(|_| deviation * self.draw.normal()).collect()
+        (0..n).map(|_| deviation * self.rng.normal()).collect()
     }
 
-    /// Numbers below n, small ones more often.
+    /// Numbers below n, skewed to small ones.
     fn skewed(&mut self, count: usize, n: usize) -> Vec<u32> {
         let of = |x: f32| (x.powi(3) * n as f32) as u32;
         (0..count)
-            .map(|_| of(self.draw.unit()).min(n as u32 - 1))
+            .map(|_| of(self.rng.unit()).min(n as u32 - 1))
             .collect()
     }
 
@@ -83,7 +83,7 @@ impl Inputs<'_> {
         self.weights.push(Parameter::new(name.to_owned(), values));
     }
 
-    /// Two layers of width 64 over 256 sequences of 20 of 8,713 items, all of which are scored.
+    /// Two layers of width 64 over 256 sequences of length 20; all 8,713 items are scored.
     fn sasrec(&mut self) -> Loss {
         let (n, d, length, batch) = (8713, 64, 20, 256);
         self.weight("items", &[n, d], 0.02);
@@ -125,7 +125,7 @@ impl Inputs<'_> {
         })
     }
 
-    /// 4,096 rows of 256 columns through layers of 256 and 128 to one number.
+    /// 4,096 rows of 256 columns, layers of 256 and 128, one output.
     fn mlp(&mut self) -> Loss {
         for (layer, (a, b)) in [(256, 256), (256, 128), (128, 1)].into_iter().enumerate() {
             self.weight(&format!("w{layer}"), &[a, b], (1.0 / a as f32).sqrt());
@@ -133,7 +133,7 @@ impl Inputs<'_> {
         }
         let x = self.normals(4096 * 256, 1.0);
         let x = Arc::new(self.floats("x", x));
-        let targets = (0..4096).map(|_| self.draw.below(2) as f32).collect();
+        let targets = (0..4096).map(|_| self.rng.below(2) as f32).collect();
         let targets = Arc::new(self.floats("targets", targets));
         Box::new(move |tape, w| {
             let x = tape.constant(x.clone(), &[4096, 256]);
@@ -153,7 +153,7 @@ impl Inputs<'_> {
         edges.dedup();
         let reversed: Vec<_> = edges.iter().map(|&(u, i)| (i, u)).collect();
         let chosen: Vec<_> = (0..batch)
-            .map(|_| edges[self.draw.below(edges.len())])
+            .map(|_| edges[self.rng.below(edges.len())])
             .collect();
         edges.extend(reversed);
         edges.sort_unstable();
@@ -174,7 +174,7 @@ impl Inputs<'_> {
         let graph = Arc::new(Csr::new(offsets, columns, values, n));
         self.weight("table", &[n, d], 0.1);
         let negatives = (0..batch)
-            .map(|_| (users + self.draw.below(items)) as u32)
+            .map(|_| (users + self.rng.below(items)) as u32)
             .collect();
         let pick = [
             ("users", chosen.iter().map(|&(u, _)| u).collect()),
@@ -198,7 +198,7 @@ impl Inputs<'_> {
         })
     }
 
-    /// 1,024 rows of 256 columns, 2,048 units of which 32 are on.
+    /// 1,024 rows of 256 columns, 2,048 units, 32 of them active.
     fn autoencoder(&mut self) -> Loss {
         self.weight("encoder", &[256, 2048], 0.0625);
         self.constant("encoder.bias", 2048, 0.0);
@@ -214,8 +214,8 @@ impl Inputs<'_> {
     }
 }
 
-/// CPU time of all threads of this process, where the system tells: less noise than the clock on a
-/// machine with other work.
+/// CPU time of all threads of this process, if the system reports it: less noisy than wall-clock time on a
+/// machine with other load.
 fn cpu_milliseconds() -> f64 {
     let of_task = |task: std::io::Result<fs::DirEntry>| {
         let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
@@ -230,7 +230,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let folder = args.first().map_or("target/tape", String::as_str);
     let seconds = args.get(2).map_or(4.0, |s| s.parse().expect("seconds"));
-    fs::create_dir_all(folder).expect("a folder for the inputs");
+    fs::create_dir_all(folder).expect("cannot create the folder for the inputs");
     type Make = fn(&mut Inputs<'_>) -> Loss;
     let tasks: [(&str, Make); 4] = [
         ("sasrec", |i| i.sasrec()),
@@ -248,7 +248,7 @@ fn main() {
         let mut inputs = Inputs {
             folder: Path::new(folder),
             task,
-            draw: Draw::new(7, 0),
+            rng: Rng::new(7, 0),
             weights: Vec::new(),
         };
         let loss = make(&mut inputs);
@@ -258,7 +258,7 @@ fn main() {
         let end = Instant::now() + Duration::from_secs_f64(seconds);
         while losses.len() < 6 || Instant::now() < end {
             let started = Instant::now();
-            losses.push(learner.step(&[0], 1e-3, &mut inputs.draw));
+            losses.push(learner.step(&[0], 1e-3, &mut inputs.rng));
             times.push(started.elapsed().as_secs_f64() * 1e3);
         }
         let least = times.iter().copied().fold(f64::INFINITY, f64::min);

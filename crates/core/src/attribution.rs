@@ -1,10 +1,10 @@
-//! Attribution by path integrals: how much of a change of a score is owed to each coordinate that
-//! changed.
+//! Attribution by path integrals: the contribution of each changed coordinate to a change
+//! of a score.
 //!
 //! Sundararajan, Taly and Yan, Axiomatic Attribution for Deep Networks (ICML 2017), equation 2: the
-//! contribution of coordinate k on the way from `from` to `to` is `(to_k − from_k)` times the mean of
-//! `∂ score / ∂ z_k` over the straight path. Contributions add up to the change of the score up to the
-//! error of the sum that stands for the integral, which belongs in the residual of a ledger.
+//! contribution of coordinate k on the path from `from` to `to` is `(to_k − from_k)` times the mean of
+//! `∂ score / ∂ z_k` over the straight path. Contributions sum to the change of the score up to the
+//! error of the numerical integration, which belongs in the residual of a ledger.
 
 /// The mean gradient over the straight path from `from` to `to`, both `(D)`, by the midpoint rule with
 /// `steps` steps; exact with one step where the score is linear. `gradient` maps a point `(D)` to the

@@ -1,4 +1,4 @@
-//! Candidates: the items that are scored for each user, where not all of them are.
+//! Candidates: the items to score for each user, if not all.
 
 use crate::{Error, ItemIdx, Mat, Result};
 
@@ -13,12 +13,12 @@ impl Candidates {
     /// Lists `(rows)` of items of a catalogue of `n_items`; an item may appear more than once.
     ///
     /// # Errors
-    /// [`Error::Range`] for an item that is not of the catalogue.
+    /// [`Error::Range`] for an item that is not in the catalogue.
     pub fn new(lists: &[Vec<ItemIdx>], n_items: usize) -> Result<Self> {
         let items: Vec<ItemIdx> = lists.concat();
         if let Some(bad) = items.iter().find(|i| i.at() >= n_items) {
             let rule = format!("below {n_items}");
-            return Err(Error::range("the index of a candidate", rule, bad.0));
+            return Err(Error::range("the item index of a candidate", rule, bad.0));
         }
         let ends = lists.iter().scan(0, |end, list| {
             *end += list.len();
@@ -34,7 +34,7 @@ impl Candidates {
         self.offsets.len() - 1
     }
 
-    /// Whether there is no list.
+    /// Whether there are no lists.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -3,12 +3,12 @@
 use crate::traits::Artifact;
 use crate::{Csr, Error, Ids, ItemIdx, Result, Tensors, hash};
 
-/// A many-valued property of items: genres, tags with counts, makers.
+/// A multi-valued property of items: genres, tags with counts, makers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     /// Its name, singular and lower case: `genre`, `tag`, `maker`.
     pub name: String,
-    /// The values that occur, in the order of their indices.
+    /// Its values, in the order of their indices.
     pub values: Ids,
     /// `(items, values)`: how often each value was given to each item (1 where it is a plain fact).
     pub of_items: Csr,
@@ -29,7 +29,7 @@ impl Field {
     }
 }
 
-/// All items with their metadata, and what else a reader of histories must know.
+/// All items with their metadata, and the ids and names that histories refer to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Catalogue {
     /// External item ids.
@@ -40,9 +40,9 @@ pub struct Catalogue {
     pub titles: Vec<String>,
     /// Metadata, one field each.
     pub fields: Vec<Field>,
-    /// Names of the behaviors in the order of their chain (view, cart, buy); one at least.
+    /// Names of the behaviors in funnel order (view, cart, buy); at least one.
     pub behaviors: Vec<String>,
-    /// Index of the behavior that is recommended for and measured.
+    /// Index of the target behavior: the one to predict and evaluate.
     pub target_behavior: u8,
     /// Number of training users of each item `(items)`.
     pub train_counts: Vec<u32>,
@@ -68,7 +68,7 @@ impl Catalogue {
         self.items.len()
     }
 
-    /// Whether there is no item.
+    /// Whether there are no items.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
@@ -89,20 +89,20 @@ impl Catalogue {
             .map_or_else(|| self.id(item), String::as_str)
     }
 
-    /// The field of a name.
+    /// The field with a name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|f| f.name == name)
     }
 
-    /// Whether an item was seen in training by anybody.
+    /// Whether an item has training events.
     #[must_use]
     pub fn is_trained(&self, item: ItemIdx) -> bool {
         self.train_counts.get(item.at()).is_some_and(|&n| n > 0)
     }
 
     /// One number per item that breaks ties between equal scores: a seeded hash of the external
-    /// id, so that neither the order of ids nor of lines in a file decides a ranking.
+    /// id, so that rankings do not depend on the order of ids or of lines in a file.
     #[must_use]
     pub fn tie_breaks(&self, seed: u64) -> Vec<u64> {
         self.items
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn saved_and_loaded_it_is_the_same() {
+    fn save_and_load_round_trip() {
         let mut c = Catalogue::of_items(Ids::from_names(vec!["a".into(), "b".into()]).unwrap());
         c.users = Ids::from_names(vec!["u".into()]).unwrap();
         c.titles = vec!["Alien (1979)".into(), String::new()];

@@ -1,4 +1,4 @@
-//! Edits: what a person changes about the units of a model, and how that is written.
+//! Edits: changes of the units of a model, and their syntax.
 //!
 //! ```text
 //! edit = UNIT=off      mute: the activation becomes 0
@@ -9,11 +9,11 @@
 //! ```
 //!
 //! UNIT is an id such as `link:296`, `g17.or` or `n12`, or a name such as `link:Alien (1979)`. It may hold
-//! any character; where a name could be mistaken for a longer edit it is quoted, with quotes inside
-//! doubled: `'a=1e'+3`. What is printed can be read back.
+//! any character; a name that could be misread as part of an edit is quoted, with quotes inside
+//! doubled: `'a=1e'+3`. Printed edits can be parsed again.
 //!
-//! Per unit the order is set, scale, add, mute; blends come last; the same operation twice on a unit is
-//! refused. So the order in which edits are written does not matter.
+//! Per unit the order is set, scale, add, mute; blends are last; the same operation twice on a unit is
+//! refused. So the result does not depend on the order in which edits are written.
 
 use std::fmt;
 use std::str::FromStr;
@@ -63,7 +63,7 @@ impl Op {
     }
 }
 
-/// The written form behind the unit: `=off`, `=2x`, `=0.8`, `+0.3`.
+/// The syntax after the unit: `=off`, `=2x`, `=0.8`, `+0.3`.
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,7 +75,7 @@ impl fmt::Display for Op {
     }
 }
 
-/// One change of one unit, as written: the unit is not resolved yet.
+/// One change of one unit; the unit is not resolved yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Edit {
     /// An operation on a unit.
@@ -105,7 +105,7 @@ impl Edit {
         }
     }
 
-    /// The same edit of a unit under another name.
+    /// The same edit with another name of the unit.
     #[must_use]
     pub fn on(&self, unit: impl Into<String>) -> Self {
         match *self {
@@ -132,7 +132,7 @@ impl Edit {
         match ok {
             true => Ok(()),
             false => Err(Error::range(
-                format!("the number of the edit of '{}'", self.unit()),
+                format!("the value in the edit of '{}'", self.unit()),
                 rule,
                 value,
             )),
@@ -148,7 +148,7 @@ impl Edit {
     }
 }
 
-/// The written form; the unit is quoted where it would be misread otherwise.
+/// The written form; the unit is quoted if it would be misread otherwise.
 impl fmt::Display for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = self.plain();
@@ -166,8 +166,8 @@ impl FromStr for Edit {
     fn from_str(text: &str) -> Result<Self> {
         let read = match text.trim_start().strip_prefix('\'').and_then(unquote) {
             Some((unit, rest)) => change(unit, rest.trim_start()),
-            // The unit ends before the first operator with a valid operand behind it, so numbers may
-            // hold signs (1e+3) and names operators ("a=b").
+            // The unit ends before the first operator that is followed by a valid operand, so numbers may
+            // contain signs (1e+3) and names operators ("a=b").
             None => text
                 .char_indices()
                 .filter(|&(_, c)| matches!(c, '=' | '+' | '~'))
@@ -243,13 +243,13 @@ fn change(unit: String, written: &str) -> Option<Edit> {
     }
 }
 
-/// Everything that a person changed.
+/// A set of edits.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Edits(Vec<Edit>);
 
 impl Edits {
-    /// Nothing changed.
+    /// No edits.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
@@ -258,8 +258,8 @@ impl Edits {
     /// Edits in any order.
     ///
     /// # Errors
-    /// [`Error::Edit`] where the same operation appears twice on a unit, [`Error::Range`] where a number
-    /// is not within a million of 0 or the share of a blend is not in `0..=1`.
+    /// [`Error::Edit`] if the same operation appears twice on a unit, [`Error::Range`] if a number
+    /// exceeds a million in absolute value or the share of a blend is not in `0..=1`.
     pub fn new(mut edits: Vec<Edit>) -> Result<Self> {
         edits.iter().try_for_each(Edit::check)?;
         let key = |e: &Edit| {
@@ -281,7 +281,7 @@ impl Edits {
         }
     }
 
-    /// Reads written edits: `g17=off`, `r4=2x`, `link:296=0.8`, `n12+0.3`, `'film noir'~0.3`.
+    /// Parses edits: `g17=off`, `r4=2x`, `link:296=0.8`, `n12+0.3`, `'film noir'~0.3`.
     ///
     /// # Errors
     /// [`Error::Parse`], or as [`Edits::new`].
@@ -290,7 +290,7 @@ impl Edits {
         Self::new(edits.collect::<Result<_>>()?)
     }
 
-    /// Whether nothing is changed.
+    /// Whether there are no edits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -354,7 +354,7 @@ mod tests {
     }
 
     fn any_edit() -> impl Strategy<Value = Edit> {
-        // Names out of the very characters that the grammar is made of.
+        // Names made of the characters of the grammar.
         let unit = "[a1e=+~x'. \\-éß]{0,8}[a1'+é]".prop_map(|t| t.trim().to_owned());
         (unit, any_op(), proptest::option::of(0f32..=1.0)).prop_map(|(unit, op, alpha)| match alpha
         {
@@ -365,13 +365,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_back(edit in any_edit()) {
+        fn printed_edits_parse_back(edit in any_edit()) {
             let text = edit.to_string();
             prop_assert_eq!(text.parse::<Edit>().unwrap(), edit, "{}", text);
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "\\PC{0,20}") {
+        fn any_text_is_parsed_or_refused(text in "\\PC{0,20}") {
             let _ = text.parse::<Edit>();
         }
 

@@ -1,20 +1,20 @@
-//! The error type of the vocabulary: each variant names the rule, the value and the fix.
+//! The error type: each variant names the rule, the value and the fix.
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What can be wrong with a value before it becomes one of this crate's words.
+/// Why a value of this crate's types cannot be built, found or computed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Arrays that must agree in length or shape do not.
+    /// Lengths or shapes of arrays do not match.
     #[error("{what}: expected {expected}, found {found}")]
     Shape {
         /// What was being built.
         what: String,
-        /// The shape or length that the rule asks for.
+        /// The required shape or length.
         expected: String,
-        /// The shape or length that was given.
+        /// The actual shape or length.
         found: String,
     },
     /// A value lies outside of its range.
@@ -27,42 +27,42 @@ pub enum Error {
         /// The offending value.
         found: String,
     },
-    /// The same name appears twice where it must be unique.
+    /// A name that must be unique appears twice.
     #[error("{what} '{name}' appears twice; each must be unique")]
     Duplicate {
-        /// What kind of name.
+        /// The kind of name.
         what: &'static str,
         /// The name.
         name: String,
     },
-    /// A text does not follow its grammar.
+    /// A text cannot be parsed.
     #[error("cannot read {what} '{text}': {why}")]
     Parse {
         /// What was expected.
         what: &'static str,
         /// What was written.
         text: String,
-        /// The rule, and an example that follows it.
+        /// The rule, with an example.
         why: String,
     },
-    /// Nothing has this name.
+    /// Unknown name.
     #[error("unknown {what} '{name}'{}", suggestions(.similar))]
     Unknown {
         /// What was looked for: `item`, `user`, `model`.
         what: &'static str,
         /// What was written.
         name: String,
-        /// Names that look like it.
+        /// Similar names.
         similar: Vec<String>,
     },
-    /// Several things have this name.
+    /// An ambiguous name.
     #[error("{what} '{name}' is ambiguous: it may be {}; write id:… to choose", .candidates.join(", "))]
     Ambiguous {
         /// What was looked for.
         what: &'static str,
         /// What was written.
         name: String,
-        /// What it may be.
+        /// The candidates.
         candidates: Vec<String>,
     },
     /// A unit is not part of the model.
@@ -70,27 +70,27 @@ pub enum Error {
     NoSuchUnit {
         /// The unit, as written.
         unit: String,
-        /// The units that it has.
+        /// The units that exist.
         hint: String,
     },
-    /// Edits that contradict each other, or that a model's units cannot carry out.
+    /// Edits that contradict each other, or that a model's units do not support.
     #[error("{0}")]
     Edit(String),
-    /// The work would not fit in memory.
+    /// The computation does not fit in memory.
     #[error(
         "{what} needs {needed_mb} MB of memory, more than the budget of {budget_mb} MB; {hint}"
     )]
     Memory {
-        /// What was to be computed.
+        /// The computation.
         what: String,
         /// Memory needed, in megabytes (10⁶ bytes).
         needed_mb: u64,
-        /// Memory allowed, in megabytes.
+        /// Memory budget, in megabytes.
         budget_mb: u64,
-        /// What to do instead.
+        /// How to fix it.
         hint: String,
     },
-    /// An array of an artifact is missing or of another kind than expected.
+    /// An array of an artifact is missing or invalid.
     #[error("tensor '{name}': {why}")]
     Tensor {
         /// Its name in the artifact.
@@ -98,7 +98,7 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// A computation did not give finite numbers or could not be carried out.
+    /// A computation failed or gave numbers that are not finite.
     #[error("{what}: {why}")]
     Numeric {
         /// The computation.
@@ -106,7 +106,7 @@ pub enum Error {
         /// What went wrong, and the fix.
         why: String,
     },
-    /// The caller asked to stop (Ctrl-C).
+    /// Interrupted by the user (Ctrl-C).
     #[error("stopped on request; {0}")]
     Interrupted(String),
 }
@@ -120,7 +120,7 @@ fn suggestions(similar: &[String]) -> String {
 }
 
 impl Error {
-    /// A [`Error::Shape`], written short.
+    /// Builds an [`Error::Shape`].
     pub fn shape(what: impl Into<String>, expected: impl ToString, found: impl ToString) -> Self {
         Self::Shape {
             what: what.into(),
@@ -129,7 +129,7 @@ impl Error {
         }
     }
 
-    /// A [`Error::Range`], written short.
+    /// Builds an [`Error::Range`].
     pub fn range(what: impl Into<String>, rule: impl Into<String>, found: impl ToString) -> Self {
         Self::Range {
             what: what.into(),

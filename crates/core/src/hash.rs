@@ -1,7 +1,7 @@
-//! Small, stable hashes: for breaking ties and for telling rows apart. Not for checksums.
+//! Small, stable hashes: for tie-breaking and for fingerprints of rows. Not for checksums.
 //!
-//! The functions are fixed for ever, because rankings depend on them: FNV-1a over the bytes,
-//! finished by the mixer of SplitMix64, whose output bits are all equally good.
+//! The functions never change, because rankings depend on them: FNV-1a over the bytes,
+//! followed by the finalizer of SplitMix64, which spreads entropy over all output bits.
 
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -39,9 +39,9 @@ pub fn row(items: impl Iterator<Item = u32>) -> u64 {
 mod tests {
     use super::*;
 
-    /// Rankings of saved models depend on these values: they may never change.
+    /// Rankings of saved models depend on these values: they must never change.
     #[test]
-    fn hashes_are_fixed_for_ever() {
+    fn hashes_never_change() {
         assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
         assert_eq!(text(0, "296"), text(0, "296"));
         assert_ne!(text(0, "296"), text(1, "296"));

@@ -1,8 +1,8 @@
 //! History units: the events of a history as units, for any model.
 //!
-//! A unit is the events on one item. Muting it is folding in the history without them, setting it to 1 is
-//! folding in the history with an added event; the ledger is the model's own ledger of the edited
-//! history. Nothing is known of half an event, so a unit is only present or absent.
+//! A unit is the events on one item. Muting it equals fold-in of the history without them, setting it to 1
+//! equals fold-in with an added event; the ledger is the model's own ledger of the edited
+//! history. Fractions of an event are undefined, so a unit is only present or absent.
 
 use std::ops::Deref;
 
@@ -20,7 +20,7 @@ pub struct HistoryUnits<'a> {
 }
 
 impl<'a> HistoryUnits<'a> {
-    /// History units of a model; added events are of the catalogue's target behavior.
+    /// History units of a model; added events have the catalogue's target behavior.
     #[must_use]
     pub fn new(model: &'a dyn Recommender, catalogue: &Catalogue) -> Self {
         Self {
@@ -30,7 +30,7 @@ impl<'a> HistoryUnits<'a> {
         }
     }
 
-    /// The history with exactly the items that are active; `None` if those are its own.
+    /// The history with exactly the active items; `None` if it is unchanged.
     fn edited(
         &self,
         user: History<'_>,
@@ -130,7 +130,7 @@ impl Units for HistoryUnits<'_> {
     }
 }
 
-/// The units of any model: its own, or else [`HistoryUnits`].
+/// The units of any model: its own, or [`HistoryUnits`] if it has none.
 pub struct UnitsOf<'a> {
     units: Either<'a>,
     n_items: usize,

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// The dense index of a user, `0..n_users`. Never shown to people.
+/// The dense index of a user, `0..n_users`. Internal, never shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserIdx(pub u32);
 
-/// The dense index of an item, `0..n_items`. Never shown to people.
+/// The dense index of an item, `0..n_items`. Internal, never shown.
 ///
-/// Indices are assigned by a seeded shuffle at import, so that no order of ids can leak into a
+/// Indices are assigned by a seeded shuffle at import, so that the order of ids cannot leak into a
 /// ranking or a metric.
 #[derive(
     Debug,
@@ -87,7 +87,7 @@ impl Ids {
         if let Some(&i) = self.index.get(name) {
             return i;
         }
-        // More than 2³² ids would need over 100 GB of names: memory ends first.
+        // More than 2³² ids would need over 100 GB of names: memory runs out first.
         let i = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
         self.names.push(name.to_owned());
         self.index.insert(name.to_owned(), i);
@@ -100,7 +100,7 @@ impl Ids {
         self.index.get(name).copied()
     }
 
-    /// The external id at an index; an unknown index gives the empty text.
+    /// The external id at an index; empty for an unknown index.
     #[must_use]
     pub fn name(&self, index: u32) -> &str {
         self.names.get(index as usize).map_or("", String::as_str)
@@ -112,13 +112,13 @@ impl Ids {
         &self.names
     }
 
-    /// How many there are.
+    /// Number of ids.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no ids.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()

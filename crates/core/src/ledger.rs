@@ -1,19 +1,19 @@
-//! The ledger: a score as a sum that can be read.
+//! The ledger: a score as a sum of named contributions.
 
 use crate::{Event, Unit, rules::Rule};
 
 /// One named piece of evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// The unit that gives it.
+    /// The unit.
     pub unit: Unit,
-    /// The rule behind it, where it is one.
+    /// The rule, if the unit is one.
     pub rule: Option<Rule>,
-    /// The events of the history that it rests on, with item, behavior and time.
+    /// The supporting events of the history, with item, behavior and time.
     pub cites: Vec<Event>,
     /// The activation of the unit for this user, after edits.
     pub activation: f32,
-    /// The change of the target's score per activation of 1.
+    /// The change of the target's score per unit of activation.
     pub effect: f32,
     /// `activation × effect`: its contribution to the score.
     pub value: f32,
@@ -36,7 +36,7 @@ impl Part {
         }
     }
 
-    /// The same part with the rule behind its unit.
+    /// The same part with the rule of its unit.
     #[must_use]
     pub fn with_rule(mut self, rule: Option<Rule>) -> Self {
         self.rule = rule;
@@ -44,10 +44,10 @@ impl Part {
     }
 }
 
-/// Why one item has its score for one user.
+/// The explanation of one item's score for one user.
 ///
-/// Law: `base + Σ parts.value + residual == score` within 1e-5 of the score's size. Evidence without a
-/// name is in `residual`, which is shown, never hidden.
+/// Law: `base + Σ parts.value + residual == score` within 1e-5 of the [size](Self::size). Unexplained
+/// evidence is in `residual`, which is always shown.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ledger {
     /// The score, as the model gives it.
@@ -79,7 +79,7 @@ impl Ledger {
         }
     }
 
-    /// The same parts with the score as the model gives it; the difference goes to the residual.
+    /// The same parts with the score of the model; the difference is the residual.
     #[must_use]
     pub fn scored(mut self, score: f32) -> Self {
         let named: f64 = self.parts.iter().map(|p| f64::from(p.value)).sum();
@@ -95,7 +95,7 @@ impl Ledger {
         f64::from(self.score) - (f64::from(self.base) + parts + f64::from(self.residual))
     }
 
-    /// What errors are relative to: the largest of |score|, Σ|parts| and a floor of 1e-3.
+    /// The scale of relative errors: the largest of |score|, Σ|parts| and 1e-3.
     #[must_use]
     pub fn size(&self) -> f64 {
         let parts: f64 = self.parts.iter().map(|p| f64::from(p.value.abs())).sum();
@@ -114,8 +114,8 @@ impl Ledger {
         self.parts.iter().map(|p| f64::from(p.value.max(0.0))).sum()
     }
 
-    /// How many parts, the largest first, make up `share` of the positive evidence: the concision
-    /// of an explanation. 0 where nothing speaks for the item.
+    /// How many parts, largest first, cover `share` of the supporting evidence: the concision
+    /// of an explanation. 0 if no part supports the item.
     #[must_use]
     pub fn entries_for_positive(&self, share: f64) -> usize {
         entries_for(
@@ -124,14 +124,14 @@ impl Ledger {
         )
     }
 
-    /// How many parts, the largest first, make up `share` of the absolute evidence.
+    /// How many parts, largest first, cover `share` of the absolute evidence.
     #[must_use]
     pub fn entries_for_absolute(&self, share: f64) -> usize {
         entries_for(self.parts.iter().map(|p| p.value.abs()), share)
     }
 }
 
-/// How many of the values, the largest first, make up `share` of their sum.
+/// How many of the values, largest first, cover `share` of their sum.
 #[must_use]
 pub fn entries_for(values: impl Iterator<Item = f32>, share: f64) -> usize {
     let mut values: Vec<f64> = values.map(f64::from).filter(|&v| v > 0.0).collect();
@@ -140,7 +140,7 @@ pub fn entries_for(values: impl Iterator<Item = f32>, share: f64) -> usize {
     let mut sum = 0.0;
     for (at, value) in values.iter().enumerate() {
         sum += value;
-        // The slack keeps a share of 1 from asking for more than everything.
+        // The slack absorbs rounding errors, so that a share of 1 can be reached.
         if sum >= wanted - 1e-9 * wanted.abs() {
             return at + 1;
         }

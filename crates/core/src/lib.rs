@@ -1,25 +1,25 @@
-//! The words of limpid: what an item, a history, a score and a reason *are*.
+//! The shared types of limpid: items, histories, scores, explanations, and the traits of models.
 //!
-//! Everything the other crates say to each other is said in the types of this crate. It does no
-//! input or output, draws no random numbers of its own and names no model, so most of it cannot
-//! fail; what can fail fails when a value is built, with an [`Error`] that names the rule.
+//! The other crates communicate only through the types of this crate. It does no
+//! input or output, generates no random numbers and names no model, so most of it cannot
+//! fail; errors occur when a value is built, with an [`Error`] that names the rule.
 //!
-//! | module | words |
+//! | module | contents |
 //! |---|---|
 //! | [`ids`] | [`UserIdx`], [`ItemIdx`], [`Ids`]: external strings and dense indices |
 //! | [`matrix`] | [`Mat`], [`Csr`] |
 //! | [`quantile`] | quantiles of sorted values |
-//! | [`random`] | numbers and samples from a source that the caller brings |
+//! | [`random`] | numbers and samples from the caller's random generator |
 //! | [`histories`] | [`Histories`], [`History`], [`Event`] |
 //! | [`catalogue`] | [`Catalogue`], [`Field`]: titles, genres, tags, makers |
-//! | [`topk`] | masks, top-k, tie groups: ranking, once for everybody |
-//! | [`unit`](mod@unit), [`history_units`] | [`Unit`], [`UnitInfo`], [`HistoryUnits`]: evidence that can be named and switched |
-//! | [`ledger`] | [`Ledger`], [`Part`]: a score as a sum that can be read |
-//! | [`edit`] | [`Edit`], [`Edits`]: what a person changes |
-//! | [`attribution`] | path integrals: how a change of a score is shared out |
+//! | [`topk`] | masks, top-k, tie groups: ranking |
+//! | [`unit`](mod@unit), [`history_units`] | [`Unit`], [`UnitInfo`], [`HistoryUnits`]: named evidence that can be edited |
+//! | [`ledger`] | [`Ledger`], [`Part`]: a score as a sum of named contributions |
+//! | [`edit`] | [`Edit`], [`Edits`]: changes of units |
+//! | [`attribution`] | path integrals: contributions of coordinates to a change of a score |
 //! | [`rules`] | [`Rule`](rules::Rule): AND, OR, NOT, at-least-k over items |
 //! | [`traits`] | [`Fit`], [`Recommender`], [`Latent`], [`Units`], … |
-//! | [`tensors`] | [`Tensors`]: what a fitted thing is on disk |
+//! | [`tensors`] | [`Tensors`]: the arrays of a saved model |
 
 pub mod attribution;
 pub mod candidates;

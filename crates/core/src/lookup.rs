@@ -1,15 +1,15 @@
-//! From what a person writes to an item: exact id first, then title; otherwise suggestions.
+//! Finds items by id or title: exact id first, then title; otherwise suggestions.
 
 use crate::{Catalogue, Error, ItemIdx, Result};
 
-/// How many similar names are suggested.
+/// Maximum number of suggestions.
 const SUGGESTIONS: usize = 3;
 
 /// Similarity (Jaro–Winkler) below which a name is not suggested.
 const SIMILAR: f64 = 0.8;
 
-/// The names most like a text, best first, three at most: those that contain it, are alike letter by
-/// letter, or one typing error away.
+/// The names most similar to a text, best first, at most three: those that contain it, are similar by
+/// Jaro–Winkler, or are one typing error away.
 pub fn similar<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let text = text.to_lowercase();
     let mut scored: Vec<(f64, &str)> = names
@@ -19,7 +19,7 @@ pub fn similar<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<
             let lower = name.to_lowercase();
             let long = text.chars().count() >= 3;
             let contained = long && lower.contains(&text);
-            // Jaro–Winkler is blind to transpositions in short names such as 'rge'.
+            // Jaro–Winkler misses transpositions in short names such as 'rge'.
             let mistyped = long && strsim::damerau_levenshtein(&text, &lower) == 1;
             let alike = match mistyped {
                 true => strsim::jaro_winkler(&text, &lower).max(SIMILAR),
@@ -39,7 +39,7 @@ pub fn similar<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<
 }
 
 impl Error {
-    /// An [`Error::Unknown`] with the names that are most like what was written.
+    /// An [`Error::Unknown`] with the most similar names.
     pub fn unknown<'a>(
         what: &'static str,
         name: &str,
@@ -57,7 +57,7 @@ impl Error {
 }
 
 impl Catalogue {
-    /// The item of a text: `id:…` and `title:…` force the reading; without a prefix the exact external
+    /// The item of a text: `id:…` and `title:…` are explicit; without a prefix the exact external
     /// id comes first, then the exact title, then the title without regard to case.
     ///
     /// # Errors
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_items_are_answered_with_similar_ones() {
+    fn errors_about_unknown_items_suggest_similar_ones() {
         let c = catalogue();
         let message = |text: &str| c.find(text).unwrap_err().to_string();
         assert!(message("Toy Stroy (1995)").contains("did you mean 'Toy Story (1995)'?"));

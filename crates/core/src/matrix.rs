@@ -2,10 +2,10 @@
 
 use crate::{Error, Result};
 
-/// A dense matrix of `f32` in row-major order; the common word for arrays in Rust.
+/// A dense matrix of `f32` in row-major order.
 pub type Mat = ndarray::Array2<f32>;
 
-/// A sparse matrix in compressed rows, with column indices ascending and unique in each row.
+/// A sparse matrix in CSR format, with column indices ascending and unique in each row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Csr {
     offsets: Vec<usize>,
@@ -18,7 +18,7 @@ impl Csr {
     /// A matrix from its arrays: `offsets` `(rows + 1)`, `columns` and `values` `(nnz)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] or [`Error::Range`] where lengths disagree, offsets fall, a column is out
+    /// [`Error::Shape`] or [`Error::Range`] if lengths disagree, offsets decrease, a column is out
     /// of range or not ascending, or a value is not finite.
     pub fn new(
         offsets: Vec<usize>,
@@ -70,7 +70,7 @@ impl Csr {
         })
     }
 
-    /// A matrix from rows of `(column, value)`; columns may come in any order, equal ones are
+    /// A matrix from rows of `(column, value)`; columns may be in any order, duplicates are
     /// summed.
     ///
     /// # Errors
@@ -141,7 +141,7 @@ impl Csr {
         (&self.columns[range.clone()], &self.values[range])
     }
 
-    /// The entry at `(row, column)`, 0 where none is stored.
+    /// The entry at `(row, column)`, 0 if none is stored.
     #[must_use]
     pub fn get(&self, row: usize, column: u32) -> f32 {
         let (columns, values) = self.row(row);
@@ -179,7 +179,7 @@ impl Csr {
     }
 }
 
-/// For each of `n_columns` columns the rows that have it, ascending: the inverse of lists of columns
+/// For each of `n_columns` columns the rows that have it, ascending: the transpose of lists of columns
 /// without values, as [`Csr::transpose`] is with values.
 ///
 /// # Errors
@@ -207,7 +207,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn refuses_what_is_not_a_matrix() {
+    fn refuses_invalid_arrays() {
         assert!(Csr::new(vec![0, 2], vec![0, 1], vec![1.0, 2.0], 2).is_ok());
         assert!(Csr::new(vec![0, 1], vec![0, 1], vec![1.0, 2.0], 2).is_err());
         assert!(Csr::new(vec![0, 2], vec![1, 0], vec![1.0, 2.0], 2).is_err());

@@ -1,4 +1,4 @@
-//! Quantiles of sorted values, in the two definitions that are used.
+//! Quantiles of sorted values, by nearest rank and by linear interpolation.
 
 /// The quantile at `share` in `0..=1` of values sorted ascending, by nearest rank: the smallest value
 /// that at least this share of the values does not exceed. At ½ it is the lower median. `None` without

@@ -1,5 +1,5 @@
-//! What random words become: pure functions of a source that the caller brings. This crate makes no
-//! random numbers of its own.
+//! Random integers and samples: pure functions of the caller's random generator. This crate generates no
+//! random numbers itself.
 
 /// The key of a ChaCha stream for a seed: the seed in little-endian bytes, followed by zeros.
 #[must_use]
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends_of_the_range() {
+    fn bounds_of_the_range() {
         assert_eq!((below(0, 10), below(u64::MAX, 10)), (0, 9));
         assert_eq!(below(1 << 63, 10), 5);
         assert_eq!(below(u64::MAX, 0), 0);
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_decide_the_order() {
+    fn the_generator_determines_the_order() {
         let mut values = [1, 2, 3, 4];
         shuffle_front(&mut values, 2, |m| m - 1);
         assert_eq!(values, [4, 1, 3, 2]);

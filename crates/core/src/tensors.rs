@@ -1,5 +1,5 @@
-//! What a fitted thing is on disk: named arrays and a small JSON text. No files are opened here;
-//! an array may be a view of memory that somebody else mapped.
+//! The content of a saved model: named arrays and small JSON values. No files are opened here;
+//! an array may be a view of a memory-mapped file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,28 +12,28 @@ use serde::de::DeserializeOwned;
 
 use crate::{Csr, Error, Ids, Result};
 
-/// Bytes that live as long as anybody uses them: a mapped file, or a plain vector.
+/// Reference-counted bytes: a memory-mapped file, or a plain vector.
 pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
-/// An array of plain numbers, owned or a view of shared bytes. It reads as a slice.
+/// An array of plain numbers, owned or a view of shared bytes. It derefs to a slice.
 #[derive(Clone)]
 pub enum Buffer<T> {
-    /// Numbers of its own.
+    /// Owned numbers.
     Owned(Arc<Vec<T>>),
-    /// Numbers in somebody's bytes; aligned and whole, which was checked when it was made.
+    /// A view of shared bytes, whose alignment and length were checked at construction.
     Shared {
         /// The bytes.
         bytes: SharedBytes,
-        /// Where the numbers stand in them.
+        /// The byte range of the numbers.
         range: Range<usize>,
     },
 }
 
 impl<T: Pod> Buffer<T> {
-    /// The numbers in a range of shared bytes; copied only if they are not aligned.
+    /// The numbers in a range of shared bytes; copied only if not aligned.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the range is not of the bytes or not a whole number of elements.
+    /// [`Error::Shape`] if the range is out of bounds or not a whole number of elements.
     pub fn from_shared(bytes: SharedBytes, range: Range<usize>) -> Result<Self> {
         let all = (*bytes).as_ref();
         let slice = all.get(range.clone()).ok_or_else(|| {
@@ -110,7 +110,7 @@ pub struct Tensor {
     pub values: Values,
 }
 
-/// Named arrays and a small JSON text: all that is saved of a fitted thing.
+/// Named arrays and small JSON values: the content of a saved model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tensors {
     arrays: BTreeMap<String, Tensor>,
@@ -130,7 +130,7 @@ macro_rules! access {
             );
         }
 
-        /// The array of a name, without a copy.
+        /// The array with a name, without a copy.
         ///
         /// # Errors
         /// [`Error::Tensor`] if it is missing or of another element type.
@@ -148,7 +148,7 @@ macro_rules! access {
 }
 
 impl Tensors {
-    /// Nothing yet.
+    /// Empty.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -169,7 +169,7 @@ impl Tensors {
         self.arrays.iter().map(|(n, t)| (n.as_str(), t))
     }
 
-    /// Whether there is an array of that name.
+    /// Whether there is an array with this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.arrays.contains_key(name)
@@ -233,7 +233,7 @@ impl Tensors {
     /// Reads a sparse matrix of `n_columns` columns.
     ///
     /// # Errors
-    /// [`Error::Tensor`], or what [`Csr::new`] refuses.
+    /// [`Error::Tensor`], or the errors of [`Csr::new`].
     pub fn csr(&self, name: &str, n_columns: usize) -> Result<Csr> {
         let (_, offsets) = self.i64(&format!("{name}.offsets"))?;
         let (_, columns) = self.u32(&format!("{name}.columns"))?;
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_is_got() {
+    fn put_and_get_round_trip() {
         let mut t = Tensors::new();
         t.put_f32("a", &[2], vec![1.0, 2.0]);
         t.put_texts("names", &["x", "", "∧"]);

@@ -1,12 +1,12 @@
-//! Ranking, once for everybody: masks, top-k with ties broken by hash, and lists with their ties.
+//! Ranking: masks, top-k with ties broken by hash, and lists with their ties.
 //!
-//! Scores are compared by value; where they are equal, lists that people see are ordered by the
+//! Scores are compared by value; if they are equal, recommendation lists are ordered by the
 //! seeded hash of the external item id ([`Catalogue::tie_breaks`](crate::Catalogue::tie_breaks)),
 //! and metrics see the whole group of ties ([`RankedWithTies`]) and take the expected value.
 
 use crate::ItemIdx;
 
-/// Which items may not be ranked: seen, excluded, not on an allow list.
+/// Items that must not be ranked: seen, excluded, not on an allow list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mask {
     words: Vec<u64>,
@@ -32,7 +32,7 @@ impl Mask {
         }
     }
 
-    /// Masks everything but these items; what was masked before stays so.
+    /// Masks all other items; items masked before remain masked.
     pub fn only(&mut self, items: impl IntoIterator<Item = ItemIdx>) {
         let mut allowed = Self::none(self.n_items);
         allowed.hide(items);
@@ -41,12 +41,12 @@ impl Mask {
         }
     }
 
-    /// Masks nothing again, keeping the memory.
+    /// Clears the mask, keeping the memory.
     pub fn clear(&mut self) {
         self.words.fill(0);
     }
 
-    /// Whether an item is masked; one outside of the catalogue is.
+    /// Whether an item is masked; items outside of the catalogue are.
     #[must_use]
     pub fn hides(&self, item: ItemIdx) -> bool {
         item.at() >= self.n_items || self.words[item.at() / 64] >> (item.at() % 64) & 1 == 1
@@ -89,7 +89,7 @@ pub struct Scored {
 
 /// The `k` best items that are not masked, best first; fewer if there are fewer.
 ///
-/// Equal scores are ordered by `tie_breaks` `(items)`. A score that is not a number ranks last.
+/// Equal scores are ordered by `tie_breaks` `(items)`. NaN ranks last.
 #[must_use]
 pub fn top_k(scores: &[f32], mask: &Mask, tie_breaks: &[u64], k: usize) -> Vec<Scored> {
     let tie_break = |c: &Candidate| tie_breaks.get(c.at()).copied().unwrap_or(0);
@@ -106,7 +106,7 @@ pub fn top_k(scores: &[f32], mask: &Mask, tie_breaks: &[u64], k: usize) -> Vec<S
 
 /// The rank of an item among those that are not masked, 1 for the best, in the order of [`top_k`].
 ///
-/// A masked item gets the rank that it would have if it alone were not masked. An item without a
+/// A masked item gets the rank that it would have if it were not masked. An item without a
 /// score ranks after all others.
 #[must_use]
 pub fn rank_of(scores: &[f32], mask: &Mask, tie_breaks: &[u64], item: ItemIdx) -> usize {
@@ -128,7 +128,7 @@ pub fn rank_of(scores: &[f32], mask: &Mask, tie_breaks: &[u64], item: ItemIdx) -
     better + 1
 }
 
-/// Not-a-number ranks last; −0 equals 0.
+/// NaN ranks last; −0 equals 0.
 fn total(score: f32) -> f32 {
     if score.is_nan() {
         f32::NEG_INFINITY
@@ -137,8 +137,8 @@ fn total(score: f32) -> f32 {
     }
 }
 
-/// A candidate that sorts as it ranks: the score, best first, in the upper half, and the position in
-/// the lower half. Comparing whole numbers keeps the selection free of branches.
+/// A sort key: the score, best first, in the upper half, and the position in
+/// the lower half. Comparing integers keeps the selection free of branches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate(u64);
 
@@ -147,7 +147,7 @@ impl Candidate {
         Self(u64::from(Self::place(score)) << 32 | at as u64)
     }
 
-    /// The bits of a score as a whole number that is smaller for better scores and equal for equals.
+    /// The bits of a score as an integer that is smaller for better scores and equal for equal ones.
     fn place(score: f32) -> u32 {
         let bits = total(score).to_bits();
         if bits >> 31 == 1 {
@@ -157,7 +157,7 @@ impl Candidate {
         }
     }
 
-    /// The score of a place.
+    /// The score of a key.
     fn score(place: u32) -> f32 {
         f32::from_bits(match place >> 31 == 1 {
             true => place,
@@ -177,10 +177,10 @@ impl Candidate {
 
 /// The unmasked positions whose score reaches the k-th best one, ties included, in no order.
 ///
-/// The scores are laid out in rows of equal width, and the best of each column is found first: a loop
-/// without branches, of which the compiler makes vector comparisons. The k-th best of these is a bound
-/// that k items reach, so that only the few columns that reach it are looked at again. High columns
-/// are faster, low ones bound more tightly where k is large.
+/// The scores are arranged in rows of equal width, and the best of each column is found first: a loop
+/// without branches, which the compiler vectorizes. The k-th best of these is a lower bound
+/// that k items reach, so only the few columns that reach it are scanned again. Tall columns
+/// are faster, short ones give a tighter bound if k is large.
 fn candidates_above(scores: &[f32], mask: &Mask, k: usize) -> Vec<Candidate> {
     let scores = &scores[..scores.len().min(mask.n_items)];
     if k == 0 || scores.is_empty() {
@@ -189,7 +189,7 @@ fn candidates_above(scores: &[f32], mask: &Mask, k: usize) -> Vec<Candidate> {
     let height = [16, 4, 1].into_iter().find(|h| 4 * k * h <= scores.len());
     let width = scores.len().div_ceil(height.unwrap_or(1));
     let column = |first: usize| (first..scores.len()).step_by(width);
-    // A copy without the masked scores, which are often the best ones, is cheaper than going round them.
+    // A copy without the masked scores, which are often the best ones, is faster than skipping them.
     let mut open = scores.to_vec();
     for hidden in mask.hidden().take_while(|&at| at < scores.len()) {
         open[hidden] = f32::NEG_INFINITY;
@@ -224,7 +224,7 @@ fn candidates_above(scores: &[f32], mask: &Mask, k: usize) -> Vec<Candidate> {
     kept
 }
 
-/// The k-th best of the scores, which are of different items; −∞ where there are fewer than k.
+/// The k-th best of the scores of different items; −∞ if there are fewer than k.
 fn bound(bests: &[f32], k: usize) -> f32 {
     if k > bests.len() {
         return f32::NEG_INFINITY;
@@ -234,11 +234,11 @@ fn bound(bests: &[f32], k: usize) -> f32 {
     Candidate::score(kth)
 }
 
-/// Keeps the `k` best of `kept` and what ties with the last of them, which it returns.
+/// Keeps the `k` best of `kept` and ties with the last of them, which it returns.
 fn cut(kept: &mut Vec<Candidate>, k: usize) -> Candidate {
     let at = k.min(kept.len()) - 1;
     let (_, &mut kth, _) = kept.select_nth_unstable(at);
-    // What is better than the k-th now stands before it; its equals may stand behind it too.
+    // Better scores than the k-th are now before it; ties may be after it too.
     let behind = at + 1;
     let mut end = behind;
     for next in behind..kept.len() {
@@ -252,19 +252,19 @@ fn cut(kept: &mut Vec<Candidate>, k: usize) -> Candidate {
 }
 
 /// The head of a ranking with its groups of equal scores, so that a metric can take the expected
-/// value over the orders within a group instead of the luck of one order.
+/// value over the orders within a group instead of that of one arbitrary order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RankedWithTies {
     /// Items, best group first; the last group is complete, so there may be more than `k`.
     pub items: Vec<ItemIdx>,
-    /// Where each group of equal scores ends in `items`, ascending.
+    /// End offsets of the groups of equal scores in `items`, ascending.
     pub group_ends: Vec<u32>,
-    /// Number of items that could have been ranked (not masked).
+    /// Number of items that are not masked.
     pub n_candidates: usize,
 }
 
 impl RankedWithTies {
-    /// The groups that hold the `k` best unmasked items.
+    /// The groups that contain the `k` best unmasked items.
     #[must_use]
     pub fn new(scores: &[f32], mask: &Mask, k: usize) -> Self {
         let mut best = candidates_above(scores, mask, k);
@@ -285,7 +285,7 @@ impl RankedWithTies {
         }
     }
 
-    /// A list without ties, best first: what somebody else ranked.
+    /// A list without ties, best first, such as an external ranking.
     #[must_use]
     pub fn strict(items: Vec<ItemIdx>, n_candidates: usize) -> Self {
         Self {
@@ -341,7 +341,7 @@ mod tests {
     }
 
     proptest! {
-        /// Infinite scores and what is not a number, masked or not, keep their places.
+        /// Infinite scores and NaN, masked or not, rank as defined.
         #[test]
         fn special_scores_rank_as_defined(
             picks in proptest::collection::vec(0usize..6, 0..200),
@@ -363,7 +363,7 @@ mod tests {
             prop_assert!(list.iter().all(|s| !mask.hides(s.item)));
         }
 
-        /// Against the definition: sort everything, drop what is masked, take k.
+        /// Equals the definition: sort all items, drop masked ones, take k.
         #[test]
         fn agrees_with_sorting_everything(
             scores in proptest::collection::vec(-3i8..4, 0..300),

@@ -1,16 +1,16 @@
-//! The traits: how the pieces fit every family of models. One page.
+//! The traits of models, their circumstances and their artifacts.
 
 use crate::{
     Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Result, Scored,
     Tensors, Unit, UnitInfo,
 };
 
-/// A recipe: hyper-parameters that know how to become a model.
+/// An estimator: hyper-parameters from which a model is fitted.
 pub trait Fit {
-    /// What it becomes.
+    /// The fitted model.
     type Model: Recommender;
 
-    /// Checks the hyper-parameters; runs before a byte of data is read.
+    /// Checks the hyper-parameters, before any data is read.
     ///
     /// # Errors
     /// [`Error::Range`] with the name, the rule and the value of the first that is out of range.
@@ -19,11 +19,11 @@ pub trait Fit {
     /// Fits the model.
     ///
     /// # Errors
-    /// Where a hyper-parameter is out of range, memory would not do, or numbers run away.
+    /// If a hyper-parameter is out of range, memory does not suffice, or training diverges.
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Self::Model>;
 }
 
-/// What a model is fitted on: events and item metadata (a model may ignore the latter).
+/// Training data: events and item metadata (a model may ignore the latter).
 #[derive(Clone, Copy)]
 pub struct Training<'a> {
     /// The training rows.
@@ -32,20 +32,20 @@ pub struct Training<'a> {
     pub catalogue: &'a Catalogue,
 }
 
-/// Measures a model under way.
+/// Evaluates a model in training.
 pub type Monitor<'a> = dyn Fn(&dyn Recommender) -> f64 + 'a;
 
 /// The circumstances of a fit, apart from its hyper-parameters.
 pub struct Run<'a> {
-    /// Governs the model alone; the split has its own.
+    /// Random seed of the model; the split has its own.
     pub seed: u64,
     /// Bytes that a fit may take for its large arrays.
     pub memory_budget: u64,
-    /// Told how far the work is.
+    /// Progress reports.
     pub progress: &'a dyn Progress,
-    /// Validation metric of a model under way, for early stopping; larger is better.
+    /// Validation metric of a model in training, for early stopping; larger is better.
     pub monitor: Option<&'a Monitor<'a>>,
-    /// Where a fit keeps what it must not lose, and finds it again.
+    /// Storage of checkpoints; `None`: a fit cannot be resumed.
     pub checkpoints: Option<&'a mut dyn Checkpoints>,
 }
 
@@ -63,42 +63,42 @@ impl Run<'_> {
     }
 }
 
-/// Keeps the state of an unfinished fit. Models open no files: whoever wires them does.
+/// Storage of the state of an unfinished fit. Models open no files; the implementation does.
 pub trait Checkpoints {
     /// The last state that was saved, if any.
     fn last(&self) -> Option<Tensors>;
 
-    /// Whether a state is wanted now: whoever writes large ones may let some go by.
+    /// Whether to save now; an implementation may skip some checkpoints if they are large.
     fn wanted(&self) -> bool {
         true
     }
 
-    /// Saves a state; the one before it may go.
+    /// Saves a state, which replaces the previous one.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     fn save(&mut self, state: &Tensors) -> Result<()>;
 }
 
-/// Is told how far the work is.
+/// Receives progress reports.
 pub trait Progress: Sync {
     /// A stage of `total` steps begins (0: unknown).
     fn start(&self, stage: &str, total: u64);
 
-    /// So many more steps are done.
+    /// `n` more steps are done.
     fn step(&self, n: u64);
 
-    /// Something worth showing beside the bar, such as a loss.
+    /// A message for the progress bar, such as a loss.
     fn note(&self, _text: &str) {}
 
-    /// Whether the user asked to stop; a fit looks now and then and ends with
+    /// Whether the user interrupted; a fit checks it regularly and returns
     /// [`Error::Interrupted`].
     fn interrupted(&self) -> bool {
         false
     }
 }
 
-/// Shows nothing.
+/// Ignores progress.
 pub struct NoProgress;
 
 impl Progress for NoProgress {
@@ -106,15 +106,15 @@ impl Progress for NoProgress {
     fn step(&self, _: u64) {}
 }
 
-/// A fitted model that can rank and say why. Infallible: invalid input was refused when [`Histories`]
+/// A fitted model that scores and explains. Infallible: invalid input was refused when [`Histories`]
 /// was built.
 pub trait Recommender: Send + Sync {
     /// Scores `(U, I)`, before any sigmoid, softmax or ReLU, seen items included.
     fn score(&self, users: &Histories) -> Mat;
 
-    /// Scores of chosen items only, list by list; `candidates` has one list per row of `users`. By
-    /// default they are picked from [`score`](Self::score); models that score pair by pair, or over
-    /// large catalogues, can do less.
+    /// Scores of candidate items only, list by list; `candidates` has one list per row of `users`. By
+    /// default they are selected from [`score`](Self::score); models that score pair by pair, or over
+    /// large catalogues, can override it.
     fn score_items(&self, users: &Histories, candidates: &Candidates) -> Vec<f32> {
         candidates.pick(&self.score(users))
     }
@@ -122,22 +122,22 @@ pub trait Recommender: Send + Sync {
     /// The ledger of one item.
     ///
     /// Law: `base + parts + residual == score`, and the score is the one that [`score`](Self::score)
-    /// gives.
+    /// returns.
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger;
 
-    /// The model cut at its user representation, where it has one: it can be probed and attributed.
+    /// The latent user representation, if the model has one, for probing and attribution.
     fn latent(&self) -> Option<&dyn Latent> {
         None
     }
 
-    /// Named evidence of its own. Models without have [`HistoryUnits`](crate::HistoryUnits); see
+    /// The model's own units. Other models use [`HistoryUnits`](crate::HistoryUnits); see
     /// [`UnitsOf`](crate::UnitsOf).
     fn units(&self) -> Option<&dyn Units> {
         None
     }
 }
 
-/// A model cut in two at its user representation.
+/// A model with a latent user representation: encoder and decoder.
 ///
 /// Law: `score(u) == decode(encode(u))`, on seen items too.
 pub trait Latent: Recommender {
@@ -154,16 +154,16 @@ pub trait Latent: Recommender {
 /// Sparse activations of units `(U, K)`.
 pub type Activations = Csr;
 
-/// How finely a ledger is written.
+/// The level of detail of a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// The fewest lines that say the same: units of one group are joined.
+    /// The fewest equivalent lines: units of one group are joined.
     Lines,
-    /// Every unit by itself.
+    /// One part per unit.
     Raw,
 }
 
-/// Named evidence that can be switched: events of a history, rules, neurons, behavior patterns, texts.
+/// Named evidence that can be edited: events of a history, rules, neurons, behavior patterns, texts.
 ///
 /// Laws: [`score_activations`](Self::score_activations) of the activations of
 /// [`activate`](Self::activate) is the score of the model, bit for bit; what the units do not express is
@@ -173,7 +173,7 @@ pub trait Units: Send + Sync {
     /// Number of units K.
     fn len(&self) -> usize;
 
-    /// Whether there is no unit.
+    /// Whether there are no units.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -181,17 +181,17 @@ pub trait Units: Send + Sync {
     /// The unit at an index below [`len`](Self::len).
     fn unit(&self, index: usize) -> Unit;
 
-    /// The indices that a unit stands for, ascending: one, or several for a group; none for a unit that
+    /// The indices of a unit, ascending: one, or several for a group; empty for a unit that
     /// is not of this model.
     fn members(&self, unit: Unit) -> Vec<usize>;
 
-    /// The id of a unit and what else is known about it.
+    /// The id, label and other information of a unit.
     fn info(&self, unit: Unit, catalogue: &Catalogue) -> UnitInfo;
 
-    /// The unit of a written id or name.
+    /// The unit with an id or name.
     ///
     /// # Errors
-    /// [`Error::NoSuchUnit`] or [`Error::Unknown`], with the units that there are or similar names.
+    /// [`Error::NoSuchUnit`] or [`Error::Unknown`], with the existing units or similar names.
     fn resolve(&self, text: &str, catalogue: &Catalogue) -> Result<Unit>;
 
     /// Whether activations may take any value; otherwise a unit is only present (1) or absent (0).
@@ -215,14 +215,14 @@ pub trait Units: Send + Sync {
         detail: Detail,
     ) -> Ledger;
 
-    /// The change of an item's score per activation of 1 of a unit, where it is the same for all
+    /// The change of an item's score per unit of activation, if it is the same for all
     /// histories (a weight of the model); `None` where it depends on the history.
     fn effect(&self, _index: usize, _item: ItemIdx) -> Option<f32> {
         None
     }
 }
 
-/// A recipe that fits units over a model: dictionaries, concepts.
+/// An estimator that fits units over a model: dictionaries, concepts.
 pub trait FitUnits {
     /// The fitted units, which may borrow the model.
     type Units<'a>: Units;
@@ -230,7 +230,7 @@ pub trait FitUnits {
     /// Fits the units over the representations of a model.
     ///
     /// # Errors
-    /// Where a hyper-parameter is out of range, or memory or numbers do not suffice.
+    /// If a hyper-parameter is out of range, memory does not suffice, or a computation fails.
     fn fit<'a>(
         &self,
         base: &'a dyn Latent,
@@ -239,27 +239,27 @@ pub trait FitUnits {
     ) -> Result<Self::Units<'a>>;
 }
 
-/// What a fitted thing is on disk.
+/// A type that can be saved and loaded.
 ///
 /// Law: `load(save(m))` scores as `m` does, bit for bit on the same device.
 pub trait Artifact: Sized {
     /// The name of the format, such as `model/ease`.
     const KIND: &'static str;
 
-    /// Writes it down.
+    /// Saves it.
     ///
     /// # Errors
-    /// Where a part has no form on disk.
+    /// If a value cannot be stored.
     fn save(&self, out: &mut Tensors) -> Result<()>;
 
-    /// Reads it again.
+    /// Loads it.
     ///
     /// # Errors
-    /// Where an array is missing, of another shape, or not what the format says.
+    /// If an array is missing, of another shape, or does not follow the format.
     fn load(from: &Tensors) -> Result<Self>;
 }
 
-/// The items that count as hits for one user, ascending.
+/// The relevant (held-out) items of one user.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Truth<'a> {
     /// The items, ascending and unique.
@@ -267,21 +267,21 @@ pub struct Truth<'a> {
 }
 
 impl Truth<'_> {
-    /// Whether an item is a hit.
+    /// Whether an item is relevant.
     #[must_use]
     pub fn contains(&self, item: ItemIdx) -> bool {
         self.items.binary_search(&item).is_ok()
     }
 }
 
-/// The lists of many users, best first, ties broken.
+/// The recommendation lists of many users, best first, ties broken.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lists {
     /// One list per user.
     pub lists: Vec<Vec<Scored>>,
 }
 
-/// Refuses hyper-parameters in the words of all models: `name must be rule, but is value`.
+/// Checks a hyper-parameter, with the message `name must be rule, but is value`.
 ///
 /// # Errors
 /// [`Error::Range`] unless `ok`.

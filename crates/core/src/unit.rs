@@ -1,17 +1,17 @@
-//! Units: named evidence that can be cited in a ledger and switched by an edit.
+//! Units: named evidence that is cited in a ledger and changed by an edit.
 
 use serde::{Deserialize, Serialize};
 
 use crate::rules::Rule;
 use crate::{Catalogue, ItemIdx, Result};
 
-/// What kind of evidence a unit is.
+/// The kind of evidence of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Space {
     /// Events of the history on one item.
     Event,
-    /// Several units that are shown and switched together.
+    /// Several units that are shown and edited together.
     Group,
     /// A learned rule over items.
     Rule,
@@ -24,7 +24,7 @@ pub enum Space {
 }
 
 impl Space {
-    /// The kind of evidence in a ledger, as the JSON of every answer writes it.
+    /// The name of the kind in JSON output.
     #[must_use]
     pub fn kind(self) -> &'static str {
         match self {
@@ -69,23 +69,23 @@ impl Unit {
     }
 }
 
-/// What is known about a unit.
+/// Description of a unit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitInfo {
-    /// The written form, such as `link:296`, `g17.or` or `n12`. Law: [`Units::resolve`](crate::Units::resolve)
-    /// reads it back.
+    /// The id, such as `link:296`, `g17.or` or `n12`. Law: [`Units::resolve`](crate::Units::resolve)
+    /// parses it.
     pub id: String,
-    /// A name that people recognize: a title, a concept, what a group has in common.
+    /// A readable label: a title, a concept, the common metadata of a group.
     pub label: Option<String>,
     /// The kind of evidence.
     pub space: Space,
-    /// The rule behind it, where it is one.
+    /// The rule, if the unit is one.
     pub rule: Option<Rule>,
-    /// How far the label can be trusted, 0 to 1, where that was tested.
+    /// Confidence in the label, 0 to 1, if it was tested.
     pub confidence: Option<f32>,
 }
 
-/// The prefix of the written form of an event unit.
+/// The prefix of the id of an event unit.
 const EVENT: &str = "link:";
 
 impl UnitInfo {
@@ -102,7 +102,7 @@ impl UnitInfo {
     }
 }
 
-/// Reads `link:ITEM`, where ITEM is an external id or a title; `None` if the text does not begin with
+/// Parses `link:ITEM`, where ITEM is an external id or a title; `None` if the text does not start with
 /// `link:`.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Why this rather than that: the difference of two ledgers.
+//! Contrastive explanations: the difference of two ledgers.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! What would have to change: the smallest edits of a history that bring an item into the list, or
-//! push it out.
+//! Counterfactuals: the smallest edits of a history that move an item into the recommendation list, or
+//! out of it.
 //!
-//! Nothing is shown that was not replayed: every edit is applied to the history, the model scores
+//! Every counterfactual is replayed: the edit is applied to the history, the model scores
 //! the edited history, the same filters mask it, and the item is ranked again. Both sides are scored
 //! as histories of unknown users, so a model that learns a vector per user compares fold-in with
 //! fold-in.
@@ -11,10 +11,10 @@ use limpid_core::{
     rank_of, top_k,
 };
 
-/// Rows that are scored at once while edits are tried.
+/// Edited histories per scoring batch.
 const BATCH: usize = 128;
 
-/// Edits that are tried again at every step of the search for more than one.
+/// Single edits that are tried at every step of the search for larger edits.
 const BEAM: usize = 64;
 
 /// One change of a history.
@@ -26,7 +26,7 @@ pub enum HistoryEdit {
     Remove(ItemIdx),
 }
 
-/// Where an item stands for a history.
+/// The position of an item for a history.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standing {
     /// Its rank among the items that may be recommended, from 1.
@@ -37,43 +37,43 @@ pub struct Standing {
     pub bar: f32,
 }
 
-/// How sure it is that no smaller edit does the same.
+/// Whether an edit is proven to be the smallest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Smallest {
-    /// Nothing smaller can do it: one event is the least there is, or every single event was tried
-    /// and none was enough for the two that are shown.
+    /// No smaller edit reaches the goal: it is a single event, or every single event was tried
+    /// and none sufficed, and the edit has two events.
     Proven,
     /// The smallest that the search found.
     Found,
 }
 
-/// An edit that does it, replayed.
+/// An edit that reaches the goal, replayed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counterfactual {
-    /// What is changed.
+    /// The changes.
     pub edits: Vec<HistoryEdit>,
-    /// Where the item stands then.
+    /// The position of the item after the edit.
     pub after: Standing,
-    /// How sure it is that this is the smallest.
+    /// Whether it is proven to be the smallest.
     pub smallest: Smallest,
 }
 
-/// What the edits are to do.
+/// The goal of the edits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
-    /// Bring the item into the first n.
+    /// Move the item into the top n.
     Enter,
-    /// Push it out of the first n.
+    /// Move the item out of the top n.
     Leave,
 }
 
-/// The question.
+/// The query of a counterfactual.
 pub struct Question<'a> {
     /// The model.
     pub model: &'a dyn Recommender,
-    /// The history as it is.
+    /// The history to edit.
     pub user: History<'a>,
-    /// The item that is asked about.
+    /// The item.
     pub item: ItemIdx,
     /// Length of the list.
     pub n: usize,
@@ -81,20 +81,20 @@ pub struct Question<'a> {
     pub goal: Goal,
     /// Names, behaviors and training counts.
     pub catalogue: &'a Catalogue,
-    /// Ties, as in the list itself.
+    /// Tie-breaks, as for the list.
     pub tie_breaks: &'a [u64],
-    /// What may not be recommended to the owner of a history: seen items and the filters at work.
+    /// Items that must not be recommended for a history: seen items and active filters.
     pub mask: &'a dyn Fn(History<'_>) -> Mask,
 }
 
-/// How far to search.
+/// Limits of the search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Search {
-    /// Most events in one edit.
+    /// Maximum number of events in an edit.
     pub max_edits: usize,
-    /// Most single events that are tried; with more items than that, the most promising ones.
+    /// Maximum number of single events that are tried; with more items, the most promising ones.
     pub max_singles: usize,
-    /// Most counterfactuals of a kind (additions, removals) that are returned.
+    /// Maximum number of counterfactuals of each kind (additions, removals).
     pub shown: usize,
 }
 
@@ -108,14 +108,14 @@ impl Default for Search {
     }
 }
 
-/// The answer.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// Where the item stands now.
+    /// The current position of the item.
     pub before: Standing,
     /// Whether the goal is met already.
     pub already: bool,
-    /// What would do it, fewest events first.
+    /// Edits that reach the goal, fewest events first.
     pub counterfactuals: Vec<Counterfactual>,
     /// How many edited histories were scored.
     pub replayed: usize,
@@ -126,7 +126,7 @@ pub struct Verdict {
 /// Searches for the smallest edits that reach the goal.
 ///
 /// # Errors
-/// None of its own; what building an edited history refuses.
+/// As building an edited history.
 pub fn search(q: &Question<'_>, limits: Search) -> Result<Verdict> {
     let base = q.user.to_owned().anonymous();
     let mut replay = Replay { q, scored: 0 };
@@ -185,7 +185,7 @@ pub fn search(q: &Question<'_>, limits: Search) -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// Every single event that could be changed, and whether that is all of them.
+/// The single events to try, and whether these are all.
 fn candidates(q: &Question<'_>, base: &OwnedHistory, most: usize) -> (Vec<HistoryEdit>, bool) {
     let own = base.view().item_values();
     let has = |i: ItemIdx| own.binary_search_by_key(&i, |e| e.0).is_ok();
@@ -195,7 +195,7 @@ fn candidates(q: &Question<'_>, base: &OwnedHistory, most: usize) -> (Vec<Histor
         .filter(|&i| i != q.item)
         .map(HistoryEdit::Remove)
         .collect();
-    // An item that nobody has in training carries no evidence; adding it can do nothing.
+    // An item without training users has no evidence; adding it has no effect.
     let mut additions: Vec<ItemIdx> = (0..q.catalogue.len() as u32)
         .map(ItemIdx)
         .filter(|&i| i != q.item && !has(i) && q.catalogue.is_trained(i))
@@ -257,7 +257,7 @@ impl Replay<'_, '_> {
         }
     }
 
-    /// How far beyond the bar the item stands, in the direction of the goal.
+    /// How far the item is beyond the threshold, in the direction of the goal.
     fn gain(&self, s: &Standing) -> f32 {
         let margin = s.score - s.bar;
         match self.q.goal {
@@ -293,7 +293,7 @@ impl Replay<'_, '_> {
         Ok(out)
     }
 
-    /// Each candidate on top of `chosen`, with where the item stands then.
+    /// Each candidate added to `chosen`, with the resulting position of the item.
     fn tried(
         &mut self,
         base: &OwnedHistory,
@@ -313,8 +313,8 @@ impl Replay<'_, '_> {
         Ok(out)
     }
 
-    /// Adds the best event again and again until the goal is reached, then drops every event that
-    /// turns out not to be needed.
+    /// Greedily adds the best event until the goal is reached, then drops every event that
+    /// is not needed.
     fn grow(
         &mut self,
         base: &OwnedHistory,

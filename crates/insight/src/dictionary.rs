@@ -1,8 +1,8 @@
-//! Units over the representation of a black box: a dictionary of directions.
+//! Units over a latent representation: a dictionary of directions.
 //!
-//! A representation z is read as `z = Σ_k a_k d_k + rest`. Changing activations from a to a′ moves it to
+//! A representation z is decomposed as `z = Σ_k a_k d_k + rest`. Activations changed from a to a′ move it to
 //! `z + Σ_k (a′_k − a_k) d_k`, so the rest, which no unit expresses, is kept, and unedited activations
-//! score as the model does, bit for bit. The ledger of an item shares out the change of its score from the
+//! score as the model does, bit for bit. The ledger of an item attributes the change of its score from the
 //! state without any unit, `z′ − Σ_k a′_k d_k`, by a path integral; the score there is the base (that of an
 //! empty representation) and the residual.
 
@@ -15,7 +15,7 @@ use limpid_core::{
 /// Steps of the path integral of a ledger.
 const STEPS: usize = 16;
 
-/// Directions in a representation space and how they are activated: the non-negative projections of z on
+/// Directions in a representation space with their activations: the non-negative projections of z on
 /// the directions, the `keep` largest of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Directions {
@@ -24,7 +24,7 @@ pub struct Directions {
 }
 
 impl Directions {
-    /// Directions `(K, D)`, scaled to length 1, of which at most `keep` are active at a time.
+    /// Directions `(K, D)`, scaled to length 1, at most `keep` of them active.
     ///
     /// # Errors
     /// [`Error::Range`] for a direction that is zero or not finite.
@@ -69,12 +69,12 @@ impl Directions {
     }
 }
 
-/// A recipe for directions that mean nothing: the control that any dictionary has to beat.
+/// Random directions: the control for any dictionary.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RandomDirections {
     /// Number of directions.
     pub n: usize,
-    /// Directions that are active at a time.
+    /// Maximum number of active directions.
     pub keep: usize,
 }
 
@@ -108,7 +108,7 @@ impl<'a> OverLatent<'a> {
     /// Units over a model.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the directions are of another dimension than the representation.
+    /// [`Error::Shape`] if the dimension of the directions is not that of the representation.
     pub fn new(base: &'a dyn Latent, directions: Directions) -> Result<Self> {
         let nobody = Histories::from_rows(&[], 0)?;
         let expected = base.encode(&nobody).ncols();
@@ -128,7 +128,7 @@ fn pairs<'a>((columns, values): (&'a [u32], &'a [f32])) -> impl Iterator<Item = 
     columns.iter().copied().zip(values.iter().copied())
 }
 
-/// The changes from one sparse row to another; none where they are equal.
+/// The differences between two sparse rows; empty if they are equal.
 fn changes(before: &[(u32, f32)], after: &[(u32, f32)]) -> Vec<(u32, f32)> {
     let mut all: std::collections::BTreeMap<u32, f32> = after.iter().copied().collect();
     for &(k, a) in before {

@@ -1,14 +1,14 @@
-//! Why and how: what follows from a ledger, once for every model.
+//! Explanation methods that work on the ledgers and units of any model.
 //!
 //! | module | question |
 //! |---|---|
 //! | [`steer`] | what if these units were off, stronger, weaker? |
 //! | [`contrast`](mod@contrast) | why this rather than that? |
-//! | [`counterfactual`] | what would have to change for it to come in, or to fall out? |
-//! | [`dictionary`] | units over the representation of a black box |
+//! | [`counterfactual`] | what would have to change for the item to enter or leave the list? |
+//! | [`dictionary`] | units over a latent representation |
 //! | [`wording`] | ledgers, contrasts and counterfactuals as text |
 //!
-//! Nothing here names a model: everything works through the traits of `limpid-core`.
+//! This crate knows no model: it uses only the traits of `limpid-core`.
 
 pub mod contrast;
 pub mod counterfactual;

@@ -1,9 +1,9 @@
 //! Steering: an edit of units gives a new recommender.
 //!
 //! [`Steered`] wraps a model and is itself a [`Recommender`]: it scores the edited activations of the
-//! model's units. Units and conflicts are resolved once, when it is made. A history that no edit touches
-//! keeps its activations and so its scores, bit for bit; and every part of a ledger names the edit that
-//! changed *it*.
+//! model's units. Units and conflicts are resolved once, at construction. A history without edited units
+//! keeps its activations and its scores, bit for bit; and every part of a ledger names the edit that
+//! changed it.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct Steered<'a> {
     model: &'a dyn Recommender,
     units: UnitsOf<'a>,
     edits: Vec<Resolved>,
-    /// Operations by unit index, in their fixed order; the edit that each comes from.
+    /// Operations by unit index, in their fixed order, with the edit of each.
     by_index: BTreeMap<u32, Vec<(Op, usize)>>,
 }
 
@@ -28,7 +28,7 @@ pub struct Row {
     after: Vec<(u32, f32)>,
 }
 
-/// An edit whose unit was found.
+/// An edit with its resolved unit.
 struct Resolved {
     edit: Edit,
     unit: Unit,
@@ -40,13 +40,13 @@ impl<'a> Steered<'a> {
     ///
     /// # Errors
     /// [`Error::NoSuchUnit`] or [`Error::Unknown`] for a unit that the model does not have,
-    /// [`Error::Edit`] if two edits change a unit in the same way, or the model's units cannot carry out
+    /// [`Error::Edit`] if two edits change a unit in the same way, or the model's units do not support
     /// an operation.
     pub fn new(model: &'a dyn Recommender, edits: &Edits, catalogue: &Catalogue) -> Result<Self> {
         let units = UnitsOf::model(model, catalogue);
         let resolved = edits.all().iter().map(|edit| {
             let unit = units.resolve(edit.unit(), catalogue)?;
-            // Printed edits name units by their ids, which can be read back.
+            // Printed edits name units by their ids, which can be parsed.
             let edit = edit.on(units.info(unit, catalogue).id);
             if !units.graded() {
                 check_present_or_absent(&edit)?;
@@ -98,7 +98,7 @@ impl<'a> Steered<'a> {
         self.edits.iter().map(|e| e.edit.to_string()).collect()
     }
 
-    /// The activations of one history, before and after the edits: what its ledgers are written from.
+    /// The activations of one history, before and after the edits, for its ledgers.
     #[must_use]
     pub fn row(&self, user: History<'_>) -> Row {
         let before = self.units.activations(user);
@@ -106,7 +106,7 @@ impl<'a> Steered<'a> {
         Row { before, after }
     }
 
-    /// The row after the edits, zeros included where an edit made them.
+    /// The row after the edits, including zeros set by edits.
     fn apply(&self, row: &[(u32, f32)]) -> Vec<(u32, f32)> {
         let mut out: BTreeMap<u32, f32> = row.iter().copied().collect();
         for (&index, ops) in &self.by_index {
@@ -131,7 +131,7 @@ impl<'a> Steered<'a> {
     }
 
     /// The ledger of an item with the edits that changed each part; `row` is the [row](Self::row) of
-    /// the user. A part that an edit silenced stays, with value 0.
+    /// the user. A muted part remains, with value 0.
     #[must_use]
     pub fn ledger(&self, user: History<'_>, row: &Row, item: ItemIdx, detail: Detail) -> Ledger {
         let Row { before, after } = row;
@@ -201,7 +201,7 @@ fn at(row: &[(u32, f32)], index: u32) -> f32 {
         .map_or(0.0, |at| row[at].1)
 }
 
-/// Refuses an edit that leaves anything between present and absent.
+/// Refuses an edit with an activation other than 0 or 1.
 fn check_present_or_absent(edit: &Edit) -> Result<()> {
     match edit {
         Edit::Op {

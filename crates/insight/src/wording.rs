@@ -1,6 +1,6 @@
-//! Ledgers, contrasts and counterfactuals as text, in one place: shells lay out, they do not phrase.
+//! Ledgers, contrasts and counterfactuals as text, in one place: user interfaces only do the layout.
 //!
-//! Every number that is written is in the ledger.
+//! Every number in a text is in the ledger.
 
 use limpid_core::rules::{Operator, Rule};
 use limpid_core::{Catalogue, Error, Event, ItemIdx, Ledger, Part, Result, Units};
@@ -14,7 +14,7 @@ pub const UNEXPLAINED: &str = "unexplained (residual)";
 /// The last line of a ledger.
 pub const TOTAL: &str = "score (sum of all lines)";
 
-/// The line that sums up the reasons that are not listed.
+/// The line that summarizes the reasons that are not listed.
 #[must_use]
 pub fn weaker(n: usize) -> String {
     format!("{n} weaker {}", if n == 1 { "reason" } else { "reasons" })
@@ -55,7 +55,7 @@ pub fn change(add: &[&str], remove: &[&str]) -> String {
     steps.join(", ")
 }
 
-/// Where an item is and what it would have to reach: its rank, its score, and the item at the last rank
+/// The position of an item and the threshold: its rank, its score, and the item at the last rank
 /// of the list with its score.
 #[must_use]
 pub fn distance(n: usize, score: &str, last: Option<(&str, &str)>) -> String {
@@ -67,7 +67,7 @@ pub fn distance(n: usize, score: &str, last: Option<(&str, &str)>) -> String {
     }
 }
 
-/// The heading of counterfactuals: what they reach, and how they were searched.
+/// The heading of counterfactuals: their goal and how they were searched.
 #[must_use]
 pub fn search(already: bool, n: usize, replayed: usize, exhaustive: bool) -> String {
     let goal = match already {
@@ -81,7 +81,7 @@ pub fn search(already: bool, n: usize, replayed: usize, exhaustive: bool) -> Str
     format!("{goal} (each replayed through the model; {replayed} tried, {how})")
 }
 
-/// The note where no change was found.
+/// The note if no change was found.
 #[must_use]
 pub fn no_change(already: bool, replayed: usize, max_edits: usize) -> String {
     let goal = match already {
@@ -104,7 +104,7 @@ pub struct Wording<'a> {
 }
 
 impl Wording<'_> {
-    /// The reason that a part gives: the items of the history that it rests on, or else its unit.
+    /// The reason of a part: its supporting items of the history, otherwise its unit.
     #[must_use]
     pub fn part(&self, part: &Part) -> String {
         let cited = self.cited(&part.cites);
@@ -118,8 +118,8 @@ impl Wording<'_> {
                 }
             };
         }
-        // A conjunction names the items that it needs; other items of its group change nothing. NOT
-        // parts only tell cases apart: they belong to the definition.
+        // A conjunction names its required items; other items of its group have no influence. NOT
+        // literals only separate cases: they belong to the definition of the rule.
         let titles: Vec<&str> = match &part.rule {
             Some(rule) if rule.operator == Operator::And => {
                 let positive = rule.literals.iter().filter(|l| !l.negated);
@@ -140,7 +140,7 @@ impl Wording<'_> {
         items.into_iter().map(|i| self.catalogue.title(i)).collect()
     }
 
-    /// What a rule says beyond the items of the history.
+    /// The conditions of a rule beyond the items of the history.
     #[must_use]
     pub fn definition(&self, rule: &Rule) -> Option<String> {
         match rule.operator {
@@ -171,7 +171,7 @@ impl Wording<'_> {
     /// A ledger in one sentence, the strongest `most` parts one by one.
     ///
     /// # Errors
-    /// [`Error::Numeric`] if the ledger does not add up, because then words about it would not be true.
+    /// [`Error::Numeric`] if the ledger does not add up, because a text about it would be wrong.
     pub fn sentence(&self, why: &Ledger, most: usize) -> Result<String> {
         if !why.adds_up(1e-4) {
             return Err(Error::Numeric {
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_the_ledger_says() {
+    fn text_agrees_with_the_ledger() {
         let catalogue =
             Catalogue::of_items(Ids::from_names(vec!["Alien".into(), "Heat".into()]).unwrap());
         let part = |i: u32, value: f32| {

@@ -1,7 +1,7 @@
-//! The laws of steering, contrasts and counterfactuals, on a small model that can be read: item
-//! links with integer weights, written here so that nothing but the traits of core is relied on.
+//! The laws of steering, contrasts and counterfactuals, on a small readable model: item-to-item
+//! integer weights, defined here so that the tests rely only on the traits of core.
 
-// A test that cannot go on says so by panicking.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use limpid_core::unit::find_event;
@@ -155,14 +155,14 @@ fn one_event_is_proven_smallest() {
     assert_eq!(first.edits, [HistoryEdit::Add(ItemIdx(2))]);
     assert_eq!(first.smallest, Smallest::Proven);
     assert_eq!((first.after.rank, first.after.score), (1, 5.0));
-    // Adding the item that holds the place would mask it, which brings 3 in only by a tie.
+    // Adding the item at the last rank would mask it, which moves 3 in only by a tie.
     for c in &v.counterfactuals {
         assert!(c.after.rank <= 1);
     }
 }
 
 #[test]
-fn two_events_are_found_and_proven_where_no_single_one_does_it() {
+fn two_events_are_found_and_proven_if_no_single_one_suffices() {
     let mut model = small();
     model.weights[2][3] = 2.0;
     // 1 stays ahead unless 3 gets more than 3; removing 0 or adding 1 leaves only ties.
@@ -179,7 +179,7 @@ fn two_events_are_found_and_proven_where_no_single_one_does_it() {
 }
 
 #[test]
-fn an_item_in_the_list_is_pushed_out_by_a_removal() {
+fn a_removal_moves_an_item_out_of_the_list() {
     let mut model = small();
     model.weights[4][2] = 1.0;
     let v = ask(&model, &[0, 4], 1, 1, Goal::Leave);
@@ -328,7 +328,7 @@ proptest! {
         }
     }
 
-    /// Muting a unit is the same as the user never having had the item.
+    /// Muting a unit equals removing the item from the history.
     #[test]
     fn muting_is_ignoring(model in any_model(), items in proptest::collection::vec(0u32..7, 1..6)) {
         let c = catalogue(7);
@@ -351,7 +351,7 @@ proptest! {
         prop_assert!((sum - c.difference()).abs() < 1e-4);
     }
 
-    /// Whatever is shown really does it: replayed here by hand, without the search's own code.
+    /// Every counterfactual reaches its goal: replayed here without the code of the search.
     #[test]
     fn every_counterfactual_is_true(
         model in any_model(),

@@ -152,7 +152,7 @@ fn what_is_wrong_is_named() {
         (
             "model/ease",
             "model/of tomorrow",
-            "no model format 'model/of tomorrow'",
+            "unknown model format 'model/of tomorrow'",
         ),
         (
             "\"model.safetensors\"",

@@ -18,14 +18,15 @@
 //! }
 //! ```
 //!
-//! From this follow the struct with documented public fields, its `Default`, the settings as JSON
+//! This generates the struct with documented public fields, its `Default`, the settings as JSON
 //! ([`values`], [`apply`]), the check of every range ([`check`]), `--set`, `--tune`, `limpid models`
-//! and whatever a form needs. The doc comment is the line that people read. What a range needs beyond
-//! one parameter (`gsam` only with `mode=paper`) is written by hand in the model's `Fit::check`.
+//! and what a user interface needs. The doc comment is the line shown to users. A rule that involves
+//! several parameters (`gsam` only with `mode=paper`) is written by hand in the model's `Fit::check`.
 //!
 //! - `Option<T>` is a parameter that the model can choose from the data: its default is `None`, written
 //!   `auto`.
-//! - A preset is a choice of one parameter that sets the defaults of others; explicit settings win.
+//! - A preset is a choice of one parameter that sets the defaults of others; explicit settings take
+//!   precedence.
 //! - An included group is one set of parameters that several models share. Its members are flat in
 //!   settings (`epochs`), nested in Rust (`config.training.epochs`), and may get other defaults.
 //! - An alias is a name of an older version. `null` is the default.
@@ -37,7 +38,7 @@ use limpid_core::{Error, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The values that a parameter may have: data, from which a form makes a slider, a switch or a list.
+/// The values that a parameter may have, as data: a user interface makes a slider, switch or list of it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Range {
@@ -171,29 +172,29 @@ pub struct Parameter {
     pub name: &'static str,
     /// Its names in older versions, still accepted.
     pub aliases: &'static [&'static str],
-    /// What it may be.
+    /// Its range.
     pub range: Range,
     /// Whether it may be `auto`: chosen by the model from the data.
     pub auto: bool,
     /// Its default.
     pub default: Value,
-    /// Values that `--tune` tries; none: it is not tuned.
+    /// Values that `--tune` tries; empty if it is not tuned.
     pub tune: &'static [&'static str],
     /// What it does, in one line.
     pub doc: &'static str,
 }
 
-/// How a value is written when the model chooses it.
+/// The written value of a parameter that the model chooses from the data.
 const AUTO: &str = "auto";
 
 impl Parameter {
-    /// Whether a name, today's or an older one, is its own.
+    /// Whether `name` is the name of this parameter or one of its aliases.
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
         self.name == name || self.aliases.contains(&name)
     }
 
-    /// What it may be, in words: `a number above 0`.
+    /// The range in words: `a number above 0`.
     #[must_use]
     pub fn rule(&self) -> String {
         match self.auto {
@@ -213,21 +214,21 @@ impl Parameter {
 /// A choice of one parameter that sets the defaults of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preset {
-    /// The parameter that chooses: `preset`, `mode`.
+    /// The name of that parameter: `preset`, `mode`.
     pub parameter: &'static str,
-    /// Its value: `lia`.
+    /// The choice: `lia`.
     pub choice: &'static str,
-    /// Names of other parameters and what their defaults become, as after `--set`.
+    /// Names of other parameters and their new defaults, written as for `--set`.
     pub sets: &'static [(&'static str, &'static str)],
 }
 
-/// A value as after `--set`: JSON, or else a word.
+/// Parses a value as written for `--set`: JSON, otherwise a string.
 #[must_use]
 pub fn read(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-/// A value as people write it after `--set`: 500, not 500.0.
+/// Writes a value as for `--set`: 500, not 500.0.
 #[must_use]
 pub fn written(value: &Value) -> String {
     match value {
@@ -239,15 +240,15 @@ pub fn written(value: &Value) -> String {
     }
 }
 
-/// A type that a parameter can have.
+/// A type of parameter.
 pub trait Setting: Sized {
     /// Whether it has the value `auto`.
     const AUTO: bool = false;
 
-    /// As JSON; a number that JSON does not have (NaN) as text, which no range admits.
+    /// As JSON; a number that JSON does not have (NaN) becomes a string, which no range admits.
     fn to_value(&self) -> Value;
 
-    /// From JSON; none: of another type.
+    /// From JSON; `None` if it is of another type.
     fn from_value(value: &Value) -> Option<Self>;
 }
 
@@ -276,7 +277,7 @@ impl Setting for f64 {
     }
 }
 
-/// As people write it: 0.6, not 0.6000000238418579.
+/// With the digits of an `f32`: 0.6, not 0.6000000238418579.
 impl Setting for f32 {
     fn to_value(&self) -> Value {
         let short = self.to_string();
@@ -334,7 +335,7 @@ pub trait Hyper {
     /// The presets in the order in which they are applied, those of included groups first.
     fn presets(&self) -> Vec<Preset>;
 
-    /// Gives a parameter a value; false where there is none of this name or the value is of another
+    /// Sets a parameter; false if there is none of this name or the value is of another
     /// type.
     fn put(&mut self, name: &str, value: &Value) -> bool;
 }
@@ -397,8 +398,8 @@ pub fn apply(config: &mut dyn Hyper, settings: &Map<String, Value>) -> Result<()
     Ok(())
 }
 
-/// The settings that [`apply`] must be given to make `config` of `defaults`: choices that differ from
-/// the defaults, and what differs from the presets that they choose.
+/// The settings with which [`apply`] turns `defaults` into `config`: choices that differ from
+/// the defaults, and values that differ from the presets that they choose.
 ///
 /// # Errors
 /// As [`apply`], where `config` holds values out of range.
@@ -417,10 +418,10 @@ pub fn changes(config: &dyn Hyper, defaults: &mut dyn Hyper) -> Result<Map<Strin
     Ok(changes)
 }
 
-/// The parameter of a name, today's or an older one.
+/// The parameter with a name or alias.
 ///
 /// # Errors
-/// [`Error::Unknown`] with the names that are like it.
+/// [`Error::Unknown`] with similar names.
 pub fn named<'a>(parameters: &'a [Parameter], name: &str) -> Result<&'a Parameter> {
     parameters
         .iter()
@@ -439,7 +440,7 @@ fn put(config: &mut dyn Hyper, parameters: &[Parameter], name: &str, value: &Val
     }
 }
 
-/// The declared range, else that of the type.
+/// The declared range, or that of the type.
 macro_rules! range_of {
     ($type:ty) => {
         <$type as $crate::hyper::Natural>::RANGE

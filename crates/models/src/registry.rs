@@ -1,5 +1,5 @@
 //! The catalogue of models: an explicit list, from which the command line, the artifacts and the
-//! contract suite take everything they know about a model.
+//! contract tests take everything they know about a model.
 
 use limpid_core::{
     Artifact, Candidates, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat,
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::hyper::{self, Hyper, Parameter, Preset};
 
-/// What the catalogue says about a model; declared in the model's file.
+/// The catalogue entry of a model; declared in the model's file.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     /// Its name after `--model`.
@@ -18,25 +18,25 @@ pub struct Entry {
     pub aliases: &'static [Alias],
     /// What it is, in one line.
     pub about: &'static str,
-    /// Where it comes from.
+    /// The paper that it implements.
     pub paper: &'static str,
-    /// What it reads of the data.
+    /// What it reads from the data besides the items of each user.
     pub reads: Reads,
     /// Its hyper-parameters: [`hyper::defaults`] of its `Config`.
     pub(crate) defaults: fn() -> Box<dyn Hyper>,
 }
 
-/// An older name of a model, with the settings that it stands for.
+/// An older name of a model, with the settings that it implies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alias {
     /// The name.
     pub name: &'static str,
-    /// Settings, as after `--set`; explicit ones win.
+    /// Settings, written as for `--set`; explicit settings take precedence.
     pub settings: &'static [(&'static str, &'static str)],
 }
 
 impl Alias {
-    /// An older name of the model as it is.
+    /// An older name without settings.
     pub(crate) const fn of(name: &'static str) -> Self {
         Self {
             name,
@@ -45,12 +45,12 @@ impl Alias {
     }
 }
 
-/// What a model reads of the data beyond which items a user has.
+/// What a model reads from the data besides the items of each user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reads {
     /// The order of events.
     pub order: bool,
-    /// The kind of each event, where the data have several.
+    /// The behavior of each event (view, cart, buy).
     pub behaviors: bool,
     /// Ratings or weights of events.
     pub values: bool,
@@ -59,7 +59,7 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// Only which items a user has.
+    /// Only the set of items of a user.
     pub(crate) const ITEMS: Self = Self {
         order: false,
         behaviors: false,
@@ -79,7 +79,7 @@ impl Reads {
         ..Self::ITEMS
     };
 
-    /// In words: `items`, `order`, `behaviors`, `values`, `texts`.
+    /// The names: `items`, `order`, `behaviors`, `values`, `texts`.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
         [
@@ -117,10 +117,10 @@ macro_rules! models {
             )+
         }
 
-        /// Every model, in the order in which they are shown.
+        /// Every model, in display order.
         pub const ENTRIES: &[Entry] = &[$(crate::$($module)::+::ENTRY),+];
 
-        /// The same list: the name of each with how its defaults are made and how it is loaded.
+        /// The same list as name, default config and loader.
         const LINES: &[Line] = &[$(Line {
             entry: &crate::$($module)::+::ENTRY,
             defaults: || Config::$variant(Default::default()),
@@ -128,7 +128,7 @@ macro_rules! models {
         }),+];
 
         impl Config {
-            /// What the catalogue says about its model.
+            /// The catalogue entry of its model.
             #[must_use]
             pub fn entry(&self) -> &'static Entry {
                 match self {
@@ -166,7 +166,7 @@ macro_rules! models {
         }
 
         impl Model {
-            /// What the catalogue says about it.
+            /// Its catalogue entry.
             #[must_use]
             pub fn entry(&self) -> &'static Entry {
                 match self {
@@ -245,16 +245,18 @@ impl Model {
         self.entry().name
     }
 
-    /// Loads a model of a format (`model/ease`); formats that older versions wrote are known too.
+    /// Loads a model from a format (`model/ease`); formats of older versions are accepted.
     ///
     /// # Errors
-    /// As [`Artifact::load`]; [`Error::Tensor`] for a format that this version does not know.
+    /// As [`Artifact::load`]; [`Error::Tensor`] for an unknown format.
     pub fn load(kind: &str, from: &Tensors) -> Result<Self> {
         match kind.strip_prefix("model/").and_then(Line::find) {
             Some((line, _)) => (line.load)(from),
             None => Err(Error::Tensor {
                 name: "kind".to_owned(),
-                why: format!("this version of limpid knows no model format '{kind}'"),
+                why: format!(
+                    "unknown model format '{kind}'; load it with the limpid version that wrote it"
+                ),
             }),
         }
     }
@@ -267,11 +269,11 @@ struct Line {
     load: fn(&Tensors) -> Result<Model>,
 }
 
-/// Settings that a name stands for.
+/// Settings that a name implies.
 type Implied = &'static [(&'static str, &'static str)];
 
 impl Line {
-    /// The line of a name, today's or an older one.
+    /// The line of a name or alias.
     fn find(name: &str) -> Option<(&'static Self, Implied)> {
         LINES.iter().find_map(|line| {
             if line.entry.name == name {
@@ -289,10 +291,10 @@ impl Line {
 }
 
 impl Entry {
-    /// The entry of a model, by its name or an older one.
+    /// The entry of a model, by its name or alias.
     ///
     /// # Errors
-    /// [`Error::Unknown`] with the names that are like it.
+    /// [`Error::Unknown`] with similar names.
     pub fn named(name: &str) -> Result<&'static Self> {
         Line::named(name).map(|(line, _)| line.entry)
     }
@@ -320,7 +322,7 @@ impl Config {
     /// The defaults of a model.
     ///
     /// # Errors
-    /// [`Error::Unknown`] where there is no such model.
+    /// [`Error::Unknown`] if there is no such model.
     pub fn named(name: &str) -> Result<Self> {
         Self::of(name, Map::new())
     }
@@ -338,7 +340,8 @@ impl Config {
             other => Err(Error::Parse {
                 what: "settings",
                 text: other.to_string(),
-                why: "settings are a table of names and values".to_owned(),
+                why: "settings must be a table of names and values, such as {\"reg\": 500}"
+                    .to_owned(),
             }),
         }
     }
@@ -363,7 +366,7 @@ impl Config {
         Ok(Value::Object(hyper::values(self.declared())))
     }
 
-    /// The settings from which [`from_json`](Self::from_json) makes it again: what differs from the
+    /// The settings from which [`from_json`](Self::from_json) rebuilds it: values that differ from the
     /// defaults, or from those of the presets that it chooses.
     ///
     /// # Errors
@@ -378,7 +381,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::Unknown`] for a setting that does not exist, [`Error::Range`] for a value out of its
-    /// range or one that contradicts another, [`Error::Parse`] for what is not `key=value`.
+    /// range or one that contradicts another, [`Error::Parse`] for text that is not `key=value`.
     pub fn set<S: AsRef<str>>(&self, settings: &[S]) -> Result<Self> {
         let parameters = self.declared().parameters();
         let mut all = self.changes()?;
@@ -387,7 +390,7 @@ impl Config {
             let (key, text) = setting.split_once('=').ok_or_else(|| Error::Parse {
                 what: "setting",
                 text: setting.to_owned(),
-                why: "a setting is key=value, such as reg=500".to_owned(),
+                why: "a setting must be key=value, such as reg=500".to_owned(),
             })?;
             let parameter = hyper::named(&parameters, key.trim())?;
             all.insert(parameter.name.to_owned(), hyper::read(text.trim()));
@@ -437,7 +440,7 @@ mod tests {
             ),
             Range::Choice { choices } => (
                 choices.iter().map(|c| json!(c.name)).collect(),
-                vec![json!("nothing of the kind"), json!(1)],
+                vec![json!("no such choice"), json!(1)],
             ),
         }
     }
@@ -484,14 +487,14 @@ mod tests {
 
     /// NaN has no JSON form, so only the check of a config that was made in Rust can see it.
     #[test]
-    fn no_range_admits_what_is_not_a_number() {
+    fn nan_is_out_of_every_range() {
         let config = Config::Ease(crate::linear::ease::Config { reg: f64::NAN });
         let e = config.check().unwrap_err().to_string();
         assert_eq!(e, "reg must be a number above 0, but is NaN");
     }
 
     #[test]
-    fn names_are_unique_and_name_one_thing() {
+    fn names_and_aliases_are_unique() {
         let mut models: Vec<&str> = Vec::new();
         for entry in ENTRIES {
             models.push(entry.name);
@@ -513,9 +516,9 @@ mod tests {
         assert_eq!(models.len(), n);
     }
 
-    /// Settings, changes and presets give the same config again, for every choice of every preset.
+    /// Settings, changes and presets give the same config back, for every choice of every preset.
     #[test]
-    fn what_is_written_reads_back() {
+    fn settings_round_trip() {
         for entry in ENTRIES {
             let presets = entry.presets();
             let choices = presets
@@ -547,22 +550,22 @@ mod tests {
     }
 
     #[test]
-    fn explicit_settings_win_over_presets_in_any_order() {
+    fn explicit_settings_override_presets_in_any_order() {
         let multdae = Config::named("multdae").unwrap();
         let value = |config: Config, key: &str| config.to_value().unwrap()[key].clone();
         for order in [["epochs=7", "preset=lia"], ["preset=lia", "epochs=7"]] {
             let config = multdae.set(&order).unwrap();
             assert_eq!(value(config.clone(), "epochs"), 7);
             assert_eq!(value(config.clone(), "batch_size"), 512);
-            // Another preset takes back what the first one set, and nothing else.
+            // Another preset resets the values that the first one set, and no others.
             let paper = config.set(&["preset=paper"]).unwrap();
             assert_eq!(paper, multdae.set(&["epochs=7"]).unwrap());
         }
     }
 
-    /// The defaults of the models that presets and renamed models replace, as version 1 wrote them.
+    /// The defaults of models that became presets or were renamed, as version 1 wrote them.
     #[test]
-    fn older_names_have_the_settings_that_they_had() {
+    fn aliases_keep_their_settings() {
         let dae = json!({"embedding_size": 100, "epochs": 300, "batch_size": 512,
             "learning_rate": 0.001, "reg": 0.001, "dropout": 0.0, "patience": 20});
         let vae = json!({"embedding_size": 100, "anneal_cap": 0.2, "anneal_steps": 200_000.0,
@@ -626,10 +629,10 @@ mod tests {
         }
     }
 
-    /// What the presets of RuleSLIM and the modes of LIA set, as version 1 computed them; its files have
+    /// The values set by the presets of RuleSLIM and the modes of LIA in version 1, whose files have
     /// `null` where a value followed from the preset.
     #[test]
-    fn presets_of_rules_have_the_values_that_they_had() {
+    fn presets_of_rule_models_keep_their_values() {
         for (preset, rho_rule, groups, refit) in [
             ("accurate", 1.0, 0, 1.0),
             ("balanced", 0.5, 40, 0.5),
@@ -669,20 +672,20 @@ mod tests {
     }
 
     #[test]
-    fn formats_have_the_names_of_their_models() {
+    fn formats_are_named_after_their_models() {
         for entry in ENTRIES {
             for name in entry.aliases.iter().map(|a| a.name).chain([entry.name]) {
                 let (line, _) = Line::find(name).unwrap();
                 assert_eq!(line.entry.name, entry.name);
-                // An empty folder is refused for what it lacks, not for its kind.
+                // An empty folder is refused for a missing array, not for its format.
                 let e = Model::load(&format!("model/{name}"), &Tensors::new()).unwrap_err();
-                assert!(!e.to_string().contains("no model format"), "{e}");
+                assert!(!e.to_string().contains("unknown model format"), "{e}");
             }
         }
     }
 
     #[test]
-    fn unknown_names_are_told_with_what_is_like_them() {
+    fn errors_about_unknown_names_suggest_similar_ones() {
         let e = |result: Result<Config>| result.unwrap_err().to_string();
         let ease = Config::named("ease").unwrap();
         assert_eq!(
@@ -693,7 +696,7 @@ mod tests {
             e(ease.set(&["rge=1"])),
             "unknown setting 'rge'; did you mean 'reg'?"
         );
-        // Rules between parameters hold too, before data are read.
+        // Rules that involve several parameters are checked too, before data is read.
         let lia = Config::named("lia").unwrap();
         assert!(e(lia.set(&["gsam=true"])).contains("false with mode=plus"));
         assert!(lia.set(&["gsam=true", "mode=paper"]).is_ok());

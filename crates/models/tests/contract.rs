@@ -1,7 +1,7 @@
-//! The contract of every model in the catalogue: what a user may rely on, whichever they pick.
-//! A new model joins by its line in the registry.
+//! The contract of every model in the catalogue.
+//! A new model is included by its line in the registry.
 
-// A test that cannot go on says so by panicking.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::OnceLock;
@@ -19,8 +19,8 @@ use proptest::prelude::*;
 const N_USERS: u32 = 60;
 const N_ITEMS: u32 = 40;
 
-/// Users of even number like the even items, users of odd number the odd ones; user `u` has not seen
-/// item `u mod 40`'s neighbor of the same color, which is what should be recommended to him.
+/// Even users like the even items, odd users the odd ones; user `u` has not seen
+/// the neighbor of the same parity of item `u mod 40`, which should be recommended to them.
 fn checkerboard() -> (Histories, Catalogue) {
     let rows: Vec<Vec<u32>> = (0..N_USERS)
         .map(|u| {
@@ -66,8 +66,8 @@ fn all() -> &'static [Fitted] {
     })
 }
 
-/// A few histories nobody trained on: empty, one item, repeated items, everything, rated.
-fn strangers(n_items: usize) -> Histories {
+/// Histories that are not in the training data: empty, one item, repeated items, all items, with ratings.
+fn unseen_histories(n_items: usize) -> Histories {
     let items = |list: &[u32]| OwnedHistory::of_items(list.iter().map(|&i| ItemIdx(i)).collect());
     let rated = OwnedHistory::of_events(
         None,
@@ -116,7 +116,7 @@ fn recovers_the_checkerboard() {
     }
 }
 
-/// Users move around a circle of 12 items; the next item follows from the last one, and from nothing else.
+/// Users move around a circle of 12 items; the next item depends only on the last one.
 #[test]
 fn recovers_the_order_of_events() {
     let row = |start: u32| (0..6 + start % 3).map(|k| (start + k) % 12).collect();
@@ -129,8 +129,8 @@ fn recovers_the_order_of_events() {
         let model = fit(&config, &histories, &catalogue, 1);
         for last in 0..12u32 {
             let row = vec![(last + 10) % 12, (last + 11) % 12, last];
-            let asked = Histories::from_rows(&[row], 12).unwrap();
-            let scores = model.score(&asked);
+            let users = Histories::from_rows(&[row], 12).unwrap();
+            let scores = model.score(&users);
             let best = (0..12).max_by(|&a, &b| scores[[0, a]].total_cmp(&scores[[0, b]]));
             assert_eq!(best, Some((last as usize + 1) % 12), "{}", entry.name);
         }
@@ -138,7 +138,7 @@ fn recovers_the_order_of_events() {
 }
 
 #[test]
-fn a_batch_agrees_with_one_by_one() {
+fn batch_scores_equal_single_scores() {
     for (name, model, histories, _) in all() {
         let together = model.score(histories);
         for u in 0..histories.len() {
@@ -152,7 +152,7 @@ fn a_batch_agrees_with_one_by_one() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_scores_whatever_the_thread_count() {
+fn scores_depend_on_the_seed_and_not_on_the_number_of_threads() {
     for (name, model, histories, catalogue) in all() {
         let config = Config::named(name).unwrap();
         for threads in [1, 3] {
@@ -169,29 +169,29 @@ fn the_same_seed_gives_the_same_scores_whatever_the_thread_count() {
 #[test]
 fn scores_are_finite_for_any_history() {
     for (name, model, histories, _) in all() {
-        let scores = model.score(&strangers(N_ITEMS as usize));
+        let scores = model.score(&unseen_histories(N_ITEMS as usize));
         assert_eq!(scores.dim(), (5, N_ITEMS as usize), "{name}");
         assert!(scores.iter().all(|s| s.is_finite()), "{name}");
-        let nobody = histories.slice(0, 0);
-        assert_eq!(model.score(&nobody).dim(), (0, N_ITEMS as usize), "{name}");
+        let none = histories.slice(0, 0);
+        assert_eq!(model.score(&none).dim(), (0, N_ITEMS as usize), "{name}");
     }
 }
 
 #[test]
-fn saved_and_loaded_it_scores_the_same_bit_for_bit() {
+fn saved_and_loaded_models_score_bit_for_bit_the_same() {
     for (name, model, histories, _) in all() {
         let mut tensors = Tensors::new();
         model.save(&mut tensors).unwrap();
         let loaded = Model::load(model.kind(), &tensors).unwrap();
         assert_eq!(&loaded, model, "{name}");
-        for rows in [&histories, &strangers(N_ITEMS as usize)] {
+        for rows in [&histories, &unseen_histories(N_ITEMS as usize)] {
             assert_eq!(loaded.score(rows), model.score(rows), "{name}");
         }
         assert!(
             Model::load(model.kind(), &Tensors::new()).is_err(),
             "{name}"
         );
-        assert!(Model::load("model/of nobody", &tensors).is_err());
+        assert!(Model::load("model/unknown", &tensors).is_err());
     }
 }
 
@@ -207,7 +207,7 @@ fn a_copy_scores_the_same() {
 }
 
 #[test]
-fn training_on_nothing_is_no_panic() {
+fn training_on_empty_data_does_not_panic() {
     for entry in ENTRIES {
         let histories = Histories::from_rows(&[vec![], vec![]], 3).unwrap();
         let names = (0..3).map(|i| i.to_string()).collect();
@@ -236,7 +236,7 @@ fn size_of(ledger: &Ledger) -> f32 {
         .max(ledger.score.abs())
 }
 
-/// The ledger's law, against the score of the model and not only against itself.
+/// The law of ledgers, checked against the score of the model and not only the ledger's own.
 fn check_ledgers(name: &str, model: &Model, histories: &Histories) {
     let scores = model.score(histories);
     for (u, row) in histories.rows().enumerate() {
@@ -257,7 +257,7 @@ fn check_ledgers(name: &str, model: &Model, histories: &Histories) {
     }
 }
 
-/// What is cited stands in the history, and parts come largest first.
+/// Cited events are in the history, and parts are sorted largest first.
 fn check_citations(name: &str, ledger: &Ledger, row: History<'_>) {
     for part in &ledger.parts {
         assert!(part.cites.iter().all(|e| row.contains(e.item)), "{name}");
@@ -281,13 +281,13 @@ fn ledgers_add_up_to_the_score() {
     }
 }
 
-/// Some histories that were trained on, and some that were not.
+/// Some training histories, and some others.
 fn some(histories: &Histories) -> [Histories; 2] {
-    [histories.slice(0, 6), strangers(N_ITEMS as usize)]
+    [histories.slice(0, 6), unseen_histories(N_ITEMS as usize)]
 }
 
 #[test]
-fn lines_say_what_the_parts_say() {
+fn lines_and_parts_agree() {
     for (name, model, histories, catalogue) in all() {
         let units = UnitsOf::model(model, catalogue);
         for rows in some(histories) {
@@ -310,9 +310,9 @@ fn lines_say_what_the_parts_say() {
     }
 }
 
-/// `score == decode(encode)`, and the gradient of the decoder is its slope.
+/// `score == decode(encode)`, and the gradient of the decoder equals central differences.
 #[test]
-fn latents_keep_their_laws() {
+fn laws_of_latent() {
     for (name, model, histories, _) in all() {
         let Some(latent) = model.latent() else {
             continue;
@@ -346,7 +346,7 @@ fn latents_keep_their_laws() {
     }
 }
 
-/// The laws of `Units`, for units of any kind over any model.
+/// The laws of `Units`, for any units over any model.
 fn check_units(
     name: &str,
     model: &dyn Recommender,
@@ -371,7 +371,7 @@ fn check_units(
         assert_eq!(active.n_columns(), units.len(), "{name}");
         let scores = model.score(&rows);
         assert_eq!(units.score_activations(&rows, &active), scores, "{name}");
-        // Every second active unit is switched off, and of graded units one is doubled.
+        // Every second active unit is switched off, and one graded unit is doubled.
         let edited: Vec<Vec<(u32, f32)>> = (0..rows.len())
             .map(|u| {
                 let (columns, values) = active.row(u);
@@ -402,7 +402,7 @@ fn check_units(
 }
 
 #[test]
-fn units_keep_their_laws() {
+fn laws_of_units() {
     for (name, model, histories, catalogue) in all() {
         let units = UnitsOf::model(model, catalogue);
         check_units(name, model, &*units, histories, catalogue);
@@ -411,9 +411,9 @@ fn units_keep_their_laws() {
     }
 }
 
-/// A dictionary that means nothing keeps every law of `Units` over every model with a latent.
+/// Random directions obey the laws of `Units` over every model with a latent representation.
 #[test]
-fn random_directions_keep_the_laws_of_units() {
+fn random_directions_obey_the_laws_of_units() {
     let mut latents = 0;
     for (name, model, histories, catalogue) in all() {
         let Some(latent) = model.latent() else {
@@ -431,9 +431,9 @@ fn random_directions_keep_the_laws_of_units() {
     assert!(latents >= 4);
 }
 
-/// Muting a history unit is folding in without the event; adding one is folding in with it.
+/// Muting a history unit equals fold-in without the event; adding one equals fold-in with it.
 #[test]
-fn history_units_are_folding_in() {
+fn history_units_equal_fold_in() {
     for (name, model, histories, catalogue) in all() {
         let units = HistoryUnits::new(model, catalogue);
         let rows = histories.slice(0, 4);
@@ -465,7 +465,7 @@ fn history_units_are_folding_in() {
     }
 }
 
-/// Edits by name: the ledger adds up to the steered score, and names the edit of every part it changed.
+/// Edits by name: the ledger sums to the steered score, and names the edit of every part that changed.
 #[test]
 fn every_model_can_be_steered() {
     for (name, model, histories, catalogue) in all() {
@@ -498,7 +498,7 @@ fn every_model_can_be_steered() {
     }
 }
 
-/// Every counterfactual of every model really does it: replayed here by hand.
+/// Every counterfactual of every model reaches its goal, replayed here independently.
 #[test]
 fn counterfactuals_are_true() {
     for (name, model, histories, catalogue) in all() {
@@ -562,7 +562,7 @@ fn candidates_have_the_scores_of_all_items() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// On any data, with and without values: ledgers add up, nothing is infinite.
+    /// On any data, with and without values: ledgers add up and all numbers are finite.
     #[test]
     fn any_data_is_additive(
         rows in proptest::collection::vec(

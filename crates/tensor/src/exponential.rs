@@ -1,11 +1,11 @@
-//! The exponential, in a form that the compiler turns into vectors; `f32::exp` is a call per number.
+//! The exponential in a form that the compiler vectorizes; `f32::exp` is a function call per element.
 
-/// `eˣ` with a relative error below 3·10⁻⁷ for −87 ≤ x ≤ 88; beyond, the value at that end.
+/// `eˣ` with a relative error below 3·10⁻⁷ for −87 ≤ x ≤ 88; clamped outside of this range.
 #[inline(always)]
 #[must_use]
 pub fn exp(x: f32) -> f32 {
-    // 2ᶻ with z = n + f, |f| ≤ ½: the exponent bits are n, the rest is a polynomial. Adding and taking
-    // away 1.5·2²³ rounds to the nearest integer without a call.
+    // 2ᶻ with z = n + f, |f| ≤ ½: the exponent bits are n, the rest is a polynomial. Adding and
+    // subtracting 1.5·2²³ rounds to the nearest integer without a call.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
     let n = x * std::f32::consts::LOG2_E + ROUND - ROUND;
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn ends() {
+    fn clamps_outside_of_its_range() {
         assert_eq!(exp(0.0), 1.0);
         assert!(exp(f32::NEG_INFINITY) < 2e-38);
         assert!(exp(-1e9) < 2e-38 && exp(1e9).is_finite());

@@ -3,8 +3,8 @@
 use faer::traits::RealField;
 use faer::{Accum, MatMut, MatRef, Par};
 
-/// How a product is cut. A constant, because the cut decides the order of sums, and a model must not
-/// depend on the number of threads that happen to run it.
+/// How a product is divided. A constant, because it determines the order of sums, and a model must not
+/// depend on the number of threads.
 const PARTS: usize = 8;
 
 /// A row-major array as a factor.
@@ -17,7 +17,7 @@ pub struct Factor<'a, T = f32> {
 }
 
 impl<'a, T> Factor<'a, T> {
-    /// The array `(rows, columns)` as it is. Only its first `rows · columns` numbers count.
+    /// The array `(rows, columns)`, not transposed. Only its first `rows · columns` elements are used.
     #[must_use]
     pub fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
         Self {
@@ -57,12 +57,12 @@ impl<'a, T> Factor<'a, T> {
 /// `out = a · b`, or `out += a · b` if `add`; `out` is row-major.
 ///
 /// # Panics
-/// Where shapes disagree: callers lay out their own arrays.
+/// If shapes disagree: callers are responsible for the layout of their arrays.
 pub fn product<T: RealField + Copy>(out: &mut [T], a: Factor<'_, T>, b: Factor<'_, T>, add: bool) {
     multiply(out, a, b, add, Par::rayon(PARTS));
 }
 
-/// The same on the current thread, for small products that are themselves cut among threads.
+/// The same on the current thread, for small products that run in parallel with each other.
 pub(crate) fn product_here<T: RealField + Copy>(
     out: &mut [T],
     a: Factor<'_, T>,
@@ -80,7 +80,7 @@ fn multiply<T: RealField + Copy>(
     par: Par,
 ) {
     let ((m, k), (k_b, n)) = (a.shape(), b.shape());
-    assert_eq!(k, k_b, "inner dimensions of a product");
+    assert_eq!(k, k_b, "matrix product: inner dimensions differ");
     let out = &mut out[..m * n];
     if m == 0 || n == 0 {
         return;
@@ -105,11 +105,11 @@ fn multiply<T: RealField + Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Draw;
+    use crate::Rng;
     use proptest::prelude::*;
 
-    fn random(draw: &mut Draw, n: usize) -> Vec<f32> {
-        draw.uniforms(n, -1.0, 1.0)
+    fn random(rng: &mut Rng, n: usize) -> Vec<f32> {
+        rng.uniforms(n, -1.0, 1.0)
     }
 
     proptest! {
@@ -118,8 +118,8 @@ mod tests {
             m in 0usize..40, n in 0usize..40, k in 0usize..40,
             ta: bool, tb: bool, add: bool, seed: u64,
         ) {
-            let mut draw = Draw::new(seed, 0);
-            let (a, b, c) = (random(&mut draw, m * k), random(&mut draw, k * n), random(&mut draw, m * n));
+            let mut rng = Rng::new(seed, 0);
+            let (a, b, c) = (random(&mut rng, m * k), random(&mut rng, k * n), random(&mut rng, m * n));
             let fa = if ta { Factor::new(&a, k, m).t() } else { Factor::new(&a, m, k) };
             let fb = if tb { Factor::new(&b, n, k).t() } else { Factor::new(&b, k, n) };
             let mut out = c.clone();
@@ -139,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_threads_gives_the_same_bits() {
-        let mut draw = Draw::new(1, 0);
-        let (a, b) = (random(&mut draw, 130 * 700), random(&mut draw, 700 * 311));
+    fn result_does_not_depend_on_the_number_of_threads() {
+        let mut rng = Rng::new(1, 0);
+        let (a, b) = (random(&mut rng, 130 * 700), random(&mut rng, 700 * 311));
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)

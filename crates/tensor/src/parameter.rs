@@ -1,10 +1,10 @@
-//! An array that is learned: its values, its gradient and what Adam remembers of it.
+//! A trainable array: its values, its gradient and the state of Adam.
 
 use std::borrow::Cow;
 
 use crate::optim::adam::{self, Adam};
 
-/// A learned array.
+/// A trainable array.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     /// Its name in checkpoints.
@@ -13,8 +13,8 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Its values, row-major.
     pub value: Vec<f32>,
-    /// The gradient of the loss for [`step`](Self::step), as long as `value`; the other steps leave it
-    /// alone.
+    /// The gradient of the loss for [`step`](Self::step), as long as `value`; the other steps do not
+    /// use it.
     pub gradient: Vec<f32>,
     first: Vec<f32>,
     second: Vec<f32>,
@@ -22,17 +22,17 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// A parameter of one dimension with its first values.
+    /// A parameter of one dimension with its initial values.
     #[must_use]
     pub fn new(name: impl Into<Cow<'static, str>>, value: Vec<f32>) -> Self {
         let shape = vec![value.len()];
         Self::shaped(name, shape, value)
     }
 
-    /// A parameter with its first values, row-major.
+    /// A parameter with its initial values, row-major.
     ///
     /// # Panics
-    /// Where the shape has another number of values.
+    /// If the number of values does not match the shape.
     #[must_use]
     pub fn shaped(
         name: impl Into<Cow<'static, str>>,
@@ -40,7 +40,11 @@ impl Parameter {
         value: Vec<f32>,
     ) -> Self {
         let (shape, n) = (shape.into(), value.len());
-        assert_eq!(shape.iter().product::<usize>(), n, "values of {shape:?}");
+        assert_eq!(
+            shape.iter().product::<usize>(),
+            n,
+            "number of values does not match shape {shape:?}"
+        );
         Self {
             name: name.into(),
             shape,
@@ -65,7 +69,7 @@ impl Parameter {
         );
     }
 
-    /// The same along a gradient that is kept elsewhere.
+    /// The same with a gradient that is stored elsewhere.
     pub fn step_along(&mut self, adam: &Adam, gradient: &[f32]) {
         self.steps += 1;
         adam::step(
@@ -78,7 +82,7 @@ impl Parameter {
         );
     }
 
-    /// The same for rows of `width`, with the gradient made on the way and kept nowhere; `gradient` is
+    /// The same for rows of `width`, with the gradient computed piece by piece and not stored; `gradient` is
     /// as in [`adam::step_by_rows`].
     pub fn step_by_rows(
         &mut self,
@@ -98,20 +102,20 @@ impl Parameter {
         );
     }
 
-    /// The same for some rows of `width` alone, ascending, with their gradients one after another.
+    /// The same for some rows of `width` only, ascending, with their gradients concatenated.
     pub fn step_at_rows(&mut self, adam: &Adam, width: usize, rows: &[u32], gradient: &[f32]) {
         self.steps += 1;
         let arrays = [self.value.as_mut_slice(), &mut self.first, &mut self.second];
         adam::step_at_rows(adam, self.steps, width, rows, arrays, gradient);
     }
 
-    /// What a checkpoint keeps: values, both moments, and the number of steps.
+    /// The state for a checkpoint: values, both moments, and the number of steps.
     #[must_use]
     pub fn state(&self) -> ([&[f32]; 3], u64) {
         ([&self.value, &self.first, &self.second], self.steps)
     }
 
-    /// Takes up a state again; whether its lengths fit.
+    /// Restores a state; false if its lengths do not match.
     pub fn restore(&mut self, arrays: [&[f32]; 3], steps: u64) -> bool {
         let n = self.value.len();
         if arrays.iter().any(|a| a.len() != n) {

@@ -1,37 +1,37 @@
-//! The training loop of every model that learns by gradients.
+//! The training loop of every gradient-based model.
 //!
-//! It shuffles with a seed, lowers the learning rate, stops early on the monitor of the run and keeps
-//! the best weights, ends with an error where a loss is not finite, and writes checkpoints from which
-//! a killed fit goes on as if nothing had happened.
+//! It shuffles with a seed, decays the learning rate, stops early on the monitor of the run and restores
+//! the best weights, returns an error if a loss is not finite, and writes checkpoints from which
+//! a killed fit resumes with the same result.
 
 use limpid_core::traits::{Monitor, require};
 use limpid_core::{Error, Result, Run, Tensors};
 
-use crate::{Draw, Parameter};
+use crate::{Parameter, Rng};
 
-/// How long and how fast a model learns.
+/// Length and learning rate of training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
-    /// Passes over the examples at most.
+    /// Maximum number of passes over the examples.
     pub epochs: usize,
-    /// Examples of one step.
+    /// Examples per step.
     pub batch_size: usize,
-    /// Learning rate of the first epoch.
+    /// Initial learning rate.
     pub learning_rate: f32,
-    /// The rate is multiplied by this …
+    /// The learning rate is multiplied by this …
     pub decay: f32,
-    /// … every so many epochs; 0: never.
+    /// … every `decay_every` epochs; 0: no decay.
     pub decay_every: usize,
-    /// With a monitor: stop after so many measurements in a row without a new best; 0: never.
+    /// With a monitor: evaluations without improvement before training stops; 0: no early stopping.
     pub patience: usize,
-    /// Epochs between two measurements.
+    /// Epochs between evaluations.
     pub monitor_every: usize,
-    /// The rate rises from 0 to that of the epoch over so many steps; 0: not at all.
+    /// Steps of linear warm-up from a learning rate of 0; 0: no warm-up.
     pub warm_up: usize,
 }
 
 impl Default for Schedule {
-    /// One pass in steps of 256 examples at a rate of 0.001, which stays.
+    /// One pass in steps of 256 examples at a constant learning rate of 0.001.
     fn default() -> Self {
         Self {
             epochs: 1,
@@ -91,49 +91,49 @@ impl Schedule {
     }
 }
 
-/// What learns: it owns its parameters and knows one step.
+/// A trainable model: it owns its parameters and performs one step.
 pub trait Learner {
-    /// What was learned so far; the order never changes.
+    /// The parameters, always in the same order.
     fn parameters(&mut self) -> Vec<&mut Parameter>;
 
-    /// Prepares an epoch (counted from 1), such as by drawing negatives; returns the number of
+    /// Prepares an epoch (counted from 1), for example by sampling negatives; returns the number of
     /// examples.
-    fn begin(&mut self, epoch: usize, draw: &mut Draw) -> usize;
+    fn begin(&mut self, epoch: usize, rng: &mut Rng) -> usize;
 
-    /// One step on some examples; returns the sum of their losses before it.
-    fn step(&mut self, examples: &[u32], rate: f32, draw: &mut Draw) -> f64;
+    /// One step on some examples; returns the sum of their losses before the step.
+    fn step(&mut self, examples: &[u32], rate: f32, rng: &mut Rng) -> f64;
 
-    /// The quality of what was learned so far, larger is better, which decides early stopping. A
-    /// recommender asks the monitor; other learners may measure themselves, or return `None` not to be
-    /// measured.
+    /// The metric for early stopping, larger is better. A
+    /// recommender calls the monitor; other learners may compute their own, or return `None` to disable
+    /// early stopping.
     ///
     /// # Errors
-    /// Where it cannot be measured.
+    /// If it cannot be computed.
     fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
         let _ = monitor;
         Ok(None)
     }
 }
 
-/// How a training ended.
+/// The result of training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// Epochs that were run.
     pub epochs: usize,
-    /// The epoch whose weights the learner has now.
+    /// The epoch of the restored weights.
     pub best_epoch: usize,
-    /// Its metric, where there was a monitor.
+    /// Its metric, if there was a monitor.
     pub best: Option<f64>,
 }
 
-/// Trains a learner; afterwards it has the best weights that were measured, or the last ones where
+/// Trains a learner; afterwards it has the weights with the best metric, or the last ones if
 /// the run has no monitor.
 ///
-/// `fingerprint` names the settings and data in a checkpoint, so that no other fit goes on from it.
+/// `fingerprint` identifies settings and data in a checkpoint, so that no other fit resumes from it.
 ///
 /// # Errors
-/// [`Error::Range`] for a schedule that is none, [`Error::Numeric`] where a loss is not finite,
-/// [`Error::Interrupted`] on request, and what [`Run::checkpoints`] refuses.
+/// [`Error::Range`] for an invalid schedule, [`Error::Numeric`] if a loss is not finite,
+/// [`Error::Interrupted`] on request, and errors of [`Run::checkpoints`].
 pub fn train<L: Learner>(
     learner: &mut L,
     schedule: &Schedule,
@@ -147,29 +147,29 @@ pub fn train<L: Learner>(
     let mut order: Vec<u32> = Vec::new();
     while state.epoch < schedule.epochs && !state.is_over(schedule) {
         let epoch = state.epoch + 1;
-        // A stream for each epoch: a resumed fit draws what an unbroken one would have drawn.
-        let mut draw = Draw::new(run.seed, 1000 + epoch as u64);
-        let n = learner.begin(epoch, &mut draw);
+        // One random stream per epoch, so that a resumed fit equals an uninterrupted one.
+        let mut rng = Rng::new(run.seed, 1000 + epoch as u64);
+        let n = learner.begin(epoch, &mut rng);
         order.clear();
         order.extend(0..n as u32);
-        draw.shuffle(&mut order);
+        rng.shuffle(&mut order);
         let mut total = 0.0;
         for (at, examples) in order.chunks(schedule.batch_size).enumerate() {
             if run.progress.interrupted() {
-                // What was done since the last checkpoint is lost, the rest is on disk.
+                // Epochs since the last checkpoint are lost.
                 let kept = match run.checkpoints.is_some() {
-                    true => format!("{} epochs are kept; run again to go on", state.saved),
-                    false => "nothing is kept".to_owned(),
+                    true => format!("{} epochs saved; rerun to resume", state.saved),
+                    false => "no checkpoint was saved".to_owned(),
                 };
                 return Err(Error::Interrupted(kept));
             }
             let step = (epoch - 1) * n.div_ceil(schedule.batch_size) + at + 1;
-            let loss = learner.step(examples, schedule.rate_at(epoch, step), &mut draw);
+            let loss = learner.step(examples, schedule.rate_at(epoch, step), &mut rng);
             if !loss.is_finite() {
                 return Err(Error::Numeric {
                     what: format!("the loss of epoch {epoch}, batch {}", at + 1),
                     why: format!(
-                        "is {loss}; use a lower learning_rate than {}",
+                        "is {loss}; use a learning_rate lower than {}",
                         schedule.learning_rate
                     ),
                 });
@@ -186,7 +186,7 @@ pub fn train<L: Learner>(
     Ok(state.finish(learner))
 }
 
-/// Where a training stands.
+/// The state of training.
 #[derive(Default)]
 struct State {
     epoch: usize,
@@ -292,7 +292,7 @@ impl State {
         Ok(())
     }
 
-    /// The state of the last checkpoint, if it is of this very fit; else the beginning.
+    /// The state of the last checkpoint if it is of this fit; otherwise the initial state.
     fn resume<L: Learner>(learner: &mut L, fingerprint: &str, run: &Run<'_>) -> Self {
         let Some(last) = run.checkpoints.as_ref().and_then(|c| c.last()) else {
             return Self::default();
@@ -321,7 +321,7 @@ impl State {
             stale: last.meta("training.stale").ok()?,
             weights: Vec::new(),
         };
-        // Everything is read before anything is changed: a broken checkpoint must change nothing.
+        // Everything is read before anything is changed, so a broken checkpoint has no effect.
         let mut found = Vec::new();
         for parameter in learner.parameters() {
             let array = |part: &str| last.f32(&format!("{}.{part}", parameter.name)).ok();
@@ -380,11 +380,11 @@ mod tests {
             vec![&mut self.guess]
         }
 
-        fn begin(&mut self, _: usize, _: &mut Draw) -> usize {
+        fn begin(&mut self, _: usize, _: &mut Rng) -> usize {
             self.data.len()
         }
 
-        fn step(&mut self, examples: &[u32], rate: f32, _: &mut Draw) -> f64 {
+        fn step(&mut self, examples: &[u32], rate: f32, _: &mut Rng) -> f64 {
             let guess = self.guess.value[0];
             let errors: Vec<f32> = examples
                 .iter()
@@ -417,9 +417,9 @@ mod tests {
     }
 
     #[derive(Default)]
-    struct Kept(Option<Tensors>);
+    struct InMemory(Option<Tensors>);
 
-    impl Checkpoints for Kept {
+    impl Checkpoints for InMemory {
         fn last(&self) -> Option<Tensors> {
             self.0.clone()
         }
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_best_and_stops() {
+    fn restores_the_best_weights_and_stops_early() {
         let mut m = mean();
         let data = Histories::from_rows(&[vec![]], 1).unwrap();
         let monitor = |model: &dyn Recommender| -> f64 {
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_is_not_finite_is_named() {
+    fn a_non_finite_loss_is_an_error() {
         let mut m = mean();
         m.data[2] = f32::NAN;
         let e = train(&mut m, &schedule(5), "", &mut Run::seeded(1)).unwrap_err();
@@ -482,9 +482,9 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_training_ends_where_an_unbroken_one_does() {
-        struct Impatient(AtomicU64);
-        impl Progress for Impatient {
+    fn resumed_and_uninterrupted_training_agree() {
+        struct Interrupter(AtomicU64);
+        impl Progress for Interrupter {
             fn start(&self, _: &str, _: u64) {}
             fn step(&self, _: u64) {}
             fn interrupted(&self) -> bool {
@@ -493,8 +493,8 @@ mod tests {
         }
         let mut whole = mean();
         train(&mut whole, &schedule(20), "a", &mut Run::seeded(4)).unwrap();
-        let mut kept = Kept::default();
-        let progress = Impatient(AtomicU64::new(0));
+        let mut kept = InMemory::default();
+        let progress = Interrupter(AtomicU64::new(0));
         let mut broken = mean();
         let mut run = Run {
             progress: &progress,
@@ -502,10 +502,10 @@ mod tests {
             ..Run::seeded(4)
         };
         let e = train(&mut broken, &schedule(20), "a", &mut run).unwrap_err();
-        assert!(e.to_string().contains("6 epochs are kept"), "{e}");
+        assert!(e.to_string().contains("6 epochs saved"), "{e}");
         for (fingerprint, same) in [("a", true), ("b", false)] {
             let mut again = mean();
-            let mut kept = Kept(kept.0.clone());
+            let mut kept = InMemory(kept.0.clone());
             let mut run = Run {
                 checkpoints: Some(&mut kept),
                 ..Run::seeded(4)
@@ -520,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_falls() {
+    fn the_learning_rate_decays() {
         let s = Schedule {
             decay: 0.5,
             decay_every: 10,

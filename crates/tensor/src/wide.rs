@@ -1,7 +1,7 @@
 //! Code compiled for the widest vectors of the CPU that it runs on.
 
-/// Runs `work` compiled for the widest vectors of this CPU. Only what is inlined into `work` profits,
-/// and `work` itself must be inlined: a small closure is; anything larger is a struct whose `call` is
+/// Runs `work` compiled for the widest vectors of this CPU. Only code that is inlined into `work` benefits,
+/// and `work` itself must be inlined: a small closure is; otherwise use a struct whose `call` is
 /// marked `inline(always)`, or calls functions so marked.
 #[inline(always)]
 pub(crate) fn wide<T>(work: impl pulp::NullaryFnOnce<Output = T>) -> T {

@@ -1,4 +1,4 @@
-//! Histories on disk.
+//! Saving and loading of histories.
 
 use super::{Histories, HistoryArrays};
 use crate::{Error, ItemIdx, Result, Tensors, UserIdx};
@@ -7,7 +7,7 @@ use crate::{Error, ItemIdx, Result, Tensors, UserIdx};
 const NOBODY: u32 = u32::MAX;
 
 impl Histories {
-    /// Writes them down under a name.
+    /// Saves them under a name.
     pub fn save(&self, name: &str, out: &mut Tensors) {
         let offsets: Vec<i64> = self.offsets.iter().map(|&o| o as i64).collect();
         out.put_i64(&format!("{name}.offsets"), &[offsets.len()], offsets);
@@ -34,7 +34,7 @@ impl Histories {
         }
     }
 
-    /// Reads them again, for a catalogue of `n_items`.
+    /// Loads them, for a catalogue of `n_items`.
     ///
     /// # Errors
     /// [`Error::Tensor`] where an array is missing, and as [`Histories::new`].

@@ -1,10 +1,10 @@
-//! One history that can be edited: the subject of a counterfactual.
+//! One history that can be edited, for counterfactuals.
 
 use super::{Event, History};
 use crate::quantile::nearest_rank;
 use crate::{ItemIdx, UserIdx};
 
-/// One row that can be edited: the subject of a counterfactual.
+/// One row that can be edited, for counterfactuals.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct OwnedHistory {
     pub(super) user: Option<UserIdx>,
@@ -15,7 +15,7 @@ pub struct OwnedHistory {
 }
 
 impl OwnedHistory {
-    /// A history of implicit feedback, of nobody in particular.
+    /// A history of implicit feedback, without a user.
     #[must_use]
     pub fn of_items(items: Vec<ItemIdx>) -> Self {
         Self {
@@ -24,7 +24,7 @@ impl OwnedHistory {
         }
     }
 
-    /// A history from events. Times are kept if every event has one (and are sorted then), values
+    /// A history from events. Times are kept if every event has one (and events are sorted then), values
     /// if one differs from 1, behaviors if one differs from 0.
     #[must_use]
     pub fn of_events(user: Option<UserIdx>, mut events: Vec<Event>) -> Self {
@@ -47,7 +47,7 @@ impl OwnedHistory {
         }
     }
 
-    /// The view of it.
+    /// A view of it.
     #[must_use]
     pub fn view(&self) -> History<'_> {
         History {
@@ -59,7 +59,7 @@ impl OwnedHistory {
         }
     }
 
-    /// The same events of nobody in particular: models that learn a vector per user fold it in, so
+    /// The same events without a user: models that learn a vector per user fold it in, so
     /// that it can be compared with edited copies of it.
     #[must_use]
     pub fn anonymous(mut self) -> Self {
@@ -69,7 +69,7 @@ impl OwnedHistory {
 
     /// Removes every event of an item; returns how many there were.
     ///
-    /// The row is nobody's training row afterwards, so the user is forgotten: models that learn a
+    /// The row is no training row afterwards, so the user is removed: models that learn a
     /// vector per user fold it in.
     pub fn remove(&mut self, item: ItemIdx) -> usize {
         let keep: Vec<bool> = self.items.iter().map(|&i| i != item).collect();
@@ -91,7 +91,7 @@ impl OwnedHistory {
         removed
     }
 
-    /// Adds an event of an item at the end: one second after the last, with the given behavior and
+    /// Appends an event on an item: one second after the last, with the given behavior and
     /// the median of the user's values.
     pub fn add(&mut self, item: ItemIdx, behavior: u8) {
         self.items.push(item);

@@ -11,16 +11,16 @@ pub use edit::OwnedHistory;
 pub use table::{Histories, HistoryArrays};
 pub use view::{EventsByItem, History};
 
-/// One thing a user did.
+/// One interaction of a user.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Event {
     /// The item.
     pub item: ItemIdx,
-    /// Seconds since 1970, where the source has times.
+    /// Unix time in seconds, if the source has times.
     pub time: Option<i64>,
     /// Rating or weight; 1 for implicit feedback.
     pub value: f32,
-    /// Index of the behavior (view, cart, buy …) in the catalogue; 0 where there is one only.
+    /// Index of the behavior (view, cart, buy …) in the catalogue; 0 if there is only one.
     pub behavior: u8,
 }
 
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_a_model_could_not_read() {
+    fn refuses_invalid_arrays() {
         let good = HistoryArrays {
             offsets: vec![0, 1],
             items: vec![ItemIdx(0)],
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_follow_the_rule_for_added_events() {
+    fn added_events_get_the_next_time_and_the_median_value() {
         let h = rated();
         let mut row = h.row(0).to_owned();
         row.add(ItemIdx(1), 0);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn saved_and_loaded_they_are_the_same() {
+    fn save_and_load_round_trip() {
         let h = rated();
         let mut t = Tensors::new();
         h.save("train", &mut t);

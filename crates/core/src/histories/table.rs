@@ -3,9 +3,9 @@
 use super::{Event, History, OwnedHistory};
 use crate::{Csr, Error, ItemIdx, Result, UserIdx};
 
-/// Rows of one user each, events in time order (file order where there is no time).
+/// One row per user, events in time order (file order if there are no times).
 ///
-/// Built once and checked then, so that models, which receive it, cannot fail on it.
+/// Checked at construction, so that models cannot fail on it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histories {
     pub(super) offsets: Vec<usize>,
@@ -17,31 +17,31 @@ pub struct Histories {
     pub(super) n_items: usize,
 }
 
-/// The arrays of [`Histories`], before they are checked. Optional arrays are `(events)` long.
+/// The arrays of [`Histories`], not yet checked. Optional arrays have the length `(events)`.
 #[derive(Debug, Clone, Default)]
 pub struct HistoryArrays {
     /// Row offsets `(rows + 1)`.
     pub offsets: Vec<usize>,
     /// Items `(events)`.
     pub items: Vec<ItemIdx>,
-    /// Times in seconds since 1970.
+    /// Unix times in seconds.
     pub times: Option<Vec<i64>>,
-    /// Ratings or weights; `None` is implicit feedback, where each event counts 1.
+    /// Ratings or weights; `None` for implicit feedback, where each event counts 1.
     pub values: Option<Vec<f32>>,
     /// Behavior indices.
     pub behaviors: Option<Vec<u8>>,
-    /// The user of each row `(rows)`, where known.
+    /// The user of each row `(rows)`, if known.
     pub users: Vec<Option<UserIdx>>,
     /// Number of items of the catalogue.
     pub n_items: usize,
 }
 
 impl Histories {
-    /// Checks the arrays and takes them.
+    /// Checks the arrays and takes ownership.
     ///
     /// # Errors
-    /// [`Error::Shape`] where lengths disagree; [`Error::Range`] where an item is not of the
-    /// catalogue, a value is not finite, offsets fall, or times within a row fall.
+    /// [`Error::Shape`] if lengths disagree; [`Error::Range`] if an item is not in the
+    /// catalogue, a value is not finite, or offsets or times within a row decrease.
     pub fn new(a: HistoryArrays) -> Result<Self> {
         let n = a.items.len();
         if a.offsets.first() != Some(&0) || a.offsets.last() != Some(&n) {
@@ -155,8 +155,8 @@ impl Histories {
         Self::new(a)
     }
 
-    /// One row. Events that no checked history has (items that are not of the catalogue, values that
-    /// are not finite) are left out.
+    /// One row. Invalid events (items that are not in the catalogue, values that
+    /// are not finite) are dropped.
     #[must_use]
     pub fn single(row: History<'_>, n_items: usize) -> Self {
         Self::from_histories([row], n_items).unwrap_or_else(|_| {
@@ -174,7 +174,7 @@ impl Histories {
         self.users.len()
     }
 
-    /// Whether there is no row.
+    /// Whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.users.is_empty()
@@ -204,7 +204,7 @@ impl Histories {
         &self.items
     }
 
-    /// Times of all events, where the source has them.
+    /// Times of all events, if the source has them.
     #[must_use]
     pub fn times(&self) -> Option<&[i64]> {
         self.times.as_deref()
@@ -216,7 +216,7 @@ impl Histories {
         self.values.as_deref()
     }
 
-    /// Behaviors of all events; `None` where there is one only.
+    /// Behaviors of all events; `None` if there is only one.
     #[must_use]
     pub fn behaviors(&self) -> Option<&[u8]> {
         self.behaviors.as_deref()
@@ -246,7 +246,7 @@ impl Histories {
         (0..self.len()).map(|r| self.row(r))
     }
 
-    /// Rows `start..end` as histories of their own.
+    /// Rows `start..end` as new histories.
     #[must_use]
     pub fn slice(&self, start: usize, end: usize) -> Self {
         let range = self.offsets[start]..self.offsets[end];
@@ -264,7 +264,7 @@ impl Histories {
         }
     }
 
-    /// The user × item matrix `(rows, items)`; an item that appears twice in a row counts with the
+    /// The user × item matrix `(rows, items)`; an item that appears twice in a row has the
     /// largest of its values.
     #[must_use]
     pub fn to_csr(&self) -> Csr {
@@ -283,7 +283,7 @@ impl Histories {
             .unwrap_or_else(|_| unreachable!("checked histories give a valid matrix"))
     }
 
-    /// The user × item matrix `(rows, items)` of one behavior; all events count where there is only one.
+    /// The user × item matrix `(rows, items)` of one behavior; of all events if there is only one.
     #[must_use]
     pub fn to_csr_of(&self, behavior: u8) -> Csr {
         let rows = self.rows().map(|row| {

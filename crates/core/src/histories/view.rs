@@ -6,7 +6,7 @@ use crate::{ItemIdx, UserIdx, hash};
 /// One row: a view of a user's events.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct History<'a> {
-    /// The user, where known.
+    /// The user, if known.
     pub user: Option<UserIdx>,
     /// Items in time order.
     pub items: &'a [ItemIdx],
@@ -25,7 +25,7 @@ impl<'a> History<'a> {
         self.items.len()
     }
 
-    /// Whether there is no event.
+    /// Whether there are no events.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
@@ -63,17 +63,17 @@ impl<'a> History<'a> {
         row
     }
 
-    /// The events that concern one item.
+    /// The events on one item.
     pub fn events_of(self, item: ItemIdx) -> impl Iterator<Item = Event> + 'a {
         self.events().filter(move |e| e.item == item)
     }
 
-    /// The same events, sorted once for many questions about items.
+    /// The same events, sorted once for many lookups by item.
     #[must_use]
     pub fn by_item(self) -> EventsByItem<'a> {
         let places = self.items.iter().enumerate();
         let mut keys: Vec<(ItemIdx, u32)> = places.map(|(at, &i)| (i, at as u32)).collect();
-        // Keys of one whole number compare without a branch.
+        // Integer keys compare without a branch.
         keys.sort_unstable_by_key(|&(item, at)| u64::from(item.0) << 32 | u64::from(at));
         EventsByItem {
             history: self,
@@ -87,7 +87,7 @@ impl<'a> History<'a> {
         self.items.contains(&item)
     }
 
-    /// A hash of the row, to tell whether it is the one a model was trained on.
+    /// A hash of the row, to detect whether a model was trained on it.
     #[must_use]
     pub fn hash(&self) -> u64 {
         hash::row(self.items.iter().map(|i| i.0))
@@ -106,11 +106,11 @@ impl<'a> History<'a> {
     }
 }
 
-/// The events of a history by item: one binary search per question.
+/// The events of a history by item: one binary search per lookup.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventsByItem<'a> {
     history: History<'a>,
-    /// Items with the places of their events, ascending.
+    /// Items with the positions of their events, ascending.
     keys: Vec<(ItemIdx, u32)>,
 }
 
@@ -124,7 +124,7 @@ impl EventsByItem<'_> {
         &self.keys[start..start + n]
     }
 
-    /// The events that concern one item, in their order.
+    /// The events on one item, in order.
     pub fn of(&self, item: ItemIdx) -> impl Iterator<Item = Event> {
         let keys = self.keys_of(item).iter();
         keys.map(|&(_, at)| self.history.event(at as usize))

@@ -1,10 +1,10 @@
-//! Compilation: the value of a group of items, as a function of which of them a user has, becomes
-//! one rule that says exactly when that value is given.
+//! Compilation: turns the value of a group of items, as a function of which of them a user has, into
+//! one rule that holds exactly if the group has that value.
 //!
-//! A model may spread its evidence over single items, "any of" and "at least two of" the same few
-//! items. A reader wants one line. For a group of m items the value is a table of 2^m numbers, one
+//! A model may distribute its evidence over single items, "any of" and "at least two of" the same few
+//! items, but one line is easier to read. For a group of m items the value is a table of 2^m numbers, one
 //! per subset; the line of a user is the shortest condition under which the table is constant and
-//! which the user's own subset fulfills. So the line is true of everybody whom it describes, and
+//! which the user's own subset fulfills. So the line is true of all users who fulfill it, and
 //! nothing is approximated.
 
 use crate::rules::{Literal, Operator, Rule};
@@ -15,16 +15,16 @@ pub const MAX_ITEMS: usize = 12;
 
 /// The rule that gives a user with the items of `pattern` the value `values[pattern]`.
 ///
-/// `values` `(2^m)` is indexed by subset: bit `b` says that the user has `items[b]`. Values that
+/// `values` `(2^m)` is indexed by subset: bit `b` means that the user has `items[b]`. Values that
 /// differ by no more than `tolerance` (absolute) count as equal; 0 compiles exactly.
 ///
-/// In this order: "any of" all items, where every non-empty subset has the value; "at least k of"
-/// them, with the smallest k from which on only the value is given; else the conjunction with the
-/// fewest literals, among these the one with the fewest negated ones, among these the one that
-/// names the earliest items.
+/// In this order: "any of" all items, if every non-empty subset has the value; "at least k of"
+/// them, with the smallest k such that all subsets of at least k items have the value; otherwise
+/// the conjunction with the fewest literals, among these the one with the fewest negated ones,
+/// among these the one that has the earliest items.
 ///
 /// # Errors
-/// [`Error::Range`] above [`MAX_ITEMS`] items or where `pattern` is no subset; [`Error::Shape`]
+/// [`Error::Range`] above [`MAX_ITEMS`] items or if `pattern` is not a subset; [`Error::Shape`]
 /// unless there are 2^m values.
 pub fn compile(items: &[ItemIdx], values: &[f64], pattern: usize, tolerance: f64) -> Result<Rule> {
     let m = items.len();
@@ -63,7 +63,7 @@ pub fn compile(items: &[ItemIdx], values: &[f64], pattern: usize, tolerance: f64
         }
     }
     let constant = |mask: usize| (0..values.len()).all(|q| (q ^ pattern) & mask != 0 || same(q));
-    // All literals together always hold for the pattern alone, so there is a mask.
+    // The conjunction of all literals holds only for the pattern, so a mask always exists.
     let mask = (0..values.len())
         .filter(|&mask| constant(mask))
         .min_by_key(|&mask| (size(mask), size(mask & !pattern), mask))
@@ -135,12 +135,12 @@ mod tests {
             Rule::all([i[0]])
         );
         assert_eq!(compile(&[], &[0.0], 0, 0.0).unwrap(), Rule::all([]));
-        // Nobody of the group: a conjunction of absences.
+        // No item of the group: a conjunction of absences.
         assert_eq!(
             compile(&i[..2], &[0.0, 1.0, 0.0, 1.0], 0, 0.0).unwrap(),
             Rule::all([]).and_not([i[0]])
         );
-        // Within the tolerance 0.1 and 0.11 are one value.
+        // Within the tolerance, 0.1 and 0.11 are equal.
         let near = [0.0, 0.1, 0.11, 0.1];
         assert_eq!(
             compile(&i[..2], &near, 1, 0.02).unwrap(),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_tables_that_are_none() {
+    fn refuses_invalid_tables() {
         let i = items(13);
         assert!(compile(&i, &[0.0; 1 << 13], 0, 0.0).is_err());
         assert!(compile(&i[..2], &[0.0; 3], 0, 0.0).is_err());
@@ -158,7 +158,7 @@ mod tests {
     }
 
     proptest! {
-        /// The law: the user's own subset fulfills the line, and whoever fulfills it gets the value.
+        /// The law: the user's own subset fulfills the line, and all subsets that fulfill it have the value.
         #[test]
         fn lines_are_true(
             values in proptest::collection::vec(0u8..3, 16),

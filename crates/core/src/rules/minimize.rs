@@ -2,8 +2,8 @@
 //!
 //! An OR holds for the union of the users of its literals, so the fewest literals with the same union
 //! are a minimum set cover. An AND fails for the union of the users for whom a literal fails: the dual.
-//! Rules are short, so every subset of the literals is tried. What is equal on the given users may
-//! differ on others; a rule with fewer literals says no more about the given ones.
+//! Rules are short, so every subset of the literals is tried. Rules that are equal on the given users may
+//! differ on others.
 
 use std::cmp::Reverse;
 
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// The most literals of a rule to minimize: 2⁶ subsets.
 pub const MAX_LITERALS: usize = 6;
 
-/// Users whom the same literals decide: that make an OR hold, or an AND fail.
+/// Users with the same deciding literals: those that make an OR hold, or an AND fail.
 struct Alike {
     /// The deciding literals: bit `l` for literal `l`.
     literals: usize,
@@ -21,15 +21,15 @@ struct Alike {
     first_user: usize,
 }
 
-/// Drops the literals of a rule that no user needs: the result holds for the same users and has as few
+/// Drops redundant literals of a rule: the result holds for the same users and has as few
 /// literals as possible, a subset of the original ones in their order.
 ///
-/// `truths[l]` `(users / 64 words)` says for which users literal `l` is true; bits beyond `n_users` are
-/// ignored. A rule of the kind "at least k" is returned as it is.
+/// `truths[l]` `(users / 64 words)` is the set of users for whom literal `l` is true; bits beyond
+/// `n_users` are ignored. "At least k" rules are returned unchanged.
 ///
-/// Of several shortest rules: the one that repeatedly choosing the literal that decides most of the
-/// remaining users leads to. If that is longer than necessary: the same choice among the literals that
-/// decide the user whom the fewest literals decide, as long as a shortest rule has them. Of equals, the
+/// Of several shortest rules: the one found greedily, by repeatedly choosing the literal that
+/// decides most of the remaining users. If that is longer than necessary: the same choice among the literals that
+/// decide the user with the fewest deciding literals and are part of a shortest rule. Ties go to the
 /// first literal or user.
 ///
 /// # Errors
@@ -103,7 +103,7 @@ pub fn minimize(rule: &Rule, truths: &[Vec<u64>], n_users: usize) -> Result<Rule
     })
 }
 
-/// The users whom exactly these literals decide, if there are any.
+/// The users with exactly these deciding literals, if there are any.
 fn alike(literals: usize, is_and: bool, truths: &[Vec<u64>], n_users: usize) -> Option<Alike> {
     let (mut n, mut first) = (0, None);
     for at in 0..n_users.div_ceil(64) {
@@ -134,7 +134,7 @@ mod tests {
         (0..n).map(ItemIdx).collect()
     }
 
-    /// Users 0–5; greedy takes {1,2,3,4} first and then needs two more, the best two are {0,1,2} and
+    /// Users 0–5; greedy selects {1,2,3,4} first and then needs two more, the optimum is {0,1,2} and
     /// {3,4,5}.
     #[test]
     fn better_than_greedy() {
@@ -147,7 +147,7 @@ mod tests {
         assert!(minimize(&Rule::any(items(7)), &vec![vec![0]; 7], 6).is_err());
     }
 
-    /// Either literal 1 or 2 will do beside 0: the one of more users is kept, of equals the first.
+    /// Literal 1 or 2 suffices beside 0: the one with more users is kept, of equals the first.
     #[test]
     fn ties() {
         let any = Rule::any(items(3));

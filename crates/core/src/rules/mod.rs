@@ -1,4 +1,4 @@
-//! Rules over items: AND, OR, at-least-k, with negated literals; how they read and when they hold.
+//! Rules over items: AND, OR, at-least-k, with negated literals; their text and evaluation.
 
 pub mod compile;
 pub mod minimize;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Catalogue, ItemIdx};
 
-/// An item that a rule asks for, or asks to be absent.
+/// An item that must be present or, if negated, absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Literal {
     /// The item.
     pub item: ItemIdx,
-    /// Whether the rule asks that the user does *not* have it.
+    /// Whether the item must be absent.
     pub negated: bool,
 }
 
@@ -25,7 +25,7 @@ pub enum Operator {
     And,
     /// At least one must be true.
     Or,
-    /// At least so many must be true.
+    /// At least this many must be true.
     AtLeast(u32),
 }
 
@@ -34,7 +34,7 @@ pub enum Operator {
 pub struct Rule {
     /// How the literals are joined.
     pub operator: Operator,
-    /// The literals; an empty AND holds for everybody, an empty OR for nobody.
+    /// The literals; an empty AND holds for all users, an empty OR for none.
     pub literals: Vec<Literal>,
 }
 
@@ -70,7 +70,7 @@ impl Rule {
         }
     }
 
-    /// The same rule that also asks that the user has none of `items` (for AND).
+    /// The same rule with negated literals on `items` added (for AND).
     #[must_use]
     pub fn and_not(mut self, items: impl IntoIterator<Item = ItemIdx>) -> Self {
         self.literals.extend(items.into_iter().map(|item| Literal {
@@ -91,7 +91,7 @@ impl Rule {
         }
     }
 
-    /// How it reads, with titles: `Toy Story ∧ ¬Scream`, `any of {…}`, `at least 2 of {…}`.
+    /// Its text with titles: `Toy Story ∧ ¬Scream`, `any of {…}`, `at least 2 of {…}`.
     #[must_use]
     pub fn text(&self, catalogue: &Catalogue) -> String {
         let literals: Vec<String> = self

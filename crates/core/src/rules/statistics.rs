@@ -3,7 +3,7 @@
 use crate::rules::{Operator, Rule};
 use crate::{Csr, Histories, ItemIdx};
 
-/// How a rule and an item go together over the users of the postings.
+/// Counts of a rule and an item over the users of the postings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Statistics {
     /// Users for whom the rule holds.
@@ -17,19 +17,19 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Support as a share of all users; 0 without users.
+    /// Relative support: share of all users; 0 without users.
     #[must_use]
     pub fn support_share(&self) -> f64 {
         ratio(self.support, self.users)
     }
 
-    /// `P(item | rule)`; 0 where the rule never holds.
+    /// Confidence `P(item | rule)`; 0 if the rule never holds.
     #[must_use]
     pub fn confidence(&self) -> f64 {
         ratio(self.hits, self.support)
     }
 
-    /// `P(item | rule) / P(item)`: 1 says that the rule tells nothing. 0 where nobody has the item.
+    /// Lift `P(item | rule) / P(item)`: 1 if rule and item are independent. 0 if no user has the item.
     #[must_use]
     pub fn lift(&self) -> f64 {
         let share = ratio(self.with_item, self.users);
@@ -64,7 +64,7 @@ impl ItemPostings {
         }
     }
 
-    /// The rows that have an item, ascending; none for an item that is not of the catalogue.
+    /// The rows that have an item, ascending; empty for an item that is not in the catalogue.
     #[must_use]
     pub fn with_item(&self, item: ItemIdx) -> &[u32] {
         match item.at() < self.by_item.n_rows() {
@@ -76,7 +76,7 @@ impl ItemPostings {
     /// The rows for which a rule holds, ascending.
     #[must_use]
     pub fn holders(&self, rule: &Rule) -> Vec<u32> {
-        // True literals per user: those of absent items to begin with.
+        // True literals per user, initialized with the negated ones.
         let absent = rule.literals.iter().filter(|l| l.negated).count() as i64;
         let mut truths = vec![absent; self.by_item.n_columns()];
         for literal in &rule.literals {
@@ -95,8 +95,8 @@ impl ItemPostings {
             .collect()
     }
 
-    /// How a rule predicts an item. A literal on the item itself is left out of the rule: it would
-    /// predict itself, and a candidate never has it.
+    /// The statistics of a rule and a target item. A literal on the item itself is left out of the
+    /// rule: it would predict itself, and a candidate is never in the history.
     #[must_use]
     pub fn statistics(&self, rule: &Rule, item: ItemIdx) -> Statistics {
         let without = rule.literals.iter().copied().filter(|l| l.item != item);
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn statistics_by_hand() {
-        // Item 2 is had by three of five users, by two of the three with 0 or 1.
+        // Three of five users have item 2, and two of the three users with 0 or 1.
         let rows = [vec![0, 2], vec![1, 2], vec![0, 1], vec![2], vec![]];
         let postings = ItemPostings::new(&Histories::from_rows(&rows, 4).unwrap());
         let rule = Rule::any([i(0), i(1)]);

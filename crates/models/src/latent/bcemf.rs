@@ -1,13 +1,13 @@
-//! Matrix factorization with binary cross-entropy: `p_u · q_i` without biases, on sampled negatives.
+//! Matrix factorization with binary cross-entropy on sampled negatives: `p_u · q_i` without biases.
 //!
-//! The model that the authors of LIA (Wei et al., A Logical-Rule Autoencoder for Interpretable
-//! Recommendations) call "MF" in their tables, with their settings: dimension 100, Glorot-normal
-//! vectors, Adam 1e-3 with L2 1e-5, batches of 1,024 examples whose losses are summed; each epoch samples
-//! two (user, item) pairs per event and drops those that are events.
+//! This is the "MF" baseline in the tables of LIA (Wei et al., A Logical-Rule Autoencoder for
+//! Interpretable Recommendations), with the settings of its authors: dimension 100, Glorot-normal
+//! initialization, Adam 1e-3 with L2 1e-5, batches of 1,024 examples with summed losses; each epoch samples
+//! two (user, item) pairs per event and drops pairs that are events.
 //!
-//! A training row gets the vector learned for its user. Every other row is folded in: by the linear map
-//! from the mean of its item vectors that fits the learned vectors best. The parts of a ledger are those
-//! of that map; the distance of the learned vector from it is the residual.
+//! A training row uses the vector learned for its user. Any other row is folded in by the linear map
+//! from the mean of its item vectors that best fits the learned vectors. A ledger has the contributions
+//! of that map; the difference to the learned vector is the residual.
 
 use limpid_core::traits::Monitor;
 use limpid_core::{
@@ -15,7 +15,7 @@ use limpid_core::{
     Result, Run, Tensors, Training,
 };
 use limpid_tensor::optim::adam::Adam;
-use limpid_tensor::{Draw, Learner, Parameter as Learned, train};
+use limpid_tensor::{Learner, Parameter as Learned, Rng, train};
 
 use crate::hyper::{self, hyper};
 use crate::latent::ials::{System, decode, dot, items_of, ledger};
@@ -25,22 +25,22 @@ use crate::training_loop::TrainingLoop;
 /// Sampled pairs per event.
 const NEGATIVES: usize = 2;
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "bcemf",
     aliases: &[Alias::of("mf-lia")],
-    about: "matrix factorization by binary cross-entropy on sampled negatives (LIA's MF baseline)",
+    about: "matrix factorization with binary cross-entropy on sampled negatives (LIA's MF baseline)",
     paper: "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations",
     reads: Reads::ITEMS,
     defaults: hyper::defaults::<Config>,
 };
 
 hyper! {
-    /// Hyper-parameters, as the authors of LIA have them.
+    /// Hyper-parameters; the defaults are those of the LIA authors.
     pub struct Config {
-        /// Length of a vector.
+        /// Dimension of user and item vectors.
         embedding_size: usize = 100, in whole(1, 2048);
-        /// L2 regularization, added to the gradient.
+        /// L2 regularization (weight decay in the gradient).
         reg: f32 = 1e-5, in at_least(0.0), tune [0, 1e-5];
         include training: TrainingLoop = { epochs: 100, batch_size: 1024 };
     }
@@ -57,10 +57,10 @@ impl Fit for Config {
         self.check()?;
         let d = self.embedding_size;
         let rows: Vec<Vec<u32>> = data.histories.rows().map(items_of).collect();
-        let mut draw = Draw::new(run.seed, 0);
+        let mut rng = Rng::new(run.seed, 0);
         let mut glorot = |name, n: usize| {
             let scale = (2.0 / (n + d) as f32).sqrt();
-            Learned::new(name, (0..n * d).map(|_| scale * draw.normal()).collect())
+            Learned::new(name, (0..n * d).map(|_| scale * rng.normal()).collect())
         };
         let mut trainer = Trainer {
             users: glorot("users", rows.len()),
@@ -116,14 +116,14 @@ impl Learner for Trainer<'_> {
         vec![&mut self.users, &mut self.items]
     }
 
-    fn begin(&mut self, _: usize, draw: &mut Draw) -> usize {
+    fn begin(&mut self, _: usize, rng: &mut Rng) -> usize {
         self.examples.clear();
         for (u, row) in self.rows.iter().enumerate() {
             self.examples
                 .extend(row.iter().map(|&i| (u as u32, i, 1.0)));
         }
         for _ in 0..NEGATIVES * self.examples.len() {
-            let (u, i) = (draw.below(self.rows.len()), draw.below(self.n_items) as u32);
+            let (u, i) = (rng.below(self.rows.len()), rng.below(self.n_items) as u32);
             if self.rows[u].binary_search(&i).is_err() {
                 self.examples.push((u as u32, i, 0.0));
             }
@@ -131,7 +131,7 @@ impl Learner for Trainer<'_> {
         self.examples.len()
     }
 
-    fn step(&mut self, examples: &[u32], rate: f32, _: &mut Draw) -> f64 {
+    fn step(&mut self, examples: &[u32], rate: f32, _: &mut Rng) -> f64 {
         let d = self.d;
         self.users.gradient.fill(0.0);
         self.items.gradient.fill(0.0);
@@ -163,8 +163,8 @@ impl Learner for Trainer<'_> {
     }
 }
 
-/// `M` `(D, D)` so that `M m_u` is near the learned vector of every user, where `m_u` is the mean of
-/// their item vectors: least squares with a ridge that follows the size of the problem.
+/// `M` `(D, D)` such that `M m_u` approximates the learned vector of each user, where `m_u` is the mean of
+/// their item vectors: least squares with L2 regularization in proportion to the data.
 fn fold_in_map(rows: &[Vec<u32>], users: &[f32], items: &[f32], d: usize) -> Vec<f32> {
     let (mut gram, mut cross) = (vec![0f64; d * d], vec![0f64; d * d]);
     for (row, p) in rows.iter().zip(users.chunks_exact(d)) {

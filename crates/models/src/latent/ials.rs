@@ -6,10 +6,10 @@
 //! ```
 //!
 //! by alternating least squares (equations 4 and 5), in training by a few steps of conjugate gradients
-//! unless `solver = cholesky` (see [`Solver`]). A user's vector is always solved exactly from their items
-//! and the item vectors, so nothing is stored per user, unknown users are no special case, and the
-//! vector is linear in the items once the weights are fixed: every event has its share of a score
-//! (section 5 of the paper), and the shares add up.
+//! unless `solver = cholesky` (see [`Solver`]). For scoring, a user's vector is solved exactly from their
+//! items and the item vectors: nothing is stored per user, unknown users need no special case, and the
+//! vector is linear in the items once the weights are fixed, so a score is a sum of contributions of
+//! events (section 5 of the paper).
 
 mod solver;
 
@@ -18,7 +18,7 @@ use limpid_core::{
     Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Part,
     Recommender, Result, Run, Tensors, Training, Unit,
 };
-use limpid_tensor::Draw;
+use limpid_tensor::Rng;
 use ndarray::Axis;
 use rayon::prelude::*;
 
@@ -27,7 +27,7 @@ use self::solver::{Side, gram, weighted_sum};
 use crate::hyper::{self, choices, hyper};
 use crate::registry::{Alias, Entry, Reads};
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "ials",
     aliases: &[Alias {
@@ -41,11 +41,11 @@ pub(crate) const ENTRY: Entry = Entry {
 };
 
 choices! {
-    /// How the vectors of one side are found in training.
+    /// How the vectors of one side are computed in training.
     pub enum Solver {
         /// Three steps of conjugate gradients from the vectors of the previous epoch, in single precision.
         Cg = "cg",
-        /// The exact solution in double precision; nine times slower.
+        /// Cholesky factorization, exact, in double precision; nine times slower.
         Cholesky = "cholesky",
     }
 }
@@ -53,15 +53,15 @@ choices! {
 hyper! {
     /// Hyper-parameters.
     pub struct Config {
-        /// Length of a vector.
+        /// Dimension of user and item vectors.
         embedding_size: usize = 64, in whole(1, 2048), tune [32, 64, 128];
-        /// Weight of an event above that of its absence (α).
+        /// Confidence weight of an event (α): observed pairs weigh 1 + alpha, all others 1.
         alpha: f64 = 5.0, in at_least(0.0), tune [2, 5, 20];
-        /// L2 regularization of the vectors.
+        /// L2 regularization of user and item vectors.
         reg: f64 = 20.0, in above(0.0), tune [5, 20, 80];
-        /// Alternations between users and items.
+        /// Alternating passes over users and items.
         epochs: usize = 12, in whole_from(1);
-        /// Solver of the alternations: conjugate gradients, or exact and slower.
+        /// Least squares solver in training: conjugate gradients, or exact and slower.
         solver: Solver = Solver::Cg;
     }
 }
@@ -79,13 +79,13 @@ impl Fit for Config {
         let by_user = data.histories.to_csr(); // (U, I)
         let by_item = by_user.transpose(); // (I, U)
         let weights = (self.alpha, self.reg);
-        let start = Draw::new(run.seed, 0).uniforms(by_item.n_rows() * d, -0.1, 0.1);
+        let start = Rng::new(run.seed, 0).uniforms(by_item.n_rows() * d, -0.1, 0.1);
         let mut items = Side::new(&start, d);
         let mut users = Side::zeros(by_user.n_rows(), d);
         run.progress.start("epochs", self.epochs as u64);
         for _ in 0..self.epochs {
             if run.progress.interrupted() {
-                return Err(Error::Interrupted("nothing is kept".to_owned()));
+                return Err(Error::Interrupted("no checkpoint was saved".to_owned()));
             }
             users.solve(&items, &by_user, weights, self.solver);
             items.solve(&users, &by_item, weights, self.solver);
@@ -146,8 +146,8 @@ impl Model {
     }
 }
 
-/// Scores `(U, I)` of user vectors `(U, D)`. A score is the same whoever else is scored with it, and
-/// the same in a ledger, where scores near 0 have no rounding to hide behind.
+/// Scores `(U, I)` of user vectors `(U, D)`. A score does not depend on the other users of the batch and
+/// is bit for bit the one in the ledger, because rounding errors are large relative to scores near 0.
 pub(super) fn decode(z: &Mat, items: &[f32], n_items: usize) -> Mat {
     let d = z.ncols().max(1);
     let mut out = Mat::zeros((z.nrows(), n_items));
@@ -163,7 +163,7 @@ pub(super) fn decode(z: &Mat, items: &[f32], n_items: usize) -> Mat {
     out
 }
 
-/// One part for each item; the score of the vectors `p` and `q`.
+/// A ledger with one part per item, whose score is that of the vectors `p` and `q`.
 pub(super) fn ledger(user: History<'_>, effects: &[(u32, f64)], p: &[f64], q: &[f32]) -> Ledger {
     let p: Vec<f32> = p.iter().map(|&p| p as f32).collect();
     let events = user.by_item();

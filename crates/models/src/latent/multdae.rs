@@ -1,8 +1,8 @@
 //! A denoising autoencoder with the multinomial likelihood: Mult-DAE of Liang et al., Variational
 //! Autoencoders for Collaborative Filtering, WWW 2018, <https://arxiv.org/abs/1802.05814>.
 //!
-//! One hidden layer of 200 with tanh, dropout of half of the input items. `preset=lia` is the model that
-//! the authors of LIA call "Autoencoder" in their tables: linear, 100 wide, no dropout, L2 of 1e-3.
+//! One hidden layer of 200 with tanh, dropout of half of the input items. `preset=lia` is the
+//! "Autoencoder" baseline in the tables of LIA: linear, width 100, no dropout, L2 of 1e-3.
 
 use limpid_core::{Fit, Result, Run, Training};
 
@@ -11,7 +11,7 @@ use crate::latent::network::settings::Autoencoder;
 use crate::latent::network::{Network, fit, scores_by_network};
 use crate::registry::{Alias, Entry, Reads};
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "multdae",
     aliases: &[
@@ -28,7 +28,7 @@ pub(crate) const ENTRY: Entry = Entry {
 };
 
 hyper! {
-    /// Hyper-parameters, as in the paper.
+    /// Hyper-parameters; the defaults are those of the paper.
     pub struct Config {
         include network: Autoencoder = {};
     }

@@ -2,9 +2,9 @@
 //! <https://arxiv.org/abs/1802.05814>.
 //!
 //! Items → 600 → (μ, log σ²) of 200 each → 600 → items, tanh, dropout of half of the input items, the
-//! weight of the KL divergence annealed to 0.2. A fitted model uses μ. `preset=lia` is the model that the
-//! authors of LIA call "MultVAE" in their tables: no hidden layer, no tanh, no dropout, noise of 0.01,
-//! and a divergence whose weight hardly leaves 0 in the steps that they train.
+//! weight of the KL divergence annealed to 0.2. A fitted model uses μ. `preset=lia` is the "MultVAE"
+//! baseline in the tables of LIA: no hidden layer, no tanh, no dropout, noise of 0.01,
+//! and a KL weight that stays close to 0 over the training steps.
 
 use limpid_core::{Fit, Result, Run, Training};
 
@@ -13,7 +13,7 @@ use crate::latent::network::settings::Autoencoder;
 use crate::latent::network::{Learning, Network, Shape, fit, scores_by_network};
 use crate::registry::{Alias, Entry, Reads};
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "multvae",
     aliases: &[Alias {
@@ -27,15 +27,15 @@ pub(crate) const ENTRY: Entry = Entry {
 };
 
 hyper! {
-    /// Hyper-parameters, as in the paper.
+    /// Hyper-parameters; the defaults are those of the paper.
     pub struct Config {
-        /// Width of the layer between the items and the code; 0: no such layer.
+        /// Width of the hidden layers between the items and the code; 0: no hidden layer.
         hidden: usize = 600;
-        /// Largest weight of the KL divergence from the prior.
+        /// Final weight of the KL divergence (β).
         anneal_cap: f32 = 0.2, in between(0.0, 1.0);
-        /// Steps after which that weight would be 1.
+        /// Training steps after which the KL weight would reach 1 (it grows linearly up to anneal_cap).
         anneal_steps: f32 = 200_000.0, in at_least(1.0);
-        /// Scale of the noise with which codes are sampled in training.
+        /// Scale of the noise when codes are sampled in training; 1 is the paper.
         noise: f32 = 1.0, in at_least(0.0);
         include network: Autoencoder = {};
     }

@@ -1,13 +1,13 @@
-//! Autoencoders over rows of items: the block that the autoencoders and MultVAE share.
+//! Autoencoders over rows of items: the network that Mult-DAE and Mult-VAE share.
 //!
-//! A row is divided by its length (‖x‖₂ = √n), passes the encoder to a code, in the variational form
+//! A row is divided by its norm (‖x‖₂ = √n); the encoder maps it to a code, in the variational form to
 //! (μ, log σ²), and the decoder gives one logit per item. The loss is the multinomial likelihood of
 //! the row (Liang et al., WWW 2018, equation 2), in the variational form plus
-//! `β KL(N(μ, σ²) ‖ N(0, 1))`. The first layer never sees zeros.
+//! `β KL(N(μ, σ²) ‖ N(0, 1))`. The first layer reads only the nonzero inputs.
 //!
 //! An explanation is a path integral (Sundararajan et al., Axiomatic Attribution for Deep Networks,
-//! ICML 2017) from the empty history to the user's: exact for linear networks; what its steps leave
-//! over in others stands in the residual.
+//! ICML 2017) from the empty history to the user's: exact for linear networks; for others the error of
+//! the numerical integration is the residual.
 
 pub mod settings;
 
@@ -21,7 +21,7 @@ use limpid_tensor::matmul::{Factor, product};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::sparse::batch::Batch;
 use limpid_tensor::sparse::multinomial::loss_and_gradient;
-use limpid_tensor::{Draw, Learner, Parameter, train};
+use limpid_tensor::{Learner, Parameter, Rng, train};
 use rayon::prelude::*;
 
 use crate::training_loop::TrainingLoop;
@@ -29,22 +29,22 @@ use crate::training_loop::TrainingLoop;
 /// Steps of the path integral of an explanation.
 const STEPS: usize = 24;
 
-/// Rows that are scored together.
+/// Rows scored together.
 const BLOCK: usize = 32;
 
-/// What a network is made of.
+/// The layers of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Shape {
-    /// Widths between the items and the code.
+    /// Widths of the layers between the items and the code.
     pub(crate) hidden: Vec<usize>,
     /// Width of the code.
     pub(crate) code: usize,
-    /// tanh after every layer but the last; in the variational form not after the code.
+    /// tanh after every layer except the last; in the variational form not after the code.
     pub(crate) tanh: bool,
     pub(crate) variational: bool,
 }
 
-/// How a network learns.
+/// How a network is trained.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Learning {
     pub(crate) dropout: f32,
@@ -53,7 +53,7 @@ pub(crate) struct Learning {
     pub(crate) anneal: (f32, f32),
     /// Scale of the noise of the code.
     pub(crate) noise: f32,
-    /// Weights uniform within 1/√inputs, as PyTorch has them, instead of Glorot's √(6/(in + out)).
+    /// Weights uniform within 1/√inputs, the default of PyTorch, instead of Glorot's √(6/(in + out)).
     pub(crate) torch_init: bool,
 }
 
@@ -80,8 +80,8 @@ impl Dense {
         y
     }
 
-    /// The same, in blocks of one shape: the outputs of a row are the same bits, whoever else is in
-    /// the batch, so that a score and its ledger are one number.
+    /// The same, in blocks of one shape: the outputs of a row do not depend on the other rows of
+    /// the batch, so a score and its ledger agree bit for bit.
     fn forward_alone(&self, x: &[f32], rows: usize) -> Vec<f32> {
         let mut out = vec![0f32; rows * self.outputs];
         out.par_chunks_mut((BLOCK * self.outputs).max(1))
@@ -102,7 +102,7 @@ impl Dense {
         y
     }
 
-    /// Takes a gradient from the outputs `y` to before the activation.
+    /// Turns a gradient with respect to the outputs `y` into one before the activation.
     fn through_activation(&self, y: &[f32], gradient: &mut [f32]) {
         if self.tanh {
             let pairs = gradient.iter_mut().zip(y);
@@ -110,7 +110,7 @@ impl Dense {
         }
     }
 
-    /// Takes a gradient before the activation to the inputs.
+    /// Turns a gradient before the activation into one with respect to the inputs.
     fn to_inputs(&self, gradient: &[f32]) -> Vec<f32> {
         let row = |i: usize| &self.w[i * self.outputs..];
         (0..self.inputs)
@@ -142,7 +142,7 @@ fn tanh(x: f32) -> f32 {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Network {
     layers: Vec<Dense>,
-    /// The layer whose outputs are the code; in the variational form its first half is used.
+    /// The layer whose outputs are the code; the variational form uses the first half.
     code_at: usize,
     code: usize,
 }
@@ -203,7 +203,7 @@ impl Network {
         self.decode(&self.encode(users))
     }
 
-    /// The outputs of all layers on the way of one row, for a first layer's sum before its
+    /// The outputs of all layers for one row, given the sum of the first layer before its
     /// activation; codes are cut to their first half.
     fn path(&self, first: &[f32]) -> Vec<Vec<f32>> {
         let mut outputs: Vec<Vec<f32>> = Vec::with_capacity(self.layers.len());
@@ -250,7 +250,7 @@ impl Network {
         d
     }
 
-    /// The ledger of one item: the contribution of every event on the path from the empty history.
+    /// The ledger of one item: the contribution of every event along the path from the empty history.
     pub(crate) fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         let items = items_of(user);
         let Some(first) = self.layers.first() else {
@@ -274,7 +274,7 @@ impl Network {
         } else {
             1
         };
-        // Events add up before the first activation, so the path is taken there.
+        // Events are additive before the first activation, so the path is taken there.
         let slope = mean_gradient(&first.b, &full, steps, |sum| {
             let outputs = self.path(sum);
             let mut d = self.last_gradient(item);
@@ -387,7 +387,7 @@ fn normalized<'a>(rows: impl Iterator<Item = &'a [u32]>, n_items: usize) -> Batc
     batch.scaled(scales)
 }
 
-/// A network that learns.
+/// A network in training.
 pub(crate) struct Trainer {
     rows: Vec<Vec<u32>>,
     shape: Shape,
@@ -397,7 +397,7 @@ pub(crate) struct Trainer {
     steps: u64,
 }
 
-/// Names of parameters in checkpoints; no network here is deeper.
+/// Names of parameters in checkpoints; no network has more layers.
 const NAMES: [(&str, &str); 8] = [
     ("w0", "b0"),
     ("w1", "b1"),
@@ -411,7 +411,7 @@ const NAMES: [(&str, &str); 8] = [
 
 impl Trainer {
     pub(crate) fn new(data: &Histories, shape: Shape, learning: Learning, seed: u64) -> Self {
-        let mut draw = Draw::new(seed, 0);
+        let mut rng = Rng::new(seed, 0);
         let widths = Network::widths(&shape, data.n_items());
         let layers: Vec<Dense> = widths
             .iter()
@@ -425,8 +425,8 @@ impl Trainer {
                 Dense {
                     inputs,
                     outputs,
-                    w: draw.uniforms(inputs * outputs, -w, w),
-                    b: draw.uniforms(outputs, -b, b),
+                    w: rng.uniforms(inputs * outputs, -w, w),
+                    b: rng.uniforms(outputs, -b, b),
                     tanh,
                 }
             })
@@ -455,7 +455,7 @@ impl Trainer {
         }
     }
 
-    /// The network with the weights as they are in the parameters.
+    /// The network with the current weights.
     pub(crate) fn finish(mut self) -> Network {
         for (layer, (w, b)) in self.network.layers.iter_mut().zip(self.weights) {
             layer.w = w.value;
@@ -464,8 +464,8 @@ impl Trainer {
         self.network
     }
 
-    /// The inputs of a step: rows with some items dropped, the others scaled up to make up for it.
-    fn inputs(&self, examples: &[u32], draw: &mut Draw) -> Batch {
+    /// The inputs of a step: dropout of items, with the remaining ones scaled up.
+    fn inputs(&self, examples: &[u32], rng: &mut Rng) -> Batch {
         let keep = 1.0 - self.learning.dropout;
         let mut scales = Vec::with_capacity(examples.len());
         let rows: Vec<Vec<u32>> = examples
@@ -474,7 +474,7 @@ impl Trainer {
                 let row = &self.rows[u as usize];
                 scales.push(1.0 / (row.len().max(1) as f32).sqrt() / keep);
                 match keep < 1.0 {
-                    true => row.iter().copied().filter(|_| draw.unit() < keep).collect(),
+                    true => row.iter().copied().filter(|_| rng.unit() < keep).collect(),
                     false => row.clone(),
                 }
             })
@@ -488,8 +488,8 @@ impl Learner for Trainer {
         self.weights.iter_mut().flat_map(|(w, b)| [w, b]).collect()
     }
 
-    fn begin(&mut self, epoch: usize, _: &mut Draw) -> usize {
-        // Counted again from the parameters, so that a resumed training anneals as an unbroken one.
+    fn begin(&mut self, epoch: usize, _: &mut Rng) -> usize {
+        // Recomputed from the parameters, so that resumed and uninterrupted training anneal alike.
         self.steps = self.weights.first().map_or(0, |(w, _)| w.state().1);
         if epoch > 1 {
             for (layer, (w, b)) in self.network.layers.iter_mut().zip(&self.weights) {
@@ -500,14 +500,14 @@ impl Learner for Trainer {
         self.rows.len()
     }
 
-    fn step(&mut self, examples: &[u32], rate: f32, draw: &mut Draw) -> f64 {
+    fn step(&mut self, examples: &[u32], rate: f32, rng: &mut Rng) -> f64 {
         let (u, n_items) = (examples.len(), self.network.n_items());
-        let batch = self.inputs(examples, draw);
+        let batch = self.inputs(examples, rng);
         let targets = examples.iter().map(|&e| self.rows[e as usize].as_slice());
         let targets = Batch::new(targets, n_items);
         let (code, code_at) = (self.shape.code, self.network.code_at);
         let layers = &self.network.layers;
-        // Outputs of all layers; what follows the code sees the sample.
+        // Outputs of all layers; the decoder reads the sampled code.
         let mut outputs: Vec<Vec<f32>> = vec![layers[0].first(&batch)];
         let mut sample: Vec<f32> = Vec::new();
         let mut noise: Vec<f32> = Vec::new();
@@ -524,7 +524,7 @@ impl Learner for Trainer {
             if at == code_at && self.shape.variational {
                 for row in outputs[at].chunks_exact((2 * code).max(1)) {
                     for k in 0..code {
-                        let e = self.learning.noise * draw.normal() * exp(0.5 * row[code + k]);
+                        let e = self.learning.noise * rng.normal() * exp(0.5 * row[code + k]);
                         noise.push(e);
                         sample.push(row[k] + e);
                     }
@@ -601,11 +601,11 @@ impl Learner for Trainer {
     }
 
     fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
-        Ok(Some(monitor(&UnderWay(&self.network))))
+        Ok(Some(monitor(&InTraining(&self.network))))
     }
 }
 
-/// Fits a network; `settings` names the fit in checkpoints.
+/// Fits a network; `settings` identifies the fit in checkpoints.
 ///
 /// # Errors
 /// As [`train`], and where the device cannot be opened.
@@ -626,9 +626,9 @@ pub(crate) fn fit(
     Ok(trainer.finish())
 }
 
-struct UnderWay<'a>(&'a Network);
+struct InTraining<'a>(&'a Network);
 
-impl Recommender for UnderWay<'_> {
+impl Recommender for InTraining<'_> {
     fn score(&self, users: &Histories) -> Mat {
         self.0.score(users)
     }
@@ -709,7 +709,7 @@ mod tests {
 
     /// The gradient of every kind of network against central differences of its loss.
     #[test]
-    fn gradients_are_slopes() {
+    fn gradients_equal_central_differences() {
         for (hidden, tanh, variational) in [
             (vec![], false, false),
             (vec![4], true, false),
@@ -727,7 +727,7 @@ mod tests {
                 t.steps = 1;
                 t.network.layers[layer].w[at] += h;
                 t.weights[layer].0.value[at] += h;
-                let loss = t.step(&examples, 0.0, &mut Draw::new(1, 1));
+                let loss = t.step(&examples, 0.0, &mut Rng::new(1, 1));
                 (loss / 3.0, t.weights[layer].0.gradient[at])
             };
             for layer in 0..trainer(shape.clone()).weights.len() {
@@ -746,7 +746,7 @@ mod tests {
     }
 
     #[test]
-    fn linear_networks_are_explained_exactly_and_others_nearly() {
+    fn explanations_are_exact_for_linear_networks_and_close_for_others() {
         for tanh in [false, true] {
             let t = trainer(Shape {
                 hidden: vec![4],

@@ -2,7 +2,7 @@
 //!
 //! Both minimize `Σ_u ω_u ‖x_u − x_u B‖² + Σ_i reg_i ‖B_i·‖²` subject to `diag(B) = 0`. With
 //! `P = (Xᵀ diag(ω) X + diag(reg))⁻¹` the solution is `B_ij = −P_ij / P_jj` off the diagonal (Steck,
-//! WWW 2019, equation 8). All of it is in double precision until B itself.
+//! WWW 2019, equation 8). All computations are in double precision; only B is rounded to single.
 
 use faer::linalg::cholesky::llt;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
@@ -13,8 +13,8 @@ use rayon::prelude::*;
 
 use crate::linear::item_links::ItemLinks;
 
-/// How faer cuts its work. A constant, because the cut decides the order of sums, and a model must
-/// not depend on the number of threads that happen to run it.
+/// How faer divides its work. A constant, because it determines the order of sums, and a model must
+/// not depend on the number of threads.
 const PARTS: usize = 8;
 
 /// Rows of B that are written together, so that reading a column of P uses whole cache lines.
@@ -61,12 +61,12 @@ pub(crate) fn gram_lower(rows: &Csr, weights: &[f64]) -> Vec<f64> {
     gram
 }
 
-/// Fits dense item-to-item weights: users weigh `n_u^−exponent` (mean 1), and the ridge of an item
-/// is `reg + rho · G_ii`.
+/// Fits dense item-to-item weights: user weights are `n_u^−exponent` (mean 1), and the L2 regularization
+/// of an item is `reg + rho · G_ii`.
 ///
 /// # Errors
-/// [`Error::Memory`] where the matrices do not fit the budget, [`Error::Numeric`] where the Gram
-/// matrix with its ridge is not positive definite.
+/// [`Error::Memory`] if the matrices exceed the budget, [`Error::Numeric`] if the regularized Gram
+/// matrix is not positive definite.
 pub(crate) fn fit_links(
     histories: &Histories,
     exponent: f64,
@@ -79,14 +79,14 @@ pub(crate) fn fit_links(
     run.progress.start("Gram matrix and inverse", 2);
     let rows = histories.to_csr();
     let gram = gram_lower(&rows, &user_weights(&rows, exponent));
-    let ridge: Vec<f64> = (0..n).map(|i| reg + rho * gram[i * n + i]).collect();
+    let l2: Vec<f64> = (0..n).map(|i| reg + rho * gram[i * n + i]).collect();
     run.progress.step(1);
     if run.progress.interrupted() {
         return Err(Error::Interrupted(
-            "the inverse was not begun, so there is nothing to keep".to_owned(),
+            "no checkpoint was saved, because the inverse was not started".to_owned(),
         ));
     }
-    let links = zero_diagonal_ridge(gram, &ridge, n)?;
+    let links = zero_diagonal_weights(gram, &l2, n)?;
     run.progress.step(1);
     ItemLinks::dense(links, n)
 }
@@ -101,19 +101,19 @@ fn check_memory(n_items: usize, budget: u64) -> Result<()> {
         what: format!("a dense item-to-item model of {n_items} items"),
         needed_mb: needed / 1_000_000,
         budget_mb: budget / 1_000_000,
-        hint: "raise the budget, drop rare items (k-core), or use ruleslim or slim, which keep \
-               only what they need"
+        hint: "increase the memory budget, remove rare items (k-core), or use ruleslim or slim, \
+               which store only nonzero weights"
             .to_owned(),
     })
 }
 
 /// `B` `(I, I)`, row-major with a zero diagonal, from the lower triangle of a Gram matrix
-/// (column-major, consumed) and the ridge of each item `(I)`.
+/// (column-major, consumed) and the L2 regularization of each item `(I)`.
 ///
 /// # Errors
-/// [`Error::Numeric`] where Gram + ridge is not positive definite.
-pub(crate) fn zero_diagonal_ridge(mut gram: Vec<f64>, ridge: &[f64], n: usize) -> Result<Vec<f32>> {
-    for (i, r) in ridge.iter().enumerate() {
+/// [`Error::Numeric`] if Gram + L2 is not positive definite.
+pub(crate) fn zero_diagonal_weights(mut gram: Vec<f64>, l2: &[f64], n: usize) -> Result<Vec<f32>> {
+    for (i, r) in l2.iter().enumerate() {
         gram[i * n + i] += r;
     }
     let par = Par::rayon(PARTS);
@@ -123,7 +123,7 @@ pub(crate) fn zero_diagonal_ridge(mut gram: Vec<f64>, ridge: &[f64], n: usize) -
     >(n, par, faer::Spec::default()))
     .map_err(|_| Error::Numeric {
         what: "Cholesky factorization".to_owned(),
-        why: "no memory for its workspace".to_owned(),
+        why: "not enough memory for its workspace; use a sparse model such as slim".to_owned(),
     })?;
     llt::factor::cholesky_in_place(
         a.as_mut(),
@@ -136,12 +136,12 @@ pub(crate) fn zero_diagonal_ridge(mut gram: Vec<f64>, ridge: &[f64], n: usize) -
         |llt::factor::LltError::NonPositivePivot { index }| Error::Numeric {
             what: "Cholesky factorization".to_owned(),
             why: format!(
-                "the Gram matrix plus the ridge is not positive definite at item #{index}; use a \
-             larger ridge"
+                "the regularized Gram matrix is not positive definite at item #{index}; use a \
+             larger reg"
             ),
         },
     )?;
-    // G = L Lᵀ, so P = L⁻ᵀ L⁻¹; the product goes where L stood, which is not needed any more.
+    // G = L Lᵀ, so P = L⁻ᵀ L⁻¹; the product overwrites L, which is not needed anymore.
     let mut inverse = vec![0.0; n * n];
     let mut l_inv = MatMut::from_column_major_slice_mut(&mut inverse, n, n);
     invert_lower_triangular(l_inv.as_mut(), a.as_ref(), par);
@@ -163,7 +163,7 @@ pub(crate) fn zero_diagonal_ridge(mut gram: Vec<f64>, ridge: &[f64], n: usize) -
         return Err(Error::Numeric {
             what: "inverse of the Gram matrix".to_owned(),
             why: format!(
-                "its diagonal is {} at item #{bad}; use a larger ridge",
+                "its diagonal is {} at item #{bad}; use a larger reg",
                 diagonal[bad]
             ),
         });
@@ -210,28 +210,28 @@ mod tests {
         );
     }
 
-    /// Two items, G = [[2, 1], [1, 1]], ridge 1: P = [[3, 1], [1, 2]]⁻¹ = [[2, −1], [−1, 3]] / 5, so
+    /// Two items, G = [[2, 1], [1, 1]], reg 1: P = [[3, 1], [1, 2]]⁻¹ = [[2, −1], [−1, 3]] / 5, so
     /// B_01 = 1/3 and B_10 = 1/2.
     #[test]
     fn two_items_by_hand() {
         let gram = gram_lower(&rows(&[vec![0, 1], vec![0]], 2), &[1.0, 1.0]);
         assert_eq!(gram, [2.0, 1.0, 0.0, 1.0]);
-        let b = zero_diagonal_ridge(gram, &[1.0, 1.0], 2).unwrap();
+        let b = zero_diagonal_weights(gram, &[1.0, 1.0], 2).unwrap();
         assert_eq!(b, [0.0, 1.0 / 3.0, 0.5, 0.0]);
-        assert!(zero_diagonal_ridge(vec![0.0; 4], &[0.0; 2], 2).is_err());
-        assert!(zero_diagonal_ridge(vec![f64::NAN; 4], &[1.0; 2], 2).is_err());
-        assert!(zero_diagonal_ridge(vec![], &[], 0).unwrap().is_empty());
+        assert!(zero_diagonal_weights(vec![0.0; 4], &[0.0; 2], 2).is_err());
+        assert!(zero_diagonal_weights(vec![f64::NAN; 4], &[1.0; 2], 2).is_err());
+        assert!(zero_diagonal_weights(vec![], &[], 0).unwrap().is_empty());
     }
 
     #[test]
-    fn a_catalogue_that_does_not_fit_is_refused() {
+    fn a_catalogue_beyond_the_memory_budget_is_refused() {
         assert!(check_memory(1000, 20_000_000).is_ok());
         let message = check_memory(1001, 20_000_000).unwrap_err().to_string();
         assert!(message.contains("1001 items") && message.contains("ruleslim"));
     }
 
     proptest! {
-        /// The condition of the optimum: off the diagonal, `(G + R) B` is zero in column j at every
+        /// The optimality condition: off the diagonal, `(G + R) B` is zero in column j at every
         /// row but j.
         #[test]
         fn solves_the_normal_equations(
@@ -243,7 +243,7 @@ mod tests {
             let weights = user_weights(&rows, 0.5);
             let gram = gram_lower(&rows, &weights);
             let at = |i: usize, j: usize| gram[i.min(j) * n + i.max(j)];
-            let b = zero_diagonal_ridge(gram.clone(), &vec![reg; n], n).unwrap();
+            let b = zero_diagonal_weights(gram.clone(), &vec![reg; n], n).unwrap();
             for j in 0..n {
                 prop_assert_eq!(b[j * n + j], 0.0);
                 for i in (0..n).filter(|&i| i != j) {

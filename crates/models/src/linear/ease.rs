@@ -12,11 +12,11 @@ use crate::linear::closed_form::fit_links;
 use crate::linear::item_links::{ItemLinks, scores_by_item_links};
 use crate::registry::{Entry, Reads};
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "ease",
     aliases: &[],
-    about: "dense item-to-item weights in closed form, zero diagonal",
+    about: "dense item-to-item weights with zero diagonal, in closed form",
     paper: "Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019",
     reads: Reads::VALUES,
     defaults: hyper::defaults::<Config>,
@@ -25,7 +25,7 @@ pub(crate) const ENTRY: Entry = Entry {
 hyper! {
     /// Hyper-parameters.
     pub struct Config {
-        /// L2 regularization λ; increase with the number of users.
+        /// L2 regularization (λ); increase with the number of users.
         reg: f64 = 500.0, in above(0.0), tune [100, 200, 500, 1000, 2000];
     }
 }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
     use limpid_core::{Catalogue, Histories, Recommender};
 
-    /// Two items that both of two users have: XᵀX = [[2, 2], [2, 2]], reg = 1, so
+    /// Two users who both have both items: XᵀX = [[2, 2], [2, 2]], reg = 1, so
     /// P = [[3, −2], [−2, 3]] / 5 and B = [[0, 2/3], [2/3, 0]].
     #[test]
     fn two_items_by_hand() {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_ridge_that_is_none_and_a_catalogue_that_does_not_fit() {
+    fn refuses_a_reg_of_zero_and_a_catalogue_beyond_the_memory_budget() {
         let histories = Histories::from_rows(&[vec![0]], 40_000).unwrap();
         let catalogue = Catalogue::default();
         let data = Training {

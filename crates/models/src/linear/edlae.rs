@@ -2,7 +2,7 @@
 //!
 //! Harald Steck: Autoencoders that don't overfit towards the Identity (NeurIPS 2020),
 //! <https://proceedings.neurips.cc/paper/2020/hash/e33d974aae13e4d877477d51d8bafdc4-Abstract.html>.
-//! Dropping a share p of every user's items from the input, and predicting the dropped ones only, is
+//! Dropping a share p of every user's items from the input, and predicting only the dropped ones, is
 //! in expectation L2 regularization of `reg + p/(1−p) G_ii` with a zero diagonal (section 3, full
 //! emphasis). The score is `x B` as in EASE.
 //!
@@ -16,11 +16,11 @@ use crate::linear::closed_form;
 use crate::linear::item_links::{ItemLinks, scores_by_item_links};
 use crate::registry::{Entry, Reads};
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "edlae",
     aliases: &[],
-    about: "EASE with L2 in proportion to popularity (emphasized denoising) and user weights",
+    about: "EASE with L2 in proportion to item popularity (emphasized denoising) and user weights",
     paper: "Steck, Autoencoders that don't overfit towards the Identity, NeurIPS 2020",
     reads: Reads::VALUES,
     defaults: hyper::defaults::<Config>,
@@ -29,11 +29,11 @@ pub(crate) const ENTRY: Entry = Entry {
 hyper! {
     /// Hyper-parameters.
     pub struct Config {
-        /// Constant part of the L2 regularization, λ.
+        /// Constant part of the L2 regularization (λ); increase with the number of users.
         reg: f64 = 100.0, in above(0.0), tune [50, 100, 300];
-        /// L2 in proportion to popularity: `p/(1−p)` for a dropout of p.
+        /// L2 regularization in proportion to item popularity: `p/(1−p)` for a dropout rate p.
         rho: f64 = 1.0, in at_least(0.0), tune [0, 0.3, 1];
-        /// A user with n items has weight `n^−user_exponent`; 0 is the paper.
+        /// Weight of a user with n items: `n^−user_exponent`; 0 weights all users equally (the paper).
         user_exponent: f64 = 0.5, in between(0.0, 1.0);
     }
 }
@@ -87,8 +87,8 @@ mod tests {
     use super::*;
     use limpid_core::{Catalogue, Histories, ItemIdx};
 
-    /// Without a proportional ridge and without weights it is EASE: P = [[3, 1], [1, 2]]⁻¹ gives
-    /// B_01 = 1/3 and B_10 = 1/2. With rho = 1 the ridge is [3, 2], G + R = [[5, 1], [1, 3]],
+    /// Without proportional L2 and user weights it is EASE: P = [[3, 1], [1, 2]]⁻¹ gives
+    /// B_01 = 1/3 and B_10 = 1/2. With rho = 1 the L2 is [3, 2], G + R = [[5, 1], [1, 3]],
     /// P = [[3, −1], [−1, 5]] / 14, so B_01 = 1/5 and B_10 = 1/3.
     #[test]
     fn two_items_by_hand() {

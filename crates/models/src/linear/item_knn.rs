@@ -12,11 +12,11 @@ use crate::hyper::{self, hyper};
 use crate::linear::item_links::{ItemLinks, scores_by_item_links};
 use crate::registry::{Entry, Reads};
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "itemknn",
     aliases: &[],
-    about: "the items most similar to those of the history, by (shrunk) cosine",
+    about: "item-based k-nearest neighbors by shrunk cosine similarity",
     paper: "Sarwar et al., Item-based Collaborative Filtering, WWW 2001",
     reads: Reads::VALUES,
     defaults: hyper::defaults::<Config>,
@@ -25,9 +25,9 @@ pub(crate) const ENTRY: Entry = Entry {
 hyper! {
     /// Hyper-parameters.
     pub struct Config {
-        /// Neighbors that each target keeps.
+        /// Number of nearest neighbors per target item.
         k: usize = 100, in whole_from(1), tune [20, 50, 100, 200];
-        /// Added to the denominator of the cosine: pairs seen by few users count less.
+        /// Shrinkage: added to the denominator of the cosine, so that pairs with few users count less.
         shrink: f32 = 0.0, in at_least(0.0), tune [0, 10, 50];
     }
 }
@@ -67,9 +67,9 @@ impl Fit for Config {
             )
             .collect();
         if progress.interrupted() {
-            return Err(Error::Interrupted("no model was fitted".to_owned()));
+            return Err(Error::Interrupted("no checkpoint was saved".to_owned()));
         }
-        // Found per target, stored per item of the history, which is how scores are added up.
+        // Computed per target, stored per item of the history, the order in which scores are summed.
         let by_target = Csr::from_rows(neighbors, n_items)?;
         Ok(Model {
             links: ItemLinks::sparse(by_target.transpose())?,
@@ -77,7 +77,7 @@ impl Fit for Config {
     }
 }
 
-/// Sums over the users of one target, with a list of what was touched.
+/// Sums over the users of one target, with a list of the nonzero entries.
 struct Accumulator {
     dot: Vec<f64>, // (I)
     touched: Vec<u32>,
@@ -93,8 +93,8 @@ impl Accumulator {
 }
 
 impl Config {
-    /// The most similar items of target `j` with their similarities. Ties go to the item that more
-    /// users have, then to the hash of the index, so that the order of items decides nothing.
+    /// The most similar items of target `j` with their similarities. Ties go to the item with more
+    /// users, then to the hash of the index, so the order of items has no influence.
     fn neighbors(
         &self,
         j: usize,

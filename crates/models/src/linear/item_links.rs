@@ -1,6 +1,6 @@
 //! Item-to-item weights as an additive model: the block that EASE, EDLAE, SLIM and ItemKNN share.
 //!
-//! Every item of the history is a unit, and `score(u, j) = Σ_{i ∈ u} x_ui B_ij`. Nothing else is in a
+//! Every item of the history is a unit, and `score(u, j) = Σ_{i ∈ u} x_ui B_ij`. Nothing else enters a
 //! score, so a ledger is a row of products and has no residual.
 
 use limpid_core::unit::find_event;
@@ -12,15 +12,15 @@ use ndarray::parallel::prelude::*;
 use ndarray::{ArrayViewMut1, ArrayViewMut2, Axis};
 use rayon::slice::ParallelSliceMut;
 
-/// Columns of a dense matrix that are worked on at a time: their part of all rows stays in the
-/// second-level cache while a block of users passes over it.
+/// Columns of a dense matrix per tile: these columns of all rows stay in the
+/// second-level cache while a block of users is scored.
 const TILE: usize = 128;
 
-/// Rows of users that pass over one tile together.
+/// Users that are scored together on one tile.
 const BLOCK: usize = 64;
 
-/// Columns that a thread scores for a single user: long enough for rows of weights to be read in order,
-/// short enough for the sums to stay in the first-level cache.
+/// Columns that a thread scores for a single user: enough for rows of weights to be read sequentially,
+/// few enough for the sums to stay in the first-level cache.
 const STRIP: usize = 1024;
 
 /// Weights from the items of a history to all items `(I, I)`: row = item of the history, column =
@@ -34,7 +34,7 @@ pub enum ItemLinks {
         /// I.
         n_items: usize,
     },
-    /// Only some pairs have one.
+    /// Only some pairs have a weight.
     Sparse(Csr),
 }
 
@@ -96,7 +96,7 @@ impl ItemLinks {
             .unwrap_or_else(|_| unreachable!("checked histories give a valid matrix"))
     }
 
-    /// Scores `(U, I)` of activations `(U, I)`. Only their entries cost anything.
+    /// Scores `(U, I)` of activations `(U, I)`, in time proportional to the entries.
     #[must_use]
     pub fn score_rows(&self, activations: &Csr) -> Mat {
         let n_items = self.n_items();
@@ -122,7 +122,7 @@ impl ItemLinks {
         scores
     }
 
-    /// The scores of a block of users, on one thread; `row` gives the activations of each.
+    /// The scores of a block of users, on one thread; `row` returns the activations of each.
     fn add_block<'a>(
         &self,
         row: impl Fn(usize) -> (&'a [u32], &'a [f32]),
@@ -159,7 +159,7 @@ impl ItemLinks {
     /// The ledger of given activations: one part per item with a weight on the target.
     #[must_use]
     pub fn ledger(&self, activations: &[(u32, f32)], user: History<'_>, item: ItemIdx) -> Ledger {
-        // Sorted once, so that a long history is not searched again for every part; and small numbers
+        // Sorted once, so that a long history is not searched for every part; and small numbers
         // are sorted rather than whole parts.
         let events = user.by_item();
         let mut weighted: Vec<(u32, u32, f32, f32)> = activations
@@ -183,7 +183,7 @@ impl ItemLinks {
         Ledger::of_parts(0.0, parts.collect())
     }
 
-    /// Writes the weights down.
+    /// Saves the weights.
     pub fn save(&self, out: &mut Tensors) {
         match self {
             Self::Dense { weights, n_items } => {
@@ -195,10 +195,10 @@ impl ItemLinks {
         }
     }
 
-    /// Reads the weights again.
+    /// Loads the weights.
     ///
     /// # Errors
-    /// Where they are missing or not square.
+    /// If they are missing or not square.
     pub fn load(from: &Tensors) -> Result<Self> {
         if from.has("weights") {
             let (shape, weights) = from.f32("weights")?;
@@ -217,8 +217,8 @@ impl ItemLinks {
     }
 }
 
-/// `out += Σ v · weights[k, start..]`, in the order of the row whatever the width of `out`: four rows
-/// of weights pass together, so that a sum is loaded and stored once for four additions.
+/// `out += Σ v · weights[k, start..]`, in the order of the row for any width of `out`: four rows
+/// of weights at a time, so that a sum is loaded and stored once for four additions.
 fn add_dense(
     weights: &[f32],
     n_items: usize,

@@ -1,4 +1,4 @@
-//! Linear models: item-to-item weights in closed form, by descent or by counting, and popularity.
+//! Linear models: item-to-item weights in closed form, by coordinate descent or by similarity; popularity.
 
 pub(crate) mod closed_form;
 pub(crate) mod descent;

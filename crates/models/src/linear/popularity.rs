@@ -1,7 +1,7 @@
 //! Popularity: the items that most users have, the same for all users.
 //!
-//! The baseline that any recommender has to beat, and the fallback for a user without history. Its
-//! ledger is the base alone.
+//! The baseline of every comparison, and the fallback for a user without history. Its
+//! ledger has only a base.
 
 use limpid_core::{
     Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Ledger, Mat, Recommender, Result,
@@ -11,11 +11,11 @@ use limpid_core::{
 use crate::hyper::{self, hyper};
 use crate::registry::{Entry, Reads};
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "popularity",
     aliases: &[],
-    about: "the items that most users have; the baseline",
+    about: "the most popular items, the same for all users; the baseline",
     paper: "folklore",
     reads: Reads::ITEMS,
     defaults: hyper::defaults::<Config>,
@@ -24,7 +24,7 @@ pub(crate) const ENTRY: Entry = Entry {
 hyper! {
     /// Hyper-parameters.
     pub struct Config {
-        /// Power of the count: 1 is the plain count, 0 makes all items equal.
+        /// Exponent of the user count: 1 is the count itself, 0 makes all items equal.
         exponent: f32 = 1.0, in between(0.0, 4.0);
     }
 }
@@ -72,7 +72,7 @@ impl Recommender for Model {
         out
     }
 
-    /// All of the score is base: nothing in the history matters.
+    /// The whole score is base: the history has no influence.
     fn explain(&self, _: History<'_>, item: ItemIdx) -> Ledger {
         let score = self.scores.get(item.at()).copied().unwrap_or(0.0);
         Ledger::of_parts(score, Vec::new())

@@ -5,7 +5,7 @@
 //! `min ½ ‖x_j − X w_j‖² + reg/2 ‖w_j‖² + l1 ‖w_j‖₁` subject to `w_j ≥ 0`, `w_jj = 0`. Score: `x W`.
 //!
 //! Departures from the paper: weights may be `signed`; a user with n items may have weight
-//! `n^−user_exponent` (0, the paper, by default); values weight an item as a target only, where the
+//! `n^−user_exponent` (0, the paper, by default); values weight an item only as a target, while the
 //! paper uses them on both sides.
 
 use limpid_core::{Artifact, Csr, Fit, Result, Run, Tensors, Training};
@@ -17,7 +17,7 @@ use crate::linear::item_links::{ItemLinks, scores_by_item_links};
 use crate::registry::{Entry, Reads};
 use crate::rules::features::Features;
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "slim",
     aliases: &[],
@@ -32,11 +32,11 @@ hyper! {
     pub struct Config {
         /// L1 penalty; larger is sparser.
         l1: f64 = 1.0, in above(0.0), tune [1, 3, 10];
-        /// L2 regularization.
+        /// L2 regularization; increase with the number of users.
         reg: f64 = 100.0, in above(0.0), tune [50, 100, 300, 1000], alias "l2";
         /// Whether weights may be negative.
         signed: bool = false;
-        /// A user with n items has weight `n^−user_exponent`; 0 is the paper.
+        /// Weight of a user with n items: `n^−user_exponent`; 0 weights all users equally (the paper).
         user_exponent: f64 = 0.0, in between(0.0, 1.0), tune [0, 0.5];
     }
 }
@@ -127,9 +127,9 @@ mod tests {
         assert_eq!(model.links.weight(0, ItemIdx(0)), 0.0);
     }
 
-    /// Item 2 goes with 0 but never with 1, although 1 goes with 0: 1 speaks against it.
+    /// Item 2 co-occurs with 0 but never with 1, although 1 co-occurs with 0: 1 opposes it.
     #[test]
-    fn only_signed_weights_speak_against() {
+    fn only_signed_weights_oppose() {
         let rows = [vec![0, 1], vec![0, 1], vec![0, 2], vec![0, 2], vec![0, 2]];
         let config = Config {
             l1: 0.01,

@@ -1,4 +1,4 @@
-//! Features of a history: links of single items, and the rules "at least one" and "at least two" of a
+//! Features of a history: links (single items), and the rules "at least one" and "at least two" of a
 //! group.
 
 use limpid_core::rules::Rule;
@@ -9,7 +9,7 @@ use crate::rules::groups::Groups;
 /// No rule.
 const NONE: u32 = u32::MAX;
 
-/// What a feature is.
+/// The kind of a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Feature {
     /// The user has the item.
@@ -20,7 +20,7 @@ pub(crate) enum Feature {
     Two(u32),
 }
 
-/// The features of a model, numbered: first the links by item, then the rules.
+/// The features of a model: first the links by item, then the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Features {
     groups: Groups,
@@ -35,8 +35,8 @@ impl Features {
         Self::new(Groups::none(n_items), |_| false)
     }
 
-    /// Links, and rules for the groups that `has_rules` names: "at least one", and from three items
-    /// on "at least two" (of two items that would be "both", which the data support too rarely).
+    /// Links, and rules for the groups for which `has_rules` is true: "at least one", and from three items
+    /// on "at least two" (for two items it would mean "both", which has too little support).
     pub(crate) fn new(groups: Groups, has_rules: impl Fn(u32) -> bool) -> Self {
         let n_items = groups.n_items() as u32;
         let (mut rules, mut or_of, mut two_of) = (Vec::new(), Vec::new(), Vec::new());
@@ -98,7 +98,7 @@ impl Features {
             .filter(|&f| f != NONE)
     }
 
-    /// The group of a feature, unless it is the link of an item that is alone.
+    /// The group of a feature; `None` for the link of an item without a group.
     pub(crate) fn group_of(&self, index: usize) -> Option<u32> {
         match self.get(index)? {
             Feature::Link(item) => self.groups.of(item),
@@ -114,7 +114,7 @@ impl Features {
         }
     }
 
-    /// The features that a unit stands for, ascending; a group has its links and rules.
+    /// The features of a unit, ascending; a group has its links and rules.
     pub(crate) fn members(&self, unit: Unit) -> Vec<usize> {
         let index = unit.index as usize;
         match unit.space {
@@ -132,7 +132,7 @@ impl Features {
         }
     }
 
-    /// The written form of a unit that is no link: `g17`, `g17.or`, `g17.two`.
+    /// The id of a group or rule: `g17`, `g17.or`, `g17.two`.
     pub(crate) fn id(&self, unit: Unit) -> String {
         let rule = match unit.space {
             Space::Rule => self.rules.get(unit.index as usize),
@@ -145,7 +145,7 @@ impl Features {
         }
     }
 
-    /// The unit of a written form, if there is such a group or rule.
+    /// The unit of an id, if there is such a group or rule.
     pub(crate) fn parse(&self, text: &str) -> Option<Unit> {
         let (group, rule) = match text.strip_prefix('g')?.split_once('.') {
             None => (text.strip_prefix('g')?, None),
@@ -164,7 +164,7 @@ impl Features {
         Some(self.unit(feature as usize))
     }
 
-    /// The rule of a feature; none for a link, which says it all.
+    /// The rule of a feature; `None` for a link.
     pub(crate) fn rule(&self, index: usize) -> Option<Rule> {
         match self.get(index)? {
             Feature::Link(_) => None,
@@ -187,12 +187,12 @@ impl Features {
                 active.extend(self.two_of(run[0]));
             }
         }
-        // Rules are numbered by group, so the whole list ascends.
+        // Rules are numbered by group, so the list is ascending.
         active
     }
 }
 
-/// In how many rows of `(U, I)` at least one item of each group stands.
+/// The number of rows of `(U, I)` with at least one item of each group.
 pub(crate) fn group_support(rows: &Csr, groups: &Groups) -> Vec<u32> {
     let mut counts = vec![0; groups.len()];
     let mut present: Vec<u32> = Vec::new();
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_hold_as_their_names_say() {
+    fn rules_hold_by_their_definition() {
         let i = |n| ItemIdx(n);
         let groups = Groups::new(vec![vec![i(0), i(1), i(2)], vec![i(4), i(5)]], 7).unwrap();
         let f = Features::new(groups.clone(), |_| true);

@@ -7,8 +7,8 @@ use limpid_core::{Catalogue, ItemIdx};
 
 use super::groups::Groups;
 
-/// The names of the groups of a fitted model, computed when somebody asks. They are derived from the
-/// catalogue, so they are not part of what is fitted, saved or compared.
+/// The names of the groups of a fitted model, computed on first use. They are derived from the
+/// catalogue, so they are neither fitted nor saved nor compared.
 #[derive(Debug, Default)]
 pub(crate) struct Names(OnceLock<Vec<Option<String>>>);
 
@@ -22,7 +22,7 @@ impl Names {
         self.all(catalogue, groups).get(group as usize)?.clone()
     }
 
-    /// The only group with a name.
+    /// The only group with this name.
     pub(crate) fn find(&self, catalogue: &Catalogue, groups: &Groups, name: &str) -> Option<u32> {
         let all = self.all(catalogue, groups).iter().zip(0u32..);
         let mut found = all
@@ -44,9 +44,9 @@ impl PartialEq for Names {
     }
 }
 
-/// A name for each group from its metadata: words that its titles share, a maker, genres and a period, as
-/// far as at least three quarters of the items have them; none where they share nothing. It is a label
-/// and never an input of a fit.
+/// A name for each group from its metadata: words shared by its titles, a maker, genres and a period, if
+/// at least three quarters of the items have them; none where they share nothing. It is a label
+/// and never an input to training.
 fn names(catalogue: &Catalogue, groups: &Groups) -> Vec<Option<String>> {
     let frequencies: Vec<Vec<usize>> = catalogue
         .fields
@@ -76,14 +76,14 @@ fn names(catalogue: &Catalogue, groups: &Groups) -> Vec<Option<String>> {
     groups.iter().map(name).collect()
 }
 
-/// Words that say nothing about what a title is.
+/// Stop words of titles.
 const EMPTY_WORDS: &[&str] = &[
     "the", "and", "for", "with", "from", "part", "this", "that", "your", "les", "der", "die",
     "das", "of", "in", "on", "to", "at", "by", "or", "an", "is", "it", "ii", "iii", "iv", "vi",
     "vii", "viii", "ix", "movie", "film", "story",
 ];
 
-/// The longest run of words that stands in at least `most` of the titles, without the year.
+/// The longest run of words that occurs in at least `most` of the titles, without the year.
 fn series(catalogue: &Catalogue, members: &[ItemIdx], most: usize) -> Option<String> {
     let titles: Vec<Vec<&str>> = members
         .iter()
@@ -107,7 +107,7 @@ fn series(catalogue: &Catalogue, members: &[ItemIdx], most: usize) -> Option<Str
         for from in 0..title.len() {
             for to in from + 1..=title.len() {
                 let run = &title[from..to];
-                // A run opens and closes with a word that tells something.
+                // A run neither begins nor ends with a stop word.
                 if !(run.first().is_some_and(tells) && run.last().is_some_and(tells)) {
                     continue;
                 }
@@ -125,8 +125,8 @@ fn series(catalogue: &Catalogue, members: &[ItemIdx], most: usize) -> Option<Str
     best.map(|(_, words)| words)
 }
 
-/// Values of the fields that at least `most` of the items have: per field the rarest two in the
-/// catalogue, because the rarest tell most. Years are left to [`period`].
+/// Values of fields that at least `most` of the items have: per field the rarest two in the
+/// catalogue, which are the most specific. Years are handled by [`period`].
 fn shared(
     catalogue: &Catalogue,
     frequencies: &[Vec<usize>],
@@ -160,7 +160,7 @@ fn shared(
     out
 }
 
-/// "1990s" or "1977–1983", where all items have a year and the years span ten at most.
+/// "1990s" or "1977–1983", if all items have a year and the years span at most ten.
 fn period(catalogue: &Catalogue, members: &[ItemIdx]) -> Option<String> {
     let years: Vec<i32> = members
         .iter()
@@ -178,7 +178,7 @@ fn period(catalogue: &Catalogue, members: &[ItemIdx]) -> Option<String> {
     }
 }
 
-/// The year of an item: of the field `year`, else in the last parentheses of its title.
+/// The year of an item: from the field `year`, otherwise from the last parentheses of its title.
 fn year(catalogue: &Catalogue, item: ItemIdx) -> Option<i32> {
     let stated = catalogue
         .field("year")
@@ -218,7 +218,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn names_come_from_what_is_shared() {
+    fn names_are_made_of_shared_metadata() {
         let mut c = catalogue(&[
             "Star Wars (1977)",
             "Return of the Jedi: Star Wars (1983)",

@@ -1,8 +1,8 @@
 //! Groups: a partition of the items into small sets that the same users have.
 //!
-//! A rule reads well when it speaks of a handful of items that belong together. The partition is
-//! greedy: pairs of near neighbors, most similar first, join their groups while the union is small
-//! enough and as a whole similar enough. It depends on the data alone, not on the order of items,
+//! A rule is readable if it is about a few items that belong together. The partition is
+//! greedy: pairs of nearest neighbors, most similar first, join their groups while the union is small
+//! enough and similar enough on average. It depends on the data only, not on the order of items,
 //! threads or lines, up to exact ties.
 //!
 //! Similarity is the cosine of item columns. With a `coherence` above 0 it is lowered for items
@@ -12,22 +12,22 @@
 use limpid_core::{Catalogue, Csr, ItemIdx};
 use rayon::prelude::*;
 
-/// Items that fewer users have stay alone: their neighbors are luck.
+/// Minimum number of users for an item to join a group: the neighbors of rarer items are noise.
 const MIN_SUPPORT: usize = 5;
 
-/// Neighbors of an item that may found a group with it.
+/// Neighbors of an item that may start a group with it.
 const NEIGHBORS: usize = 40;
 
-/// Pairs below this similarity do not join.
+/// Minimum similarity of a pair that joins its groups.
 const MIN_SIMILARITY: f64 = 0.05;
 
-/// The mean similarity between two groups must reach this share of the pair's that joins them.
+/// Minimum mean similarity between two groups, as a share of the similarity of the pair that joins them.
 const MIN_LINK: f64 = 0.5;
 
-/// The group of an item that is in none.
+/// Marks an item without a group.
 const ALONE: u32 = u32::MAX;
 
-/// A partition of the items; groups have two items at least, all other items are alone.
+/// A partition of the items; groups have at least two items, all other items have no group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Groups {
     members: Vec<Vec<ItemIdx>>,
@@ -35,9 +35,9 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Groups from their members; an item must not stand in two of them.
+    /// Groups from their members; an item may be in at most one of them.
     ///
-    /// `None` where one does, where a group has fewer than two items, or where an item is not below
+    /// `None` if an item is in two groups, a group has fewer than two items, or an item is not below
     /// `n_items`.
     #[must_use]
     pub fn new(mut members: Vec<Vec<ItemIdx>>, n_items: usize) -> Option<Self> {
@@ -58,7 +58,7 @@ impl Groups {
         Some(Self { members, of })
     }
 
-    /// No groups: every item is alone.
+    /// No groups.
     #[must_use]
     pub fn none(n_items: usize) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Groups {
         self.members.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no group.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
@@ -85,13 +85,13 @@ impl Groups {
         self.of.len()
     }
 
-    /// The items of a group, ascending; empty for a group that there is not.
+    /// The items of a group, ascending; empty for an unknown group.
     #[must_use]
     pub fn members(&self, group: u32) -> &[ItemIdx] {
         self.members.get(group as usize).map_or(&[], Vec::as_slice)
     }
 
-    /// The group of an item, unless it is alone.
+    /// The group of an item, if it has one.
     #[must_use]
     pub fn of(&self, item: ItemIdx) -> Option<u32> {
         self.of.get(item.at()).copied().filter(|&g| g != ALONE)
@@ -106,24 +106,24 @@ impl Groups {
 /// How items are grouped.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Grouping {
-    /// Items in a group at most.
+    /// Maximum number of items in a group.
     pub size: usize,
-    /// Share of the similarity that is taken away where metadata have nothing in common, in `0..=1`.
+    /// Share of the similarity that is subtracted for items without common metadata, in `0..=1`.
     pub coherence: f64,
 }
 
-/// Groups the items of `rows` `(U, I)`, of which only the pattern counts. Groups are numbered by
-/// falling support (the users of their items together).
+/// Groups the items of `rows` `(U, I)`, ignoring values. Groups are numbered by
+/// descending support (summed over their items).
 #[must_use]
 pub fn partition(rows: &Csr, grouping: Grouping, catalogue: &Catalogue) -> Groups {
     let n_items = rows.n_columns();
-    let likeness = Likeness {
+    let similarities = Similarities {
         rows,
         users: &rows.transpose(),
         coherence: grouping.coherence,
         catalogue,
     };
-    let pairs = likeness.near_pairs();
+    let pairs = similarities.near_pairs();
     let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
     order.par_sort_unstable_by(|&x, &y| {
         let similarity = |p: u32| pairs[p as usize].similarity;
@@ -132,7 +132,7 @@ pub fn partition(rows: &Csr, grouping: Grouping, catalogue: &Catalogue) -> Group
     let similarity = |a: u32, b: u32| {
         pairs
             .binary_search_by_key(&(a, b), |p| (p.a, p.b))
-            .map_or_else(|_| likeness.of(a, b), |at| pairs[at].similarity)
+            .map_or_else(|_| similarities.of(a, b), |at| pairs[at].similarity)
     };
     let mut group_of: Vec<u32> = (0..n_items as u32).collect();
     let mut members: Vec<Vec<u32>> = (0..n_items as u32).map(|i| vec![i]).collect();
@@ -160,7 +160,7 @@ pub fn partition(rows: &Csr, grouping: Grouping, catalogue: &Catalogue) -> Group
     let support = |items: &[u32]| -> usize {
         items
             .iter()
-            .map(|&i| likeness.users.row(i as usize).0.len())
+            .map(|&i| similarities.users.row(i as usize).0.len())
             .sum()
     };
     members.retain(|m| m.len() > 1);
@@ -187,14 +187,14 @@ struct Pair {
     similarity: f64,
 }
 
-struct Likeness<'a> {
+struct Similarities<'a> {
     rows: &'a Csr,  // (U, I)
     users: &'a Csr, // (I, U)
     coherence: f64,
     catalogue: &'a Catalogue,
 }
 
-impl Likeness<'_> {
+impl Similarities<'_> {
     fn support(&self, item: u32) -> usize {
         self.users.row(item as usize).0.len()
     }
@@ -208,7 +208,7 @@ impl Likeness<'_> {
         cosine * (1.0 - self.coherence * apart)
     }
 
-    /// The similarity of any two items, by walking their users.
+    /// The similarity of two items, by intersecting their users.
     fn of(&self, a: u32, b: u32) -> f64 {
         let (mut x, mut y) = (self.users.row(a as usize).0, self.users.row(b as usize).0);
         if x.len() > y.len() {
@@ -216,7 +216,7 @@ impl Likeness<'_> {
         }
         let mut both = 0;
         for u in x {
-            // What is left of the longer list shrinks, so the search does too.
+            // The rest of the longer list shrinks with every match, and the search with it.
             let at = y.partition_point(|v| v < u);
             y = &y[at..];
             both += u32::from(y.first() == Some(u));
@@ -224,7 +224,7 @@ impl Likeness<'_> {
         self.similarity(a, b, both)
     }
 
-    /// All pairs `a < b` of which one is among the nearest neighbors of the other, ascending.
+    /// All pairs `a < b` where one is among the nearest neighbors of the other, ascending.
     fn near_pairs(&self) -> Vec<Pair> {
         let n_items = self.rows.n_columns();
         let mut pairs: Vec<(u32, u32, f64)> = (0..n_items as u32)
@@ -272,8 +272,8 @@ impl Likeness<'_> {
     }
 }
 
-/// How much of their metadata two items share: the mean over the fields that describe both of the
-/// Jaccard index of their values; 0 where no field does.
+/// The metadata similarity of two items: the mean, over the fields that describe both, of the
+/// Jaccard index of their values; 0 if no field does.
 fn agreement(catalogue: &Catalogue, a: ItemIdx, b: ItemIdx) -> f64 {
     let (mut sum, mut n) = (0.0, 0.0);
     for field in &catalogue.fields {
@@ -306,8 +306,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_had_together_stands_together() {
-        // Six users have 0, 1, 2; five have 3, 4; everybody has 5; one user has 6.
+    fn items_of_the_same_users_form_a_group() {
+        // Six users have 0, 1, 2; five have 3, 4; all have 5; one user has 6.
         let mut data = vec![vec![0, 1, 2, 5]; 6];
         data.extend(vec![vec![3, 4, 5]; 5]);
         data[0].push(6);
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn coherence_parts_what_metadata_part() {
+    fn coherence_separates_items_with_different_metadata() {
         let data = vec![vec![0, 1, 2, 3]; 9];
         let mut c = catalogue(&["a", "b", "c", "d"]);
         let by_data = partition(&rows(&data, 4), PLAIN, &c);
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_that_overlap_are_none() {
+    fn overlapping_groups_are_refused() {
         let (a, b, c) = (ItemIdx(0), ItemIdx(1), ItemIdx(2));
         assert!(Groups::new(vec![vec![b, a]], 3).is_some());
         assert!(Groups::new(vec![vec![a, b], vec![b, c]], 3).is_none());
@@ -352,7 +352,7 @@ mod tests {
     }
 
     proptest! {
-        /// The same items under other numbers give the same groups, as long as nothing ties.
+        /// Renumbered items give the same groups, if there are no ties.
         #[test]
         fn is_a_partition_for_any_threads(
             data in proptest::collection::vec(proptest::collection::btree_set(0u32..20, 0..12), 0..60),

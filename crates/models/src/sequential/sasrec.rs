@@ -9,12 +9,12 @@
 //! score(item) = x_n · items[item]                                      equation 7
 //! ```
 //!
-//! The loss is taken at the end of every prefix of a training history, so the last block computes the last
-//! position alone. By default it is the cross-entropy over all items, which ranks far better here than the
+//! The loss is computed at the end of every prefix of a training history, so the last block computes only
+//! the last position. By default it is the cross-entropy over all items, which ranks far better here than the
 //! published pairwise loss; `loss=bpr` is that of ReChorus (one sampled negative, BPR), with its learning
 //! rate.
 //!
-//! An explanation is a path integral over the inputs x_j, from zeros to what they are. With zeros at
+//! An explanation is a path integral over the inputs x_j, from zeros to their values. With zeros at
 //! all positions the network gives the same representation for every length, so the base is the same
 //! for all users; it is the score of an empty history.
 
@@ -28,7 +28,7 @@ use limpid_core::{
 };
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::tape::{Network, Spans, Tape, TapeLearner, Var};
-use limpid_tensor::{Draw, Parameter, train};
+use limpid_tensor::{Parameter, Rng, train};
 use ndarray::Axis;
 use rayon::prelude::*;
 
@@ -37,18 +37,18 @@ use crate::latent;
 use crate::registry::{Entry, Reads};
 use crate::training_loop::TrainingLoop;
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "sasrec",
     aliases: &[],
-    about: "self-attention over the order of events, the next item by softmax over all items",
+    about: "self-attentive sequential recommendation, trained with softmax over all items",
     paper: "Kang and McAuley, Self-Attentive Sequential Recommendation, ICDM 2018",
     reads: Reads::ORDER,
     defaults: hyper::defaults::<Config>,
 };
 
 choices! {
-    /// What is minimized for each next event.
+    /// The loss of each next event.
     pub enum Loss {
         /// Cross-entropy of a softmax over all items.
         Softmax = "softmax",
@@ -58,21 +58,21 @@ choices! {
 }
 
 hyper! {
-    /// Hyper-parameters, as in ReChorus but for the loss and its learning rate.
+    /// Hyper-parameters; the defaults are those of ReChorus, except the loss and its learning rate.
     pub struct Config {
-        /// Loss: softmax over all items, or bpr with one sampled negative (as published).
+        /// Training loss: softmax over all items, or bpr with one sampled negative (as published).
         loss: Loss = Loss::Softmax;
-        /// Width of item embeddings and of all layers.
+        /// Size of item embeddings and of all hidden layers.
         embedding_size: usize = 64, in whole_from(1), tune [32, 64, 128];
-        /// Blocks of attention and feed-forward layers.
+        /// Number of self-attention blocks.
         layers: usize = 1, in whole(1, 8);
-        /// Attention heads; divide embedding_size.
+        /// Number of attention heads; must divide embedding_size.
         heads: usize = 1, in whole_from(1);
-        /// Events that are read: the last ones of a history.
+        /// Maximum sequence length: the last events of a history that are read.
         max_length: usize = 20, in whole_from(1);
-        /// Probability that a number of a layer's output is set to 0 in training.
+        /// Dropout rate of layer outputs in training.
         dropout: f32 = 0.0, in between(0.0, 0.95);
-        /// L2 regularization, as a part of the gradient.
+        /// L2 regularization (weight decay in the gradient).
         reg: f32 = 1e-6, in at_least(0.0);
         include training: TrainingLoop = { epochs: 200, batch_size: 256, learning_rate: 1e-3 };
     }
@@ -81,13 +81,13 @@ hyper! {
     }
 }
 
-/// Standard deviation of first weights.
+/// Standard deviation of the initial weights.
 const DEVIATION: f32 = 0.01;
 
 /// ε of layer normalization.
 const EPSILON: f64 = 1e-5;
 
-/// Pieces of the path of an explanation, each half as long as the one before.
+/// Pieces of the integration path of an explanation, each half as long as the previous one.
 const PIECES: usize = 12;
 
 /// Steps of the integral over one piece.
@@ -98,7 +98,7 @@ const ARRAYS: [&str; 14] = [
     "wq", "bq", "wk", "bk", "wv", "bv", "gain1", "bias1", "w1", "b1", "w2", "b2", "gain2", "bias2",
 ];
 
-/// What the form of a network is.
+/// The dimensions of a network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Form {
     n_items: usize,
@@ -132,7 +132,7 @@ impl Form {
         &items[items.len().saturating_sub(self.length)..]
     }
 
-    /// Inputs of sequences, none of them empty or longer than the window: one row for each event.
+    /// Inputs of sequences, none of them empty or longer than the window: one row per event.
     fn inputs<'t>(&self, w: &[Var<'t>], sequences: &[&[ItemIdx]]) -> Var<'t> {
         let items: Vec<u32> = sequences.iter().copied().flatten().map(|i| i.0).collect();
         let of = |s: &&[ItemIdx]| (0..s.len() as u32).rev();
@@ -140,7 +140,7 @@ impl Form {
         w[0].gather(items) + w[1].gather(places)
     }
 
-    /// Representations `(sequences, d)` of inputs `(events, d)` of sequences of these lengths. `drop` is
+    /// Representations `(sequences, d)` of inputs `(events, d)` of sequences of the given lengths. `drop` is
     /// applied to the outputs of sublayers.
     fn represent<'t>(
         &self,
@@ -176,7 +176,7 @@ impl Form {
 /// Attempts to sample an item that is not in a history.
 const ATTEMPTS: usize = 100;
 
-/// A network under way: predicts each event of a training history from those before it.
+/// A network in training: predicts each event of a training history from those before it.
 struct NextItem<'a> {
     form: Form,
     loss: Loss,
@@ -184,16 +184,16 @@ struct NextItem<'a> {
     rows: &'a Histories,
     /// The distinct items of each row, ascending.
     items: Vec<Vec<u32>>,
-    /// Row and position of each event that has one before it.
+    /// Row and position of each event that has a predecessor.
     events: Vec<(u32, u32)>,
 }
 
 impl Network for NextItem<'_> {
-    fn begin(&mut self, _: usize, _: &mut Draw) -> usize {
+    fn begin(&mut self, _: usize, _: &mut Rng) -> usize {
         self.events.len()
     }
 
-    fn loss<'t>(&self, _: &'t Tape, w: &[Var<'t>], examples: &[u32], draw: &mut Draw) -> Var<'t> {
+    fn loss<'t>(&self, _: &'t Tape, w: &[Var<'t>], examples: &[u32], rng: &mut Rng) -> Var<'t> {
         let mut sequences = Vec::with_capacity(examples.len());
         let mut targets = Vec::with_capacity(examples.len());
         let mut negatives = Vec::with_capacity(examples.len());
@@ -203,12 +203,12 @@ impl Network for NextItem<'_> {
             sequences.push(self.form.window(&items[..at as usize]));
             targets.push(items[at as usize].0);
             if self.loss == Loss::Bpr {
-                negatives.push(self.negative(row as usize, draw));
+                negatives.push(self.negative(row as usize, rng));
             }
         }
         let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
         let x = self.form.inputs(w, &sequences);
-        let drop = |x: Var<'t>| x.dropout(self.dropout, draw);
+        let drop = |x: Var<'t>| x.dropout(self.dropout, rng);
         let z = self.form.represent(w, x, &lengths, drop);
         match self.loss {
             Loss::Softmax => z.cross_entropy_over(w[0], targets),
@@ -231,8 +231,8 @@ impl Network for NextItem<'_> {
 
 impl NextItem<'_> {
     /// A uniformly sampled item that is not in a row, where one is found.
-    fn negative(&self, row: usize, draw: &mut Draw) -> u32 {
-        let mut sample = || draw.below(self.form.n_items) as u32;
+    fn negative(&self, row: usize, rng: &mut Rng) -> u32 {
+        let mut sample = || rng.below(self.form.n_items) as u32;
         let seen = &self.items[row];
         let mut candidates = std::iter::repeat_with(&mut sample).take(ATTEMPTS);
         let unseen = candidates.find(|item| seen.binary_search(item).is_err());
@@ -263,13 +263,13 @@ impl Fit for Config {
             heads: self.heads,
             length: self.max_length,
         };
-        let mut draw = Draw::new(run.seed, 0);
+        let mut rng = Rng::new(run.seed, 0);
         let weights = form.arrays().into_iter().map(|(name, shape)| {
             let n: usize = shape.iter().product();
             let value = match &name[name.find('.').map_or(0, |dot| dot + 1)..] {
                 "gain1" | "gain2" => vec![1.0; n],
                 "bias1" | "bias2" => vec![0.0; n],
-                _ => (0..n).map(|_| DEVIATION * draw.normal()).collect(),
+                _ => (0..n).map(|_| DEVIATION * rng.normal()).collect(),
             };
             Parameter::shaped(name, shape, value)
         });
@@ -290,6 +290,10 @@ impl Fit for Config {
             events: rows.rows().enumerate().flat_map(of_row).collect(),
         };
         let mut learner = TapeLearner::new(network, weights.collect(), adam);
+        if self.loss == Loss::Bpr {
+            // As published: few rows have gradients, but all of them move.
+            learner = learner.updating_all_rows();
+        }
         let items = rows.rows().flat_map(|row| {
             let items = row.items.iter().map(|i| i.0);
             items.chain([u32::MAX]).collect::<Vec<_>>()
@@ -320,7 +324,7 @@ impl Model {
             .collect()
     }
 
-    /// The representation of an empty history: that of zeros at any number of positions.
+    /// The representation of an empty history: that of any number of zero inputs.
     fn empty(&self) -> Vec<f32> {
         let tape = Tape::default();
         let x = tape.constant(vec![0.0; self.form.d], &[1, self.form.d]);
@@ -366,8 +370,8 @@ impl Recommender for Model {
             let mut gradients = z.dot_rows(target).sum().backward();
             gradients.take(x).dense(at.len())
         };
-        // A normalized layer turns quickly where its input is small, so the path is halved again and
-        // again towards its beginning, and every piece has the same number of steps.
+        // Layer normalization changes fast where its input is small, so the path is halved
+        // repeatedly towards its start, and every piece has the same number of steps.
         let mut slope = vec![0f64; inputs.len()];
         for piece in 0..PIECES {
             let end = 0.5f32.powi(piece as i32);
@@ -481,8 +485,8 @@ impl Artifact for Model {
         if !whole || form.layers == 0 {
             let found = format!("{} heads, {} layers", form.heads, form.layers);
             return Err(Error::shape(
-                "the form of a SASRec model",
-                "heads that divide its width, and a layer",
+                "the dimensions of a SASRec model",
+                "a number of heads that divides its width, and at least one layer",
                 found,
             ));
         }
@@ -549,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_events_is_learned() {
+    fn learns_the_order_of_events() {
         for layers in [1, 2] {
             let (_, model) = fitted(layers);
             for last in 0..12u32 {
@@ -576,7 +580,7 @@ mod tests {
         }
     }
 
-    /// Contributions make up nearly all of what distinguishes a history from an empty one.
+    /// Contributions sum to nearly the whole score difference to the empty history.
     #[test]
     fn path_integrals_explain_scores() {
         let (data, model) = fitted(1);

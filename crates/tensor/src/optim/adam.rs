@@ -16,10 +16,10 @@ use rayon::prelude::*;
 
 use crate::wide::wide;
 
-/// Numbers that one task works on.
+/// Elements per task.
 const CHUNK: usize = 16_384;
 
-/// Settings of a step.
+/// Settings of the optimizer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Adam {
     /// Learning rate.
@@ -30,16 +30,16 @@ pub struct Adam {
     pub beta2: f32,
     /// ε.
     pub epsilon: f32,
-    /// L2, as a part of the gradient.
+    /// L2 regularization, added to the gradient (weight decay).
     pub decay: f32,
-    /// L1, as a proximal step.
+    /// L1 penalty, as a proximal step.
     pub l1: f32,
-    /// Smallest and largest value afterwards.
+    /// Values are clamped to this range.
     pub bounds: (f32, f32),
 }
 
 impl Adam {
-    /// The paper's settings at a learning rate.
+    /// The paper's settings with the given learning rate.
     #[must_use]
     pub fn new(rate: f32) -> Self {
         Self {
@@ -53,8 +53,8 @@ impl Adam {
         }
     }
 
-    /// What the moments of step `t` are multiplied by: the rate with the first one's correction, and
-    /// the root of the second one's.
+    /// Factors of the moments at step `t`: the learning rate with the correction of the first one, and
+    /// the square root of that of the second.
     fn corrections(&self, t: u64) -> (f32, f32) {
         let power = |beta: f32| f64::from(beta).powf(t as f64);
         let scale = (f64::from(self.rate) / (1.0 - power(self.beta1))) as f32;
@@ -63,10 +63,10 @@ impl Adam {
     }
 }
 
-/// Rows that one task works on where the gradient is made on the way.
+/// Rows per task if the gradient is computed piece by piece.
 const ROWS: usize = 256;
 
-/// Columns of a piece of such a gradient: a multiple of the tiles that kernels work on.
+/// Columns of a piece of such a gradient: a multiple of the tiles of the kernels.
 const TILE: usize = 512;
 
 /// Step number `t` (from 1) of one array; all slices have one length.
@@ -87,9 +87,9 @@ pub fn step(
         .for_each(|(((w, g), m), v)| wide(|| chunk(adam, scale, root, w, g, m, v)));
 }
 
-/// The same for an array of rows of `width` whose gradient is made piece by piece and used at once, so
-/// that it never passes main memory: `gradient(row, start, values, out)` writes the gradient of the
-/// columns from `start` of one row to `out`, for `values` as they are before the step.
+/// The same for an array of rows of `width` whose gradient is computed piece by piece and used at once, so
+/// that it is never in main memory: `gradient(row, start, values, out)` writes the gradient of the
+/// columns from `start` of one row to `out`, given their `values` before the step.
 pub fn step_by_rows(
     adam: &Adam,
     t: u64,
@@ -126,8 +126,8 @@ pub fn step_by_rows(
         });
 }
 
-/// The same for some rows of `width`, ascending, with their gradients `(rows, width)` one after another:
-/// the other rows and their moments stay as they are.
+/// The same for some rows of `width`, ascending, with their gradients `(rows, width)` concatenated:
+/// the other rows and their moments do not change.
 pub fn step_at_rows(
     adam: &Adam,
     t: u64,
@@ -184,9 +184,9 @@ fn chunk(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Draw;
+    use crate::Rng;
 
-    /// The first step moves every weight by the rate against the sign of its gradient.
+    /// The first step moves every weight by the learning rate against the sign of its gradient.
     #[test]
     fn first_step_by_hand() {
         let mut w = [1.0f32, 1.0, 0.0];
@@ -211,12 +211,12 @@ mod tests {
             bounds: (-0.5, 0.4),
             ..Adam::new(0.05)
         };
-        let mut draw = Draw::new(5, 0);
-        let mut w = draw.uniforms(100, -0.5, 0.5);
+        let mut rng = Rng::new(5, 0);
+        let mut w = rng.uniforms(100, -0.5, 0.5);
         let (mut m, mut v) = (vec![0f32; 100], vec![0f32; 100]);
         let mut slow: Vec<[f64; 3]> = w.iter().map(|&w| [f64::from(w), 0.0, 0.0]).collect();
         for t in 1..=20u64 {
-            let g = draw.uniforms(100, -1.0, 1.0);
+            let g = rng.uniforms(100, -1.0, 1.0);
             step(&adam, t, &mut w, &g, &mut m, &mut v);
             for (s, &g) in slow.iter_mut().zip(&g) {
                 let g = f64::from(g) + 0.01 * s[0];
@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    /// Piece by piece or all at once: the same bits.
+    /// Piece by piece or all at once: the same result bit for bit.
     #[test]
     fn by_rows_is_the_same_step() {
         let adam = Adam {
@@ -244,16 +244,16 @@ mod tests {
             bounds: (-0.5, 0.4),
             ..Adam::new(0.05)
         };
-        let mut draw = Draw::new(6, 0);
+        let mut rng = Rng::new(6, 0);
         for (rows, width) in [(1, 1), (3, 300), (600, 3), (4, 0)] {
             let n = rows * width;
-            let mut a = draw.uniforms(n, -0.5, 0.5);
+            let mut a = rng.uniforms(n, -0.5, 0.5);
             let mut b = a.clone();
             let (mut ma, mut va, mut mb, mut vb) =
                 (vec![0f32; n], vec![0f32; n], vec![0f32; n], vec![0f32; n]);
             for t in 1..4 {
-                let g = draw.uniforms(n, -1.0, 1.0);
-                // A gradient that depends on the value, to see that the value is that before the step.
+                let g = rng.uniforms(n, -1.0, 1.0);
+                // A gradient that depends on the value, to check that it is the value before the step.
                 let whole: Vec<f32> = g.iter().zip(&a).map(|(g, w)| g + w).collect();
                 step(&adam, t, &mut a, &whole, &mut ma, &mut va);
                 step_by_rows(
@@ -276,11 +276,11 @@ mod tests {
     }
 
     #[test]
-    fn at_rows_is_the_same_step_and_leaves_the_others() {
+    fn at_rows_is_the_same_step_and_does_not_change_other_rows() {
         let adam = Adam::new(0.05);
-        let mut draw = Draw::new(7, 0);
-        let start = draw.uniforms(5 * 3, -1.0, 1.0);
-        let g = draw.uniforms(2 * 3, -1.0, 1.0);
+        let mut rng = Rng::new(7, 0);
+        let start = rng.uniforms(5 * 3, -1.0, 1.0);
+        let g = rng.uniforms(2 * 3, -1.0, 1.0);
         let (mut all, mut some) = (start.clone(), start.clone());
         let whole: Vec<f32> = [&[0.0; 3], &g[..3], &[0.0; 6], &g[3..]].concat();
         step(&adam, 1, &mut all, &whole, &mut [0.0; 15], &mut [0.0; 15]);

@@ -12,16 +12,16 @@ use rayon::prelude::*;
 
 use super::rows;
 
-/// Columns that a pass works on: their part of all rows of W stays in the second-level cache.
+/// Columns per pass: these columns of all rows of W stay in the second-level cache.
 const TILE: usize = 256;
 
-/// Columns of a tile that is copied before it is used.
+/// Columns of a tile that is copied before use.
 const PACKED: usize = 128;
 
-/// Rows of users that one task works on.
+/// Rows of users per task.
 const BLOCK: usize = 64;
 
-/// Rows of items that one task works on: many, so that a tile of D is fetched once for all of them.
+/// Rows of items per task: many, so that a tile of D is loaded once for all of them.
 const ITEMS: usize = 256;
 
 /// The items of some users, by user and by item.
@@ -39,7 +39,7 @@ impl Batch {
     /// Rows of distinct items, each below `n_items`; every row has the scale 1.
     ///
     /// # Panics
-    /// Where an item is not below `n_items`: callers take their rows from checked histories.
+    /// If an item is not below `n_items`: callers take their rows from checked histories.
     #[must_use]
     pub fn new<'a>(rows: impl IntoIterator<Item = &'a [u32]>, n_items: usize) -> Self {
         let mut batch = Self {
@@ -71,7 +71,7 @@ impl Batch {
         batch
     }
 
-    /// The same rows with a scale each `(U)`.
+    /// The same rows with one scale per row `(U)`.
     #[must_use]
     pub fn scaled(mut self, scales: Vec<f32>) -> Self {
         self.scales = scales;
@@ -84,7 +84,7 @@ impl Batch {
         self.offsets.len().saturating_sub(1)
     }
 
-    /// Whether there is no row.
+    /// Whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -102,7 +102,7 @@ impl Batch {
         &self.items[self.offsets[row]..self.offsets[row + 1]]
     }
 
-    /// The rows in which an item stands.
+    /// The rows that contain an item.
     #[must_use]
     pub fn rows_of(&self, item: usize) -> &[u32] {
         &self.rows_of_items[self.by_item[item]..self.by_item[item + 1]]
@@ -110,13 +110,13 @@ impl Batch {
 
     /// `out += diag(scale) X W` `(U, H)`, for `w` `(I, H)`.
     ///
-    /// Every sum is taken in the order of the row's items, whichever way the work is cut, so a row
-    /// gives the same bits alone and in a batch.
+    /// Every sum is in the order of the row's items, however the work is divided, so a row
+    /// has the same result bit for bit alone and in a batch.
     pub fn times(&self, w: &[f32], width: usize, out: &mut [f32]) {
         if width == 0 {
             return;
         }
-        // Copying a tile of W pays when its rows are then read several times each.
+        // Copying a tile of W is worthwhile if each of its rows is read several times.
         if width > PACKED && self.items.len() > 2 * self.n_items {
             self.times_packed(w, width, out);
         } else {
@@ -124,8 +124,8 @@ impl Batch {
         }
     }
 
-    /// Tile by tile, each copied to where its rows lie side by side: rows of W are far apart, and
-    /// the tables of virtual memory would be searched for nearly every one.
+    /// Tile by tile, each copied to contiguous memory: rows of W are far apart, which
+    /// would cause a TLB miss for nearly every one.
     fn times_packed(&self, w: &[f32], width: usize, out: &mut [f32]) {
         let tiles: Vec<usize> = (0..width).step_by(PACKED).collect();
         let sums: Vec<Vec<f32>> = tiles
@@ -222,7 +222,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Empty rows, empty columns, no user: all are shapes like others.
+        /// Includes empty rows, empty columns and no users.
         #[test]
         fn equals_the_definition(
             rows in proptest::collection::vec(proptest::collection::btree_set(0u32..9, 0..9), 0..70),
@@ -230,11 +230,11 @@ mod tests {
             seed: u64,
         ) {
             let rows: Vec<Vec<u32>> = rows.into_iter().map(|r| r.into_iter().collect()).collect();
-            let mut draw = crate::Draw::new(seed, 0);
-            let scales = draw.uniforms(rows.len(), 0.0, 2.0);
+            let mut rng = crate::Rng::new(seed, 0);
+            let scales = rng.uniforms(rows.len(), 0.0, 2.0);
             let batch = Batch::new(rows.iter().map(Vec::as_slice), 9).scaled(scales.clone());
             prop_assert_eq!(batch.len(), rows.len());
-            let w = draw.uniforms(9 * width, -1.0, 1.0);
+            let w = rng.uniforms(9 * width, -1.0, 1.0);
             let mut y = vec![1.0; rows.len() * width];
             batch.times(&w, width, &mut y);
             let mut back = vec![7.0; 9 * width];
@@ -258,16 +258,16 @@ mod tests {
     }
 
     #[test]
-    fn copied_tiles_and_rows_in_place_give_the_same_bits() {
-        let mut draw = crate::Draw::new(7, 0);
+    fn copied_and_uncopied_tiles_agree_bit_for_bit() {
+        let mut rng = crate::Rng::new(7, 0);
         let (n_items, width) = (30usize, 300);
         let rows: Vec<Vec<u32>> = (0..40)
-            .map(|_| (0..n_items as u32).filter(|_| draw.unit() < 0.3).collect())
+            .map(|_| (0..n_items as u32).filter(|_| rng.unit() < 0.3).collect())
             .collect();
-        let scales = draw.uniforms(rows.len(), 0.1, 1.0);
+        let scales = rng.uniforms(rows.len(), 0.1, 1.0);
         let batch = Batch::new(rows.iter().map(Vec::as_slice), n_items).scaled(scales);
-        let w = draw.uniforms(n_items * width, -1.0, 1.0);
-        let before = draw.uniforms(rows.len() * width, -1.0, 1.0);
+        let w = rng.uniforms(n_items * width, -1.0, 1.0);
+        let before = rng.uniforms(rows.len() * width, -1.0, 1.0);
         let (mut a, mut b) = (before.clone(), before);
         batch.times_packed(&w, width, &mut a);
         batch.times_in_place(&w, width, &mut b);

@@ -1,13 +1,13 @@
 //! The logic layer: R soft and hard rules over binary rows, in the sparse form.
 //!
-//! Weights w `(I, R)` say which items a rule asks for: w > ½ a literal, w < −½ a negated one. Gates
+//! Weights w `(I, R)` define the literals of a rule: w > ½ a literal, w < −½ a negated one. Gates
 //! g `(R)` choose between AND (g > 0) and OR. For a row with the items N:
 //!
 //! ```text
 //! C(w) = sign(w) c(|w|)                         the cost of a literal
 //! D_r  = Σ_{i ∈ N} C(w_ir)
 //! P_r  = Σ_i max(C(w_ir), 0),  M_r = Σ_i max(−C(w_ir), 0)
-//! s∧   = P − D  (what an AND lacks),  s∨ = M + D  (what an OR has)
+//! s∧   = P − D  (missing from an AND),  s∨ = M + D  (present in an OR)
 //! conj = (1 + s∧)^−γ,  disj = 1 − (1 + s∨)^−γ
 //! soft = σ(g) conj + (1 − σ(g)) disj
 //! hard: the same over B = [w > ½] − [w < −½]: AND if nothing fails, OR if anything holds
@@ -33,9 +33,9 @@
 //! P − D and Σ A − XᵀA subtract numbers that are nearly equal, so they are summed in double precision.
 
 //!
-//! Everything about 64 rules lies side by side in a tile: the rows of items are far apart in w, and a
-//! user's are scattered, so that without it the tables of virtual memory would be searched for nearly
-//! every one. Tiles are independent, which also cuts the work for threads.
+//! All arrays of 64 rules form a contiguous tile: the rows of items are far apart in w, and a
+//! user's are scattered, which would cause a TLB miss for nearly
+//! every one. Tiles are independent, so they are also the unit of parallel work.
 
 mod cost;
 
@@ -48,19 +48,19 @@ use crate::wide::wide;
 pub use cost::Cost;
 use cost::power;
 
-/// Rules of a tile.
+/// Rules per tile.
 const TILE: usize = 64;
 
-/// Items that one task reads literals of, or makes gradients of.
+/// Items per task, for literals and gradients.
 const ITEMS: usize = 64;
 
-/// Users that one task hardens rules for.
+/// Users per task, for hard rules.
 const USERS: usize = 32;
 
 /// Weights beyond this are literals.
 pub const THRESHOLD: f32 = 0.5;
 
-/// The logic layer with the memory of a step, which is used again for the next one.
+/// The logic layer with its buffers, which are reused in every step.
 #[derive(Debug, Clone)]
 pub struct Logic {
     cost: Cost,
@@ -69,7 +69,7 @@ pub struct Logic {
     literals: Literals,
 }
 
-/// 64 rules; the last tile is filled up with rules of weight 0.
+/// 64 rules; the last tile is padded with rules of weight 0.
 #[derive(Debug, Clone)]
 struct Tile {
     costs: Vec<f32>,       // (I, TILE): C(w)
@@ -88,9 +88,9 @@ struct Tile {
 #[derive(Debug, Clone, Default)]
 struct Literals {
     of_items: Vec<(u32, i8)>,
-    starts: Vec<usize>, // (I + 1)
-    asked: Vec<i32>,    // (R): literals that are not negated
-    refused: Vec<i32>,  // (R): negated ones
+    starts: Vec<usize>,        // (I + 1)
+    positive_counts: Vec<i32>, // (R): literals that are not negated
+    negative_counts: Vec<i32>, // (R): negated ones
 }
 
 impl Logic {
@@ -105,8 +105,8 @@ impl Logic {
         }
     }
 
-    /// The hard rules `(U, R)` of a batch, 0 or 1, for weights `(I, R)` and gates `(R)`; what the
-    /// backward pass needs is kept.
+    /// The hard rules `(U, R)` of a batch, 0 or 1, for weights `(I, R)` and gates `(R)`; the values that the
+    /// backward pass needs are stored.
     pub fn forward(&mut self, w: &[f32], gates: &[f32], batch: &Batch, hard: &mut [f32]) {
         let (r, cost) = (self.n_rules, self.cost);
         if r == 0 {
@@ -298,8 +298,8 @@ impl Literals {
             .par_chunks(ITEMS * n_rules)
             .map(|w| {
                 let mut block = Self {
-                    asked: vec![0; n_rules],
-                    refused: vec![0; n_rules],
+                    positive_counts: vec![0; n_rules],
+                    negative_counts: vec![0; n_rules],
                     ..Self::default()
                 };
                 for w in w.chunks_exact(n_rules) {
@@ -311,7 +311,7 @@ impl Literals {
         self.of_items.clear();
         self.starts.clear();
         self.starts.push(0);
-        for sums in [&mut self.asked, &mut self.refused] {
+        for sums in [&mut self.positive_counts, &mut self.negative_counts] {
             sums.clear();
             sums.resize(n_rules, 0);
         }
@@ -320,8 +320,8 @@ impl Literals {
             self.of_items.extend(block.of_items);
             self.starts.extend(block.starts.iter().map(|s| before + s));
             for (sums, part) in [
-                (&mut self.asked, &block.asked),
-                (&mut self.refused, &block.refused),
+                (&mut self.positive_counts, &block.positive_counts),
+                (&mut self.negative_counts, &block.negative_counts),
             ] {
                 sums.iter_mut().zip(part).for_each(|(s, p)| *s += p);
             }
@@ -330,17 +330,17 @@ impl Literals {
 
     fn push_item(&mut self, w: &[f32]) {
         for (at, w) in w.chunks(TILE).enumerate() {
-            // Most weights are no literals: whole tiles are passed over without a branch each.
+            // Most weights are no literals: whole tiles are skipped without a branch per weight.
             if !w.iter().fold(false, |any, w| any | (w.abs() > THRESHOLD)) {
                 continue;
             }
             for (k, &w) in w.iter().enumerate().filter(|(_, w)| w.abs() > THRESHOLD) {
                 let rule = at * TILE + k;
                 if w > 0.0 {
-                    self.asked[rule] += 1;
+                    self.positive_counts[rule] += 1;
                     self.of_items.push((rule as u32, 1));
                 } else {
-                    self.refused[rule] += 1;
+                    self.negative_counts[rule] += 1;
                     self.of_items.push((rule as u32, -1));
                 }
             }
@@ -357,25 +357,29 @@ impl Literals {
                 count[rule as usize] += i32::from(sign);
             }
         }
-        let rules = gates.iter().zip(&self.asked).zip(&self.refused);
-        for ((hard, &count), ((&gate, &asked), &refused)) in hard.iter_mut().zip(&*count).zip(rules)
+        let rules = gates
+            .iter()
+            .zip(&self.positive_counts)
+            .zip(&self.negative_counts);
+        for ((hard, &count), ((&gate, &positive), &negative)) in
+            hard.iter_mut().zip(&*count).zip(rules)
         {
             let holds = if gate > 0.0 {
-                asked == count
+                positive == count
             } else {
-                refused + count > 0
+                negative + count > 0
             };
             *hard = f32::from(u8::from(holds));
         }
     }
 }
 
-/// Work on many weights of one cost.
+/// An operation on many weights with one cost function.
 trait OfCost {
     fn with(self, cost: Cost);
 }
 
-/// Decides the case outside of the loop of `work`, with the usual β as a constant in it.
+/// Selects the cost function outside of the loop of `work`, with the default β as a constant.
 #[inline(always)]
 fn specialized(cost: Cost, work: impl OfCost) {
     match cost {
@@ -432,7 +436,7 @@ impl OfCost for Weigh<'_> {
     }
 }
 
-/// The derivatives of the soft layer of a tile for one user, for his D.
+/// The derivatives of the soft layer of a tile for one user, given their D.
 struct Soften<'a> {
     gamma: u32,
     d: &'a [f64; TILE],
@@ -450,7 +454,7 @@ impl NullaryFnOnce for Soften<'_> {
     #[inline(always)]
     fn call(self) {
         match self.gamma {
-            // The usual exponents are constants in the loop.
+            // The default exponents are constants in the loop.
             1 => self.with(1),
             3 => self.with(3),
             gamma => self.with(gamma),
@@ -507,8 +511,8 @@ impl NullaryFnOnce for Pulls<'_> {
         for ((((pull, and), or), gate), of_user) in kept.zip(values) {
             value[..end - self.start].copy_from_slice(&of_user[self.start..end]);
             for k in 0..TILE {
-                // The products are taken in single precision once, so that what is summed here and
-                // by item are the same numbers.
+                // The products are computed in single precision once, so that the sums here and
+                // by item are over the same numbers.
                 let a = f64::from(value[k] * and[k]);
                 let e = f64::from(value[k] * or[k]);
                 pull[k] = e - a;
@@ -545,7 +549,7 @@ impl OfCost for Weights<'_> {
         let columns = self.w.iter().zip(self.sum).zip(self.of_and).zip(self.of_or);
         for ((((&w, &sum), &a), &e), out) in columns.zip(self.out) {
             let (right, left) = (sum + a, sum - e);
-            // 0 is a corner: a step goes where the loss falls, if it does.
+            // Not differentiable at 0: use the slope of the side where the loss decreases, if any.
             let (falls, rises) = ((-right).max(0.0), left.max(0.0));
             let corner = if rises > falls { rises } else { -falls };
             let side = if w > 0.0 { right } else { left };
@@ -557,7 +561,7 @@ impl OfCost for Weights<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Draw;
+    use crate::Rng;
     use proptest::prelude::*;
 
     const NLAF: Cost = Cost::Nlaf {
@@ -632,10 +636,10 @@ mod tests {
             let rows: Vec<Vec<u32>> = rows.into_iter().map(|r| r.into_iter().collect()).collect();
             let cost = if log { Cost::Log } else { NLAF };
             let r = if beyond_a_tile { TILE + few } else { few };
-            let mut draw = Draw::new(seed, 0);
-            let w = draw.uniforms(7 * r, -0.85, 0.85);
-            let gates = draw.uniforms(r, -1.0, 1.0);
-            let value = draw.uniforms(rows.len() * r, -1.0, 1.0);
+            let mut rng = Rng::new(seed, 0);
+            let w = rng.uniforms(7 * r, -0.85, 0.85);
+            let gates = rng.uniforms(r, -1.0, 1.0);
+            let value = rng.uniforms(rows.len() * r, -1.0, 1.0);
             let batch = Batch::new(rows.iter().map(Vec::as_slice), 7);
             let mut layer = Logic::new(cost, r);
             let mut hard = vec![0.0; rows.len() * r];
@@ -661,7 +665,7 @@ mod tests {
                 let (mut up, mut down) = (w64.clone(), w64.clone());
                 up[at] += h;
                 down[at] -= h;
-                // At 0 the function has a corner.
+                // At 0 the function is not differentiable.
                 if w64[at].abs() < 10.0 * h { continue; }
                 let slope = (loss(&up, &g64) - loss(&down, &g64)) / (2.0 * h);
                 prop_assert!((f64::from(dw[at]) - slope).abs() < 1e-3 * (1.0 + slope.abs()), "{} {} {}", at, dw[at], slope);
@@ -676,10 +680,10 @@ mod tests {
         }
     }
 
-    /// At weight 0 the gradient is the slope of the side that descends: of an AND whose value should grow
-    /// for the user with the item and fall for the one without, to the right; where no side descends, 0.
+    /// At weight 0 the gradient is the slope of the side that descends: for an AND whose value should grow
+    /// for the user with the item and decrease for the other, the right side; if no side descends, 0.
     #[test]
-    fn at_zero_a_step_goes_where_the_loss_falls() {
+    fn at_zero_a_step_decreases_the_loss() {
         let batch = Batch::new([&[0u32][..], &[]], 1);
         let mut layer = Logic::new(Cost::Log, 2);
         let (w, gates) = ([0.0, 0.0], [40.0, -40.0]);
@@ -695,13 +699,13 @@ mod tests {
         assert!(and < 0.0 && or < 0.0, "{and} {or}");
         let [and, or] = slopes([1.0, 1.0, -1.0, -1.0]);
         assert!(and > 0.0 && or > 0.0, "{and} {or}");
-        // Both users should have the AND, which an empty one gives, and nobody the OR.
+        // Both users should fulfill the AND, as an empty one does, and neither the OR.
         assert_eq!(slopes([-1.0, 1.0, -1.0, 1.0]), [0.0, 0.0]);
     }
 
-    /// A satisfied AND of strong literals: what it lacks is exactly zero, whatever the order of sums.
+    /// For a satisfied AND of strong literals s∧ is exactly zero, in any order of sums.
     #[test]
-    fn a_satisfied_conjunction_lacks_nothing() {
+    fn a_satisfied_and_has_exactly_zero_deficit() {
         let n = 300u32;
         let w: Vec<f32> = (0..n).map(|i| 0.6 + 0.001 * (i % 300) as f32).collect();
         let row: Vec<u32> = (0..n).collect();

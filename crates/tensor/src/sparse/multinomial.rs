@@ -8,8 +8,8 @@
 //! ∂loss/∂y_i = n softmax(y)_i − [i ∈ t]
 //! ```
 //!
-//! with n the number of targets. A row of some thousand logits stays in the first-level cache while
-//! it is read four times, so that main memory is passed once.
+//! with n the number of targets. A row of a few thousand logits stays in the first-level cache while
+//! it is read four times, so main memory is read once.
 
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
@@ -19,7 +19,7 @@ use crate::exponential::exp;
 use crate::wide::wide;
 
 /// Replaces logits `(U, I)` by `scale` times the gradient, and returns the loss of each user `(U)`,
-/// not scaled. Targets count once each; a user without targets has no loss and no gradient.
+/// not scaled. Each target counts once; a user without targets has zero loss and gradient.
 pub fn loss_and_gradient(logits: &mut [f32], targets: &Batch, scale: f32) -> Vec<f64> {
     let n_items = targets.n_items();
     if n_items == 0 {
@@ -74,7 +74,7 @@ impl NullaryFnOnce for User<'_> {
     }
 }
 
-/// Lanes that sums and maxima are taken in, so that their order is fixed and they vectorize.
+/// Lanes of sums and maxima: their order is fixed and they vectorize.
 const LANES: usize = 16;
 
 #[inline(always)]

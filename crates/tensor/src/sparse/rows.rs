@@ -1,8 +1,8 @@
-//! Sums of rows that lie apart, the work of every product with a sparse factor.
+//! Sums of scattered rows, the core of every product with a sparse factor.
 //!
-//! The sums of some columns stay in registers while all rows pass, so that a number costs one load
-//! and one addition, and not a store as well. Every column is summed in the order of the rows, however
-//! many columns a pass takes, so a tile's width never changes a bit.
+//! The sums of some columns stay in registers over all rows, so an element costs one load
+//! and one addition, without a store. Every column is summed in the order of the rows, however
+//! many columns a pass has, so the width of a tile does not change the result.
 
 use pulp::NullaryFnOnce;
 
@@ -97,16 +97,16 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Draw;
+    use crate::Rng;
     use proptest::prelude::*;
 
     proptest! {
-        /// No row, no column, and columns beyond the last whole pass are cases like others.
+        /// Includes no rows, no columns, and columns beyond the last whole pass.
         #[test]
         fn equal_the_definition(width in 0usize..300, n in 0usize..9, seed: u64) {
-            let mut draw = Draw::new(seed, 0);
-            let rows: Vec<Vec<f32>> = (0..n).map(|_| draw.uniforms(width, -1.0, 1.0)).collect();
-            let scales = draw.uniforms(n, -1.0, 1.0);
+            let mut rng = Rng::new(seed, 0);
+            let rows: Vec<Vec<f32>> = (0..n).map(|_| rng.uniforms(width, -1.0, 1.0)).collect();
+            let scales = rng.uniforms(n, -1.0, 1.0);
             let doubles: Vec<Vec<f64>> =
                 rows.iter().map(|r| r.iter().map(|&v| f64::from(v)).collect()).collect();
             let (mut plain, mut scaled) = (vec![7f32; width], vec![7f32; width]);

@@ -1,23 +1,23 @@
-//! Buffers that are used again from one step to the next.
+//! Buffers that are reused from one step to the next.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// Buffers that nobody uses, by size class. A step takes the same sizes as the one before, so after the
-/// first one nearly nothing is allocated.
+/// Free buffers by size class. A step needs the same sizes as the one before, so after the
+/// first step there are almost no allocations.
 #[derive(Debug, Default)]
 pub(super) struct Arena<T> {
     free: RefCell<HashMap<usize, Vec<Vec<T>>>>,
 }
 
-/// Sizes of a class differ by an eighth at most.
+/// Sizes within a class differ by at most an eighth.
 fn class(n: usize) -> usize {
     let step = (n.max(64).next_power_of_two() / 16).max(1);
     n.max(64).div_ceil(step) * step
 }
 
 impl<T: Copy + Default> Arena<T> {
-    /// A buffer of `n` numbers that may hold anything: all must be overwritten.
+    /// A buffer of `n` elements with arbitrary content: all must be overwritten.
     pub(super) fn take(&self, n: usize) -> Vec<T> {
         let class = class(n);
         let found = self.free.borrow_mut().get_mut(&class).and_then(Vec::pop);
@@ -33,9 +33,9 @@ impl<T: Copy + Default> Arena<T> {
         buffer
     }
 
-    /// Takes a buffer back.
+    /// Returns a buffer.
     pub(super) fn give(&self, buffer: Vec<T>) {
-        // A buffer of another origin serves the class that its capacity can hold.
+        // A buffer allocated elsewhere goes to the class that fits its capacity.
         let class = class(buffer.len());
         if buffer.capacity() >= class {
             self.free
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_come_back() {
+    fn buffers_are_reused() {
         let arena = Arena::<f32>::default();
         let mut buffer = arena.take(1000);
         buffer[7] = 3.0;

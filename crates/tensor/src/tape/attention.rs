@@ -9,10 +9,10 @@ use super::lanes::{add_scaled, dot, exponentials};
 use super::{Float, Var};
 use crate::wide::wide;
 
-/// Sequences in a flat list of rows: which rows ask, and which rows they may see.
+/// Sequences in a flat list of rows: the query rows, and the key rows that they attend to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spans {
-    queries: Vec<usize>, // (sequences + 1): where each one's queries begin
+    queries: Vec<usize>, // (sequences + 1): query offsets
     keys: Vec<usize>,    // (sequences + 1)
     causal: bool,
 }
@@ -27,7 +27,7 @@ fn offsets(lengths: &[usize]) -> Vec<usize> {
 }
 
 impl Spans {
-    /// Every row sees the rows of its own sequence up to itself.
+    /// Causal: every row attends to the rows of its own sequence up to itself.
     #[must_use]
     pub fn causal(lengths: &[usize]) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Spans {
         }
     }
 
-    /// Every row sees all rows of its own sequence.
+    /// Every row attends to all rows of its own sequence.
     #[must_use]
     pub fn full(lengths: &[usize]) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Spans {
         }
     }
 
-    /// One query for each sequence, its last row, which sees all of it. No sequence may be empty.
+    /// One query per sequence, its last row, which attends to all of it. No sequence may be empty.
     #[must_use]
     pub fn last(lengths: &[usize]) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Spans {
         }
     }
 
-    /// The last row of every sequence, as numbers of rows.
+    /// The row index of the last row of every sequence.
     #[must_use]
     pub fn last_rows(&self) -> Vec<u32> {
         self.keys[1..].iter().map(|&end| end as u32 - 1).collect()
@@ -74,7 +74,7 @@ impl Spans {
         self.keys[s]..self.keys[s + 1]
     }
 
-    /// Keys that query `i` of `m` sees among `n`.
+    /// Number of keys, of `n`, that query `i` of `m` attends to.
     fn seen(&self, i: usize, m: usize, n: usize) -> usize {
         match self.causal {
             true => n - (m - 1 - i),
@@ -88,7 +88,7 @@ impl Spans {
     }
 }
 
-/// A slice cut at the sums of lengths.
+/// A slice split into pieces of the given lengths.
 fn cut<T>(mut whole: &mut [T], lengths: impl Iterator<Item = usize>) -> Vec<&mut [T]> {
     lengths
         .map(|n| {
@@ -123,11 +123,11 @@ impl<'t, T: Float> Var<'t, T> {
     /// columns each (Vaswani et al., Attention Is All You Need, 2017, equation 1):
     ///
     /// ```text
-    /// out_i = Σ_j p_ij v_j,   p_i = softmax_j(q_i · k_j / √d)    over the keys j that i sees
+    /// out_i = Σ_j p_ij v_j,   p_i = softmax_j(q_i · k_j / √d)    over the keys j that i attends to
     /// ```
     ///
     /// # Panics
-    /// Where shapes and spans disagree.
+    /// If shapes and spans disagree.
     #[must_use]
     pub fn attention(self, keys: Self, values: Self, spans: &Arc<Spans>, heads: usize) -> Self {
         let (q, k, v) = (self.value(), keys.value(), values.value());
@@ -138,11 +138,15 @@ impl<'t, T: Float> Var<'t, T> {
                 && keys.shape().rows() == spans.keys[spans.len()]
                 && keys.shape() == values.shape()
                 && keys.shape().width() == width,
-            "attention of {shape:?} over {:?} and {:?}",
+            "attention: spans do not match queries {shape:?}, keys {:?} and values {:?}",
             keys.shape(),
             values.shape()
         );
-        assert_eq!(width % heads.max(1), 0, "{heads} heads of {shape:?}");
+        assert_eq!(
+            width % heads.max(1),
+            0,
+            "attention: the width of {shape:?} is not a multiple of {heads} heads"
+        );
         let d = width / heads;
         let scale = T::of(1.0 / (d as f64).sqrt());
         let head = move |h: usize| Head {

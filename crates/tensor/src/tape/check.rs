@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Csr, Float, Gradient, Spans, Tape, Var};
-use crate::Draw;
+use crate::Rng;
 
 /// An operation and the shapes of its inputs, whose numbers are uniform in `low..high`.
 struct Case<T: Float> {
@@ -13,8 +13,8 @@ struct Case<T: Float> {
     op: for<'t> fn(&'t Tape<T>, &[Var<'t, T>]) -> Var<'t, T>,
 }
 
-fn uniforms<T: Float>(draw: &mut Draw, n: usize, (low, high): (f32, f32)) -> Vec<T> {
-    let numbers = draw.uniforms(n, low, high);
+fn uniforms<T: Float>(rng: &mut Rng, n: usize, (low, high): (f32, f32)) -> Vec<T> {
+    let numbers = rng.uniforms(n, low, high);
     numbers.iter().map(|&x| T::of(f64::from(x))).collect()
 }
 
@@ -24,18 +24,18 @@ fn count(shape: &[usize]) -> usize {
 
 impl<T: Float> Case<T> {
     fn inputs(&self) -> Vec<Vec<T>> {
-        let mut draw = Draw::new(17, 0);
+        let mut rng = Rng::new(17, 0);
         let values = self.inputs.iter();
         values
-            .map(|shape| uniforms(&mut draw, count(shape), self.range))
+            .map(|shape| uniforms(&mut rng, count(shape), self.range))
             .collect()
     }
 
-    /// A scalar of the output: every number times a weight of its own.
+    /// A scalar of the output: a weighted sum of its elements.
     fn scalar<'t>(&self, tape: &'t Tape<T>, leaves: &[Var<'t, T>]) -> Var<'t, T> {
         let out = (self.op)(tape, leaves);
         let shape = out.shape();
-        let weights = uniforms(&mut Draw::new(5, 0), shape.count(), (-1.0, 1.0));
+        let weights = uniforms(&mut Rng::new(5, 0), shape.count(), (-1.0, 1.0));
         (out * tape.constant(weights, &shape)).sum()
     }
 
@@ -48,8 +48,8 @@ impl<T: Float> Case<T> {
         self.scalar(&tape, &leaves).scalar()
     }
 
-    /// The loss and all gradients; the step is taken twice, so that buffers hold what the first one
-    /// left in them.
+    /// The loss and all gradients; the step is run twice, so that the second one reuses the buffers of
+    /// the first.
     fn gradients(&self) -> (T, Vec<Vec<T>>) {
         let inputs: Vec<_> = self.inputs().into_iter().map(Arc::new).collect();
         let mut tape = Tape::default();
@@ -89,7 +89,7 @@ fn sparse<T: Float>() -> Arc<Csr<T>> {
     Arc::new(Csr::new(vec![0, 2, 2, 4], vec![0, 3, 1, 3], values, 5))
 }
 
-/// The cases for one kind of numbers.
+/// The cases for one element type.
 macro_rules! cases {
     ($float:ty) => {{
         const ANY: (f32, f32) = (-2.0, 2.0);
@@ -125,7 +125,7 @@ macro_rules! cases {
             case("log", &[&[17]], POSITIVE, |_, x| x[0].log()),
             case("softplus", &[&[17]], ANY, |_, x| x[0].softplus()),
             case("dropout", &[&[40]], ANY, |_, x| {
-                x[0].dropout(0.3, &mut Draw::new(3, 0))
+                x[0].dropout(0.3, &mut Rng::new(3, 0))
             }),
             case("sum", &[&[3, 7]], ANY, |_, x| x[0].sum()),
             case("mean", &[&[3, 7]], ANY, |_, x| x[0].mean()),
@@ -250,7 +250,7 @@ macro_rules! cases {
 }
 
 #[test]
-fn gradients_are_those_of_central_differences() {
+fn gradients_equal_central_differences() {
     const H: f64 = 1e-5;
     for case in cases!(f64) {
         let (_, gradients) = case.gradients();
@@ -290,11 +290,11 @@ fn single_precision_agrees_with_double() {
 
 #[test]
 fn fused_operations_equal_their_definitions() {
-    let mut draw = Draw::new(8, 0);
+    let mut rng = Rng::new(8, 0);
     let tape = Tape::<f64>::default();
     let mut leaf = |shape: &[usize]| {
         tape.leaf(
-            Arc::new(uniforms(&mut draw, count(shape), (-2.0, 2.0))),
+            Arc::new(uniforms(&mut rng, count(shape), (-2.0, 2.0))),
             shape,
         )
     };
@@ -352,7 +352,7 @@ fn fused_operations_equal_their_definitions() {
 }
 
 #[test]
-fn a_table_that_is_only_read_has_a_sparse_gradient() {
+fn a_table_that_is_only_gathered_has_a_sparse_gradient() {
     let tape = Tape::<f32>::default();
     let table = tape.leaf(Arc::new(vec![1.0; 10]), &[5, 2]);
     let loss = table.gather(vec![3, 1, 3]).sum();
@@ -363,14 +363,14 @@ fn a_table_that_is_only_read_has_a_sparse_gradient() {
     assert_eq!(loss.backward().take(table), expected);
 }
 
-/// All operations on arrays that are large enough to be cut.
+/// All operations on arrays that are large enough to be divided among threads.
 #[test]
-fn any_number_of_threads_gives_the_same_bits() {
+fn result_does_not_depend_on_the_number_of_threads() {
     let step = || {
-        let mut draw = Draw::new(2, 0);
+        let mut rng = Rng::new(2, 0);
         let tape = Tape::<f32>::default();
         let mut leaf =
-            |shape: &[usize]| tape.leaf(Arc::new(draw.uniforms(count(shape), -0.5, 0.5)), shape);
+            |shape: &[usize]| tape.leaf(Arc::new(rng.uniforms(count(shape), -0.5, 0.5)), shape);
         let (table, w, b) = (leaf(&[700, 64]), leaf(&[64, 64]), leaf(&[64]));
         let at: Vec<u32> = (0..2400u32).map(|k| k * k % 700).collect();
         let lengths = [20; 120];

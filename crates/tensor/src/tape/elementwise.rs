@@ -1,4 +1,4 @@
-//! Operations number by number, and sums.
+//! Elementwise operations, and sums.
 
 use std::ops::{Add, Mul, Sub};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::gradients::CHUNK;
 use super::{Float, Shape, Var};
-use crate::Draw;
+use crate::Rng;
 use crate::wide::wide;
 
 /// `out[i] = f(x[i])`.
@@ -131,20 +131,20 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     fn same_shape(self, other: Self, what: &str) {
-        assert_eq!(self.shape(), other.shape(), "shapes of {what}");
+        assert_eq!(self.shape(), other.shape(), "{what}: shapes differ");
     }
 
-    /// x + b for every block of x as long as b: a bias `(n)`, or positions `(l, n)` of `(z, l, n)`.
+    /// x + b, b broadcast over the leading dimensions: a bias `(n)`, or positions `(l, n)` of `(z, l, n)`.
     ///
     /// # Panics
-    /// Where the last dimensions of x are not those of b.
+    /// If the last dimensions of x are not those of b.
     #[must_use]
     pub fn add_rows(self, b: Self) -> Self {
         let (x, bias) = (self.value(), b.value());
         let shape = self.shape();
         assert!(
             shape.ends_with(&b.shape()),
-            "rows of {shape:?} plus {:?}",
+            "add_rows: cannot broadcast {:?} over {shape:?}",
             b.shape()
         );
         let width = bias.len();
@@ -230,13 +230,16 @@ impl<'t, T: Float> Var<'t, T> {
         self.unary(Float::softplus, |x, _| Float::sigmoid(x))
     }
 
-    /// Each number is 0 with probability p, or else divided by 1 − p.
+    /// Dropout: each element is 0 with probability p, otherwise divided by 1 − p.
     ///
     /// # Panics
-    /// Where p is not in 0 ≤ p < 1.
+    /// If p is not in 0 ≤ p < 1.
     #[must_use]
-    pub fn dropout(self, p: f32, draw: &mut Draw) -> Self {
-        assert!((0.0..1.0).contains(&p), "dropout of {p}");
+    pub fn dropout(self, p: f32, rng: &mut Rng) -> Self {
+        assert!(
+            (0.0..1.0).contains(&p),
+            "dropout must be at least 0 and below 1, but is {p}"
+        );
         if p == 0.0 {
             return self;
         }
@@ -244,7 +247,7 @@ impl<'t, T: Float> Var<'t, T> {
         let x = self.value();
         let mut mask = self.arena().take(x.len());
         for m in &mut mask {
-            *m = if draw.unit() < p { T::ZERO } else { kept };
+            *m = if rng.unit() < p { T::ZERO } else { kept };
         }
         let mut out = self.arena().take(x.len());
         map_two(&mut out, &x, &mask, false, |x, m| x * m);
@@ -284,7 +287,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.reduce(1.0, |x| x, |_| T::ONE)
     }
 
-    /// The mean of all numbers.
+    /// The mean of all elements.
     #[must_use]
     pub fn mean(self) -> Self {
         let n = self.shape().count().max(1);
@@ -310,7 +313,7 @@ impl<T: Float> Add for Var<'_, T> {
 
     /// x + y.
     fn add(self, y: Self) -> Self {
-        self.same_shape(y, "a sum");
+        self.same_shape(y, "addition");
         let (a, b) = (self.value(), y.value());
         let mut out = self.arena().take(a.len());
         map_two(&mut out, &a, &b, false, |a, b| a + b);
@@ -330,7 +333,7 @@ impl<T: Float> Sub for Var<'_, T> {
 
     /// x − y.
     fn sub(self, y: Self) -> Self {
-        self.same_shape(y, "a difference");
+        self.same_shape(y, "subtraction");
         let (a, b) = (self.value(), y.value());
         let mut out = self.arena().take(a.len());
         map_two(&mut out, &a, &b, false, |a, b| a - b);
@@ -348,9 +351,9 @@ impl<T: Float> Sub for Var<'_, T> {
 impl<T: Float> Mul for Var<'_, T> {
     type Output = Self;
 
-    /// x ⊙ y, number by number.
+    /// x ⊙ y, elementwise.
     fn mul(self, y: Self) -> Self {
-        self.same_shape(y, "a product of numbers");
+        self.same_shape(y, "multiplication");
         let (a, b) = (self.value(), y.value());
         let mut out = self.arena().take(a.len());
         map_two(&mut out, &a, &b, false, |a, b| a * b);

@@ -1,4 +1,4 @@
-//! The two kinds of numbers that a tape computes with.
+//! The two element types of a tape.
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
@@ -11,7 +11,7 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
-/// `f32`, in which models are trained, or `f64`, in which gradients are checked.
+/// `f32` for training, or `f64` for checks of gradients.
 pub trait Float:
     sealed::Sealed
     + RealField
@@ -37,7 +37,7 @@ pub trait Float:
     const ONE: Self;
     /// −∞.
     const NEG_INFINITY: Self;
-    /// The nearest number of this kind.
+    /// The nearest value of this type.
     fn of(x: f64) -> Self;
     /// The same number in double precision.
     fn to_f64(self) -> f64;

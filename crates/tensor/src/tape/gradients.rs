@@ -1,4 +1,4 @@
-//! Gradients on their way back, and as they arrive at the leaves.
+//! Accumulated gradients during the backward pass, and the gradients of the leaves.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use super::arena::Arena;
 use super::{Float, Shape, Var};
 use crate::wide::wide;
 
-/// Numbers that one task works on.
+/// Elements per task.
 pub(super) const CHUNK: usize = 16_384;
 
-/// Rows of a table that one task adds to.
+/// Rows of a table per task.
 const ROWS: usize = 128;
 
-/// Some rows of a table, as they were read: row `at[k]` has the gradient `values[k · width ..]`.
-struct Reading<T> {
+/// The gradient of one gather: row `at[k]` has the gradient `values[k · width ..]`.
+struct Gathered<T> {
     at: Arc<Vec<u32>>,
     width: usize,
     values: Vec<T>,
 }
 
-/// What arrived so far at one value.
+/// The accumulated gradient of one value.
 struct Sum<T> {
     dense: Option<Vec<T>>,
-    readings: Vec<Reading<T>>,
+    readings: Vec<Gathered<T>>,
 }
 
-/// What arrived so far at all values of a tape.
+/// The accumulated gradients of all values of a tape.
 pub(super) struct Sums<'a, T> {
     arena: &'a Arena<T>,
     tracked: Vec<bool>,
@@ -47,22 +47,22 @@ impl<'a, T: Float> Sums<'a, T> {
         }
     }
 
-    /// Whether a value's gradient is wanted at all.
+    /// Whether a value requires a gradient.
     pub(super) fn wants(&self, id: usize) -> bool {
         self.tracked[id]
     }
 
-    /// A buffer that may hold anything.
+    /// A buffer with arbitrary content.
     pub(super) fn take(&self, n: usize) -> Vec<T> {
         self.arena.take(n)
     }
 
-    /// Takes a buffer back that is not needed any more.
+    /// Returns a buffer that is not needed anymore.
     pub(super) fn recycle(&self, buffer: Vec<T>) {
         self.arena.give(buffer);
     }
 
-    /// Hands a whole gradient on.
+    /// Adds a dense gradient, taking ownership.
     pub(super) fn give(&mut self, id: usize, gradient: Vec<T>) {
         if !self.tracked[id] {
             return self.arena.give(gradient);
@@ -76,7 +76,7 @@ impl<'a, T: Float> Sums<'a, T> {
         }
     }
 
-    /// Lets `write` put `n` numbers to a buffer, or add them to what it holds if its second argument is
+    /// Lets `write` write `n` elements to a buffer, or add them to its content if its second argument is
     /// true.
     pub(super) fn write(&mut self, id: usize, n: usize, write: impl FnOnce(&mut [T], bool)) {
         if !self.tracked[id] {
@@ -94,14 +94,14 @@ impl<'a, T: Float> Sums<'a, T> {
         self.sums[id].dense = held;
     }
 
-    /// The gradient of the rows `at` of a table, one after another.
+    /// Adds the gradients of the rows `at` of a table, concatenated.
     pub(super) fn read(&mut self, id: usize, at: Arc<Vec<u32>>, width: usize, values: Vec<T>) {
         if self.tracked[id] {
-            self.sums[id].readings.push(Reading { at, width, values });
+            self.sums[id].readings.push(Gathered { at, width, values });
         }
     }
 
-    /// The whole gradient of a value, if any arrived.
+    /// The dense gradient of a value, if it has any.
     pub(super) fn of(&mut self, id: usize, shape: Shape) -> Option<Vec<T>> {
         let readings = std::mem::take(&mut self.sums[id].readings);
         let dense = self.sums[id].dense.take();
@@ -113,7 +113,7 @@ impl<'a, T: Float> Sums<'a, T> {
         Some(dense)
     }
 
-    fn add_readings(&self, dense: &mut [T], readings: Vec<Reading<T>>) {
+    fn add_readings(&self, dense: &mut [T], readings: Vec<Gathered<T>>) {
         let Some(width) = readings.first().map(|r| r.width.max(1)) else {
             return;
         };
@@ -163,7 +163,7 @@ impl<'a, T: Float> Sums<'a, T> {
     }
 }
 
-/// Where a row of a table was read: the `nth` row of a reading.
+/// One read of a row of a table: the `nth` row of a gather.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     row: u32,
@@ -171,12 +171,12 @@ struct Place {
     nth: u32,
 }
 
-/// All places, by row, then in the order of reading: the order in which gradients are summed.
+/// All reads, by row, then in the order of the gathers: the order in which gradients are summed.
 struct Places(Vec<Place>);
 
 impl Places {
-    fn of<T>(readings: &[Reading<T>]) -> Self {
-        let of_reading = |(reading, r): (usize, &Reading<T>)| {
+    fn of<T>(readings: &[Gathered<T>]) -> Self {
+        let of_reading = |(reading, r): (usize, &Gathered<T>)| {
             let nth = (0u32..).zip(r.at.iter());
             let place = |(nth, &row)| Place {
                 row,
@@ -192,7 +192,7 @@ impl Places {
 }
 
 impl Place {
-    fn of<'r, T>(&self, readings: &'r [Reading<T>], width: usize) -> &'r [T] {
+    fn of<'r, T>(&self, readings: &'r [Gathered<T>], width: usize) -> &'r [T] {
         &readings[self.reading as usize].values[self.nth as usize * width..][..width]
     }
 }
@@ -219,18 +219,18 @@ pub enum Gradient<T> {
     None,
     /// As long as the value.
     Dense(Vec<T>),
-    /// Rows of a table that were read, ascending, and their gradients `(rows, width)`; that of all
+    /// The rows of a table that were gathered, ascending, and their gradients `(rows, width)`; that of all
     /// other rows is 0.
     Rows {
         /// The rows.
         rows: Vec<u32>,
-        /// Their gradients, one after another.
+        /// Their gradients, concatenated.
         values: Vec<T>,
     },
 }
 
 impl<T: Float> Gradient<T> {
-    /// All `n` numbers, with the zeros.
+    /// The dense gradient of `n` elements.
     #[must_use]
     pub fn dense(self, n: usize) -> Vec<T> {
         match self {
@@ -247,7 +247,7 @@ impl<T: Float> Gradient<T> {
         }
     }
 
-    /// The numbers that are not known to be 0.
+    /// The stored elements; all others are 0.
     pub fn values_mut(&mut self) -> &mut [T] {
         match self {
             Self::None => &mut [],

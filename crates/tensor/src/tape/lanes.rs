@@ -1,12 +1,12 @@
-//! Loops over rows in the form that compiles to vectors. Sums are taken in 16 lanes and then lane by
-//! lane, so their order does not depend on the vectors of the CPU.
+//! Loops over rows that vectorize. Sums are computed in 16 lanes and then over the
+//! lanes, so their order does not depend on the vector width of the CPU.
 
 use super::Float;
 
 /// Lanes of a sum.
 const LANES: usize = 16;
 
-/// Columns whose sums stay in registers while rows pass.
+/// Columns whose sums stay in registers.
 const TILE: usize = 64;
 
 #[inline(always)]
@@ -41,7 +41,7 @@ pub(super) fn dot<T: Float>(x: &[T], y: &[T]) -> T {
     in_lanes(x, y, |x, y| x * y)
 }
 
-/// The largest number; −∞ of none.
+/// The maximum; −∞ of an empty slice.
 #[inline(always)]
 pub(super) fn largest<T: Float>(x: &[T]) -> T {
     let mut lanes = [T::NEG_INFINITY; LANES];

@@ -7,13 +7,13 @@ use limpid_core::{Result, traits::Monitor};
 use super::{Gradient, Tape, Var};
 use crate::optim::adam::Adam;
 use crate::optim::clip;
-use crate::{Draw, Learner, Parameter};
+use crate::{Learner, Parameter, Rng};
 
-/// What a network computes; its weights are kept by a [`TapeLearner`].
+/// The computation of a network; its weights are owned by a [`TapeLearner`].
 pub trait Network {
-    /// Prepares an epoch (counted from 1), such as by drawing negatives; returns the number of
+    /// Prepares an epoch (counted from 1), for example by sampling negatives; returns the number of
     /// examples.
-    fn begin(&mut self, epoch: usize, draw: &mut Draw) -> usize;
+    fn begin(&mut self, epoch: usize, rng: &mut Rng) -> usize;
 
     /// The mean loss of some examples; `weights` are in the order of the learner's parameters.
     fn loss<'t>(
@@ -21,53 +21,55 @@ pub trait Network {
         tape: &'t Tape,
         weights: &[Var<'t>],
         examples: &[u32],
-        draw: &mut Draw,
+        rng: &mut Rng,
     ) -> Var<'t>;
 
     /// As [`Learner::measure`].
     ///
     /// # Errors
-    /// Where it cannot be measured.
+    /// If it cannot be computed.
     fn measure(&self, weights: &[Parameter], monitor: &Monitor<'_>) -> Result<Option<f64>> {
         let _ = (weights, monitor);
         Ok(None)
     }
 }
 
-/// A network, its weights, and how they move: Adam, after clipping.
+/// A network, its weights, and its optimizer: Adam, after gradient clipping.
 ///
-/// A table of which a step has read some rows, and nothing else, moves in those rows alone: their
-/// moments decay when they are read, not in between, and the corrections count all steps (as
+/// If a step only gathers rows of a table, only those rows are updated: their
+/// moments decay when they are gathered, not in between, and the corrections count all steps (as
 /// `SparseAdam` of PyTorch does). L2 is added to the gradients of parameters of two dimensions and more,
-/// not to biases and gains, and of a table only in the rows that move.
+/// not to biases and gains, and of a table only in the updated rows.
 pub struct TapeLearner<N> {
     network: N,
     weights: Vec<Parameter>,
     adam: Adam,
     clip: Option<f32>,
+    all_rows: bool,
     tape: Tape,
 }
 
 impl<N: Network> TapeLearner<N> {
-    /// Settings of a step are those of `adam`, but for its rate, which the schedule gives.
+    /// Uses the settings of `adam`, except the learning rate, which comes from the schedule.
     pub fn new(network: N, weights: Vec<Parameter>, adam: Adam) -> Self {
         Self {
             network,
             weights,
             adam,
             clip: None,
+            all_rows: false,
             tape: Tape::default(),
         }
     }
 
-    /// Scales the gradients of a step down to this Euclidean norm, of all together, where it is larger.
+    /// Clips the gradients of a step to this global Euclidean norm.
     #[must_use]
     pub fn clipped(mut self, norm: f32) -> Self {
         self.clip = Some(norm);
         self
     }
 
-    /// The weights, in the order in which they were given.
+    /// The weights, in the order of construction.
     #[must_use]
     pub fn weights(&self) -> &[Parameter] {
         &self.weights
@@ -79,8 +81,8 @@ impl<N: Network> TapeLearner<N> {
         self.weights
     }
 
-    /// The loss and the gradients of some examples; the weights are lent to the tape meanwhile.
-    fn gradients(&mut self, examples: &[u32], draw: &mut Draw) -> (f64, Vec<Gradient<f32>>) {
+    /// The loss and the gradients of some examples; the weights are moved to the tape for the duration.
+    fn gradients(&mut self, examples: &[u32], rng: &mut Rng) -> (f64, Vec<Gradient<f32>>) {
         let values: Vec<Arc<Vec<f32>>> = self
             .weights
             .iter_mut()
@@ -90,7 +92,7 @@ impl<N: Network> TapeLearner<N> {
         let leaves: Vec<Var<'_>> = leaves
             .map(|(value, p)| self.tape.leaf(value.clone(), &p.shape))
             .collect();
-        let loss = self.network.loss(&self.tape, &leaves, examples, draw);
+        let loss = self.network.loss(&self.tape, &leaves, examples, rng);
         let value = f64::from(loss.scalar());
         let mut gradients = loss.backward();
         let gradients = leaves.iter().map(|&leaf| gradients.take(leaf)).collect();
@@ -107,12 +109,12 @@ impl<N: Network> Learner for TapeLearner<N> {
         self.weights.iter_mut().collect()
     }
 
-    fn begin(&mut self, epoch: usize, draw: &mut Draw) -> usize {
-        self.network.begin(epoch, draw)
+    fn begin(&mut self, epoch: usize, rng: &mut Rng) -> usize {
+        self.network.begin(epoch, rng)
     }
 
-    fn step(&mut self, examples: &[u32], rate: f32, draw: &mut Draw) -> f64 {
-        let (loss, mut gradients) = self.gradients(examples, draw);
+    fn step(&mut self, examples: &[u32], rate: f32, rng: &mut Rng) -> f64 {
+        let (loss, mut gradients) = self.gradients(examples, rng);
         if let Some(norm) = self.clip {
             clip::to_norm(gradients.iter_mut().map(Gradient::values_mut), norm);
         }
@@ -125,6 +127,9 @@ impl<N: Network> Learner for TapeLearner<N> {
             };
             match gradient {
                 Gradient::None => {}
+                rows @ Gradient::Rows { .. } if self.all_rows => {
+                    parameter.step_along(&adam, &rows.dense(parameter.value.len()));
+                }
                 Gradient::Dense(values) => {
                     parameter.step_along(&adam, &values);
                     self.tape.recycle(values);

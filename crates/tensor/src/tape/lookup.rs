@@ -1,4 +1,4 @@
-//! Rows of a table by their numbers, and other ways to rearrange.
+//! Gathers, and other rearrangements.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,16 +25,16 @@ fn swap_middle<T: Float>(out: &mut [T], x: &[T], [b, c, d]: [usize; 3]) {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Rows `at` of a table `(n, w)`, one after another: `(at.len(), w)`. An embedding; the gradient of
-    /// a leaf keeps to the rows that were read.
+    /// Rows `at` of a table `(n, w)`, as `(at.len(), w)`: an embedding lookup. The gradient of
+    /// a leaf has only the rows that were gathered.
     ///
     /// # Panics
-    /// Where a row is not below n.
+    /// If a row index is not below n.
     #[must_use]
     pub fn gather(self, at: impl Into<Arc<Vec<u32>>>) -> Self {
         let (table, at) = (self.value(), at.into());
         let [_, width] = self.shape()[..] else {
-            panic!("a table of rows, not {:?}", self.shape())
+            panic!("gather: expected a matrix, found shape {:?}", self.shape())
         };
         let mut out = self.arena().take(at.len() * width);
         out.par_chunks_mut(width.max(1))
@@ -47,10 +47,10 @@ impl<'t, T: Float> Var<'t, T> {
         })
     }
 
-    /// The same numbers in another shape.
+    /// The same elements in another shape.
     ///
     /// # Panics
-    /// Where the shape has another number of values.
+    /// If the number of elements differs.
     #[must_use]
     pub fn reshape(self, shape: &[usize]) -> Self {
         let id = self.id;
@@ -59,16 +59,24 @@ impl<'t, T: Float> Var<'t, T> {
         })
     }
 
-    /// `(z, l, h·d) → (z·h, l, d)`: attention heads side by side become members of the batch.
+    /// `(z, l, h·d) → (z·h, l, d)`: moves attention heads to the batch dimension.
     ///
     /// # Panics
-    /// Where the last dimension is no multiple of `heads`.
+    /// If the last dimension is not a multiple of `heads`.
     #[must_use]
     pub fn split_heads(self, heads: usize) -> Self {
         let [z, l, w] = self.shape()[..] else {
-            panic!("a batch of sequences, not {:?}", self.shape())
+            panic!(
+                "expected a batch of sequences (three dimensions), found shape {:?}",
+                self.shape()
+            )
         };
-        assert_eq!(w % heads, 0, "{heads} heads of {:?}", self.shape());
+        assert_eq!(
+            w % heads,
+            0,
+            "cannot split into {heads} heads: {:?}",
+            self.shape()
+        );
         let d = w / heads;
         self.swap([l, heads, d], &[z * heads, l, d])
     }
@@ -76,20 +84,28 @@ impl<'t, T: Float> Var<'t, T> {
     /// `(z·h, l, d) → (z, l, h·d)`, the inverse of [`split_heads`](Self::split_heads).
     ///
     /// # Panics
-    /// Where the first dimension is no multiple of `heads`.
+    /// If the first dimension is not a multiple of `heads`.
     #[must_use]
     pub fn merge_heads(self, heads: usize) -> Self {
         let [zh, l, d] = self.shape()[..] else {
-            panic!("a batch of heads, not {:?}", self.shape())
+            panic!(
+                "expected a batch of heads (three dimensions), found shape {:?}",
+                self.shape()
+            )
         };
-        assert_eq!(zh % heads, 0, "{heads} heads of {:?}", self.shape());
+        assert_eq!(
+            zh % heads,
+            0,
+            "cannot merge {heads} heads: {:?}",
+            self.shape()
+        );
         self.swap([heads, l, d], &[zh / heads, l, heads * d])
     }
 
     /// `(…, m, n) → (…, n, m)`.
     ///
     /// # Panics
-    /// Of fewer than two dimensions.
+    /// If there are fewer than two dimensions.
     #[must_use]
     pub fn transpose(self) -> Self {
         let shape = self.shape();
@@ -116,7 +132,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// Columns of the last dimension: `(…, n) → (…, range.len())`.
     ///
     /// # Panics
-    /// Where the range goes beyond n.
+    /// If the range exceeds n.
     #[must_use]
     pub fn columns(self, range: Range<usize>) -> Self {
         let (x, shape) = (self.value(), self.shape());
@@ -148,26 +164,33 @@ impl<'t, T: Float> Var<'t, T> {
     /// Step l of every sequence: `(z, l, w) → (z, w)`.
     ///
     /// # Panics
-    /// Where there are not so many steps.
+    /// If there are fewer steps.
     #[must_use]
     pub fn step(self, l: usize) -> Self {
         let [z, steps, w] = self.shape()[..] else {
-            panic!("a batch of sequences, not {:?}", self.shape())
+            panic!(
+                "expected a batch of sequences (three dimensions), found shape {:?}",
+                self.shape()
+            )
         };
         assert!(l < steps, "step {l} of {:?}", self.shape());
         self.reshape(&[z, steps * w]).columns(l * w..(l + 1) * w)
     }
 
-    /// Side by side: `(…, a), (…, b) → (…, a + b)`.
+    /// Concatenates columns: `(…, a), (…, b) → (…, a + b)`.
     ///
     /// # Panics
-    /// Where the numbers of rows differ.
+    /// If the numbers of rows differ.
     #[must_use]
     pub fn concat(self, y: Self) -> Self {
         let (a, b) = (self.value(), y.value());
         let (w, v) = (self.shape().width(), y.shape().width());
         let rows = self.shape().rows();
-        assert_eq!(rows, y.shape().rows(), "rows side by side");
+        assert_eq!(
+            rows,
+            y.shape().rows(),
+            "concatenating columns: numbers of rows differ"
+        );
         let mut out = self.arena().take(rows * (w + v));
         if w + v > 0 {
             for (r, o) in out.chunks_exact_mut(w + v).enumerate() {
@@ -189,17 +212,17 @@ impl<'t, T: Float> Var<'t, T> {
         })
     }
 
-    /// One below the other: `(m, w), (n, w) → (m + n, w)`.
+    /// Concatenates rows: `(m, w), (n, w) → (m + n, w)`.
     ///
     /// # Panics
-    /// Where the widths differ.
+    /// If the widths differ.
     #[must_use]
     pub fn stack(self, y: Self) -> Self {
         let (a, b, width) = (self.value(), y.value(), self.shape().width());
         assert_eq!(
             width,
             y.shape().width(),
-            "widths of rows one below the other"
+            "concatenating rows: widths differ"
         );
         let mut out = self.arena().take(a.len() + b.len());
         out[..a.len()].copy_from_slice(&a);
@@ -223,10 +246,10 @@ impl<'t, T: Float> Var<'t, T> {
         )
     }
 
-    /// Rows of the last dimension: `(n, w) → (range.len(), w)`.
+    /// A range of rows: `(n, w) → (range.len(), w)`.
     ///
     /// # Panics
-    /// Where the range goes beyond n.
+    /// If the range exceeds n.
     #[must_use]
     pub fn rows(self, range: Range<usize>) -> Self {
         let (x, shape) = (self.value(), self.shape());

@@ -36,17 +36,21 @@ fn cross_entropies<T: Float>(logits: &mut [T], width: usize, targets: &[u32], sc
 
 impl<'t, T: Float> Var<'t, T> {
     fn check_targets(rows: usize, width: usize, targets: &[u32]) {
-        assert_eq!(rows, targets.len(), "rows and targets of a cross-entropy");
+        assert_eq!(
+            rows,
+            targets.len(),
+            "cross-entropy: one target per row is required"
+        );
         assert!(
             targets.iter().all(|&t| (t as usize) < width),
-            "targets below {width}"
+            "cross-entropy: targets must be below {width}"
         );
     }
 
     /// Mean over the rows of −ln softmax(x)_target.
     ///
     /// # Panics
-    /// Where there is not one target, below the width, for each row.
+    /// Unless there is one target below the width for each row.
     #[must_use]
     pub fn cross_entropy(self, targets: impl Into<Arc<Vec<u32>>>) -> Self {
         let (x, shape, targets) = (self.value(), self.shape(), targets.into());
@@ -59,17 +63,20 @@ impl<'t, T: Float> Var<'t, T> {
         self.scalar_with(loss * scale, slopes)
     }
 
-    /// The same for the logits X Yᵀ of all rows of a table: `(m, k)` and `(n, k)`, in one operation
+    /// The same for the logits X Yᵀ with `(m, k)` and `(n, k)`, fused into one operation
     /// that writes the logits once.
     ///
     /// # Panics
-    /// Where the widths differ, or there is not one target below n for each row.
+    /// If the widths differ, or unless there is one target below n for each row.
     #[must_use]
     pub fn cross_entropy_over(self, table: Self, targets: impl Into<Arc<Vec<u32>>>) -> Self {
         let (x, y, targets) = (self.value(), table.value(), targets.into());
         let (m, k) = (self.shape().rows(), self.shape().width());
         let [n, k_y] = table.shape()[..] else {
-            panic!("a table of rows, not {:?}", table.shape())
+            panic!(
+                "cross-entropy: expected a matrix, found shape {:?}",
+                table.shape()
+            )
         };
         assert_eq!(k, k_y, "{:?} over {:?}", self.shape(), table.shape());
         Self::check_targets(m, n, &targets);
@@ -98,11 +105,15 @@ impl<'t, T: Float> Var<'t, T> {
     /// Mean of ln(1 + eˣ) − t x: the binary cross-entropy of σ(x) and a target t.
     ///
     /// # Panics
-    /// Where there is not one target for each number.
+    /// Unless there is one target per element.
     #[must_use]
     pub fn binary_cross_entropy(self, targets: impl Into<Arc<Vec<T>>>) -> Self {
         let (x, targets) = (self.value(), targets.into());
-        assert_eq!(x.len(), targets.len(), "numbers and targets of a loss");
+        assert_eq!(
+            x.len(),
+            targets.len(),
+            "binary cross-entropy: one target per element is required"
+        );
         let scale = T::of(1.0 / x.len().max(1) as f64);
         let losses = x.iter().zip(&targets[..]);
         let loss = losses.map(|(&x, &t)| (Float::softplus(x) - t * x).to_f64());
@@ -117,13 +128,13 @@ impl<'t, T: Float> Var<'t, T> {
     /// Mean of −ln σ(x − y): the loss of BPR for the scores of positives (this) and negatives.
     ///
     /// # Panics
-    /// Where the shapes differ.
+    /// If the shapes differ.
     #[must_use]
     pub fn bpr(self, negatives: Self) -> Self {
         (negatives - self).softplus().mean()
     }
 
-    /// A scalar whose gradient is known.
+    /// A scalar with a precomputed gradient.
     fn scalar_with(self, value: f64, mut slopes: Vec<T>) -> Self {
         let mut out = self.arena().take(1);
         out[0] = T::of(value);

@@ -1,16 +1,16 @@
-//! Automatic differentiation in reverse mode, for networks written near the equations of their paper.
+//! Reverse-mode automatic differentiation, for networks written close to the equations of their paper.
 //!
-//! A [`Tape`] records what is computed with its values ([`Var`]); [`Var::backward`] then passes the
+//! A [`Tape`] records operations on its values ([`Var`]); [`Var::backward`] then propagates the
 //! gradient of a scalar back to the leaves. Every operation is a method of `Var` with its definition
 //! in its doc, and is checked in double precision against central differences (`check.rs`).
 //!
 //! - Values are row-major with up to four dimensions ([`Shape`]); "rows" are those of the last one.
-//! - Constants have no gradient, and what depends on constants alone costs no backward pass.
-//! - [`Var::gather`] of a leaf gives a sparse gradient: the rows that were read, and nothing else.
-//! - Buffers are used again after [`Tape::reset`]; gradients are moved or summed in place.
-//! - The bits do not depend on the number of threads.
+//! - Constants have no gradient; values that depend only on constants need no backward pass.
+//! - [`Var::gather`] of a leaf gives a sparse gradient: only the rows that were gathered.
+//! - Buffers are reused after [`Tape::reset`]; gradients are moved or summed in place.
+//! - Results do not depend on the number of threads, bit for bit.
 //!
-//! Shapes that do not fit are errors of the program, not of its input: operations panic, with both
+//! Mismatched shapes are programming errors, not input errors: operations panic, with both
 //! shapes in the message.
 //!
 //! ```
@@ -52,18 +52,18 @@ pub use learner::{Network, TapeLearner};
 pub use products::Csr;
 pub use shape::Shape;
 
-/// Passes the gradient of an operation's value, which it owns, to its inputs.
+/// Propagates the gradient of an operation's value, which it owns, to its inputs.
 type Backward<T> = Box<dyn FnOnce(Vec<T>, &mut Sums<'_, T>)>;
 
 struct Node<T> {
     value: Arc<Vec<T>>,
     shape: Shape,
-    /// Whether its gradient is wanted: a leaf, or computed from one.
+    /// Whether it requires a gradient: a leaf, or computed from one.
     tracked: bool,
     backward: Option<Backward<T>>,
 }
 
-/// What was computed, in order.
+/// The recorded operations, in order.
 pub struct Tape<T: Float = f32> {
     nodes: RefCell<Vec<Node<T>>>,
     arena: Arena<T>,
@@ -93,11 +93,11 @@ impl<T: Float> Clone for Var<'_, T> {
 impl<T: Float> Copy for Var<'_, T> {}
 
 impl<T: Float> Tape<T> {
-    /// A value whose gradient is wanted. `values` comes back with [`Arc::into_inner`] after
+    /// A value that requires a gradient. `values` can be recovered with [`Arc::into_inner`] after
     /// [`reset`](Self::reset).
     ///
     /// # Panics
-    /// Where the shape has another number of values.
+    /// If the number of values does not match the shape.
     pub fn leaf(&self, values: Arc<Vec<T>>, shape: &[usize]) -> Var<'_, T> {
         self.push(values, Shape::new(shape), true, None)
     }
@@ -105,15 +105,15 @@ impl<T: Float> Tape<T> {
     /// A value without gradient.
     ///
     /// # Panics
-    /// Where the shape has another number of values.
+    /// If the number of values does not match the shape.
     pub fn constant(&self, values: impl Into<Arc<Vec<T>>>, shape: &[usize]) -> Var<'_, T> {
         self.push(values.into(), Shape::new(shape), false, None)
     }
 
-    /// Forgets what was computed and keeps the buffers for the next time.
+    /// Clears the recorded operations and keeps the buffers for reuse.
     pub fn reset(&mut self) {
         let nodes = self.nodes.get_mut();
-        // Recorded operations share values: all of them go before a value can come home.
+        // Recorded operations share values: all of them are dropped before a value is recovered.
         nodes.iter_mut().for_each(|node| node.backward = None);
         for node in nodes.drain(..) {
             if let Some(buffer) = Arc::into_inner(node.value) {
@@ -122,7 +122,7 @@ impl<T: Float> Tape<T> {
         }
     }
 
-    /// Takes a buffer to use it again, such as a gradient after its step.
+    /// Returns a buffer for reuse, such as a gradient after its step.
     pub fn recycle(&self, buffer: Vec<T>) {
         self.arena.give(buffer);
     }
@@ -134,7 +134,11 @@ impl<T: Float> Tape<T> {
         tracked: bool,
         backward: Option<Backward<T>>,
     ) -> Var<'_, T> {
-        assert_eq!(value.len(), shape.count(), "values of shape {shape:?}");
+        assert_eq!(
+            value.len(),
+            shape.count(),
+            "number of values does not match shape {shape:?}"
+        );
         let mut nodes = self.nodes.borrow_mut();
         nodes.push(Node {
             value,
@@ -156,16 +160,16 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape.nodes.borrow()[self.id].shape
     }
 
-    /// Its numbers.
+    /// Its elements.
     #[must_use]
     pub fn value(&self) -> Arc<Vec<T>> {
         self.tape.nodes.borrow()[self.id].value.clone()
     }
 
-    /// Its only number.
+    /// Its only element.
     ///
     /// # Panics
-    /// Where there are several.
+    /// If there are several.
     #[must_use]
     pub fn scalar(&self) -> T {
         let value = self.value();
@@ -181,8 +185,8 @@ impl<'t, T: Float> Var<'t, T> {
         &self.tape.arena
     }
 
-    /// Records an operation's value, and how its gradient goes on to `inputs`; not how, where no input
-    /// wants it.
+    /// Records an operation's value and its backward pass to `inputs`; without the latter if no input
+    /// requires a gradient.
     fn record(
         self,
         inputs: &[Self],
@@ -194,7 +198,7 @@ impl<'t, T: Float> Var<'t, T> {
         let tracked = inputs.iter().any(|input| {
             assert!(
                 std::ptr::eq(input.tape, self.tape),
-                "values of two tapes in one operation"
+                "operation on values of two tapes"
             );
             input.tracked()
         });
@@ -202,14 +206,14 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape.push(value, shape, tracked, backward)
     }
 
-    /// The gradients of this scalar with respect to the leaves. Once for each pass: what was recorded
-    /// is used up.
+    /// The gradients of this scalar with respect to the leaves. Once per forward pass: recorded operations
+    /// are consumed.
     ///
     /// # Panics
-    /// Where this is no scalar.
+    /// If this is not a scalar.
     #[must_use]
     pub fn backward(self) -> Gradients<T> {
-        assert_eq!(self.shape().count(), 1, "only a scalar has a gradient");
+        assert_eq!(self.shape().count(), 1, "backward: expected a scalar");
         let tracked = self.tape.nodes.borrow().iter().map(|n| n.tracked).collect();
         let mut sums = Sums::new(self.arena(), tracked);
         if self.tracked() {
@@ -237,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn constants_have_no_gradient_and_buffers_come_back() {
+    fn constants_have_no_gradient_and_buffers_are_recovered() {
         let mut tape = Tape::<f32>::default();
         let weights = Arc::new(vec![1.0, 2.0]);
         for _ in 0..2 {
@@ -255,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_used_twice_sums_its_gradients() {
+    fn gradients_of_a_value_used_twice_are_summed() {
         let tape = Tape::<f64>::default();
         let x = tape.leaf(vec![0.5].into(), &[1]);
         let y = ((x.exp() + x.exp()) * x + x).sum();
@@ -265,7 +269,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "[2, 3]")]
-    fn shapes_that_do_not_fit_are_named() {
+    fn mismatched_shapes_are_named() {
         let tape = Tape::<f32>::default();
         let x = tape.constant(vec![0.0; 6], &[2, 3]);
         let _ = x + tape.constant(vec![0.0; 4], &[2, 2]);

@@ -10,7 +10,7 @@ use super::{Float, Shape, Var};
 use crate::matmul::{Factor, product, product_here};
 use crate::wide::wide;
 
-/// Rows of a sparse matrix that one task multiplies.
+/// Rows of a sparse matrix per task.
 const ROWS: usize = 64;
 
 /// A constant sparse matrix `(rows, columns)`, such as the normalized adjacency of a graph, and its
@@ -19,7 +19,7 @@ const ROWS: usize = 64;
 pub struct Csr<T = f32> {
     n_columns: usize,
     forward: Half<T>,
-    /// The transpose; none where the matrix is symmetric.
+    /// The transpose; `None` if the matrix is symmetric.
     transpose: Option<Half<T>>,
 }
 
@@ -81,7 +81,7 @@ impl<T: Float> Csr<T> {
     /// Row r has the entries `offsets[r]..offsets[r + 1]` of `columns` and `values`.
     ///
     /// # Panics
-    /// Where the arrays do not belong together, or a column is not below `n_columns`.
+    /// If the lengths of the arrays do not match, or a column is not below `n_columns`.
     #[must_use]
     pub fn new(offsets: Vec<usize>, columns: Vec<u32>, values: Vec<T>, n_columns: usize) -> Self {
         let forward = Half {
@@ -95,11 +95,11 @@ impl<T: Float> Csr<T> {
                 && rows.last() == Some(&entries)
                 && rows.is_sorted()
                 && forward.values.len() == entries,
-            "offsets, columns and values of a sparse matrix"
+            "sparse matrix: offsets, columns and values do not match"
         );
         assert!(
             forward.columns.iter().all(|&c| (c as usize) < n_columns),
-            "columns of a sparse matrix below {n_columns}"
+            "sparse matrix: columns must be below {n_columns}"
         );
         let transpose = forward.transpose(n_columns);
         Self {
@@ -157,7 +157,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// X W: `(…, k) · (k, n) → (…, n)`.
     ///
     /// # Panics
-    /// Where X is not as wide as W has rows.
+    /// If the width of X is not the number of rows of W.
     #[must_use]
     pub fn matmul(self, w: Self) -> Self {
         self.dense(w, None)
@@ -166,7 +166,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// X W + b: `(…, k) · (k, n) + (n)`.
     ///
     /// # Panics
-    /// Where the shapes disagree.
+    /// If the shapes disagree.
     #[must_use]
     pub fn linear(self, w: Self, b: Self) -> Self {
         self.dense(w, Some(b))
@@ -175,13 +175,20 @@ impl<'t, T: Float> Var<'t, T> {
     fn dense(self, w: Self, b: Option<Self>) -> Self {
         let (x, weights, shape) = (self.value(), w.value(), self.shape());
         let [k, n] = w.shape()[..] else {
-            panic!("a matrix of weights, not {:?}", w.shape())
+            panic!(
+                "linear: expected a weight matrix, found shape {:?}",
+                w.shape()
+            )
         };
         assert_eq!(shape.width(), k, "{shape:?} times {:?}", w.shape());
         let m = shape.rows();
         let mut out = self.arena().take(m * n);
         if let Some(b) = b {
-            assert_eq!(&b.shape()[..], &[n], "a bias of {n} columns");
+            assert_eq!(
+                &b.shape()[..],
+                &[n],
+                "linear: expected a bias of length {n}"
+            );
             let b = b.value();
             out.par_chunks_mut(n.max(1))
                 .with_min_len(256)
@@ -223,7 +230,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// X Yᵀ: `(…, k) · (n, k)ᵀ → (…, n)`.
     ///
     /// # Panics
-    /// Where the widths differ.
+    /// If the widths differ.
     #[must_use]
     pub fn matmul_t(self, y: Self) -> Self {
         let (x, table, shape) = (self.value(), y.value(), self.shape());
@@ -251,7 +258,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// X_z Y_z for every z: `(z, m, k) · (z, k, n) → (z, m, n)`.
     ///
     /// # Panics
-    /// Where the shapes disagree.
+    /// If the shapes disagree.
     #[must_use]
     pub fn batched_matmul(self, y: Self) -> Self {
         self.batched(y, false)
@@ -260,7 +267,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// X_z Y_zᵀ for every z: `(z, m, k) · (z, n, k)ᵀ → (z, m, n)`.
     ///
     /// # Panics
-    /// Where the shapes disagree.
+    /// If the shapes disagree.
     #[must_use]
     pub fn batched_matmul_t(self, y: Self) -> Self {
         self.batched(y, true)
@@ -309,7 +316,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// entries.
     ///
     /// # Panics
-    /// Where X has not as many rows as A has columns.
+    /// If the number of rows of X is not the number of columns of A.
     #[must_use]
     pub fn sparse_matmul(self, a: &Arc<Csr<T>>) -> Self {
         let (x, shape, a) = (self.value(), self.shape(), a.clone());
@@ -317,7 +324,7 @@ impl<'t, T: Float> Var<'t, T> {
         assert_eq!(
             shape.rows(),
             columns,
-            "rows of {shape:?} times a sparse matrix"
+            "sparse product: rows of {shape:?} and columns of the sparse matrix differ"
         );
         let width = shape.width();
         let mut out = self.arena().take(rows * width);

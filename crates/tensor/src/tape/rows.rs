@@ -1,4 +1,4 @@
-//! Operations row by row.
+//! Row-wise operations.
 
 use rayon::prelude::*;
 
@@ -6,7 +6,7 @@ use super::lanes::{add_scaled, dot, exponentials, sum};
 use super::{Float, Var};
 use crate::wide::wide;
 
-/// Rows that one task works on.
+/// Rows per task.
 const ROWS: usize = 64;
 
 /// Runs `f` on every row of `out` and the same row of `x`.
@@ -100,23 +100,23 @@ impl<'t, T: Float> Var<'t, T> {
         })
     }
 
-    /// Each row normalized, times γ plus β: γ (x − μ) / √(σ² + ε) + β, with the row's mean μ and variance
+    /// Layer normalization of each row: γ (x − μ) / √(σ² + ε) + β, with the row's mean μ and variance
     /// σ² (over n, not n − 1).
     ///
     /// # Panics
-    /// Where γ or β is not one row.
+    /// If the length of γ or β is not the width of a row.
     #[must_use]
     pub fn layer_norm(self, gain: Self, bias: Self, epsilon: f64) -> Self {
         let (x, shape) = (self.value(), self.shape());
         let (gamma, beta, width) = (gain.value(), bias.value(), shape.width());
         assert!(
             gamma.len() == width && beta.len() == width,
-            "gain {:?} and bias {:?} of {shape:?}",
+            "layer_norm: gain {:?} and bias {:?} do not match {shape:?}",
             gain.shape(),
             bias.shape()
         );
         let (epsilon, n) = (T::of(epsilon), T::of(width as f64));
-        // Of each row: mean and 1/√(variance + ε).
+        // Per row: mean and 1/√(variance + ε).
         let mut moments = self.arena().take(2 * shape.rows());
         let mut out = self.arena().take(x.len());
         let task = ROWS * width.max(1);
@@ -212,11 +212,11 @@ impl<'t, T: Float> Var<'t, T> {
     /// Σ x y over each row: `(…, w), (…, w) → (…)`.
     ///
     /// # Panics
-    /// Where the shapes differ.
+    /// If the shapes differ.
     #[must_use]
     pub fn dot_rows(self, y: Self) -> Self {
         let (a, b, shape) = (self.value(), y.value(), self.shape());
-        assert_eq!(shape, y.shape(), "rows times rows");
+        assert_eq!(shape, y.shape(), "dot product of rows: shapes differ");
         let width = shape.width().max(1);
         let mut out = self.arena().take(shape.rows());
         out.par_iter_mut()

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::ops::Deref;
 
-/// Largest number of dimensions.
+/// Maximum number of dimensions.
 const MOST: usize = 4;
 
-/// Up to four dimensions, row-major. Most operations see rows of the last one.
+/// Up to four dimensions, row-major. Most operations treat a value as rows of the last one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     sizes: [usize; MOST],
@@ -14,10 +14,10 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// A shape of these dimensions; none at all is a scalar.
+    /// A shape of these dimensions; no dimensions is a scalar.
     ///
     /// # Panics
-    /// With more than four.
+    /// If there are more than four.
     #[must_use]
     pub fn new(sizes: &[usize]) -> Self {
         assert!(
@@ -32,7 +32,7 @@ impl Shape {
         shape
     }
 
-    /// Numbers of a value.
+    /// Number of elements.
     #[must_use]
     pub fn count(&self) -> usize {
         self.iter().product()
@@ -44,7 +44,7 @@ impl Shape {
         self.last().copied().unwrap_or(1)
     }
 
-    /// The product of all dimensions but the last.
+    /// The product of all dimensions except the last.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.split_last()

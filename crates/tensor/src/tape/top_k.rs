@@ -1,4 +1,4 @@
-//! The k largest numbers of each row, the activation of sparse autoencoders.
+//! The k largest elements of each row, the activation of sparse autoencoders.
 
 use std::cmp::Ordering;
 
@@ -8,8 +8,8 @@ use super::lanes::{dot, weighted_rows};
 use super::{Float, Shape, Var};
 use crate::wide::wide;
 
-/// The k largest numbers of each row that are above 0, by their columns; rows with fewer are filled up
-/// with zeros. Of equal numbers the ones further left.
+/// The k largest elements above 0 of each row, by column; rows with fewer are padded
+/// with zeros. Ties go to the lower column.
 struct Code<T> {
     k: usize,
     values: Vec<T>,    // (rows, k)
@@ -35,7 +35,7 @@ impl<T: Float> Code<T> {
                     sorted.extend_from_slice(x);
                     let (_, &mut least, _) =
                         sorted.select_nth_unstable_by(k - 1, |&a, &b| order(b, a));
-                    // Numbers equal to the least one fill what the larger ones leave.
+                    // Elements equal to the smallest one fill the remaining slots.
                     let mut equal = k - x.iter().filter(|&&x| x > least).count();
                     let mut at = 0;
                     for (column, &x) in x.iter().enumerate() {
@@ -58,7 +58,7 @@ impl<T: Float> Code<T> {
         values.zip(self.columns[at].iter().copied())
     }
 
-    /// By columns: where each one's entries begin, and the entries with their rows, ascending.
+    /// By column: offsets, and the entries with their rows, ascending.
     fn by_column(&self, width: usize) -> (Vec<usize>, Vec<(T, u32)>) {
         let mut offsets = vec![0usize; width + 1];
         for &c in &self.columns {
@@ -78,8 +78,8 @@ impl<T: Float> Code<T> {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Keeps the k largest numbers above 0 of each row, all others become 0; of equal numbers the ones
-    /// further left. The gradient passes where a number was kept.
+    /// Keeps the k largest elements above 0 of each row, all others become 0; ties go to the
+    /// lower column. The gradient is passed to the elements that were kept.
     #[must_use]
     pub fn top_k(self, k: usize) -> Self {
         let (x, shape) = (self.value(), self.shape());
@@ -97,16 +97,19 @@ impl<'t, T: Float> Var<'t, T> {
         })
     }
 
-    /// `top_k(k)` times W `(units, w)`, at the cost of the numbers that are kept.
+    /// `top_k(k)` times W `(units, w)`, in time proportional to the elements that are kept.
     ///
     /// # Panics
-    /// Where rows are not as wide as W has rows.
+    /// If the width of the rows is not the number of rows of W.
     #[must_use]
     pub fn top_k_matmul(self, w: Self, k: usize) -> Self {
         let (x, weights, shape) = (self.value(), w.value(), self.shape());
         let units = shape.width();
         let [rows, width] = w.shape()[..] else {
-            panic!("a matrix of weights, not {:?}", w.shape())
+            panic!(
+                "top_k: expected a weight matrix, found shape {:?}",
+                w.shape()
+            )
         };
         assert_eq!(units, rows, "{shape:?} times {:?}", w.shape());
         let code = Code::of(&x, units, k);

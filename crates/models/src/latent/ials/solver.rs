@@ -1,6 +1,6 @@
 //! One half of an alternation: the vectors of all rows, given those of the other side.
 //!
-//! For a row with the items S, both solvers answer equation 4 of Hu, Koren and Volinsky,
+//! For a row with the items S, both solve equation 4 of Hu, Koren and Volinsky,
 //!
 //! ```text
 //! A p = b,   A = QᵀQ + α Σ_{i ∈ S} q_i q_iᵀ + reg I,   b = (1 + α) Σ_{i ∈ S} q_i
@@ -11,11 +11,11 @@
 //!   Applications of the conjugate gradient method for implicit feedback collaborative filtering,
 //!   RecSys 2011; three steps, as in the reference implementation
 //!   (<https://github.com/benfred/implicit/blob/v0.7.2/implicit/cpu/_als.pyx>).
-//! - [`Solver::Cholesky`] is exact. A fitted model folds users in by the same [`System`], whichever
+//! - [`Solver::Cholesky`] is exact. A fitted model folds users in with the same [`System`], whichever
 //!   solver trained it.
 //!
-//! Every row is solved by itself and `QᵀQ` is cut in fixed pieces, so the number of threads does not
-//! change a bit.
+//! Every row is solved on its own and `QᵀQ` is summed in fixed pieces, so the number of threads does not
+//! change the result.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{
@@ -33,17 +33,17 @@ use rayon::prelude::*;
 
 use super::Solver;
 
-/// Steps of conjugate gradients for a row and epoch.
+/// Conjugate gradient steps per row and epoch.
 const STEPS: usize = 3;
 
-/// A squared residual below this is a solution (as in the reference implementation).
+/// Squared residual at which a row counts as solved (as in the reference implementation).
 const SOLVED: f32 = 1e-20;
 
 /// Vectors are padded with zeros to a multiple of this, the widest vector of single precision, so
 /// that the kernels have no remainders.
 const LANES: usize = 16;
 
-/// Rows that are handed to a thread at a time.
+/// Rows per task.
 const GRAIN: usize = 16;
 
 /// Vectors of one side `(n, D)`, padded to `(n, width)`.
@@ -332,7 +332,7 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Of the Gram matrix `(D, D)` and the vectors `(n, D)` of the other side, the items of a row, and
+    /// From the Gram matrix `(D, D)` and the vectors `(n, D)` of the other side, the items of a row, and
     /// (α, reg).
     pub(crate) fn new(
         gram: &[f64],
@@ -364,8 +364,8 @@ impl System {
         for k in 0..d {
             a[(k, k)] += reg;
         }
-        // With reg > 0 the pivots are positive up to rounding, which the floor takes care of. What is
-        // not finite stays so, and training refuses it.
+        // With reg > 0 the pivots are positive up to rounding, hence the lower bound. Values that are
+        // not finite remain so, and training reports them.
         let floor = reg * 1e-9;
         let regularization = LltRegularization {
             dynamic_regularization_delta: floor,
@@ -401,12 +401,12 @@ impl System {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_tensor::Draw;
+    use limpid_tensor::Rng;
 
     #[test]
     fn systems_are_solved() {
         for d in [1, 4, 19, 64] {
-            let other = Draw::new(1, 0).uniforms(6 * d, -1.0, 1.0);
+            let other = Rng::new(1, 0).uniforms(6 * d, -1.0, 1.0);
             let system = System::new(&gram(&other, d), &other, d, &[1, 4], (2.0, 0.5));
             let b: Vec<f64> = (0..d).map(|k| f64::from(k as u32) - 3.5).collect();
             let mut x = b.clone();
@@ -436,17 +436,17 @@ mod tests {
         Csr::from_rows(rows, m as usize).unwrap()
     }
 
-    /// Conjugate gradients end at the exact solution where they are given steps enough, from any start:
+    /// Conjugate gradients converge to the exact solution from any start, given enough steps:
     /// here epoch after epoch on one side.
     #[test]
-    fn conjugate_gradients_end_at_the_exact_solution() {
+    fn conjugate_gradients_converge_to_the_exact_solution() {
         for d in [1, 5, 16, 40] {
             let rows = rows(9, 23);
-            let other = Side::new(&Draw::new(3, 0).uniforms(23 * d, -1.0, 1.0), d);
+            let other = Side::new(&Rng::new(3, 0).uniforms(23 * d, -1.0, 1.0), d);
             let weights = (2.0, 0.5);
             let mut exact = Side::zeros(9, d);
             exact.solve(&other, &rows, weights, Solver::Cholesky);
-            let mut steps = Side::new(&Draw::new(4, 0).uniforms(9 * d, -1.0, 1.0), d);
+            let mut steps = Side::new(&Rng::new(4, 0).uniforms(9 * d, -1.0, 1.0), d);
             for _ in 0..400 {
                 steps.solve(&other, &rows, weights, Solver::Cg);
             }
@@ -458,9 +458,9 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_threads_gives_the_same_bits() {
+    fn result_does_not_depend_on_the_number_of_threads() {
         let (d, rows) = (24, rows(70, 31));
-        let other = Side::new(&Draw::new(5, 0).uniforms(31 * d, -1.0, 1.0), d);
+        let other = Side::new(&Rng::new(5, 0).uniforms(31 * d, -1.0, 1.0), d);
         let with = |threads, solver| {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)

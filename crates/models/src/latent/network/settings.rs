@@ -1,21 +1,21 @@
-//! The hyper-parameters that the autoencoders of the catalogue share, declared once.
+//! The hyper-parameters that Mult-DAE and Mult-VAE share, declared once.
 
 use crate::hyper::{choices, hyper};
 use crate::latent::network::{Learning, Shape};
 use crate::training_loop::TrainingLoop;
 
 choices! {
-    /// Whose settings are the defaults.
+    /// Source of the default settings.
     pub enum Preset {
-        /// Those of the model's own paper.
+        /// The model's own paper.
         Paper = "paper",
-        /// Those of the baseline in LIA's tables (Wei et al.): a linear model of rank 100.
+        /// The baseline in LIA's tables (Wei et al.): a linear model of rank 100.
         Lia = "lia",
     }
 }
 
 choices! {
-    /// The activation of every layer but the last; the code of a variational model has none.
+    /// The activation of every layer except the last; the code of a variational model has none.
     pub enum Activation {
         /// Hyperbolic tangent.
         Tanh = "tanh",
@@ -35,19 +35,19 @@ choices! {
 }
 
 hyper! {
-    /// What autoencoders over rows of items have in common.
+    /// Shared hyper-parameters of autoencoders over rows of items.
     pub struct Autoencoder {
-        /// Whose settings are the defaults of the others.
+        /// Source of the other defaults: the model's paper, or the baseline in LIA's tables.
         preset: Preset = Preset::Paper;
-        /// Width of the code.
+        /// Width of the code (bottleneck layer).
         embedding_size: usize = 200, in whole_from(1);
-        /// L2 regularization, added to the gradient.
+        /// L2 regularization (weight decay in the gradient).
         reg: f32 = 0.0, in at_least(0.0), tune [0, 1e-3];
-        /// Share of the input items of a row that is dropped in training.
+        /// Dropout rate of input items in training.
         dropout: f32 = 0.5, in between(0.0, 0.95), tune [0, 0.5];
         /// Activation of the hidden layers.
         activation: Activation = Activation::Tanh;
-        /// Distribution of the initial weights.
+        /// Initialization of the weights.
         init: Init = Init::Glorot;
         include training: TrainingLoop = { epochs: 200, batch_size: 500, patience: 20 };
     }
@@ -63,7 +63,7 @@ hyper! {
 }
 
 impl Autoencoder {
-    /// A network without hidden layers besides the code, and how it learns.
+    /// A network whose only hidden layer is the code, and how it is trained.
     pub(crate) fn plain(&self) -> (Shape, Learning) {
         let shape = Shape {
             hidden: Vec::new(),

@@ -1,31 +1,31 @@
-//! Rows of `K = Σ_u ω_u φ(u) φ(u)ᵀ` over binary features, whole where memory allows it and one by
-//! one where not.
+//! Rows of `K = Σ_u ω_u φ(u) φ(u)ᵀ` over binary features, all of them if memory allows it, otherwise
+//! on demand.
 //!
-//! Features are numbered by falling weight (see [`super::Ranking`]). The first rows are the dearest to
-//! compute and the ones that most targets ask for; the last ones cost next to nothing. So a bounded
-//! memory holds the first rows for good, and the others are computed whenever they are wanted.
+//! Features are numbered by descending weight (see [`super::Ranking`]). The first rows are the most
+//! expensive to compute and used by most targets; the last ones are nearly free. So a bounded
+//! memory holds the first rows, and the others are computed on demand.
 
 use rayon::prelude::*;
 
-/// A row is walked through, rather than searched, while it has at most so many entries for each wanted
-/// one: steps through memory are that much faster than jumps.
+/// A row is scanned, rather than searched, while it has at most this many entries per wanted
+/// column: sequential access is that much faster than random access.
 const WALK: usize = 12;
 
-/// The columns of K that a target wants, with a place for each.
+/// The columns of K that a target needs, with a position for each.
 pub(super) struct Wanted<'a> {
     /// The columns, ascending.
     pub(super) columns: &'a [u32],
-    /// `(P)`: column → its place among them, or [`NO_PLACE`].
+    /// `(P)`: column → its position among them, or [`NO_PLACE`].
     pub(super) places: &'a [u32],
 }
 
-/// The place of a column that nobody wants.
+/// Marks a column that is not needed.
 pub(super) const NO_PLACE: u32 = u32::MAX;
 
-/// Rows that are mirrored together, so that writing reads whole cache lines.
+/// Rows that are transposed together, so that whole cache lines are accessed.
 const BAND: usize = 64;
 
-/// Which users have which features, both ways; indices ascend within a row.
+/// Users by feature and features by user; indices are ascending within a row.
 pub(super) struct Incidence {
     offsets: Vec<usize>, // (U + 1)
     features: Vec<u32>,
@@ -110,11 +110,11 @@ impl Incidence {
     }
 }
 
-/// The rows of K that are held.
+/// The rows of K that are kept in memory.
 pub(super) enum Gram {
-    /// All of them, row-major `(P, P)`.
+    /// All rows, row-major `(P, P)`.
     Whole(Vec<f32>),
-    /// The first ones, as `(column, value)` pairs; all others are computed when wanted.
+    /// The first rows, as `(column, value)` pairs; all others are computed on demand.
     Head(Vec<Vec<(u32, f32)>>),
 }
 
@@ -184,7 +184,7 @@ impl Gram {
                     out.fill(0.0);
                     let mut row = row.as_slice();
                     for (o, &f) in out.iter_mut().zip(columns) {
-                        // Both lists ascend; what lies before is never looked at again.
+                        // Both lists are ascending, so earlier entries are never needed again.
                         let at = gallop(row, f);
                         row = &row[at..];
                         match row.first() {
@@ -210,8 +210,8 @@ impl Gram {
     }
 }
 
-/// The first position of `row` whose column is not below `column`, by doubling steps: the next one is
-/// usually near.
+/// The first position of `row` whose column is not below `column`, by galloping search: it is
+/// usually close.
 fn gallop(row: &[(u32, f32)], column: u32) -> usize {
     let mut step = 1;
     while step < row.len() && row[step].0 < column {
@@ -271,7 +271,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// However much memory there is, the numbers are the definition's.
+        /// With any memory budget, the rows equal the definition.
         #[test]
         fn every_budget_gives_the_same_rows(
             rows in proptest::collection::vec(proptest::collection::btree_set(0u32..70, 0..9), 0..20),

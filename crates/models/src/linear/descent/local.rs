@@ -1,51 +1,51 @@
-//! One target: an elastic net over the features that may matter for it, by coordinate descent.
+//! One target: an elastic net over its candidate features, by coordinate descent.
 //!
-//! Minimizes `½ wᵀKw − cᵀw + ½ Σ ridge_s w_s² + Σ l1_s |w_s|` over `w ≥ 0`, or over all `w` if signed
+//! Minimizes `½ wᵀKw − cᵀw + ½ Σ l2_s w_s² + Σ l1_s |w_s|` over `w ≥ 0`, or over all `w` if signed
 //! (Friedman, Hastie, Tibshirani: Regularization Paths for Generalized Linear Models via Coordinate
-//! Descent, 2010, covariance updates of section 2.2). K is never seen as a whole: the row of a
-//! feature is fetched when its weight first leaves zero.
+//! Descent, 2010, covariance updates of section 2.2). K is never needed as a whole: the row of a
+//! feature is fetched when its weight first becomes nonzero.
 //!
-//! Two loops. The outer one passes over all features, largest gain first, so that most of the
-//! others find their evidence taken and never need a row; the inner one converges on the nonzero
-//! weights alone, whose small matrix stays in the cache.
+//! Two loops: the outer one passes over all features, largest gain first, so that most of the
+//! others have no gain left and never need a row; the inner one converges on the nonzero
+//! weights, whose small matrix stays in the cache.
 
-/// Largest change that counts as none, relative to the largest `|w_s| √K_ss` seen.
+/// Convergence tolerance, relative to the largest `|w_s| √K_ss` seen.
 const TOLERANCE: f64 = 1e-4;
 
-/// Passes over all features at most; in practice three to six do.
+/// Maximum number of passes over all features; three to six suffice in practice.
 const PASSES: usize = 100;
 
-/// Passes over the nonzero weights at most, per outer pass. A small ridge on features that nearly
-/// repeat each other takes hundreds; what is usual takes ten.
+/// Maximum number of passes over the nonzero weights per outer pass. Little L2 on nearly collinear
+/// features takes hundreds; ten are typical.
 const INNER_PASSES: usize = 2000;
 
-/// Part of the largest change of an outer pass to which the inner loop converges after it.
+/// Tolerance of the inner loop, as a share of the largest change of the preceding outer pass.
 const COARSE: f64 = 0.1;
 
-/// Features that may enter in one outer pass, or half as many as have entered, where that is more. When
-/// the first ones have been balanced against each other, fewer of the rest have anything to add.
+/// Features that may enter in one outer pass, or half as many as have entered if that is more. Once
+/// the first ones have converged, fewer of the rest have any gain.
 const ENTRANTS: usize = 32;
 
-/// Not in the list of fetched rows.
+/// Marks a row that was not fetched.
 const UNFETCHED: u32 = u32::MAX;
 
-/// The numbers of one target; all slices are as long as there are features `(S)`.
+/// The problem of one target; all slices have one entry per feature `(S)`.
 #[derive(Clone, Copy)]
 pub(super) struct Problem<'a> {
     /// Evidence of each feature for the target.
     pub(super) c: &'a [f32],
     /// Diagonal of K.
     pub(super) diagonal: &'a [f32],
-    /// Ridge of each weight.
-    pub(super) ridge: &'a [f32],
-    /// L1 price of each weight.
+    /// L2 regularization of each weight.
+    pub(super) l2: &'a [f32],
+    /// L1 penalty of each weight.
     pub(super) l1: &'a [f32],
     /// Whether weights may be negative.
     pub(super) signed: bool,
 }
 
 impl Problem<'_> {
-    /// The best weight of a feature whose partial residual correlation is `z`.
+    /// The optimal weight of a feature whose partial residual correlation is `z`.
     fn best(&self, s: usize, z: f64, l1_scale: f64) -> f64 {
         let l1 = f64::from(self.l1[s]) * l1_scale;
         let numerator = if z > l1 {
@@ -55,18 +55,18 @@ impl Problem<'_> {
         } else {
             return 0.0;
         };
-        numerator / (f64::from(self.diagonal[s]) + f64::from(self.ridge[s]))
+        numerator / (f64::from(self.diagonal[s]) + f64::from(self.l2[s]))
     }
 
-    /// How much the objective falls if a feature alone is set to its best weight.
+    /// The decrease of the objective if only this feature is set to its optimal weight.
     fn gain(&self, s: usize, g: f32) -> f32 {
         let g = if self.signed { g.abs() } else { g };
         let over = (g - self.l1[s]).max(0.0);
-        over * over / (self.diagonal[s] + self.ridge[s]).max(f32::MIN_POSITIVE)
+        over * over / (self.diagonal[s] + self.l2[s]).max(f32::MIN_POSITIVE)
     }
 }
 
-/// Memory that is used again for every target of a thread.
+/// Buffers, reused for every target of a thread.
 #[derive(Default)]
 pub(super) struct Descent {
     rows: Vec<f32>,    // (fetched, S)
@@ -108,8 +108,8 @@ impl Descent {
         let mut settled = false;
         for _ in 0..PASSES {
             let moved = self.pass(problem, fetch, &mut scale);
-            // What enters later moves the rest again, so balance need not be finer than that; only
-            // when nothing more enters, and then once more to be sure.
+            // Features that enter later change the rest again, so high precision is needed only
+            // when no more enter, plus one more pass for confirmation.
             let small = moved < TOLERANCE * scale;
             self.balance(problem, 1.0, if small { 0.0 } else { moved }, &mut scale);
             if small && settled {
@@ -122,7 +122,7 @@ impl Descent {
     }
 
     /// Solves again over those nonzero weights for which `keep` is true, all others fixed at zero,
-    /// with the L1 price multiplied by `l1_scale`.
+    /// with the L1 penalty multiplied by `l1_scale`.
     pub(super) fn refit(
         &mut self,
         problem: Problem<'_>,
@@ -197,7 +197,7 @@ impl Descent {
         moved
     }
 
-    /// Converges on the nonzero weights, to a small part of `entered`, the last change outside.
+    /// Converges on the nonzero weights, to a small share of `entered`, the last outer change.
     fn balance(&mut self, problem: Problem<'_>, l1_scale: f64, entered: f64, scale: &mut f64) {
         let n = problem.c.len();
         let Inner { features, k, h } = &mut self.inner;
@@ -230,15 +230,15 @@ impl Descent {
                     self.w[s] = w;
                 }
             }
-            // The inner loop is stricter than the outer one, so that the outer one sees its own
-            // changes and not what the inner one left.
+            // The inner loop is stricter than the outer one, so that the outer one measures its own
+            // changes and not the remaining error of the inner one.
             if moved < (0.1 * TOLERANCE * *scale).max(COARSE * entered) {
                 break;
             }
         }
     }
 
-    /// `g = c − K w` anew, so that rounding does not pile up.
+    /// Recomputes `g = c − K w`, so that rounding errors do not accumulate.
     fn refresh(&mut self, problem: Problem<'_>) {
         let n = problem.c.len();
         self.g.copy_from_slice(problem.c);
@@ -268,13 +268,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn solve(k: &[Vec<f32>], c: &[f32], ridge: f32, l1: f32, signed: bool) -> Vec<f64> {
+    fn solve(k: &[Vec<f32>], c: &[f32], l2: f32, l1: f32, signed: bool) -> Vec<f64> {
         let n = c.len();
         let diagonal: Vec<f32> = (0..n).map(|i| k[i][i]).collect();
         let problem = Problem {
             c,
             diagonal: &diagonal,
-            ridge: &vec![ridge; n],
+            l2: &vec![l2; n],
             l1: &vec![l1; n],
             signed,
         };
@@ -287,7 +287,7 @@ mod tests {
         w
     }
 
-    /// One feature: w = (c − l1) / (K + ridge).
+    /// One feature: w = (c − l1) / (K + l2).
     #[test]
     fn one_feature_by_hand() {
         assert_eq!(solve(&[vec![3.0]], &[2.0], 1.0, 1.0, false), [0.25]);
@@ -298,13 +298,13 @@ mod tests {
     }
 
     #[test]
-    fn refitting_keeps_only_what_is_kept() {
+    fn refitting_is_restricted_to_kept_features() {
         let k = [vec![2.0, 1.0], vec![1.0, 2.0]];
         let ones = [1.0f32; 2];
         let problem = Problem {
             c: &[3.0, 3.0],
             diagonal: &[2.0, 2.0],
-            ridge: &[0.0, 0.0],
+            l2: &[0.0, 0.0],
             l1: &ones,
             signed: false,
         };
@@ -324,7 +324,7 @@ mod tests {
             x in proptest::collection::vec(proptest::collection::vec(0u8..2, 60), 1..90),
             y in proptest::collection::vec(0u8..2, 90),
             l1 in 0.0f32..3.0,
-            ridge in 0.5f32..5.0,
+            l2 in 0.5f32..5.0,
             signed: bool,
         ) {
             let n = 60;
@@ -335,11 +335,11 @@ mod tests {
                 .map(|a| (0..n).map(|b| dot(&|u| f32::from(x[u][a]), &|u| f32::from(x[u][b]))).collect())
                 .collect();
             let c: Vec<f32> = (0..n).map(|a| dot(&|u| f32::from(x[u][a]), &|u| f32::from(y[u]))).collect();
-            let w = solve(&k, &c, ridge, l1, signed);
+            let w = solve(&k, &c, l2, l1, signed);
             let size = c.iter().fold(1f32, |m, v| m.max(v.abs()));
             for s in 0..n {
                 let kw: f64 = (0..n).map(|t| f64::from(k[s][t]) * w[t]).sum();
-                let g = f64::from(c[s]) - kw - f64::from(ridge) * w[s];
+                let g = f64::from(c[s]) - kw - f64::from(l2) * w[s];
                 let l1 = f64::from(l1);
                 let slack = 2e-3 * f64::from(size);
                 if w[s] > 0.0 {

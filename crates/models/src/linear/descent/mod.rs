@@ -8,11 +8,11 @@
 //! ```
 //!
 //! Only the literal j is left out of a rule, not the rule: a candidate is never in the user's row, so
-//! the rule and the rule without j have the same value whenever it matters. With a partition into
-//! groups only "at least one" and "at least two" of j's own group change (`own`).
+//! the rule with and without j has the same value whenever j is recommended. With a partition into
+//! groups, only "at least one" and "at least two" of j's own group change (`own`).
 //!
 //! With `v ≥ 0` the screening is exact: K and v are not negative, so the evidence `c_f − Σ K_fg v_g` of a
-//! feature only falls as weights grow, and one with `c_f ≤ l1_f` never leaves zero.
+//! feature only decreases as weights grow, and the weight of one with `c_f ≤ l1_f` is always zero.
 
 mod gram;
 mod local;
@@ -28,7 +28,7 @@ use local::{Descent, Problem};
 use own::Own;
 use progress::Done;
 
-/// A number for links and one for rules.
+/// One value for links and one for rules.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PerKind {
     pub(crate) link: f64,
@@ -53,27 +53,27 @@ impl PerKind {
     }
 }
 
-/// What is minimized, and what is kept of it.
+/// The objective, and which weights are kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Settings {
-    /// Constant part of the ridge.
+    /// Constant part of the L2 regularization.
     pub(crate) reg: f64,
-    /// Ridge in proportion to `K_ff`.
+    /// L2 regularization in proportion to `K_ff`.
     pub(crate) rho: PerKind,
-    /// Price of a weight, above 0 where weights must not be negative.
+    /// L1 penalty, above 0 if weights must not be negative.
     pub(crate) l1: PerKind,
     /// Whether weights may be negative.
     pub(crate) signed: bool,
-    /// How many groups (an item that is alone is one) a target keeps: those with the most evidence
-    /// `Σ v_f K_fj`. None: all.
+    /// Number of groups (an item without a group counts as one) that a target keeps: those with the
+    /// most evidence `Σ v_f K_fj`. `None`: all.
     pub(crate) keep: Option<usize>,
-    /// What the price is multiplied by when the kept weights are fitted again; none: they are not.
+    /// Factor of the L1 penalty when the kept weights are refitted; `None`: no refit.
     pub(crate) refit: Option<f64>,
-    /// Weights are rounded to multiples of this; 0: not.
+    /// Weights are rounded to multiples of this; 0: no rounding.
     pub(crate) points: f64,
 }
 
-/// A fit: what it is made of.
+/// The inputs of a fit.
 pub(crate) struct Task<'a> {
     /// The features.
     pub(crate) features: &'a Features,
@@ -81,20 +81,20 @@ pub(crate) struct Task<'a> {
     pub(crate) rows: &'a Csr,
     /// User weights ω `(U)`.
     pub(crate) weights: Vec<f64>,
-    /// What is minimized.
+    /// The objective.
     pub(crate) settings: Settings,
-    /// Names the settings and data in a checkpoint, so that no other fit goes on from it.
+    /// Identifies settings and data in a checkpoint, so that no other fit resumes from it.
     pub(crate) fingerprint: String,
 }
 
 /// Fits all targets. Returns the weights `(features, targets)`.
 ///
 /// Features are 0 or 1. Where rows have values, `x_uj` is the value divided by the mean of all, so
-/// that strong interactions pull harder; a feature says only that an item is there.
+/// that strong interactions have more weight; a feature only says that the user has the item.
 ///
 /// # Errors
 /// [`Error::Range`] for a value that is not above 0, [`Error::Interrupted`] on request, and what
-/// [`Run::checkpoints`] refuses.
+/// [`Run::checkpoints`] returns.
 pub(crate) fn fit(task: Task<'_>, run: &mut Run<'_>) -> Result<Csr> {
     let targets = Targets::new(task.rows)?;
     run.progress.start("Gram matrix", 1);
@@ -131,7 +131,7 @@ pub(crate) fn fit(task: Task<'_>, run: &mut Run<'_>) -> Result<Csr> {
     Ok(by_target.transpose())
 }
 
-/// Tells one set of rows from another.
+/// A fingerprint of the training rows.
 pub(crate) fn fingerprint(rows: &Csr) -> u64 {
     let values = rows.values().iter().map(|v| v.to_bits());
     let offsets = rows.offsets().iter().map(|&o| o as u32);
@@ -151,7 +151,7 @@ impl Targets {
         if let Some(bad) = values.iter().find(|v| **v <= 0.0) {
             return Err(Error::range(
                 "the value of an interaction",
-                "above 0 for this model (drop weaker ones with a least value, or the values)",
+                "above 0 for this model (filter by a minimum value, or drop the values)",
                 bad,
             ));
         }
@@ -184,7 +184,7 @@ impl Targets {
     }
 }
 
-/// Features that can get a weight at all, numbered by falling `K_ff`.
+/// Features that can have a nonzero weight, numbered by descending `K_ff`.
 struct Ranking {
     features: Vec<u32>, // (P): rank → feature
     rank_of: Vec<u32>,  // (features): feature → rank, or UNRANKED
@@ -211,7 +211,7 @@ impl Ranking {
     }
 }
 
-/// Everything that the targets share.
+/// Data shared by all targets.
 struct Engine<'a> {
     features: &'a Features,
     targets: &'a Targets,
@@ -221,12 +221,12 @@ struct Engine<'a> {
     incidence: Incidence,
     gram: Gram,
     diagonal: Vec<f64>, // (P)
-    ridge: Vec<f32>,    // (P)
+    l2: Vec<f32>,       // (P)
     l1: Vec<f32>,       // (P)
-    group: Vec<u32>,    // (P): groups first, then items that are alone
+    group: Vec<u32>,    // (P): groups first, then items without a group
 }
 
-/// Memory of one thread.
+/// Buffers of one thread.
 struct Workspace {
     descent: Descent,
     buffer: Vec<f64>, // (P), zeros between uses
@@ -236,7 +236,7 @@ struct Workspace {
     places: Vec<u32>, // (P): the places of the chosen features, NO_PLACE between uses
     c: Vec<f32>,
     diagonal: Vec<f32>,
-    ridge: Vec<f32>,
+    l2: Vec<f32>,
     l1: Vec<f32>,
 }
 
@@ -252,7 +252,7 @@ impl Workspace {
             places: vec![NO_PLACE; p],
             c: Vec::new(),
             diagonal: Vec::new(),
-            ridge: Vec::new(),
+            l2: Vec::new(),
             l1: Vec::new(),
         }
     }
@@ -279,12 +279,12 @@ impl<'a> Engine<'a> {
             }
         }
         let ranking = Ranking::new(&diagonal, |f| {
-            let price = match settings.signed {
+            let l1 = match settings.signed {
                 true => 0.0,
                 // c_fj is at most K_ff times the largest target.
                 false => settings.l1.of(f, n_items),
             };
-            diagonal[f] * targets.largest > price
+            diagonal[f] * targets.largest > l1
         });
         active.par_iter_mut().for_each(|row| {
             row.iter_mut()
@@ -293,13 +293,13 @@ impl<'a> Engine<'a> {
             row.sort_unstable();
         });
         let incidence = Incidence::new(active, weights, ranking.features.len());
-        // A quarter of the memory: the rest is for the rows, the model and whoever else is there.
+        // A quarter of the memory budget: the rest is for the rows, the model and other processes.
         let gram = Gram::new(&incidence, memory_budget / 4);
         let of_rank = |value: &dyn Fn(usize) -> f64| -> Vec<f32> {
             let features = ranking.features.iter();
             features.map(|&f| value(f as usize) as f32).collect()
         };
-        let ridge = of_rank(&|f| settings.reg + settings.rho.of(f, n_items) * diagonal[f]);
+        let l2 = of_rank(&|f| settings.reg + settings.rho.of(f, n_items) * diagonal[f]);
         let l1 = of_rank(&|f| settings.l1.of(f, n_items));
         let group = ranking
             .features
@@ -318,7 +318,7 @@ impl<'a> Engine<'a> {
             ranking,
             incidence,
             gram,
-            ridge,
+            l2,
             l1,
             group,
         }
@@ -335,7 +335,7 @@ impl<'a> Engine<'a> {
             places,
             c,
             diagonal,
-            ridge,
+            l2,
             l1,
         } = workspace;
         let link = self.ranking.rank_of[target as usize];
@@ -349,8 +349,8 @@ impl<'a> Engine<'a> {
         }
         chosen.clear();
         chosen.extend((0..all.len() as u32).filter(|&f| {
-            let price = self.l1[f as usize];
-            f != link && (self.settings.signed || all[f as usize] > price)
+            let l1 = self.l1[f as usize];
+            f != link && (self.settings.signed || all[f as usize] > l1)
         }));
         for (place, &f) in chosen.iter().enumerate() {
             places[f as usize] = place as u32;
@@ -360,7 +360,7 @@ impl<'a> Engine<'a> {
             out.extend(chosen.iter().map(|&f| values[f as usize]));
         };
         at(all, c);
-        at(&self.ridge, ridge);
+        at(&self.l2, l2);
         at(&self.l1, l1);
         diagonal.clear();
         diagonal.extend(chosen.iter().map(|&f| self.diagonal[f as usize] as f32));
@@ -368,13 +368,13 @@ impl<'a> Engine<'a> {
         for rule in own.rules() {
             if let Some(s) = rule.place {
                 diagonal[s] = rule.diagonal as f32;
-                ridge[s] = (self.settings.reg + self.settings.rho.rule * rule.diagonal) as f32;
+                l2[s] = (self.settings.reg + self.settings.rho.rule * rule.diagonal) as f32;
             }
         }
         let problem = Problem {
             c,
             diagonal,
-            ridge,
+            l2,
             l1,
             signed: self.settings.signed,
         };
@@ -465,8 +465,8 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Rank of "at least one" and of "at least two" of the target's own group, with the group's other
-    /// items, where it has rules that may enter.
+    /// Ranks of "at least one" and "at least two" of the target's own group, with the group's other
+    /// items, if it has candidate rules.
     fn own_rules(&self, target: u32) -> (Vec<u32>, [Option<u32>; 2]) {
         let Some(Feature::Link(item)) = self.features.get(target as usize) else {
             return (Vec::new(), [None; 2]);

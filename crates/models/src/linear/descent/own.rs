@@ -1,21 +1,21 @@
 //! The rules of the target's own group, with the literal on the target left out.
 //!
-//! "At least one of g without j" is "at least one of g" except for the users who have j and no other
+//! "At least one of g without j" equals "at least one of g" except for the users who have j and no other
 //! item of g; "at least two" likewise except for those who have j and exactly one other. So their rows
-//! of K are the stored ones less a sum over few users, and no copies of rules are ever stored.
+//! of K are the stored ones minus a sum over few users, and no copies of rules are stored.
 
 use super::gram::Wanted;
 use super::{Engine, UNRANKED};
 
-/// One of the two rules, as it is for the present target.
+/// One of the two rules, for the current target.
 pub(super) struct OwnRule {
-    /// Its number among the features that may enter.
+    /// Its index among the candidate features.
     pub(super) rank: u32,
-    /// Its place among those that were chosen for the target, if it was.
+    /// Its position among the features selected for the target, if it was selected.
     pub(super) place: Option<usize>,
-    /// `c_f` of it.
+    /// Its `c_f`.
     pub(super) evidence: f32,
-    /// `K_ff` of it.
+    /// Its `K_ff`.
     pub(super) diagonal: f64,
     row: Vec<f64>, // (P): its row of K
 }
@@ -77,7 +77,7 @@ impl Own {
                 let weight = incidence.weight(u);
                 let others = usize::from(self.others[u as usize]);
                 if others == needed {
-                    // The rule holds for this user only through the target.
+                    // The rule holds for this user only because of the target.
                     for &f in incidence.features(u) {
                         row[f as usize] -= weight;
                     }
@@ -85,7 +85,7 @@ impl Own {
                     evidence += weight * f64::from(x);
                 }
             }
-            // Sums in f32 and corrections in f64 do not cancel to the last bit.
+            // Sums in f32 and corrections in f64 do not cancel exactly.
             row.iter_mut().for_each(|v| *v = v.max(0.0));
             row[link as usize] = evidence;
             self.rules.push(OwnRule {
@@ -108,7 +108,7 @@ impl Own {
         }
     }
 
-    /// Finds the rules among the chosen features.
+    /// Finds the rules among the selected features.
     pub(super) fn locate(&mut self, chosen: &[u32]) {
         for rule in &mut self.rules {
             debug_assert_ne!(rule.rank, UNRANKED);
@@ -116,7 +116,7 @@ impl Own {
         }
     }
 
-    /// Writes the row of the chosen feature `s` if it is one of the rules.
+    /// Writes the row of the selected feature `s` if it is one of the rules.
     pub(super) fn fetch(&self, s: usize, chosen: &[u32], row: &mut [f32]) -> bool {
         let Some(rule) = self.rules.iter().find(|r| r.place == Some(s)) else {
             return false;
@@ -127,7 +127,7 @@ impl Own {
         true
     }
 
-    /// Puts the rules' entries into the row of another feature.
+    /// Writes the entries of the rules into the row of another feature.
     pub(super) fn correct(&self, feature: u32, row: &mut [f32]) {
         for rule in &self.rules {
             if let Some(place) = rule.place {

@@ -1,17 +1,17 @@
-//! What is done of a fit, and how a kill loses little of it.
+//! The finished targets of a fit, and their checkpoints.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use limpid_core::{Csr, Result, Run, Tensors};
 
-/// A state is saved when the last one is older than this.
+/// Time between checkpoints.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Targets between two looks at the clock.
+/// Targets between two checks of the clock.
 const BLOCK: usize = 1024;
 
-/// The targets that are done, in the order of their numbers.
+/// The finished targets, in order.
 pub(super) struct Done {
     rows: Vec<Vec<(u32, f32)>>,
     n_items: usize,
@@ -21,7 +21,7 @@ pub(super) struct Done {
 }
 
 impl Done {
-    /// Goes on from the last checkpoint if it is of the same fit; else from nothing.
+    /// Resumes from the last checkpoint if it is of the same fit; otherwise starts over.
     pub(super) fn resume(n_items: usize, fingerprint: &str, run: &Run<'_>) -> Self {
         let last = run.checkpoints.as_ref().and_then(|c| c.last());
         let rows = last
@@ -41,7 +41,7 @@ impl Done {
         self.rows.len()
     }
 
-    /// The targets to do next: all at once if nothing is to be kept in between.
+    /// The next targets: all at once without checkpoints.
     pub(super) fn next_block(&self, checkpoints: bool) -> Range<usize> {
         let from = self.rows.len();
         match checkpoints {
@@ -73,14 +73,14 @@ impl Done {
         Ok(())
     }
 
-    /// What became of an interrupted fit.
+    /// The state of an interrupted fit, in words.
     pub(super) fn summary(&self, n_items: usize, run: &Run<'_>) -> String {
         match run.checkpoints {
             Some(_) => format!(
-                "{} of {n_items} targets are in the checkpoint; run it again to go on",
+                "{} of {n_items} targets saved; rerun to resume",
                 self.rows.len()
             ),
-            None => "nothing was kept, because the run has no checkpoints".to_owned(),
+            None => "no checkpoint was saved, because the run has no checkpoints".to_owned(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! From weights to rules: which literals a rule has, for whom it holds, and which rules are worth
+//! From weights to rules: the literals of a rule, the users for whom it holds, and the rules worth
 //! keeping.
 
 use limpid_core::rules::{Literal, Operator, Rule};
@@ -42,11 +42,11 @@ pub(super) fn rules(w: &[f32], gates: &[f32], n_rules: usize) -> Vec<Rule> {
         .collect()
 }
 
-/// The literals of all rules by item, to find the rules that hold for a row in the time that its
-/// items take.
+/// The literals of all rules by item, to find the rules that hold for a row in time proportional
+/// to its items.
 ///
-/// A literal of an item that the row has counts +1, a negated one −1. An AND holds when the count
-/// is the number of its literals that are not negated; an OR when the count exceeds minus the number
+/// A literal on an item of the row counts +1, a negated one −1. An AND holds if the count
+/// is the number of its literals that are not negated; an OR if the count exceeds minus the number
 /// of its negated ones.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Postings {
@@ -119,7 +119,7 @@ pub(super) fn count(bits: &[u64]) -> u32 {
     bits.iter().map(|w| w.count_ones()).sum()
 }
 
-/// The rows in which each item stands.
+/// The rows that have each item.
 pub(super) fn item_bits(rows: &[Vec<u32>], n_items: usize) -> Vec<Bits> {
     let words = rows.len().div_ceil(64);
     let mut bits = vec![vec![0u64; words]; n_items];
@@ -178,7 +178,7 @@ pub(super) fn rule_bits(rule: &Rule, items: &[Bits], n_rows: usize, left_out: Op
     out
 }
 
-/// The patterns of many rules.
+/// The sets of users of many rules.
 pub(super) fn patterns(rules: &[Rule], items: &[Bits], n_rows: usize) -> Vec<Bits> {
     rules
         .par_iter()
@@ -209,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_read_as_rules() {
-        // Two rules over three items; the gate of the second says AND.
+    fn weights_become_rules() {
+        // Two rules over three items; the gate of the second selects AND.
         let w = [0.6, 0.9, 0.5, -0.6, -0.7, 0.2];
         let rules = rules(&w, &[0.0, 0.1], 2);
         assert_eq!(
@@ -233,7 +233,7 @@ mod tests {
     }
 
     proptest! {
-        /// Counting literals, bit sets and the definition say the same of every row.
+        /// Counting literals, bit sets and the definition agree on every row.
         #[test]
         fn three_ways_to_hold(
             list in proptest::collection::vec(any_rule(6), 0..6),

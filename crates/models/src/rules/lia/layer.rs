@@ -1,14 +1,14 @@
-//! The rule layer and the output layer while they learn: LIA as published.
+//! The rule layer and the output layer in training: LIA as published.
 //!
-//! `y = r V + x S + b` with r the hard rules; the loss is the multinomial likelihood of the row itself,
+//! `y = r V + x S + b` with r the hard rules; the loss is the multinomial likelihood of the input row,
 //! summed over items and averaged over users. In the paper's form there is no S; the released code
 //! has it ("skip").
 //!
-//! Three departures are options. Above 20,000 items a step scores a random sample of them: the
-//! loss is then the likelihood of the targets among the sample, of which the maximum is the same
-//! (McFadden, Modelling the Choice of Residential Location, 1978). In the short form a step reads a
-//! part of each row and predicts the rest, popularity stands in a fixed bias, and every rule keeps its
-//! largest few literals only.
+//! Three departures are optional. Above 20,000 items a step scores a random sample of them: the
+//! loss is then the likelihood of the targets within the sample, which has the same maximum
+//! (McFadden, Modelling the Choice of Residential Location, 1978). In the short form a step reads
+//! some items of each row and predicts the rest, popularity is a fixed bias, and every rule keeps only its
+//! few largest literals.
 
 use limpid_core::traits::Monitor;
 use limpid_core::{Error, Histories, History, ItemIdx, Ledger, Mat, Recommender, Result, Run};
@@ -17,36 +17,36 @@ use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::sparse::batch::Batch;
 use limpid_tensor::sparse::logic::{Cost, Logic, THRESHOLD};
 use limpid_tensor::sparse::multinomial::loss_and_gradient;
-use limpid_tensor::{Draw, Learner, Parameter, train};
+use limpid_tensor::{Learner, Parameter, Rng, train};
 
 use super::extract;
 use super::{Config, Gate};
 
-/// Gates of fixed operators: far from 0, so that the soft layer has one operator only.
+/// Gates of fixed operators: far from 0, so that the soft layer has a single operator.
 const FIXED: f32 = 40.0;
 
 /// GSAM (Zhuang et al., Surrogate Gap Minimization Improves Sharpness-Aware Training, ICLR 2022) as
-/// the authors of LIA set it: radius ρ and weight α of the part along the first gradient.
+/// configured by the authors of LIA: radius ρ and weight α of the component along the first gradient.
 const GSAM: (f32, f32) = (0.1, 0.5);
 
-/// What the layer is made of.
+/// Settings of the layer.
 pub(super) struct Settings {
     pub(super) n_rules: usize,
     pub(super) cost: Cost,
     pub(super) gate: Gate,
     pub(super) links: bool,
     pub(super) gsam: bool,
-    /// L1 of rule weights.
+    /// L1 penalty of rule weights.
     pub(super) l1: f32,
-    /// Items that a step scores, fewer than there are; none: all.
+    /// Number of items that a step scores, if not all.
     pub(super) outputs: Option<usize>,
-    /// How rules that stay short are learned; none: as published.
+    /// How short rules are learned; `None`: as published.
     pub(super) short: Option<Short>,
 }
 
 impl Settings {
-    /// Whether a training fits into the memory of the run; if not, the error says `what` does not, and what
-    /// to do `instead`.
+    /// Checks that training fits into the memory budget; the error names `what` does not, and what to do
+    /// `instead`.
     pub(super) fn afford(
         &self,
         n_items: usize,
@@ -62,12 +62,12 @@ impl Settings {
                 what,
                 needed_mb: needed / 1_000_000,
                 budget_mb: run.memory_budget / 1_000_000,
-                hint: format!("raise the budget, ask for fewer rules, or use {instead}"),
+                hint: format!("increase the memory budget, set fewer rules, or use {instead}"),
             }),
         }
     }
 
-    /// Bytes that a training takes at most, above the data.
+    /// Peak memory of training in bytes, without the data.
     fn memory(&self, n_items: usize, batch_size: usize) -> u64 {
         let (i, r, u) = (n_items as u64, self.n_rules as u64, batch_size as u64);
         let square = if self.links { i * i } else { 0 };
@@ -79,27 +79,27 @@ impl Settings {
     }
 }
 
-/// What keeps rules short and makes them predict items that they do not see.
+/// Settings that keep rules short and make them predict items that are not in their input.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Short {
-    /// Share of a row that is a target and no input.
+    /// Share of a row that is target and not input.
     pub(super) holdout: f32,
-    /// Literals of a rule at most.
+    /// Maximum number of literals of a rule.
     pub(super) max_literals: usize,
-    /// L1 of effects.
+    /// L1 penalty of effects.
     pub(super) effect_l1: f32,
-    /// Whether rules only speak for items.
+    /// Whether effects are non-negative.
     pub(super) nonnegative: bool,
 }
 
-/// Weights `(I, R)`, effects `(I, R)` and the bias `(I)` that a layer begins with.
-pub(super) struct Beginning {
+/// Initial weights `(I, R)`, effects `(I, R)` and bias `(I)`.
+pub(super) struct Initial {
     pub(super) w: Vec<f32>,
     pub(super) v: Vec<f32>,
     pub(super) b: Vec<f32>,
 }
 
-/// The layer and its memory.
+/// The layer and its buffers.
 pub(super) struct Layer<'a> {
     rows: &'a [Vec<u32>],
     n_items: usize,
@@ -132,49 +132,49 @@ struct Sample {
     for_b: Vec<f32>,
 }
 
-/// A logit of which nothing that counts is left after the softmax.
+/// A logit that is negligible after the softmax.
 const NEVER: f32 = -1e30;
 
-/// What a step reads and what it shall predict.
+/// The inputs and targets of a step.
 struct Examples {
     inputs: Batch,
     targets: Batch,
-    /// By user, the outputs that cannot be targets because they are read; empty where whole rows are
+    /// By user, the outputs that cannot be targets because they are inputs; empty if whole rows are
     /// predicted.
     read: Vec<Vec<u32>>,
 }
 
 impl<'a> Layer<'a> {
-    /// As the released code begins: weights in [0, ½) (with the logarithmic cost in ±0.05), so
+    /// The initialization of the released code: weights in [0, ½) (with the logarithmic cost in ±0.05), so
     /// every rule is empty; gates 0; outputs as
-    /// PyTorch's linear layers, uniform within 1/√n of their n inputs.
+    /// PyTorch's linear layers, uniform within 1/√n for n inputs.
     pub(super) fn new(rows: &'a [Vec<u32>], n_items: usize, settings: Settings, seed: u64) -> Self {
         let (r, i) = (settings.n_rules, n_items);
-        let mut draw = Draw::new(seed, 0);
+        let mut rng = Rng::new(seed, 0);
         let inputs = r + if settings.links { i } else { 0 };
         let bound = 1.0 / (inputs.max(1) as f32).sqrt();
         let (low, high) = match settings.cost {
             Cost::Nlaf { .. } => (0.0, 0.5),
             Cost::Log => (-0.05, 0.05),
         };
-        let w = draw.uniforms(i * r, low, high);
+        let w = rng.uniforms(i * r, low, high);
         let mut v = vec![0f32; i * r];
         for k in 0..r {
             for item in 0..i {
-                v[item * r + k] = draw.uniform(-bound, bound);
+                v[item * r + k] = rng.uniform(-bound, bound);
             }
         }
-        let links = settings.links.then(|| draw.uniforms(i * i, -bound, bound));
-        let b = draw.uniforms(i, -bound, bound);
-        Self::from_beginning(rows, n_items, settings, Beginning { w, v, b }, links)
+        let links = settings.links.then(|| rng.uniforms(i * i, -bound, bound));
+        let b = rng.uniforms(i, -bound, bound);
+        Self::from_initial(rows, n_items, settings, Initial { w, v, b }, links)
     }
 
-    /// A layer that begins as it is told.
-    pub(super) fn from_beginning(
+    /// A layer with given initial values.
+    pub(super) fn from_initial(
         rows: &'a [Vec<u32>],
         n_items: usize,
         settings: Settings,
-        beginning: Beginning,
+        initial: Initial,
         links: Option<Vec<f32>>,
     ) -> Self {
         let r = settings.n_rules;
@@ -189,17 +189,17 @@ impl<'a> Layer<'a> {
             rows,
             n_items,
             logic: Logic::new(settings.cost, r),
-            w: Parameter::new("rules", beginning.w),
+            w: Parameter::new("rules", initial.w),
             gates: Parameter::new("gates", gates),
-            v: Parameter::new("effects", beginning.v),
+            v: Parameter::new("effects", initial.v),
             links: links.map(|links| Parameter::new("links", links)),
-            b: Parameter::new("base", beginning.b),
+            b: Parameter::new("base", initial.b),
             settings,
             memory: Memory::default(),
         }
     }
 
-    /// The layer after its training.
+    /// The layer after training.
     pub(super) fn learn(mut self, config: &Config, run: &mut Run<'_>) -> Result<Self> {
         let items = self.rows.iter();
         let separated = items.flat_map(|row| row.iter().copied().chain([u32::MAX]));
@@ -209,16 +209,16 @@ impl<'a> Layer<'a> {
         Ok(self)
     }
 
-    /// The rows of a step, in the short form split at random into what is read and what is predicted;
-    /// and, where not all items are scored, the items that are.
-    fn examples(&mut self, users: &[u32], draw: &mut Draw) -> Examples {
+    /// The rows of a step, in the short form split at random into inputs and targets;
+    /// and the items that are scored, if not all.
+    fn examples(&mut self, users: &[u32], rng: &mut Rng) -> Examples {
         let rows = users.iter().map(|&u| self.rows[u as usize].as_slice());
         let holdout = self.settings.short.map(|s| s.holdout).filter(|&h| h > 0.0);
         let mut split: [Vec<Vec<u32>>; 2] = Default::default();
         if let Some(holdout) = holdout {
             for row in rows.clone() {
                 let (targets, inputs): (Vec<u32>, Vec<u32>) =
-                    row.iter().partition(|_| draw.unit() < holdout);
+                    row.iter().partition(|_| rng.unit() < holdout);
                 split[0].push(inputs);
                 split[1].push(targets);
             }
@@ -241,7 +241,7 @@ impl<'a> Layer<'a> {
             };
         };
         let some = &mut self.memory.some;
-        some.items = draw.distinct(n, self.n_items);
+        some.items = rng.distinct(n, self.n_items);
         let mut place = vec![u32::MAX; self.n_items];
         for (at, &item) in some.items.iter().enumerate() {
             place[item as usize] = at as u32;
@@ -258,8 +258,8 @@ impl<'a> Layer<'a> {
         }
     }
 
-    /// The hard rules, the errors of the outputs and `(U, R)` of the rules, and the gradients of
-    /// effects and bias; the sum of the losses of the batch.
+    /// Computes the hard rules, the errors of the outputs and of the rules `(U, R)`, and the gradients of
+    /// effects and bias; returns the sum of the losses of the batch.
     fn forward_and_errors(&mut self, examples: &Examples) -> f64 {
         let Examples {
             inputs,
@@ -294,7 +294,7 @@ impl<'a> Layer<'a> {
         if let Some(links) = &self.links {
             inputs.times(&links.value, i, y);
         }
-        // What is read is never predicted: without this a rule would learn ¬i for i.
+        // Inputs are never targets: otherwise a rule would learn ¬i for i.
         set_all(y, i, read, NEVER);
         let losses = loss_and_gradient(y, targets, 1.0 / u.max(1) as f32);
         set_all(y, i, read, 0.0);
@@ -325,7 +325,7 @@ impl<'a> Layer<'a> {
         loss
     }
 
-    /// The second gradient of GSAM, at a step of ρ along the first one, less a share of its part
+    /// The second gradient of GSAM, after a step of ρ along the first one, minus a share of its component
     /// that is orthogonal to it.
     fn sharpen(&mut self, examples: &Examples) {
         let (radius, alpha) = GSAM;
@@ -356,8 +356,8 @@ impl<'a> Layer<'a> {
         self.memory.first = first;
     }
 
-    /// The steps of weights and links. Unless they are needed twice, their gradients, the largest,
-    /// are used where they are made.
+    /// Updates weights and links. Their gradients are the largest; unless needed twice, they
+    /// are used as they are computed and not stored.
     fn step_of_rules(&mut self, examples: &Examples, adam: &Adam) -> f64 {
         let of_rules = Adam {
             l1: self.settings.l1,
@@ -395,7 +395,7 @@ impl<'a> Layer<'a> {
         loss
     }
 
-    /// The steps of effects and bias: of the items that were scored.
+    /// Updates effects and bias of the items that were scored.
     fn step_of_outputs(&mut self, adam: &Adam) {
         let r = self.settings.n_rules;
         let of_effects = match self.settings.short {
@@ -406,7 +406,7 @@ impl<'a> Layer<'a> {
                 ..*adam
             },
         };
-        // Popularity stands in the bias and stays there, so that rules explain what departs from it.
+        // The bias is fixed at popularity, so that rules explain deviations from it.
         let learns_base = self.settings.short.is_none();
         let some = &self.memory.some;
         if some.items.is_empty() {
@@ -423,8 +423,8 @@ impl<'a> Layer<'a> {
         }
     }
 
-    /// Takes from every rule the literals beyond the largest few: their weights become ½, which is
-    /// no literal yet.
+    /// Removes from every rule all literals but the few largest: their weights become ½, which is
+    /// just below a literal.
     fn keep_largest(&mut self, max_literals: usize) {
         let r = self.settings.n_rules.max(1);
         let mut literals: Vec<Vec<(f32, u32)>> = vec![Vec::new(); r];
@@ -446,7 +446,7 @@ impl<'a> Layer<'a> {
 }
 
 impl Sample {
-    /// Takes the rows of the items out of the parameters.
+    /// Copies the rows of the items from the parameters.
     fn gather(&mut self, v: &[f32], b: &[f32], n_rules: usize) {
         let n = self.items.len();
         self.v.resize(n * n_rules, 0.0);
@@ -461,7 +461,7 @@ impl Sample {
     }
 }
 
-/// Sets the given places of every row.
+/// Sets the given entries of every row.
 fn set_all(y: &mut [f32], width: usize, places: &[Vec<u32>], value: f32) {
     for (row, places) in y.chunks_exact_mut(width.max(1)).zip(places) {
         for &at in places {
@@ -494,12 +494,12 @@ impl Learner for Layer<'_> {
         all
     }
 
-    fn begin(&mut self, _: usize, _: &mut Draw) -> usize {
+    fn begin(&mut self, _: usize, _: &mut Rng) -> usize {
         self.rows.len()
     }
 
-    fn step(&mut self, examples: &[u32], rate: f32, draw: &mut Draw) -> f64 {
-        let examples = self.examples(examples, draw);
+    fn step(&mut self, examples: &[u32], rate: f32, rng: &mut Rng) -> f64 {
+        let examples = self.examples(examples, rng);
         let adam = Adam::new(rate);
         let loss = self.step_of_rules(&examples, &adam);
         if matches!(self.settings.gate, Gate::Learned) {
@@ -514,20 +514,20 @@ impl Learner for Layer<'_> {
 
     fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
         let rules = extract::rules(&self.w.value, &self.gates.value, self.settings.n_rules);
-        Ok(Some(monitor(&UnderWay {
+        Ok(Some(monitor(&InTraining {
             layer: self,
             rules: extract::Postings::new(&rules, self.n_items),
         })))
     }
 }
 
-/// The layer as it stands, scored without building a model.
-struct UnderWay<'a, 'b> {
+/// The layer in training, scored without building a model.
+struct InTraining<'a, 'b> {
     layer: &'a Layer<'b>,
     rules: extract::Postings,
 }
 
-impl Recommender for UnderWay<'_, '_> {
+impl Recommender for InTraining<'_, '_> {
     fn score(&self, users: &Histories) -> Mat {
         let layer = self.layer;
         let (i, r) = (layer.n_items, layer.settings.n_rules);
@@ -555,7 +555,7 @@ impl Recommender for UnderWay<'_, '_> {
             .unwrap_or_else(|_| unreachable!("one row of I scores per user"))
     }
 
-    /// A layer under way is only measured; nothing of its score is explained.
+    /// A layer in training is only evaluated; its score is not explained.
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         let alone = Histories::single(user, self.layer.n_items);
         let score = self.score(&alone).get((0, item.at())).copied();
@@ -571,9 +571,9 @@ mod tests {
     const RULES: usize = 4;
 
     fn rows() -> Vec<Vec<u32>> {
-        let mut draw = Draw::new(11, 0);
+        let mut rng = Rng::new(11, 0);
         (0..12)
-            .map(|_| (0..ITEMS as u32).filter(|_| draw.unit() < 0.5).collect())
+            .map(|_| (0..ITEMS as u32).filter(|_| rng.unit() < 0.5).collect())
             .collect()
     }
 
@@ -599,21 +599,21 @@ mod tests {
 
     fn layer(rows: &[Vec<u32>], settings: Settings) -> Layer<'_> {
         let mut layer = Layer::new(rows, ITEMS, settings, 3);
-        // Weights that make rules hold for some and not for others.
-        layer.w.value = Draw::new(4, 0).uniforms(ITEMS * RULES, -0.7, 0.7);
+        // Weights for which rules hold for some rows only.
+        layer.w.value = Rng::new(4, 0).uniforms(ITEMS * RULES, -0.7, 0.7);
         layer
     }
 
-    /// With all items or some, whole rows or parts of them: the gradients of effects and bias are those
+    /// With all items or a sample, whole rows or subsets: the gradients of effects and bias are those
     /// of the loss.
     #[test]
-    fn gradients_of_outputs_are_those_of_the_loss() {
+    fn gradients_of_outputs_equal_central_differences() {
         let rows = rows();
         for outputs in [None, Some(5)] {
             for short in [None, Some(SHORT)] {
                 let mut layer = layer(&rows, settings(outputs, short));
                 let users: Vec<u32> = (0..12).collect();
-                let examples = layer.examples(&users, &mut Draw::new(5, 0));
+                let examples = layer.examples(&users, &mut Rng::new(5, 0));
                 layer.forward_and_errors(&examples);
                 let scored = match outputs {
                     Some(_) => layer.memory.some.items.clone(),
@@ -657,14 +657,14 @@ mod tests {
         }
     }
 
-    /// What a step reads and what it shall predict are parts of the row; of a sample of items, what it
-    /// shall predict is what the row has of them.
+    /// Inputs and targets of a step are subsets of the row; with sampled items, the
+    /// targets are the sampled items of the row.
     #[test]
-    fn examples_are_parts_of_rows() {
+    fn inputs_and_targets_are_subsets_of_rows() {
         let rows = rows();
         let users: Vec<u32> = (0..12).collect();
         let mut layer = layer(&rows, settings(Some(5), Some(SHORT)));
-        let examples = layer.examples(&users, &mut Draw::new(6, 0));
+        let examples = layer.examples(&users, &mut Rng::new(6, 0));
         let items = &layer.memory.some.items;
         let mut predicted = 0;
         for (u, row) in rows.iter().enumerate() {
@@ -681,7 +681,7 @@ mod tests {
                     .all(|i| row.contains(i) && !targets.contains(i))
             );
             assert!(targets.iter().all(|i| row.contains(i)));
-            // What is read cannot be a target.
+            // Inputs cannot be targets.
             let read: Vec<u32> = examples.read[u]
                 .iter()
                 .map(|&t| items[t as usize])
@@ -692,20 +692,20 @@ mod tests {
         }
         assert!(predicted > 0);
         let mut whole = self::layer(&rows, settings(None, None));
-        let examples = whole.examples(&users, &mut Draw::new(6, 0));
+        let examples = whole.examples(&users, &mut Rng::new(6, 0));
         assert_eq!(examples.inputs, examples.targets);
         assert!(examples.read.is_empty());
     }
 
-    /// Effects of items that were not scored stay; rules of the short form keep their largest literals,
-    /// effects stay above 0 and the bias where it was.
+    /// Effects of items that were not scored do not change; short rules keep their largest literals,
+    /// effects remain non-negative and the bias fixed.
     #[test]
-    fn a_step_changes_what_it_should() {
+    fn a_step_changes_only_scored_items() {
         let rows = rows();
         let users: Vec<u32> = (0..12).collect();
         let mut layer = layer(&rows, settings(Some(5), None));
         let before = layer.v.value.clone();
-        layer.step(&users, 0.1, &mut Draw::new(7, 0));
+        layer.step(&users, 0.1, &mut Rng::new(7, 0));
         for i in 0..ITEMS {
             let scored = layer.memory.some.items.contains(&(i as u32));
             let range = i * RULES..(i + 1) * RULES;
@@ -713,7 +713,7 @@ mod tests {
         }
         let mut layer = self::layer(&rows, settings(None, Some(SHORT)));
         let base = layer.b.value.clone();
-        layer.step(&users, 0.1, &mut Draw::new(7, 0));
+        layer.step(&users, 0.1, &mut Rng::new(7, 0));
         assert_eq!(layer.b.value, base);
         assert!(layer.v.value.iter().all(|&v| v >= 0.0));
         for rule in extract::rules(&layer.w.value, &layer.gates.value, RULES) {

@@ -1,5 +1,5 @@
-//! Finding rules: for each target, again and again the rule that explains most of what the rules
-//! before it left unexplained.
+//! Rule search: for each target, repeatedly find the rule that explains most of the residual of the rules
+//! before it.
 //!
 //! With ρ the residual of a target and φ a rule, adding φ to a ridge regression lowers the squared
 //! error by `gain = (Σ_u ω_u ρ_u φ_u)² / (Σ_u ω_u φ_u + reg)`. The best single items are extended, by a
@@ -10,9 +10,9 @@
 //! r ∧ m   c_rm                r ∧ ¬m   c_r − c_rm              r ∨ m   c_r + c_m − c_rm
 //! ```
 //!
-//! The target itself is never a literal. Longer rules must pay: a rule of L literals competes with its
-//! gain divided by (1 + price)^(L−1). The search of a target ends when the best rule is no more than chance
-//! would give the best of so many.
+//! The target itself is never a literal. Longer rules are penalized: a rule of L literals competes with its
+//! gain divided by (1 + penalty)^(L−1). The search of a target ends when the best rule is no better than
+//! the best of so many would be by chance.
 
 use std::collections::HashMap;
 
@@ -21,23 +21,23 @@ use limpid_core::rules::{Literal, Operator, Rule};
 use limpid_core::{ItemIdx, Progress, Result};
 use rayon::prelude::*;
 
-/// Rules that are extended at each length.
+/// Beam width: rules that are extended at each length.
 const BEAM: usize = 3;
 
-/// Standard deviations above chance that a rule of one item must stand at most: it is the best of as many
+/// Upper bound of the significance required of a rule of one item: it is the best of as many
 /// as there are items, while longer rules are the best of very many more.
 const SINGLE: f64 = 3.0;
 
 /// Passes of the regression over the rules found so far.
 const PASSES: usize = 4;
 
-/// What is looked for.
+/// Settings of the search.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     pub(super) max_literals: usize,
     pub(super) per_target: usize,
     pub(super) min_support: usize,
-    pub(super) price: f64,
+    pub(super) penalty: f64,
     pub(super) significance: f64,
     pub(super) reg: f64,
     pub(super) nonnegative: bool,
@@ -70,8 +70,8 @@ impl<'a> Incidence<'a> {
     }
 }
 
-/// The rules with the largest gains over all targets, at most `limit`, largest first. None if asked
-/// to stop.
+/// The rules with the largest gains over all targets, at most `limit`, largest first. `None` if
+/// interrupted.
 pub(super) fn mine(
     data: &Incidence<'_>,
     settings: Settings,
@@ -108,7 +108,7 @@ pub(super) fn mine(
     Some(all.into_iter().map(|(rule, _)| rule).collect())
 }
 
-/// A rule under way, with its sums for the present residual.
+/// A rule of the beam, with its sums for the current residual.
 #[derive(Debug, Clone)]
 struct Candidate {
     rule: Rule,
@@ -117,7 +117,7 @@ struct Candidate {
     merit: f64,
 }
 
-/// Memory of one thread.
+/// Buffers of one thread.
 struct Search<'a> {
     data: &'a Incidence<'a>,
     settings: Settings,
@@ -205,7 +205,7 @@ impl<'a> Search<'a> {
         self.residual.iter().map(|r| r * r).sum::<f64>() / n
     }
 
-    /// How many standard deviations `c` of a rule stands above 0, if the residual were spread over its
+    /// By how many standard deviations `c` of a rule exceeds 0, if the residual were distributed over its
     /// users as over all users.
     fn deviations(&self, candidate: &Candidate, users: &[u32]) -> f64 {
         let weights = users.iter().map(|&u| self.data.weights[u as usize]);
@@ -213,7 +213,7 @@ impl<'a> Search<'a> {
         candidate.c.abs() / spread.sqrt().max(f64::MIN_POSITIVE)
     }
 
-    /// `c_i` of the present residual.
+    /// `c_i` of the current residual.
     fn sums_of_items(&mut self) {
         self.c.fill(0.0);
         for ((row, &rho), &weight) in self
@@ -236,8 +236,8 @@ impl<'a> Search<'a> {
         } else {
             c
         };
-        let price = (1.0 + self.settings.price).powi(literals as i32 - 1);
-        c * c / (n + self.settings.reg) / price
+        let penalty = (1.0 + self.settings.penalty).powi(literals as i32 - 1);
+        c * c / (n + self.settings.reg) / penalty
     }
 
     fn best_rule(&mut self, target: u32, terms: &[Term]) -> Option<Candidate> {
@@ -257,8 +257,8 @@ impl<'a> Search<'a> {
                 merit,
             });
         }
-        // A single that is already in the regression has nothing left to give, so it cannot be best
-        // for long; extensions of it may.
+        // A single item that is already in the regression has no gain left, so it cannot be best
+        // for long; its extensions can.
         let mut best = beam.iter().find(|c| !known(&c.rule)).cloned();
         for _ in 1..self.settings.max_literals {
             let mut next: Vec<Candidate> = Vec::new();
@@ -272,7 +272,7 @@ impl<'a> Search<'a> {
             }
             beam = next;
         }
-        // Less than a hair is rounding.
+        // Smaller gains are rounding errors.
         best.filter(|b| b.merit > 1e-9)
     }
 
@@ -303,7 +303,7 @@ impl<'a> Search<'a> {
         let literals = base.rule.literals.len() + 1;
         let support = self.settings.min_support;
         let least = self.settings.significance;
-        // A rule that speaks against the target is sharpened the other way.
+        // A rule with a negative effect is extended the other way.
         let side = match self.settings.nonnegative {
             true => 1.0,
             false => base.c.signum(),
@@ -314,7 +314,7 @@ impl<'a> Search<'a> {
         let mut offer = |this: &Self, operator, item: u32, negated, c: f64, n: f64| {
             let merit = this.merit(c, n, literals);
             let beats = next.len() < BEAM || next.last().is_some_and(|l| merit > l.merit);
-            // A longer rule must be worth more than what it was made of.
+            // A longer rule must have a larger gain than the rule that it extends.
             if !beats || merit <= base.merit {
                 return;
             }
@@ -329,7 +329,7 @@ impl<'a> Search<'a> {
                 let sums = self.with[i as usize];
                 let rest = users.len() - sums.users as usize;
                 let (less_c, less_n) = (base.c - sums.c, base.n - sums.n);
-                // Whom the literal keeps must differ from whom it drops by more than chance.
+                // The users that the literal keeps must differ significantly from those that it drops.
                 let apart = side * contrast((sums.c, sums.n), (less_c, less_n), within);
                 if sums.users as usize >= support && rest > 0 && apart >= least {
                     offer(self, Operator::And, i, false, sums.c, sums.n);
@@ -348,7 +348,7 @@ impl<'a> Search<'a> {
                     let c = base.c + self.c[i as usize] - sums.c;
                     let n = base.n + self.data.sums[i as usize] - sums.n;
                     let (more_c, more_n) = (c - base.c, n - base.n);
-                    // Whom the literal adds must stand above everybody by more than chance.
+                    // The users that the literal adds must differ significantly from all users.
                     if side * more_c < least * (self.variance * more_n).sqrt() {
                         continue;
                     }
@@ -386,7 +386,7 @@ impl<'a> Search<'a> {
         users
     }
 
-    /// Ridge regression over the terms by coordinate descent; the residual follows.
+    /// Ridge regression over the terms by coordinate descent; updates the residual.
     fn regress(&mut self, terms: &mut [Term]) {
         let weights = self.data.weights;
         for _ in 0..PASSES {
@@ -422,14 +422,14 @@ fn spread_within(search: &Search<'_>, base: &Candidate, users: &[u32]) -> f64 {
     (squares.sum::<f64>() / base.n - mean * mean).max(0.0)
 }
 
-/// How many standard deviations the mean of one part (sum, weight) stands above that of the other.
+/// By how many standard deviations the mean of one subset (sum, weight) exceeds that of the other.
 fn contrast(this: (f64, f64), other: (f64, f64), variance: f64) -> f64 {
     let difference = this.0 / this.1 - other.0 / other.1;
     let spread = variance * (1.0 / this.1 + 1.0 / other.1);
     difference / spread.sqrt().max(1e-12)
 }
 
-/// Keeps the best few, best first; of equals the first that came.
+/// Keeps the best few, best first; ties go to the earlier one.
 fn push(list: &mut Vec<Candidate>, merit: f64, candidate: impl FnOnce() -> Candidate) {
     let at = list.partition_point(|c| c.merit >= merit);
     if at < BEAM {
@@ -452,16 +452,16 @@ fn extended(rule: &Rule, operator: Operator, item: u32, negated: bool) -> Rule {
 mod tests {
     use super::*;
     use limpid_core::NoProgress;
-    use limpid_tensor::Draw;
+    use limpid_tensor::Rng;
 
-    /// Items 0–5 are drawn at random; item 6 follows from `0 ∧ ¬1`, item 7 from `2 ∨ 3`, item 8 from
-    /// `4 ∧ 5`. Those rules, and no others, explain them.
+    /// Items 0–5 are random; item 6 follows from `0 ∧ ¬1`, item 7 from `2 ∨ 3`, item 8 from
+    /// `4 ∧ 5`. Exactly these rules are found.
     #[test]
     fn planted_rules_are_found() {
-        let mut draw = Draw::new(2, 0);
+        let mut rng = Rng::new(2, 0);
         let mut rows = Vec::new();
         for _ in 0..400 {
-            let mut row: Vec<u32> = (0..6).filter(|_| draw.unit() < 0.4).collect();
+            let mut row: Vec<u32> = (0..6).filter(|_| rng.unit() < 0.4).collect();
             let has = |i: u32| row.contains(&i);
             let (a, b, c) = (has(0) && !has(1), has(2) || has(3), has(4) && has(5));
             row.extend(
@@ -478,7 +478,7 @@ mod tests {
             max_literals: 3,
             per_target: 1,
             min_support: 5,
-            price: 0.1,
+            penalty: 0.1,
             significance: 3.0,
             reg: 1.0,
             nonnegative: true,
@@ -494,14 +494,14 @@ mod tests {
         assert_eq!(mine(&data, settings, 2, &NoProgress).unwrap(), all[..2]);
     }
 
-    /// Where effects may be negative, what speaks against a target passes the same test: nobody with
+    /// If effects may be negative, rules that oppose a target pass the same test: no user with
     /// items 0 and 1 has item 2.
     #[test]
-    fn rules_against_a_target_are_found() {
-        let mut draw = Draw::new(3, 0);
+    fn rules_that_oppose_a_target_are_found() {
+        let mut rng = Rng::new(3, 0);
         let rows: Vec<Vec<u32>> = (0..400)
             .map(|_| {
-                let mut row: Vec<u32> = (0..2).filter(|_| draw.unit() < 0.5).collect();
+                let mut row: Vec<u32> = (0..2).filter(|_| rng.unit() < 0.5).collect();
                 if row.len() < 2 {
                     row.push(2);
                 }
@@ -514,7 +514,7 @@ mod tests {
             max_literals: 2,
             per_target: 1,
             min_support: 5,
-            price: 0.05,
+            penalty: 0.05,
             significance: 5.0,
             reg: 1.0,
             nonnegative: false,

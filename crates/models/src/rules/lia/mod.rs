@@ -1,14 +1,14 @@
 //! LIA: a logical-rule autoencoder for interpretable recommendations (Wei et al.), as published and
-//! with rules that people can read.
+//! with short, readable rules.
 //!
-//! A row of items makes rules (AND, OR, with NOT) true or false; each rule that holds adds its effect to
-//! every item. Rules are units: they are shown in ledgers, muted and boosted like any other.
+//! Rules (AND, OR, with NOT) are evaluated on a row of items; each rule that holds adds its effect to
+//! every item. Rules are units: they are shown in ledgers and can be muted and boosted.
 //!
-//! | mode | what |
+//! | mode | description |
 //! |---|---|
-//! | `plus` (default) | short rules, found one by one where they explain most of what is left, with sparse effects |
-//! | `paper` | rules and a bias, learned by gradient grafting; no rule is short, and no AND or NOT survives |
-//! | `released` | the same with a full linear item-to-item part, as the authors' code has it by default |
+//! | `plus` (default) | short rules, found by greedy search on the residual, with sparse effects |
+//! | `paper` | rules and a bias, learned by gradient grafting; rules are long, and no AND or NOT remains |
+//! | `released` | the same with dense item-to-item weights, the default of the authors' code |
 //!
 //! The rules of `plus` are found by search and weighted by a convex fit. `rules_by=gradients` learns them
 //! instead: it is less accurate and about sixteen times slower, and exists only for the study in
@@ -16,7 +16,7 @@
 //!
 //! Departures from the authors' code: Adam without GSAM by default, and a learning rate of 1e-3, since
 //! with the released one (1e-4, 10 epochs) no weight can cross ½; rules that hold for all or none of the
-//! training users are removed from the model, not only from what is printed.
+//! training users are removed from the model, not only from the printed rules.
 
 mod extract;
 mod layer;
@@ -36,12 +36,12 @@ use crate::registry::{Entry, Reads};
 use crate::training_loop::TrainingLoop;
 pub use model::Model;
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "lia",
     aliases: &[],
-    about: "learned AND, OR and NOT rules over items: short ones (plus), or as published (paper, released)",
-    paper: "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations; rules after RRL (Wang et al.)",
+    about: "AND, OR and NOT rules over items: short ones (plus), or as published (paper, released)",
+    paper: "Wei et al., A Logical-Rule Autoencoder for Interpretable Recommendations; rules as in RRL",
     reads: Reads::ITEMS,
     defaults: hyper::defaults::<Config>,
 };
@@ -49,7 +49,7 @@ pub(crate) const ENTRY: Entry = Entry {
 choices! {
     /// Where the rules of `plus` come from.
     pub enum Source {
-        /// A search that adds, target by target, the rule that explains most of what is left.
+        /// A greedy search that adds, for each target, the rule that explains most of the residual.
         Search = "search",
         /// A layer of short rules, trained by gradients; only for the study in `paper/lia`.
         Gradients = "gradients",
@@ -57,13 +57,13 @@ choices! {
 }
 
 choices! {
-    /// Which form of the model.
+    /// The form of the model.
     pub enum Mode {
         /// Short rules with sparse effects; ours.
         Plus = "plus",
         /// Rules and a bias, as in the paper.
         Paper = "paper",
-        /// With a linear part, as in the authors' code.
+        /// With item-to-item weights, as in the authors' code.
         Released = "released",
     }
 }
@@ -71,7 +71,7 @@ choices! {
 choices! {
     /// How a rule of the published forms gets its operator.
     pub enum Gate {
-        /// A learned number: AND above 0.
+        /// A learned gate: AND above 0.
         Learned = "learned",
         /// One half AND, one half OR.
         Half = "half",
@@ -81,65 +81,65 @@ choices! {
 }
 
 choices! {
-    /// What a literal costs in the soft layer of the published forms, and with it how the layer begins.
+    /// The activation of the soft rule layer of the published forms, and its initialization.
     pub enum Activation {
-        /// Novel logical activation functions (α 0.999, β 8, γ 3); weights begin in 0 to ½, so no weight
-        /// becomes negative and no rule negates.
+        /// Novel logical activation functions (α 0.999, β 8, γ 3); initial weights in 0 to ½, so no weight
+        /// becomes negative and no rule has a NOT.
         Nlaf = "nlaf",
-        /// The logarithm of the original rule layer; weights begin in ±0.05, and AND and NOT survive.
+        /// The logarithm of the original rule layer; initial weights in ±0.05, and AND and NOT remain.
         Log = "log",
     }
 }
 
 hyper! {
-    /// Hyper-parameters: those of `plus` by default. In Rust, `mode` alone does not change the others; a
-    /// preset does so where settings are read.
+    /// Hyper-parameters; the defaults are those of `plus`. In Rust, assigning `mode` does not change the
+    /// others; presets are applied when settings are read.
     pub struct Config {
-        /// Short rules (ours), or LIA as published, without or with its linear part.
+        /// Short rules (plus), LIA as published (paper), or with item-to-item weights (released).
         mode: Mode = Mode::Plus;
-        /// Rules, at most.
+        /// Maximum number of rules.
         rules: usize = 4000, in whole(1, 100_000), tune [500, 1000, 2000];
-        /// plus: search for rules one by one; gradients only for the study in `paper/lia`.
+        /// plus: source of the rules: greedy search, or gradients (only for the study in `paper/lia`).
         rules_by: Source = Source::Search;
-        /// plus: literals of a rule, at most.
+        /// plus: maximum number of literals per rule.
         max_literals: usize = 4, in whole(1, 5);
-        /// plus: rules searched per target.
+        /// plus: rules searched per target item.
         rules_per_target: usize = 12, in whole(1, 200);
-        /// plus: users for whom a rule must hold, at least.
+        /// plus: minimum support (number of users) of a rule.
         min_support: usize = 5, in whole_from(1);
-        /// plus: how much more a rule must explain per further literal; 0.1 is 10 %.
-        literal_price: f64 = 0.05, in between(0.0, 10.0);
-        /// plus: standard deviations above chance required of a rule and of each further literal; 0: no test.
+        /// plus: required relative gain per additional literal; 0.1 is 10 %.
+        literal_penalty: f64 = 0.05, in between(0.0, 10.0), alias "literal_price";
+        /// plus: z-score required of a rule and of each additional literal; 0: no test.
         significance: f64 = 5.5, in at_least(0.0), tune [3, 5.5];
-        /// plus: L2 regularization during the search; larger favors rules that hold for many.
+        /// plus: L2 regularization in the search; larger favors rules with high support.
         search_reg: f64 = 30.0, in above(0.0);
-        /// plus: a user with n items has weight `n^−user_exponent`.
+        /// plus: weight of a user with n items: `n^−user_exponent`; 0 weights all users equally.
         user_exponent: f64 = 0.5, in between(0.0, 1.0);
-        /// plus: L2 regularization of effects.
+        /// plus: L2 regularization of rule effects.
         reg: f64 = 100.0, in above(0.0), tune [50, 100, 200];
-        /// plus: L1 penalty of effects; larger means fewer rules per recommendation.
+        /// plus: L1 penalty of rule effects; larger: fewer rules per recommendation.
         l1: f64 = 1.0, in at_least(0.0), tune [0.5, 1, 2];
-        /// plus: only positive effects.
+        /// plus: whether effects are restricted to non-negative values.
         nonnegative: bool = true;
-        /// plus by gradients: share of a row that is predicted and not read, sampled in each step.
+        /// plus by gradients: share of a row's items held out as targets, resampled in each step.
         holdout: f32 = 0.5, in between(0.0, 0.9);
-        /// plus by gradients: L1 penalty of effects in training.
+        /// plus by gradients: L1 penalty of rule effects in training.
         effect_l1: f32 = 0.02, in at_least(0.0);
-        /// gradients: items that a step scores; fewer are faster and less accurate. auto: all up to 20,000, else 4,096.
+        /// gradients: items scored per step (sampled softmax); auto: all up to 20,000 items, else 4,096.
         outputs: Option<usize> = None, in whole_from(1);
-        /// gradients: factor of the learning rate every `decay_every` epochs.
+        /// gradients: factor by which the learning rate decays every `decay_every` epochs.
         decay: f32 = 0.6, in above_to(0.0, 1.0);
-        /// gradients: epochs between two decays of the learning rate; 0: never.
+        /// gradients: epochs between decays of the learning rate; 0: no decay.
         decay_every: usize = 20;
-        /// gradients: epochs between two validation measurements.
+        /// gradients: epochs between evaluations on validation data.
         monitor_every: usize = 2, in whole_from(1);
-        /// published: how a rule gets its operator.
+        /// published: how rules get their operator: learned, half AND and half OR, or all OR.
         gate: Gate = Gate::Learned;
-        /// published: the soft layer; with log (and a learning rate of 1e-2) AND and NOT survive.
+        /// published: activation of the soft layer; for AND and NOT rules use log with learning_rate=1e-2.
         activation: Activation = Activation::Nlaf;
-        /// published: sharpness-aware steps, as in the authors' code.
+        /// published: sharpness-aware minimization (GSAM), as in the authors' code.
         gsam: bool = false;
-        /// gradients: L1 penalty of rule weights; larger means shorter rules.
+        /// gradients: L1 penalty of rule weights; larger: shorter rules.
         rule_l1: f32 = 0.07, in at_least(0.0);
         include training: TrainingLoop = { batch_size: 128, learning_rate: 1e-2 };
     }
@@ -148,16 +148,16 @@ hyper! {
     preset mode = "released" { rules = 1000, rule_l1 = 0, batch_size = 512, learning_rate = 1e-3 }
 }
 
-/// Items up to which every step scores them all.
+/// Catalogue size up to which every step scores all items.
 const ALL_OUTPUTS: usize = 20_000;
 
-/// Items that a step scores of more than that.
+/// Items scored per step above that size.
 const SOME_OUTPUTS: usize = 4096;
 
 impl Config {
-    /// Items that a step scores; none: all.
+    /// Number of items scored per step, if not all.
     fn outputs(&self, n_items: usize) -> Option<usize> {
-        // Links are of all items with all, and a second gradient must be of the same loss.
+        // Item-to-item weights need all items, and the second gradient of GSAM must be of the same loss.
         if self.mode == Mode::Released || self.gsam {
             return None;
         }
@@ -209,16 +209,16 @@ impl Fit for Config {
 mod tests {
     use super::*;
     use limpid_core::{Artifact, Catalogue, Histories, Ids, ItemIdx, Recommender, Tensors, Units};
-    use limpid_tensor::Draw;
+    use limpid_tensor::Rng;
 
-    /// Two tastes with a bridge: 90 users, 14 items.
+    /// Two overlapping tastes: 90 users, 14 items.
     fn data() -> (Histories, Catalogue) {
-        let mut draw = Draw::new(8, 0);
+        let mut rng = Rng::new(8, 0);
         let rows: Vec<Vec<u32>> = (0..90u32)
             .map(|u| {
                 let own = |i: &u32| i % 2 == u % 2;
                 (0..14)
-                    .filter(|i| draw.unit() < if own(i) { 0.7 } else { 0.1 })
+                    .filter(|i| rng.unit() < if own(i) { 0.7 } else { 0.1 })
                     .collect()
             })
             .collect();
@@ -304,9 +304,9 @@ mod tests {
         }
     }
 
-    /// Every rule that is left speaks for some training user and not for all.
+    /// Every remaining rule holds for some training users but not for all.
     #[test]
-    fn rules_that_never_speak_are_gone() {
+    fn constant_rules_are_removed() {
         for config in [Config::default(), published(Mode::Paper)] {
             let (model, histories) = fit(&config);
             let mut support = vec![0; model.len()];
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn plus_rules_are_short_and_speak_for_items_only() {
+    fn plus_rules_are_short_with_non_negative_effects() {
         let (model, histories) = fit(&Config {
             max_literals: 3,
             ..Config::default()
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn sharpness_aware_steps_and_fixed_gates_learn_too() {
+    fn gsam_and_fixed_gates_train() {
         for (gate, activation) in [(Gate::Half, Activation::Nlaf), (Gate::Or, Activation::Log)] {
             let config = Config {
                 gsam: true,

@@ -1,4 +1,4 @@
-//! The fitted rule autoencoder: rules, what each does to every item, and in the released form links.
+//! The fitted rule autoencoder: rules, their effects on items, and in the released form item-to-item weights.
 
 use limpid_core::rules::{Literal, Operator, Rule};
 use limpid_core::unit::find_event;
@@ -13,12 +13,12 @@ use ndarray::parallel::prelude::*;
 use super::extract::Postings;
 use crate::linear::item_links::ItemLinks;
 
-/// What rules do to items `(R, I)`.
+/// Effects of rules on items `(R, I)`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Effects {
     /// Every rule has an effect on every item; row-major.
     Dense(Buffer<f32>),
-    /// Only on some.
+    /// Rules have effects on some items only.
     Sparse(Csr),
 }
 
@@ -39,10 +39,10 @@ pub struct Model {
 const BLOCK: usize = 64;
 
 impl Model {
-    /// A model of its parts.
+    /// A model from its arrays.
     ///
     /// # Errors
-    /// Where shapes disagree, or a rule names an item that the catalogue does not have.
+    /// If shapes disagree, or a rule has a literal on an item that is not in the catalogue.
     pub(super) fn new(
         rules: Vec<Rule>,
         effects: Effects,
@@ -100,13 +100,13 @@ impl Model {
         }
     }
 
-    /// The part of a sparse row that is about rules.
+    /// The entries of a sparse row that belong to rules.
     fn rules_of<'a>(&self, (units, values): (&'a [u32], &'a [f32])) -> (&'a [u32], &'a [f32]) {
         let end = units.partition_point(|&k| (k as usize) < self.rules.len());
         (&units[..end], &values[..end])
     }
 
-    /// Adds what the rules of activations `(U, K)` do.
+    /// Adds the effects of the rules of activations `(U, K)`.
     fn add_rules(&self, activations: &Csr, scores: &mut Mat) {
         let (u, r, i) = (activations.n_rows(), self.rules.len(), self.n_items());
         match &self.effects {
@@ -228,7 +228,9 @@ impl Units for Model {
                 Error::NoSuchUnit {
                     unit: text.to_owned(),
                     hint: match (self.rules.is_empty(), self.links.is_some()) {
-                        (true, false) => "it learned no rule".to_owned(),
+                        (true, false) => {
+                            "it has no rules; fit it with a smaller l1 or min_support".to_owned()
+                        }
                         (_, false) => format!(
                             "its units are its rules, r0 to r{last}; 'limpid rules' lists them"
                         ),

@@ -1,5 +1,5 @@
-//! Short rules: found one by one (`mine`) or learned by gradients (`learned`), made as short as they can be without holding for anybody
-//! else, and weighed together in one convex problem per target (`refit`).
+//! Short rules: found by search (`mine`) or learned by gradients (`learned`), shortened while they hold
+//! for the same users, and weighted jointly in one convex problem per target (`refit`).
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use super::model::{Effects, Model};
 use super::refit::{self, Refit};
 use super::{Config, Source};
 
-/// Rounds in which rules without effect are dropped and the rest is weighed again.
+/// Rounds in which rules without effect are dropped and the rest is refitted.
 const ROUNDS: usize = 2;
 
 pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
@@ -23,8 +23,11 @@ pub(super) fn fit(config: &Config, data: &Training<'_>, run: &mut Run<'_>) -> Re
     let rows = extract::rows_of(data.histories);
     let weights = user_weights(&rows, config.user_exponent);
     let incidence = Incidence::new(&rows, n_items, &weights)?;
-    let stopped =
-        || Error::Interrupted("the rules were not complete, so nothing is kept".to_owned());
+    let stopped = || {
+        Error::Interrupted(
+            "the rule search was not complete, so no checkpoint was saved".to_owned(),
+        )
+    };
     let found = match config.rules_by {
         Source::Search => mine::mine(&incidence, search(config), config.rules, run.progress)
             .ok_or_else(stopped)?,
@@ -68,7 +71,7 @@ fn search(config: &Config) -> mine::Settings {
         max_literals: config.max_literals,
         per_target: config.rules_per_target,
         min_support: config.min_support,
-        price: config.literal_price,
+        penalty: config.literal_penalty,
         significance: config.significance,
         reg: config.search_reg,
         nonnegative: config.nonnegative,
@@ -90,7 +93,7 @@ fn user_weights(rows: &[Vec<u32>], exponent: f64) -> Vec<f64> {
     weights
 }
 
-/// Every rule with the fewest of its literals that hold for the same users.
+/// Every rule reduced to the fewest literals that hold for the same users.
 fn shortened(rules: &[Rule], items: &[Bits], n_rows: usize) -> Result<Vec<Rule>> {
     rules
         .par_iter()
@@ -105,8 +108,8 @@ fn shortened(rules: &[Rule], items: &[Bits], n_rows: usize) -> Result<Vec<Rule>>
         .collect()
 }
 
-/// Of the rules that hold for the same users the shortest, in the order of the first of them; those
-/// that hold for all or for none are dropped.
+/// The shortest of the rules that hold for the same users, in the order of the first of them; rules
+/// that hold for all users or for none are dropped.
 fn merged(rules: Vec<Rule>, items: &[Bits], n_rows: usize) -> Vec<Rule> {
     let mut at: HashMap<Bits, usize> = HashMap::new();
     let mut kept: Vec<Rule> = Vec::new();

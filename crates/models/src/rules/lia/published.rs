@@ -1,4 +1,4 @@
-//! LIA as published: training, then rules that never speak are taken out without changing a score.
+//! LIA as published: training, then removal of constant rules, which does not change a score.
 
 use limpid_core::{Result, Run, Training};
 use limpid_tensor::sparse::logic::Cost;
@@ -9,7 +9,7 @@ use super::model::{Effects, Model};
 use super::{Activation, Config, Mode};
 use crate::linear::item_links::ItemLinks;
 
-/// The novel logical activation functions as LIA uses them.
+/// The novel logical activation functions with LIA's parameters.
 const NLAF: Cost = Cost::Nlaf {
     alpha: 0.999,
     beta: 8,
@@ -47,7 +47,7 @@ fn settings(config: &Config, n_items: usize) -> Settings {
     }
 }
 
-/// The model of a trained layer, without the rules that say the same to every training user.
+/// The model of a trained layer, without the rules that hold for all training users or for none.
 fn finished(layer: Layer<'_>, rows: &[Vec<u32>], n_items: usize) -> Result<Model> {
     let found = extract::rules(&layer.w.value, &layer.gates.value, layer.gates.value.len());
     let items = item_bits(rows, n_items);
@@ -58,8 +58,8 @@ fn finished(layer: Layer<'_>, rows: &[Vec<u32>], n_items: usize) -> Result<Model
         let support = count(bits) as usize;
         let of_items = layer.v.value.chunks_exact(n_rules);
         let row = of_items.map(|effects| effects[k]);
-        // A rule that holds for all training users is a part of the base, one that holds for none
-        // is no rule.
+        // A rule that holds for all training users is added to the base, one that holds for none
+        // is dropped.
         if support == rows.len() {
             base.iter_mut()
                 .zip(row)
@@ -83,14 +83,14 @@ mod tests {
     use crate::rules::lia::Gate;
     use crate::training_loop::TrainingLoop;
     use limpid_core::{Histories, Recommender};
-    use limpid_tensor::{Draw, Learner, train};
+    use limpid_tensor::{Learner, Rng, train};
 
-    /// What the extracted model says to the training users is what the trained layer says.
+    /// The extracted model scores training users as the trained layer does.
     #[test]
     fn extraction_does_not_change_a_score() {
-        let mut draw = Draw::new(4, 0);
+        let mut rng = Rng::new(4, 0);
         let rows: Vec<Vec<u32>> = (0..70)
-            .map(|_| (0..12).filter(|_| draw.unit() < 0.4).collect())
+            .map(|_| (0..12).filter(|_| rng.unit() < 0.4).collect())
             .collect();
         let users = Histories::from_rows(&rows, 12).unwrap();
         for (mode, gate) in [(Mode::Paper, Gate::Learned), (Mode::Released, Gate::Half)] {

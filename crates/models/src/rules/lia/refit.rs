@@ -16,13 +16,13 @@ use rayon::prelude::*;
 use super::extract::{Bits, rule_bits};
 use super::mine::Incidence;
 
-/// Rules that may get an effect on one target.
+/// Maximum number of candidate rules per target.
 const SCREEN: usize = 400;
 
-/// Passes over the rules of a target at most.
+/// Maximum number of passes over the rules of a target.
 const PASSES: usize = 200;
 
-/// Largest change that counts as none, relative to the largest `|v| √K` seen.
+/// Convergence tolerance, relative to the largest `|v| √K` seen.
 const TOLERANCE: f64 = 1e-5;
 
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,7 @@ impl<'a> Refit<'a> {
         })
     }
 
-    /// The effects on all targets; none if asked to stop.
+    /// The effects on all targets; `None` if interrupted.
     pub(super) fn fit(&self, progress: &dyn Progress) -> Option<Vec<Column>> {
         progress.start("effects of rules", self.items.len() as u64);
         (0..self.items.len())
@@ -118,7 +118,7 @@ impl<'a> Refit<'a> {
         let mut c = vec![0f64; r];
         add_rows(having, &self.active, data.weights, &mut c);
         let mut n: Vec<f64> = (0..r).map(|k| f64::from(self.gram[k * r + k])).collect();
-        // Rules that name the target hold for other users without it.
+        // Without their literal on the target, rules hold for other users.
         let own: Vec<(u32, Vec<u32>)> = self.own[target as usize]
             .iter()
             .map(|&k| {
@@ -202,7 +202,7 @@ impl<'a> Refit<'a> {
     }
 }
 
-/// Adds the weight of each user to the sums of all rules that hold for him.
+/// Adds the weight of each user to the sums of all rules that hold for them.
 fn add_rows(users: &[u32], active: &[Vec<u32>], weights: &[f64], sums: &mut [f64]) {
     for &u in users {
         let weight = weights[u as usize];
@@ -258,7 +258,7 @@ fn descend(k: &[f64], c: &[f64], settings: Settings) -> Vec<f64> {
             }
         }
         if moved < TOLERANCE * scale {
-            // Passes over the nonzero effects are cheap; one over all of them must confirm.
+            // Passes over the nonzero effects are fast; a final one over all effects confirms convergence.
             if !active_only {
                 break;
             }
@@ -297,13 +297,13 @@ mod tests {
     #[test]
     fn meets_the_optimality_conditions() {
         let m = 12;
-        let mut draw = limpid_tensor::Draw::new(9, 0);
+        let mut rng = limpid_tensor::Rng::new(9, 0);
         let x: Vec<f64> = (0..40 * m)
-            .map(|_| f64::from(u8::from(draw.unit() < 0.4)))
+            .map(|_| f64::from(u8::from(rng.unit() < 0.4)))
             .collect();
         let dot = |a: usize, b: usize| (0..40).map(|u| x[u * m + a] * x[u * m + b]).sum::<f64>();
         let k: Vec<f64> = (0..m * m).map(|at| dot(at / m, at % m)).collect();
-        let c: Vec<f64> = (0..m).map(|_| f64::from(draw.uniform(-8.0, 8.0))).collect();
+        let c: Vec<f64> = (0..m).map(|_| f64::from(rng.uniform(-8.0, 8.0))).collect();
         let v = descend(&k, &c, PLAIN);
         for s in 0..m {
             let kv: f64 = (0..m).map(|t| k[s * m + t] * v[t]).sum();

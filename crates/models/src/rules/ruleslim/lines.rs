@@ -1,23 +1,23 @@
-//! One line per group: what the links and rules of a group say together, compiled exactly.
+//! One line per group: the links and rules of a group combined into one rule, exactly.
 //!
 //! For a target, the value of a group of m items is a table over the 2^m subsets a user may have:
 //! `h(S) = Σ_{i ∈ S} v_i + v_or [|S| ≥ 1] + v_two [|S| ≥ 2]`. The user's line is the shortest rule that
-//! says exactly when `h` has the value it has for him (see [`limpid_core::rules::compile`]).
+//! holds exactly if `h` has the user's value (see [`limpid_core::rules::compile`]).
 //!
-//! NOT in a line only tells cases apart: `h` never falls when an item is added, so the absence of an
-//! item is not a reason for the target.
+//! NOT in a line only separates cases: `h` never decreases when an item is added, so the absence of an
+//! item is not evidence for the target.
 
 use limpid_core::rules::compile::{MAX_ITEMS, compile};
 use limpid_core::{EventsByItem, History, ItemIdx, Ledger, Part, Space, Unit};
 
 use super::{Model, cited};
 
-/// Sums of the same weights in another order differ by less.
+/// Tolerance for sums of the same weights in another order.
 const EQUAL: f64 = 1e-9;
 
 /// The ledger of `item` with the parts of each group joined into one line. Groups whose activations are
-/// not those of the user's own items (somebody edited them) stay as they are, part by part: a rule would
-/// not be true of them.
+/// not those of the user's items (they were edited) keep their parts, because a rule would
+/// not hold for them.
 pub(super) fn lines(
     model: &Model,
     features: &[(u32, f32)],
@@ -44,7 +44,7 @@ pub(super) fn lines(
     Ledger::of_parts(model.base_of(item), parts)
 }
 
-/// The line of one group, if the activations are the user's own.
+/// The line of one group, if its activations are those of the user's items.
 fn line(
     model: &Model,
     group: u32,
@@ -71,7 +71,7 @@ fn line(
             return None;
         }
     }
-    // The user does not have the target (unless he does), so its literal says nothing.
+    // Unless the user has the target, its literal is always false and is left out.
     let items: Vec<ItemIdx> = members
         .iter()
         .copied()

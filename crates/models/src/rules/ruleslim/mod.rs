@@ -1,9 +1,9 @@
 //! RuleSLIM: a sparse ledger of item links and short rules, more accurate than EASE and short enough to
 //! read.
 //!
-//! Ours. It stands on SLIM (Ning and Karypis, ICDM 2011, <https://doi.org/10.1109/ICDM.2011.134>: a
-//! sparse non-negative regression per target), on EDLAE (Steck, NeurIPS 2020: a ridge in proportion
-//! to popularity) and on the promise of LIA (a recommender whose score is a sum of logical rules).
+//! limpid's own model, based on SLIM (Ning and Karypis, ICDM 2011, <https://doi.org/10.1109/ICDM.2011.134>:
+//! a sparse non-negative regression per target), EDLAE (Steck, NeurIPS 2020: L2 regularization in
+//! proportion to popularity) and the idea of LIA (a score that is a sum of logical rules).
 //!
 //! `score(u, j) = base_j + Σ_f φ_f(u) v_fj`. A feature φ_f is an item of the history (a link) or a rule
 //! over a group of at most four items that the same users have: "at least one of them", "at least two
@@ -14,17 +14,17 @@
 //! ω_u = n_u^−½ / mean        K = Σ_u ω_u φ φᵀ
 //! ```
 //!
-//! Each of these problems is convex and solved exactly. Of a rule only the literal j is left out: a
-//! candidate is never in the user's row, so the rule and the rule without j have the same value whenever
-//! it matters. Afterwards a target keeps the M groups with the most evidence `Σ v_f K_fj`, and their
-//! weights are fitted again at half the price, which undoes part of the shrinkage.
+//! Each of these problems is convex and solved exactly. Only the literal j is left out of a rule: a
+//! candidate is never in the user's row, so the rule with and without j has the same value whenever
+//! j is recommended. Afterwards a target keeps the M groups with the most evidence `Σ v_f K_fj`, and their
+//! weights are refitted with half the L1 penalty, which undoes part of the shrinkage.
 //!
-//! A score is defined for seen items too: it is the same sum over the user's features, to which an item
-//! of a group contributes through the group's rules.
+//! A score is defined for seen items too: it is the same sum over the user's features; an item
+//! of a group contributes to it through the group's rules.
 //!
-//! Every score is shown in lines, one per group, compiled without loss into one rule each (see
-//! [`Detail::Lines`]). AND and NOT enter there: the fit itself is monotone,
-//! because interactions that are mined are not supported by data of this size.
+//! A ledger shows one line per group, compiled without loss into one rule (see
+//! [`Detail::Lines`]). AND and NOT occur only there: the fit itself is monotone,
+//! because data sets of this size have too little support for mined interactions.
 
 mod lines;
 
@@ -45,20 +45,20 @@ use crate::rules::features::{Feature, Features, group_support};
 use crate::rules::group_names::Names;
 use crate::rules::groups::{Grouping, Groups, partition};
 
-/// What the catalogue says about it.
+/// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
     name: "ruleslim",
     aliases: &[],
-    about: "short readable rules and item links, non-negative, one convex problem per target",
+    about: "short rules and item-to-item weights, non-negative, one convex problem per target",
     paper: "limpid's own; after SLIM (Ning and Karypis, ICDM 2011) and EDLAE (Steck, NeurIPS 2020)",
     reads: Reads::VALUES,
     defaults: hyper::defaults::<Config>,
 };
 
 choices! {
-    /// Accuracy against brevity.
+    /// Trade-off between accuracy and length of explanations.
     pub enum Preset {
-        /// All groups; rules are regularized as links are.
+        /// All groups; the same regularization for rules and links.
         Accurate = "accurate",
         /// The 40 best groups of a target; rules are regularized half as much as links.
         Balanced = "balanced",
@@ -68,35 +68,35 @@ choices! {
 }
 
 hyper! {
-    /// Hyper-parameters: those of `balanced` by default. In Rust, `preset` alone does not change the
-    /// others; it does so where settings are read.
+    /// Hyper-parameters; the defaults are those of `balanced`. In Rust, assigning `preset` does not change
+    /// the others; presets are applied when settings are read.
     pub struct Config {
-        /// Accuracy against brevity; sets `rho_rule`, `groups` and `refit`.
+        /// Trade-off between accuracy and length of explanations; sets `rho_rule`, `groups` and `refit`.
         preset: Preset = Preset::Balanced;
-        /// Constant part of the L2 regularization, λ; 50 to 100 is flat.
+        /// Constant part of the L2 regularization (λ); accuracy is flat between 50 and 100.
         reg: f64 = 50.0, in above(0.0);
-        /// L2 of links in proportion to popularity, `p/(1−p)` for a dropout of p; less is shorter.
+        /// L2 of links in proportion to popularity, `p/(1−p)` for a dropout rate p; lower: fewer reasons.
         rho: f64 = 1.0, in at_least(0.0), tune [0.3, 1];
-        /// The same for rules; less gives fewer lines.
+        /// L2 of rules in proportion to their support; lower: fewer reasons.
         rho_rule: f64 = 0.5, in at_least(0.0), tune [0.25, 0.5, 1];
-        /// L1 penalty, in min(users / 1000, users of a mean item / 20); larger is sparser.
-        // Where items have few users, a penalty in proportion to all users would forbid every weight.
+        /// L1 penalty in units of min(users / 1000, mean users per item / 20); larger is sparser.
+        // If items have few users, a penalty in proportion to all users would set every weight to 0.
         l1: f64 = 1.0, in above(0.0), tune [1, 2, 4];
-        /// Groups that a target keeps; 0: all.
+        /// Maximum number of groups with nonzero weights per target item; 0: all.
         groups: usize = 40, tune [10, 20, 40, 0];
-        /// Share of the L1 penalty when kept weights are fitted again; 1: all of it.
+        /// Share of the L1 penalty when the kept weights are refitted; 1: no refit.
         refit: f64 = 0.5, in between(0.0, 1.0);
-        /// A user with n items has weight `n^−user_exponent`.
+        /// Weight of a user with n items: `n^−user_exponent`; 0 weights all users equally.
         user_exponent: f64 = 0.5, in between(0.0, 1.0);
-        /// Items in a group, at most; 1 leaves only links.
+        /// Maximum number of items in a group; 1: links only, no rules.
         group_size: usize = 4, in whole(1, 6);
-        /// Users that a group needs for its rules; auto: a hundredth of the users.
+        /// Minimum support (number of users) of a group for it to have rules; auto: 1 % of the users.
         min_users: Option<usize> = None, in whole_from(1);
-        /// Rounds weights to multiples of this, for ledgers that add up by hand; 0: off; 0.005 is nearly free.
+        /// Rounds weights to multiples of this value; 0: off. 0.005 hardly affects accuracy.
         points: f64 = 0.0, in at_least(0.0);
-        /// Share of similarity that a group loses for metadata that have nothing in common.
+        /// How much dissimilar metadata lowers the similarity of items when they are grouped; 0: not at all.
         coherence: f64 = 0.0, in between(0.0, 1.0);
-        /// Base score of an item that all users have: breaks ties of evidence by popularity.
+        /// Popularity prior: base score of an item that all users have; breaks ties by popularity.
         prior: f64 = 1e-3, in between(0.0, 0.01);
     }
     preset preset = "accurate" { rho_rule = 1, groups = 0, refit = 1 }
@@ -104,15 +104,15 @@ hyper! {
 }
 
 impl Config {
-    /// What is minimized; `price` is the unit of l1.
-    fn settings(&self, price: f64) -> Settings {
+    /// The settings of the solver; `unit` is the unit of `l1`.
+    fn settings(&self, unit: f64) -> Settings {
         Settings {
             reg: self.reg,
             rho: PerKind {
                 link: self.rho,
                 rule: self.rho_rule,
             },
-            l1: PerKind::both(self.l1 * price),
+            l1: PerKind::both(self.l1 * unit),
             signed: false,
             keep: (self.groups > 0).then_some(self.groups),
             refit: (self.refit < 1.0).then_some(self.refit),
@@ -256,7 +256,7 @@ impl Model {
         events: &EventsByItem<'_>,
         item: ItemIdx,
     ) -> Vec<(Option<u32>, Part)> {
-        // A target has few features with a weight, a user many that are present.
+        // A target has few nonzero weights, a user has many active features.
         let (weighted, effects) = match item.at() < self.by_target.n_rows() {
             true => self.by_target.row(item.at()),
             false => (&[][..], &[][..]),
@@ -283,7 +283,7 @@ impl Model {
     }
 }
 
-/// The mean number of users of the items that have any; 1 without such items.
+/// The mean number of users over the items that have any; 1 without such items.
 fn mean_support(rows: &Csr) -> f64 {
     let mut seen = vec![false; rows.n_columns()];
     for &item in rows.columns() {
@@ -296,7 +296,7 @@ fn mean_support(rows: &Csr) -> f64 {
     }
 }
 
-/// The events that concern some items, item by item.
+/// The events on some items, item by item.
 fn cited(events: &EventsByItem<'_>, items: &[ItemIdx]) -> Vec<Event> {
     items.iter().flat_map(|&i| events.of(i)).collect()
 }
@@ -401,7 +401,7 @@ impl Units for Model {
     }
 }
 
-/// Targets are written in two bytes each where that is enough.
+/// Targets are stored in two bytes each if that is enough.
 const SHORT_TARGETS: usize = 1 << 16;
 
 impl Artifact for Model {

@@ -18,7 +18,7 @@ fn fitted(histories: &Histories, config: &Config) -> Model {
     config.fit(&data, &mut Run::seeded(0)).unwrap()
 }
 
-/// Small prices, so that twenty users say something.
+/// Small L1 penalties, so that twenty users suffice for nonzero weights.
 fn keen() -> Config {
     Config {
         reg: 0.5,
@@ -28,7 +28,7 @@ fn keen() -> Config {
     }
 }
 
-/// Users of four tastes with overlaps, by a fixed rule.
+/// Users with four overlapping tastes, by a fixed rule.
 fn users(n: u32) -> Histories {
     let rows: Vec<Vec<u32>> = (0..n)
         .map(|u| {
@@ -45,8 +45,8 @@ fn users(n: u32) -> Histories {
     Histories::from_rows(&rows, 24).unwrap()
 }
 
-/// The problem of one target as it is written, solved slowly: φ^(j) is computed afresh with item j
-/// taken out of every row, and all features enter.
+/// The problem of one target by its definition, solved slowly: φ^(j) is recomputed with item j
+/// removed from every row, and all features are candidates.
 fn by_definition(model: &Model, rows: &Csr, settings: &Settings, target: u32) -> Vec<f64> {
     let features = &model.features;
     let (n, n_items) = (features.len(), features.n_items());
@@ -85,7 +85,7 @@ fn by_definition(model: &Model, rows: &Csr, settings: &Settings, target: u32) ->
 }
 
 #[test]
-fn weights_are_those_of_the_definition() {
+fn weights_equal_the_definition() {
     let plain = users(30);
     let values = (0..plain.n_events())
         .map(|e| 1.0 + (e % 3) as f32)
@@ -206,7 +206,7 @@ fn rules_without_the_target_and_lines_by_hand() {
         let history = of(items);
         lines_of(&model, history.view(), ItemIdx(target))
     };
-    // Items 0 and 1: 0.5 + 0.125 + 2, and item 2 more would change nothing.
+    // Items 0 and 1: 0.5 + 0.125 + 2; adding item 2 would change nothing.
     let both = line(&[4, 1, 0], 3);
     assert_eq!((both.score, both.base), (3.6875, 0.0625));
     assert_eq!(both.parts.len(), 2);
@@ -221,13 +221,13 @@ fn rules_without_the_target_and_lines_by_hand() {
         (both.parts[1].unit, both.parts[1].value),
         (Unit::event(ItemIdx(4)), 1.0)
     );
-    // Item 1 alone: 0.125 only as long as no other is there.
+    // Item 1 alone: 0.125 only if the others are absent.
     let one = line(&[1], 3);
     assert_eq!(
         one.parts[0].rule,
         Some(Rule::all([ItemIdx(1)]).and_not([ItemIdx(0), ItemIdx(2)]))
     );
-    // On target 0 its own literal is not named: 1 gives 0.25 + 0.5.
+    // For target 0 its own literal is left out: 1 gives 0.25 + 0.5.
     let own = line(&[1, 2], 0);
     assert_eq!(own.parts[0].value, 0.75);
     assert_eq!(own.parts[0].rule, Some(Rule::all([ItemIdx(1)])));
@@ -237,7 +237,7 @@ fn rules_without_the_target_and_lines_by_hand() {
     assert_eq!(seen.score, 0.75);
     assert!(line(&[3], 3).parts.is_empty());
 
-    // A group that somebody edited stays in parts; the other group-free part is untouched.
+    // An edited group keeps its parts; the part without a group is unchanged.
     let history = of(&[0, 1, 4]);
     let two = model.features.two_of(0).unwrap();
     let mut edited = features_of(&model, history.view());
@@ -275,7 +275,7 @@ fn groups_have_their_links_and_rules_as_members() {
 }
 
 #[test]
-fn saved_and_loaded_it_is_the_same() {
+fn save_and_load_round_trip() {
     let model = fitted(&users(60), &keen());
     let mut t = Tensors::new();
     model.save(&mut t).unwrap();
@@ -296,7 +296,7 @@ fn saved_and_loaded_it_is_the_same() {
 }
 
 #[test]
-fn one_thread_or_three_give_the_same_bits() {
+fn result_does_not_depend_on_the_number_of_threads() {
     let histories = users(90);
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new()
@@ -306,7 +306,7 @@ fn one_thread_or_three_give_the_same_bits() {
         pool.install(|| fitted(&histories, &keen()))
     };
     assert_eq!(with(1), with(3));
-    // Nor does it matter how much of K is held: without memory its rows are computed when wanted.
+    // Nor on how much of K fits in memory: without memory its rows are computed on demand.
     let catalogue = Catalogue::default();
     let data = Training {
         histories: &histories,
@@ -320,7 +320,7 @@ fn one_thread_or_three_give_the_same_bits() {
 }
 
 #[test]
-fn a_user_of_whom_nothing_is_known_gets_what_is_popular() {
+fn an_empty_history_gets_popular_items() {
     let model = fitted(&users(60), &keen());
     let nobody = Histories::from_rows(&[vec![]], 24).unwrap();
     let scores = model.score(&nobody);
@@ -337,14 +337,14 @@ fn a_user_of_whom_nothing_is_known_gets_what_is_popular() {
     assert!(fitted(&Histories::from_rows(&[vec![]], 0).unwrap(), &keen()).is_empty());
 }
 
-/// Stops after so many steps, and keeps what is saved.
+/// Interrupts the fit after some number of steps.
 #[derive(Default)]
-struct Stop {
+struct Interrupter {
     after: u64,
     steps: AtomicU64,
 }
 
-impl Progress for Stop {
+impl Progress for Interrupter {
     fn start(&self, _: &str, _: u64) {}
 
     fn step(&self, n: u64) {
@@ -357,9 +357,9 @@ impl Progress for Stop {
 }
 
 #[derive(Default)]
-struct Kept(Mutex<Option<Tensors>>);
+struct InMemory(Mutex<Option<Tensors>>);
 
-impl Checkpoints for Kept {
+impl Checkpoints for InMemory {
     fn last(&self) -> Option<Tensors> {
         self.0.lock().unwrap().clone()
     }
@@ -371,8 +371,8 @@ impl Checkpoints for Kept {
 }
 
 #[test]
-fn a_fit_that_is_stopped_goes_on() {
-    // More targets than one block holds, most of them without users.
+fn an_interrupted_fit_resumes() {
+    // More targets than one block, most of them without users.
     let rows: Vec<Vec<u32>> = users(60)
         .rows()
         .map(|r| r.items.iter().map(|i| i.0 * 90).collect())
@@ -383,14 +383,14 @@ fn a_fit_that_is_stopped_goes_on() {
         histories: &histories,
         catalogue: &catalogue,
     };
-    let mut kept = Kept::default();
-    let stop = Stop {
+    let mut saved = InMemory::default();
+    let stop = Interrupter {
         after: 1500,
-        ..Stop::default()
+        ..Interrupter::default()
     };
     let mut run = Run {
         progress: &stop,
-        checkpoints: Some(&mut kept),
+        checkpoints: Some(&mut saved),
         ..Run::seeded(0)
     };
     let error = keen().fit(&data, &mut run).unwrap_err();
@@ -400,15 +400,15 @@ fn a_fit_that_is_stopped_goes_on() {
     );
     let mut run = Run {
         progress: &NoProgress,
-        checkpoints: Some(&mut kept),
+        checkpoints: Some(&mut saved),
         ..Run::seeded(0)
     };
     let whole = keen().fit(&data, &mut Run::seeded(0)).unwrap();
     assert_eq!(keen().fit(&data, &mut run).unwrap(), whole);
-    // A checkpoint of other settings is not gone on from.
+    // A checkpoint of other settings is ignored.
     let other = Config { l1: 25.0, ..keen() };
     let mut run = Run {
-        checkpoints: Some(&mut kept),
+        checkpoints: Some(&mut saved),
         ..Run::seeded(0)
     };
     let fresh = other.fit(&data, &mut Run::seeded(0)).unwrap();
@@ -444,8 +444,8 @@ fn negative_values_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Whatever the data and the history: score = base + parts = base + lines; every
-    /// line holds for the user and has at most a group's literals; units of a line add up to it.
+    /// For any data and history: score = base + parts = base + lines; every
+    /// line holds for the user and has at most the literals of its group; the units of a line sum to it.
     #[test]
     fn every_score_is_the_sum_of_its_lines(
         data in proptest::collection::vec(proptest::collection::btree_set(0u32..16, 0..9), 8..40),
@@ -473,7 +473,7 @@ proptest! {
                 prop_assert!(rule.literals.len() <= 4);
                 prop_assert!(!rule.literals.iter().any(|l| l.item == item && !history.contains(&item.0)));
                 prop_assert!(!part.cites.is_empty());
-                // Muting the unit of the line takes exactly its value away.
+                // Muting the unit of a line removes exactly its value.
                 let muted = model.members(part.unit);
                 let left = features.iter().copied().filter(|(f, _)| !muted.contains(&(*f as usize)));
                 let left: Vec<(u32, f32)> = left.collect();
@@ -483,9 +483,9 @@ proptest! {
         }
     }
 
-    /// A line says what any user gets: everybody who fulfills its rule has the same value of the group.
+    /// A line is true of all users: every user who fulfills its rule has the same value of the group.
     #[test]
-    fn lines_are_true_of_everybody(
+    fn lines_are_true_of_all_users(
         data in proptest::collection::vec(proptest::collection::btree_set(0u32..8, 0..7), 12..30),
         subset in 1usize..256,
         other in 1usize..256,

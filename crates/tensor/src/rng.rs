@@ -1,14 +1,14 @@
-//! Seeded random numbers: streams of ChaCha8, so that a seed gives the same model for ever.
+//! Seeded random numbers: streams of ChaCha8, so that a seed always gives the same model.
 
 use limpid_core::random;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::{Rng as _, SeedableRng};
 
-/// A stream of random numbers, given by a seed and the number of the stream.
-pub struct Draw(ChaCha8Rng);
+/// A random number generator, determined by a seed and a stream number.
+pub struct Rng(ChaCha8Rng);
 
-impl Draw {
-    /// The stream of a seed.
+impl Rng {
+    /// A generator for a seed and a stream.
     #[must_use]
     pub fn new(seed: u64, stream: u64) -> Self {
         let mut rng = ChaCha8Rng::from_seed(random::key(seed));
@@ -42,12 +42,12 @@ impl Draw {
         (0..n).map(|_| self.uniform(low, high)).collect()
     }
 
-    /// A uniformly random order (Fisher and Yates).
+    /// Shuffles uniformly (Fisher and Yates).
     pub fn shuffle<T>(&mut self, values: &mut [T]) {
         random::shuffle_front(values, values.len(), |m| self.below(m));
     }
 
-    /// `n` distinct numbers below `of`, ascending; all of them where there are no more.
+    /// `n` distinct numbers below `of`, ascending; all of them if `n >= of`.
     pub fn distinct(&mut self, n: usize, of: usize) -> Vec<u32> {
         let mut all: Vec<u32> = (0..of as u32).collect();
         random::shuffle_front(&mut all, n, |m| self.below(m));
@@ -63,8 +63,8 @@ mod tests {
 
     #[test]
     fn moments_and_ranges() {
-        let mut draw = Draw::new(3, 1);
-        let normals: Vec<f32> = (0..20_000).map(|_| draw.normal()).collect();
+        let mut rng = Rng::new(3, 1);
+        let normals: Vec<f32> = (0..20_000).map(|_| rng.normal()).collect();
         let mean = normals.iter().sum::<f32>() / 20_000.0;
         let variance = normals.iter().map(|x| x * x).sum::<f32>() / 20_000.0;
         assert!(
@@ -72,18 +72,18 @@ mod tests {
             "{mean} {variance}"
         );
         assert!(
-            draw.uniforms(1000, -1.0, 2.0)
+            rng.uniforms(1000, -1.0, 2.0)
                 .iter()
                 .all(|x| (-1.0..2.0).contains(x))
         );
         let mut order: Vec<usize> = (0..50).collect();
-        draw.shuffle(&mut order);
+        rng.shuffle(&mut order);
         assert_ne!(order, (0..50).collect::<Vec<_>>());
         order.sort_unstable();
         assert_eq!(order, (0..50).collect::<Vec<_>>());
-        assert_eq!(Draw::new(1, 0).below(0), 0);
-        let some = draw.distinct(20, 50);
+        assert_eq!(Rng::new(1, 0).below(0), 0);
+        let some = rng.distinct(20, 50);
         assert!(some.len() == 20 && some.windows(2).all(|w| w[0] < w[1]) && some[19] < 50);
-        assert_eq!(draw.distinct(9, 3), [0, 1, 2]);
+        assert_eq!(rng.distinct(9, 3), [0, 1, 2]);
     }
 }
