@@ -117,12 +117,18 @@ fn plan(recipes: Vec<limpid::answers::RecipePlan>, target: Target) -> ReproduceP
     }
 }
 
+/// The name of a data set: the last part of its path, which the JSON has in full.
+fn folder_name(data: &str) -> String {
+    let name = Path::new(data).file_name().and_then(|name| name.to_str());
+    name.unwrap_or(data).to_owned()
+}
+
 fn plan_page(plan: &ReproducePlan) -> Vec<Section> {
     let mut table = Table::new(["recipe", "data", "size", "splits", "rows", "runs"]);
     for r in &plan.recipes {
         table.row([
             r.recipe.clone(),
-            r.data.clone(),
+            folder_name(&r.data),
             size(r.data_bytes),
             r.splits.len().to_string(),
             r.rows.len().to_string(),
