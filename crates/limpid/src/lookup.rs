@@ -72,7 +72,7 @@ pub fn items_where(catalogue: &Catalogue, condition: &str) -> Result<Vec<ItemIdx
         .position(|v| v.to_lowercase() == value.to_lowercase())
         .ok_or_else(|| {
             let values = field.values.names().iter().map(String::as_str);
-            limpid_core::Error::unknown("value of this field", value, values)
+            limpid_core::Error::unknown("metadata value", value, values)
         })?;
     Ok((0..catalogue.len())
         .filter(|&i| field.of_items.get(i, column as u32) != 0.0)
