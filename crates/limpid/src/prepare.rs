@@ -43,8 +43,8 @@ impl DataSource {
     }
 }
 
-/// Filters that name the behaviors that are kept of this log, where it has several: all for a model
-/// that reads behaviors, else the target behavior.
+/// Filters with the behaviors to keep of a log of several: all for a model that reads behaviors,
+/// otherwise the target behavior.
 fn named_behaviors(filters: &Filters, log: &Log, reads: Reads, notes: &mut Vec<String>) -> Filters {
     let mut filters = filters.clone();
     if filters.behaviors.is_some() || log.behaviors.len() < 2 {

@@ -129,8 +129,8 @@ impl Command {
         let mut notes = Vec::new();
         if manifest.holds_histories {
             notes.push(
-                "the folder contains user histories and titles, which may be private or licensed; \
-                 --without-users does not save histories"
+                "the folder contains user histories and titles, which may be private or licensed; use \
+                 --without-users to save it without histories"
                     .to_owned(),
             );
         }

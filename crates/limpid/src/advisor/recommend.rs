@@ -226,7 +226,7 @@ impl Advisor {
     }
 }
 
-/// The strongest supporting evidence in short; the popularity of an item where its score is all base.
+/// The strongest reasons; the popularity of an item whose score is only base.
 fn reasons(wording: &Wording<'_>, ledger: &limpid_core::Ledger, item: ItemIdx) -> Vec<Reason> {
     if ledger.parts.is_empty() && ledger.base != 0.0 {
         return vec![Reason {
