@@ -26,7 +26,7 @@ pub(crate) struct Cli {
 
 const FIRST_STEPS: &str = "\
 First steps:
-  limpid quickstart                               tour, on generated data
+  limpid quickstart                               every step, on generated data
   limpid train --data ml-1m/ --split ratio:70/10/20@7 -o model/
   limpid evaluate model/
   limpid recommend model/ --user 42
@@ -41,7 +41,7 @@ pub(crate) struct Global {
     /// Output format; every JSON object names its schema
     #[arg(long, global = true, help_heading = GLOBAL, value_enum, default_value_t = Printed::Table)]
     pub(crate) format: Printed,
-    /// Number of threads; 0 for all. Results do not depend on it
+    /// Number of threads, 0 for all; results do not depend on it
     #[arg(long, global = true, help_heading = GLOBAL, default_value_t = 0, value_name = "N")]
     pub(crate) threads: usize,
     /// Print results only: no progress, no notes
@@ -64,7 +64,7 @@ pub(crate) enum Printed {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Take the tour on generated data: train, evaluate, recommend, explain
+    /// Train, evaluate, recommend and explain on generated data
     Quickstart(quickstart::Command),
     /// Describe, split, download or generate data
     #[command(subcommand)]
@@ -79,13 +79,13 @@ pub(crate) enum Verb {
     Compare(compare::Command),
     /// Recommend for one user, an ad-hoc history, or all users
     Recommend(recommend::Command),
-    /// Explain why, why this rather than that, why not
+    /// Explain why an item is recommended, preferred to another, or not recommended
     Explain(explain::Command),
     /// List learned rules and links with support, confidence and lift
     Rules(rules::Command),
     /// List items similar to an item
     Similar(similar::Command),
-    /// Reproduce the tables of papers: published against ours
+    /// Reproduce tables of papers and compare with the published values
     Reproduce(reproduce::Command),
     /// Show a model's settings, data and split
     Inspect(inspect::Command),
@@ -102,61 +102,70 @@ pub(crate) fn parse() -> Cli {
     Cli::parse()
 }
 
-/// How a log is read and what is kept of it. What is not given keeps the value of `--config`.
+/// How data are read and filtered. Options that are not given keep the values of `--config`.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Reading and filtering")]
 pub(crate) struct ReadArgs {
-    /// Format of the data; detected from the files if not given
+    /// Format of the data [default: detected from the files]
     #[arg(long, value_name = "FORMAT")]
     data_format: Option<Format>,
-    /// Column of user ids: its name, or its number from 1
+    /// Column of user ids: its name or number, from 1
     #[arg(long, value_name = "COLUMN")]
     user_column: Option<Column>,
-    /// Column of item ids
+    /// Column of item ids: its name or number
     #[arg(long, value_name = "COLUMN")]
     item_column: Option<Column>,
-    /// Column of ratings or weights
+    /// Column of ratings or weights: its name or number
     #[arg(long, value_name = "COLUMN")]
     value_column: Option<Column>,
-    /// Column of times
+    /// Column of times: its name or number
     #[arg(long, value_name = "COLUMN")]
     time_column: Option<Column>,
-    /// Column of behaviors (view, cart, buy)
+    /// Column of behaviors (view, cart, buy): its name or number
     #[arg(long, value_name = "COLUMN")]
     behavior_column: Option<Column>,
-    /// Field separator; detected from the first line if not given
+    /// Field separator [default: detected from the first line]
     #[arg(long, value_name = "CHAR")]
     separator: Option<char>,
-    /// Unit of times: seconds, milliseconds, microseconds or nanoseconds
+    /// Unit of times: seconds, milliseconds, microseconds or nanoseconds [default: detected from the
+    /// values]
     #[arg(long, value_name = "UNIT")]
     time_unit: Option<TimeUnit>,
-    /// Use this split of those that come with the data, such as u1 or ua of MovieLens 100K
+    /// Use this split that comes with the data, such as u1 or ua of MovieLens 100K
     #[arg(long, value_name = "NAME")]
     given: Option<String>,
     /// Join item metadata by item id: FILE, DIR or FILE:COLUMN; repeat for more
     #[arg(long, value_name = "PATH[:COLUMN]")]
     metadata: Vec<MetadataSource>,
-    /// On a malformed line: fail (the default), or skip and count it
+    /// On a malformed line: fail, or skip and count it [default: fail]
     #[arg(long, value_name = "fail|skip")]
     on_error: Option<OnError>,
-    /// Merge events of the same user, item and behavior: last (the default), sum, max or error
+    /// Merge events of the same user, item and behavior: last, sum, max or error [default: last]
     #[arg(long, value_name = "POLICY")]
     duplicates: Option<Duplicates>,
     /// Drop events with a value below VALUE
     #[arg(long, value_name = "VALUE")]
     min_value: Option<f32>,
-    /// Keep users with at least U items and items with at least I users, repeatedly
+    /// Keep users with at least U items and items with at least I users, until all have them
     #[arg(long, value_name = "U,I", value_parser = k_core)]
     k_core: Option<(usize, usize)>,
     /// Keep values as weights instead of counting every event as 1
     #[arg(long)]
     weighted: bool,
-    /// Keep these behaviors, or all; the target behavior alone if not given
+    /// Keep these behaviors, or all [default: those that the model reads]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     behaviors: Vec<String>,
-    /// Behavior to recommend for; the last of the chain if not given
+    /// Behavior to recommend for [default: the last of the chain]
     #[arg(long, value_name = "NAME")]
     target_behavior: Option<String>,
+}
+
+/// The length of a list.
+pub(crate) fn length(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("must be a whole number of 1 or more".to_owned()),
+        Ok(n) => Ok(n),
+    }
 }
 
 fn k_core(text: &str) -> Result<(usize, usize), String> {
@@ -164,12 +173,12 @@ fn k_core(text: &str) -> Result<(usize, usize), String> {
     match numbers.as_deref() {
         Ok(&[both]) => Ok((both, both)),
         Ok(&[users, items]) => Ok((users, items)),
-        _ => Err("write one number, or two such as 5,10".to_owned()),
+        _ => Err("write one number, or two, such as 5,10".to_owned()),
     }
 }
 
 impl ReadArgs {
-    /// Changes a source where an option was given.
+    /// Overrides a source with the options that were given.
     pub(crate) fn change(&self, source: &mut DataSource) {
         fn set<T: Clone>(to: &mut Option<T>, given: &Option<T>) {
             if given.is_some() {
@@ -211,17 +220,17 @@ impl ReadArgs {
     }
 }
 
-/// The user or the history of a list.
+/// The user or history to recommend for.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "User or history")]
 pub(crate) struct WhoArgs {
-    /// Recommend to this user of the data
+    /// User of the data, by id
     #[arg(long, value_name = "ID", conflicts_with = "history")]
     pub(crate) user: Option<String>,
-    /// An item of an ad-hoc history, by title or id (force with id:… or title:…); may be repeated
+    /// Item of an ad-hoc history, by id or title (force with id:… or title:…); repeat for more
     #[arg(long, value_name = "ITEM")]
     pub(crate) history: Vec<String>,
-    /// Events of the user to use: train, all, or a table with additional events
+    /// Events of the user: train, all, or a table of additional events
     #[arg(
         long,
         value_name = "train|all|FILE",
@@ -240,7 +249,7 @@ impl WhoArgs {
             }),
             None if self.history.is_empty() => {
                 bail!(limpid::Error::Usage(
-                    "no history given; use --user ID or --history ITEM (may be repeated)"
+                    "no history given; use --user ID or --history ITEM (repeat for more)"
                         .to_owned()
                 ))
             }
@@ -255,7 +264,7 @@ impl WhoArgs {
             file => {
                 let log = limpid::data::sources::read(file.as_ref(), &ReadOptions::default())?;
                 let Some(index) = log.users.get(user) else {
-                    bail!("--events {file}: no events of user {user}");
+                    bail!("--events {file}: has no events of user '{user}'");
                 };
                 let items = log.user.iter().zip(&log.item);
                 Ok(Events::And(
@@ -269,20 +278,20 @@ impl WhoArgs {
     }
 }
 
-/// What may be recommended.
+/// Which items may be recommended.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Filters")]
 pub(crate) struct FilterArgs {
-    /// Exclude items: ids or titles, separated by commas; may be repeated
+    /// Exclude items: ids or titles, separated by commas; repeat for more
     #[arg(long, value_name = "ITEMS")]
     exclude: Vec<String>,
-    /// Recommend only from these items
+    /// Recommend only these items
     #[arg(long, value_name = "ITEMS")]
     only: Vec<String>,
-    /// Recommend only items with this metadata, such as 'genre=Drama'; all conditions must hold
+    /// Recommend only items with this metadata, such as 'genre=Drama'; repeat for more, all must hold
     #[arg(long = "where", value_name = "FIELD=VALUE")]
     conditions: Vec<String>,
-    /// Recommend items of the history too
+    /// Include items of the history
     #[arg(long)]
     include_seen: bool,
 }
@@ -298,12 +307,15 @@ impl FilterArgs {
     }
 }
 
-/// What is edited.
+/// Edits of units.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Steering")]
 pub(crate) struct EditArgs {
-    /// Change a unit by id or name: UNIT=off, UNIT=2x, UNIT=0.8, UNIT+0.3 or UNIT~0.3, such as
-    /// 'link:Alien (1979)=off'
+    /// Edit a unit, such as 'link:Alien (1979)=off'; repeat for more
+    ///
+    /// UNIT=off removes its evidence, UNIT=2x scales its activation, UNIT=0.8 sets it, UNIT+0.3 adds to it
+    /// (UNIT+-0.3 subtracts), UNIT~0.3 blends the history with the unit alone, with weight 0.3. 'limpid
+    /// explain' and 'limpid rules' print units.
     #[arg(long, alias = "rule", alias = "knob", value_name = "EDIT")]
     edit: Vec<String>,
 }

@@ -7,8 +7,8 @@ mod verbs;
 
 use std::process::ExitCode;
 
-/// Keeps freed memory for the next step of a training; the system's hands large arrays back and fetches
-/// them again, page by page.
+/// Keeps freed memory for the next training step; the system allocator returns large arrays to the
+/// kernel and maps them again, page by page.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,15 +1,17 @@
-//! Printing: one answer as tables for people, JSON for programs, CSV for spreadsheets.
+//! Printing: one answer as aligned tables, JSON, CSV or Markdown.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Grid, presets};
+use comfy_table::{
+    Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table as Grid, Width, presets,
+};
 use serde::Serialize;
 
 use crate::args::{Global, Printed};
 
-/// A table with numbers on the right.
+/// A table; numeric columns are aligned to the right.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     header: Vec<String>,
@@ -32,50 +34,141 @@ impl Table {
         self.rows.is_empty()
     }
 
-    fn drawn(&self, width: u16) -> String {
-        let mut grid = Grid::new();
-        grid.load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(width);
-        grid.set_header(self.header.iter().map(Cell::new));
-        for row in &self.rows {
-            grid.add_row(row.iter().map(Cell::new));
-        }
-        for column in 0..self.header.len() {
-            let numeric = self.rows.iter().all(|row| {
-                row.get(column).is_none_or(|cell| {
-                    cell.is_empty()
-                        || cell
-                            .trim_start_matches(['+', '−', '-', '.'])
-                            .starts_with(|c: char| c.is_ascii_digit())
-                })
-            });
-            if let Some(column) = grid.column_mut(column) {
-                column.set_padding((0, 2));
-                if numeric {
-                    column.set_cell_alignment(CellAlignment::Right);
+    fn text(&self, width: usize) -> String {
+        let widths = self.widths(width);
+        let grid = |rows: &[Vec<String>]| -> Vec<String> {
+            let mut grid = Grid::new();
+            grid.load_style(presets::NOTHING)
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(u16::MAX);
+            grid.set_header(self.header.iter().map(Cell::new));
+            for row in rows {
+                grid.add_row(row.iter().map(Cell::new));
+            }
+            for (at, width) in widths.iter().enumerate() {
+                if let Some(column) = grid.column_mut(at) {
+                    let width = u16::try_from(width + GAP).unwrap_or(u16::MAX);
+                    column
+                        .set_padding((0, GAP as u16))
+                        .set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+                    if self.is_numeric(at) {
+                        column.set_cell_alignment(CellAlignment::Right);
+                    }
                 }
             }
-        }
-        let lines: Vec<String> = grid.lines().map(|l| l.trim_end().to_owned()).collect();
-        let rule: String = "─".repeat(lines.iter().map(|l| l.chars().count()).max().unwrap_or(0));
-        let mut out = lines;
-        if out.len() > 1 {
-            out.insert(1, rule);
-        }
-        out.join("\n")
+            grid.lines().map(|l| l.trim_end().to_owned()).collect()
+        };
+        let mut lines = grid(&self.rows);
+        let rule = "─".repeat(lines.iter().map(|l| l.chars().count()).max().unwrap_or(0));
+        // A heading of several words may take several lines.
+        lines.insert(grid(&[]).len().min(lines.len()), rule);
+        lines.join("\n")
     }
+
+    fn is_numeric(&self, column: usize) -> bool {
+        self.rows.iter().all(|row| {
+            row.get(column).is_none_or(|cell| {
+                cell.is_empty()
+                    || cell
+                        .trim_start_matches(['+', '−', '-', '.'])
+                        .starts_with(|c: char| c.is_ascii_digit())
+            })
+        })
+    }
+
+    /// The widths of the columns on a page: numbers are never broken, and what they leave goes to the
+    /// texts that need the most lines.
+    fn widths(&self, page: usize) -> Vec<usize> {
+        let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
+        let length = |text: &str| text.chars().count();
+        let word = |text: &str| longest(&mut text.split_whitespace().map(length));
+        let columns = 0..self.header.len();
+        let natural: Vec<usize> = columns
+            .clone()
+            .map(|c| {
+                let cells = self.rows.iter().filter_map(|row| row.get(c));
+                longest(&mut cells.chain([&self.header[c]]).map(|cell| length(cell)))
+            })
+            .collect();
+        let page = page.saturating_sub(GAP * self.header.len().saturating_sub(1));
+        if natural.iter().sum::<usize>() <= page {
+            return natural;
+        }
+        // Short texts stay on one line where that leaves room for the others.
+        let least = |short: usize| -> Vec<usize> {
+            let of = |c: usize| {
+                let cells = self.rows.iter().filter_map(|row| row.get(c));
+                let body = match self.is_numeric(c) {
+                    true => longest(&mut cells.map(|cell| length(cell))),
+                    false => longest(&mut cells.map(|cell| word(cell))).min(MAX_WORD),
+                };
+                match natural[c] {
+                    all if all <= short => all,
+                    _ => body.max(word(&self.header[c])),
+                }
+            };
+            columns.clone().map(of).collect()
+        };
+        let mut widths = least(MAX_SHORT);
+        if widths.iter().sum::<usize>() > page {
+            widths = least(0);
+        }
+        while widths.iter().sum::<usize>() < page {
+            let lines = |c: usize| natural[c] as f64 / widths[c].max(1) as f64;
+            let neediest = columns
+                .clone()
+                .max_by(|&a, &b| lines(a).total_cmp(&lines(b)));
+            let Some(c) = neediest else { break };
+            widths[c] += 1;
+        }
+        widths
+    }
+}
+
+/// Columns of space between two columns of a table.
+const GAP: usize = 2;
+
+/// Longer words are broken where a table has to be narrower than its texts.
+const MAX_WORD: usize = 14;
+
+/// Texts up to this length are short.
+const MAX_SHORT: usize = 20;
+
+/// Lines of at most `width` columns, broken between words.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        if paragraph.chars().count() <= width {
+            lines.push(paragraph.to_owned());
+            continue;
+        }
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            let long = line.chars().count() + 1 + word.chars().count() > width;
+            if !line.is_empty() && long {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines.join("\n")
 }
 
 /// A piece of a page for people.
 pub(crate) enum Section {
-    /// A line or paragraph.
+    /// Paragraphs, one per line.
     Text(String),
+    /// Lines to copy as they are: commands, files.
+    Code(String),
     /// A table; the first one is what CSV prints.
     Table(Table),
 }
 
-/// Where and how results are printed.
+/// How results are printed.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     format: Printed,
@@ -99,8 +192,9 @@ impl Output {
             Printed::Table => page
                 .iter()
                 .map(|section| match section {
-                    Section::Text(text) => text.clone(),
-                    Section::Table(table) => table.drawn(width()),
+                    Section::Text(text) => wrapped(text, width()),
+                    Section::Code(text) => text.clone(),
+                    Section::Table(table) => table.text(width()),
                 })
                 .collect::<Vec<_>>()
                 .join("\n\n"),
@@ -108,17 +202,17 @@ impl Output {
         print(&text)
     }
 
-    /// Writes a picture.
+    /// Writes a plot.
     pub(crate) fn picture(&self, file: &Path, svg: &str) -> Result<()> {
         std::fs::write(file, svg).with_context(|| format!("cannot write {}", file.display()))?;
-        self.note(format!("drawn to {}", file.display()));
+        self.note(format!("plot written to {}", file.display()));
         Ok(())
     }
 
-    /// Says something to the person at the terminal, beside the results.
+    /// Prints a note to standard error, apart from the results.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            // A note that cannot be shown is no reason to fail.
+            // A note that cannot be printed is no reason to fail.
             let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
         }
     }
@@ -134,7 +228,7 @@ impl Output {
     }
 }
 
-/// Writes text to standard output; a reader that went away (`| head`) is no error.
+/// Writes text to standard output; a closed pipe (`| head`) is no error.
 pub(crate) fn print(text: &str) -> Result<()> {
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
@@ -142,7 +236,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-fn width() -> u16 {
+fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     columns.unwrap_or(if std::io::stdout().is_terminal() {
         110
@@ -154,7 +248,7 @@ fn width() -> u16 {
 fn csv_of(page: &[Section]) -> String {
     let table = page.iter().find_map(|section| match section {
         Section::Table(table) => Some(table),
-        Section::Text(_) => None,
+        Section::Text(_) | Section::Code(_) => None,
     });
     let Some(table) = table else {
         return String::new();
@@ -182,6 +276,7 @@ fn markdown_of(page: &[Section]) -> String {
         .iter()
         .map(|section| match section {
             Section::Text(text) => text.replace('\n', "  \n"),
+            Section::Code(text) => format!("```\n{text}\n```"),
             Section::Table(table) => {
                 let rule = format!("|{}", "---|".repeat(table.header.len()));
                 let head = [row(&table.header), rule];
@@ -193,7 +288,7 @@ fn markdown_of(page: &[Section]) -> String {
     sections.join("\n\n")
 }
 
-/// A number of bytes, as people read it.
+/// A number of bytes with a unit.
 pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} bytes"),
@@ -203,7 +298,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// A score or weight, with enough digits to tell neighbors apart.
+/// A score or weight with four significant digits or more.
 pub(crate) fn number(value: f32) -> String {
     let size = value.abs();
     if value == 0.0 {

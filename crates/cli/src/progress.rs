@@ -1,4 +1,4 @@
-//! Progress on the terminal, for anything over a second; and Ctrl-C.
+//! Progress bars for work of more than a second, and Ctrl-C.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use limpid::core::Progress;
 
-/// Work that takes less than this shows no bar.
+/// Shorter work shows no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A bar per stage, never when standard error is no terminal.
+/// A bar per stage, only where standard error is a terminal.
 pub(crate) struct Bars {
     shown: bool,
     stage: Mutex<Option<Stage>>,
@@ -25,11 +25,11 @@ struct Stage {
 
 static INTERRUPTED: OnceLock<&'static AtomicBool> = OnceLock::new();
 
-/// From now on Ctrl-C asks the work to stop at its next safe place; a second one ends at once.
+/// Handles Ctrl-C: the first one stops the work at its next safe point, the second one exits at once.
 fn listen() -> &'static AtomicBool {
     INTERRUPTED.get_or_init(|| {
         static FLAG: AtomicBool = AtomicBool::new(false);
-        // Without a handler Ctrl-C ends the program at once, which is the usual behavior.
+        // Without a handler Ctrl-C ends the program at once, which is the default.
         let _ = ctrlc::set_handler(|| {
             if FLAG.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);

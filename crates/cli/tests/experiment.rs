@@ -1,6 +1,6 @@
 //! Experiments from end to end: a saved model trained again from its manifest, plans, and wrong use.
 
-// A test that cannot go on says so by panicking.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
@@ -39,7 +39,7 @@ fn manifest(model: &Path) -> Value {
     serde_json::from_slice(&fs::read(model.join("manifest.json")).unwrap()).unwrap()
 }
 
-/// A small shop: ratings, several behaviors, columns that cannot be guessed, a few malformed lines.
+/// A small shop: ratings, several behaviors, columns that cannot be detected, a few malformed lines.
 fn shop(folder: &Path) -> PathBuf {
     let path = folder.join("shop.csv");
     let mut text = String::from("kind;who;what;stars;when\n");
@@ -161,7 +161,7 @@ fn options_change_a_recorded_experiment() {
     assert_eq!(second["experiment"]["settings"]["reg"], 7.0);
     let source = &second["experiment"]["data"];
     assert_eq!(source["filters"]["min_value"], 4.0);
-    // What was not named is as it was.
+    // Everything else is unchanged.
     assert_eq!(
         source["filters"]["k_core"],
         first["experiment"]["data"]["filters"]["k_core"]
@@ -169,7 +169,7 @@ fn options_change_a_recorded_experiment() {
     assert_eq!(source["read"], first["experiment"]["data"]["read"]);
     assert_eq!(second["data"]["hash"], first["data"]["hash"]);
     assert_ne!(second["split"]["hash"], first["split"]["hash"]);
-    // Settings of one model are not those of another.
+    // Settings of one model do not apply to another.
     ok(
         at,
         &[
@@ -183,7 +183,7 @@ fn options_change_a_recorded_experiment() {
 }
 
 #[test]
-fn changed_data_are_refused_unless_that_is_wanted() {
+fn changed_data_are_refused_without_an_option() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let shop = shop(at);
@@ -209,7 +209,7 @@ fn a_model_of_format_1_needs_its_data_named() {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../limpid/tests/formats/v1/ease/manifest.json");
     let config = ["train", "--config", old.to_str().unwrap(), "-o", "again"];
     assert!(fails(at, &config, 2).contains("--data"));
-    // Nor does it record filters: data that are not the recorded ones are refused, never used silently.
+    // Nor does it record filters: data other than the recorded ones are refused.
     let other = [&config[..], &["--data", "synthetic"]].concat();
     assert!(fails(at, &other, 1).contains("the data changed"));
     let (code, _, err) = run(at, &[&other[..], &["--data-changed-ok"]].concat());
@@ -224,7 +224,7 @@ fn a_model_of_format_1_needs_its_data_named() {
 fn a_dry_run_checks_everything_and_does_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    // Reading this file would fail: whatever is reported was found before.
+    // Reading this file would fail, so all reported faults are found before.
     fs::write(at.join("events.csv"), "not\u{0}a;table").unwrap();
     fs::create_dir(at.join("photos")).unwrap();
     let plan = [
@@ -256,7 +256,7 @@ fn a_dry_run_checks_everything_and_does_nothing() {
         (
             &["--device", "gpu", "-o", "model"],
             2,
-            "unknown device 'gpu'; this build computes on cpu",
+            "unknown device 'gpu'; this build has cpu",
         ),
         (&["--seed", "x", "-o", "model"], 2, "--seed"),
         (&["--memory", "0", "-o", "model"], 2, "memory"),
@@ -274,7 +274,7 @@ fn a_dry_run_checks_everything_and_does_nothing() {
         ),
         (&["-o", "photos"], 1, "is not a saved model"),
     ] {
-        // The same is found without --dry-run, before the data are read.
+        // The same faults are found without --dry-run, before the data are read.
         for args in [[&plan[..], args].concat(), [&plan[..5], args].concat()] {
             let why = fails(at, &args, code);
             assert!(why.contains(expected), "{args:?}: {why}");
@@ -345,7 +345,7 @@ fn the_last_row_of_a_recipe_is_checked_before_the_first_is_run() {
 }
 
 #[test]
-fn wrong_use_exits_2_and_says_what_was_meant() {
+fn wrong_use_exits_2_with_a_suggestion() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     shop(at);
@@ -370,7 +370,7 @@ fn wrong_use_exits_2_and_says_what_was_meant() {
         ),
         (
             [&synthetic[..], &["--device", "gpu"]].concat(),
-            "this build computes on cpu",
+            "this build has cpu",
         ),
         ([&synthetic[..], &["--on-error", "ignore"]].concat(), "skip"),
         (
@@ -410,7 +410,7 @@ fn wrong_use_exits_2_and_says_what_was_meant() {
         let why = fails(at, &args, 2);
         assert!(why.contains(expected), "{args:?}: {why}");
     }
-    // Failed work, not wrong use.
+    // A failure, not wrong use.
     assert!(fails(at, &["inspect", "nowhere"], 1).contains("limpid train"));
     assert!(fails(at, &["train", "--data", "nowhere", "-o", "x"], 1).contains("nowhere"));
     assert!(fails(at, &["data", "describe", "shop.csv"], 1).contains("shop.csv"));

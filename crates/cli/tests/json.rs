@@ -1,9 +1,9 @@
-//! `docs/json.md` is true: every schema that the binary prints has an example there with the same keys.
+//! Every schema that the binary prints has an example with the same keys in `docs/json.md`.
 //!
-//! To renew the examples after a field was added: `LIMPID_WRITE_DOCS=1 cargo test -p limpid-cli --test
+//! To rewrite the examples after a field was added: `LIMPID_WRITE_DOCS=1 cargo test -p limpid-cli --test
 //! json`.
 
-// A test that cannot go on says so by panicking.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Objects whose keys are names of the user's own: settings, metrics, files.
+/// Objects whose keys are data: settings, metrics, files.
 const OPEN: [&str; 3] = ["settings", "metrics", "files"];
 
 /// The paths of all keys; elements of an array count together.
@@ -37,7 +37,7 @@ fn keys(value: &Value) -> BTreeSet<String> {
     all
 }
 
-/// The value with only those elements of its arrays that show a key for the first time, and the first.
+/// The value with its arrays cut to the first element and those with a new key.
 fn trimmed(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -161,7 +161,7 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
     ask(&["reproduce", "small.toml", "--dry-run"]);
     ask(&["reproduce", "small.toml"]);
     ask(&["quickstart"]);
-    // A set that is there already is not downloaded.
+    // A data set that is already there is not downloaded.
     fs::create_dir_all(at.join("data/ml-100k")).unwrap();
     ask(&["data", "fetch", "ml-100k"]);
     all

@@ -1,7 +1,6 @@
-//! The binary as a user runs it: every verb on an invented world, its JSON, its errors, its exit
-//! codes.
+//! The binary as a user runs it: every verb on a synthetic world, its JSON, errors and exit codes.
 
-// A test that cannot go on says so by panicking.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -70,7 +69,7 @@ fn ease() -> String {
 }
 
 /// A user of the saved world.
-fn somebody() -> String {
+fn a_user() -> String {
     let file = models().join("all.csv");
     ok(&[
         "recommend",
@@ -88,7 +87,7 @@ fn somebody() -> String {
 }
 
 #[test]
-fn the_tour_runs() {
+fn quickstart_runs() {
     let csv = ok(&["quickstart", "--format", "csv"]);
     let header = csv.lines().next().unwrap();
     let names: Vec<&str> = header.split(',').filter(|c| c.contains('@')).collect();
@@ -118,7 +117,7 @@ fn the_tour_runs() {
 
 #[test]
 fn lists_explanations_and_contrasts_agree() {
-    let (model, user) = (ease(), somebody());
+    let (model, user) = (ease(), a_user());
     let list = json(&["recommend", &model, "--user", &user, "-n", "5"]);
     let items = list["items"].as_array().unwrap();
     assert_eq!(items.len(), 5);
@@ -175,7 +174,7 @@ fn lists_explanations_and_contrasts_agree() {
 
 #[test]
 fn an_edit_is_seen_in_scores_and_explanations() {
-    let (model, user) = (ease(), somebody());
+    let (model, user) = (ease(), a_user());
     let list = json(&["recommend", &model, "--user", &user, "-n", "1"]);
     let item = list["items"][0]["id"].as_str().unwrap();
     let unit = list["items"][0]["because"][0]["unit"].as_str().unwrap();
@@ -188,7 +187,7 @@ fn an_edit_is_seen_in_scores_and_explanations() {
 
 #[test]
 fn why_not_shows_replayed_edits() {
-    let (model, user) = (ease(), somebody());
+    let (model, user) = (ease(), a_user());
     let list = json(&["recommend", &model, "--user", &user, "-n", "12"]);
     let item = list["items"][11]["id"].as_str().unwrap();
     let answer = json(&[
@@ -205,7 +204,7 @@ fn why_not_shows_replayed_edits() {
     for c in answer["counterfactuals"].as_array().unwrap() {
         assert!(c["rank"].as_u64().unwrap() <= 5);
     }
-    // What it says can be done by hand: the added items as extra events.
+    // The change can be repeated by hand: the added items as additional events.
     let add: Vec<String> = answer["counterfactuals"][0]["add"]
         .as_array()
         .unwrap()
@@ -262,7 +261,7 @@ fn rules_are_listed_and_can_be_switched() {
     for rule in about["rules"].as_array().unwrap() {
         assert_eq!(rule["targets"][0]["id"], target);
     }
-    let user = somebody();
+    let user = a_user();
     let list = json(&["recommend", model, "--user", &user, "-n", "1"]);
     let item = list["items"][0]["id"].as_str().unwrap();
     let args = ["explain", model, "--user", &user, "--item", item];
@@ -341,7 +340,7 @@ fn a_saved_split_gives_the_same_model() {
 }
 
 #[test]
-fn lists_made_elsewhere_are_measured() {
+fn lists_of_other_tools_are_evaluated() {
     let folder = models();
     let (recs, truth) = (folder.join("recs.csv"), folder.join("truth.csv"));
     std::fs::write(
@@ -362,7 +361,7 @@ fn lists_made_elsewhere_are_measured() {
 }
 
 #[test]
-fn parquet_lists_have_a_row_per_place() {
+fn parquet_lists_have_a_row_per_rank() {
     let file = models().join("recs.parquet");
     let path = file.to_str().unwrap();
     let answer = json(&[
@@ -396,7 +395,7 @@ fn small_verbs() {
     assert_eq!(json(&["inspect", &model])["schema"], "limpid.manifest/2");
     assert!(ok(&["completions", "bash"]).contains("_limpid"));
     assert_eq!(json(&["doctor"])["schema"], "limpid.doctor/1");
-    let item = json(&["recommend", &model, "--user", &somebody(), "-n", "1"]);
+    let item = json(&["recommend", &model, "--user", &a_user(), "-n", "1"]);
     let id = item["items"][0]["id"].as_str().unwrap().to_owned();
     let similar = json(&["similar", &model, "--item", &id, "-n", "3"]);
     assert_eq!(similar["items"].as_array().unwrap().len(), 3);
@@ -404,7 +403,7 @@ fn small_verbs() {
 }
 
 #[test]
-fn explanations_are_measured_and_drawn() {
+fn explanations_are_measured_and_plotted() {
     let model = models().join("ruleslim").to_str().unwrap().to_owned();
     let drawn = models().join("drops.svg");
     let answer = json(&[
@@ -420,7 +419,7 @@ fn explanations_are_measured_and_drawn() {
     assert!(drop("drop") > drop("random_drop"));
     assert!(std::fs::read_to_string(drawn).unwrap().starts_with("<svg"));
     let waterfall = models().join("waterfall.svg");
-    let (user, file) = (somebody(), waterfall.to_str().unwrap());
+    let (user, file) = (a_user(), waterfall.to_str().unwrap());
     let list = json(&["recommend", &model, "--user", &user, "-n", "1"]);
     let item = list["items"][0]["id"].as_str().unwrap();
     ok(&[
@@ -540,7 +539,7 @@ fn a_recipe_is_run_once() {
     );
     assert!(out.join("small-frontier.svg").exists() && out.join("small-drops.svg").exists());
     assert_eq!(std::fs::read_dir(out.join("runs")).unwrap().count(), 4);
-    // Everything is kept: the second run only reads, seconds of fits included, and says the same.
+    // Finished runs are reused: the second run gives the same report, including seconds of fits.
     ok(&args);
     assert_eq!(
         std::fs::read_to_string(out.join("report.md")).unwrap(),

@@ -1,6 +1,6 @@
 //! Ledgers, contrasts and counterfactuals as text, in one place: user interfaces only do the layout.
 //!
-//! Every number in a text is in the ledger.
+//! Every number in a text is a number of the ledger.
 
 use limpid_core::rules::{Operator, Rule};
 use limpid_core::{Catalogue, Error, Event, ItemIdx, Ledger, Part, Result, Units};
@@ -14,7 +14,17 @@ pub const UNEXPLAINED: &str = "unexplained (residual)";
 /// The last line of a ledger.
 pub const TOTAL: &str = "score (sum of all lines)";
 
-/// The line that summarizes the reasons that are not listed.
+/// Where a ledger has no parts.
+pub const NO_EVIDENCE: &str = "nothing in this history supports or opposes it";
+
+/// The heading of the ledger under a why-not.
+pub const CURRENT: &str = "Current evidence";
+
+/// The note on an item of the history, which has no rank.
+pub const IN_HISTORY: &str =
+    "the item is already in the history; only --include-seen recommends it again";
+
+/// The line that sums up the reasons that are not listed.
 #[must_use]
 pub fn weaker(n: usize) -> String {
     format!("{n} weaker {}", if n == 1 { "reason" } else { "reasons" })
@@ -25,6 +35,7 @@ pub fn weaker(n: usize) -> String {
 pub fn coverage(entries: usize, all: usize) -> String {
     match all {
         1 => "1 reason covers all of the supporting evidence".to_owned(),
+        _ if entries == 1 => format!("1 of {all} reasons covers 80 % of the supporting evidence"),
         _ => format!("{entries} of {all} reasons cover 80 % of the supporting evidence"),
     }
 }
@@ -44,6 +55,21 @@ pub fn owner(user: Option<&str>) -> String {
     user.map_or_else(|| "this history".to_owned(), |u| format!("user {u}"))
 }
 
+/// An item in a list: its title, id, score and rank.
+#[must_use]
+pub fn position(title: &str, id: &str, score: &str, at: Option<usize>) -> String {
+    format!("{title} ({id}): score {score}, {}", rank(at))
+}
+
+/// The edits that a page shows the result of; nothing where there are none.
+#[must_use]
+pub fn edited(edits: &str) -> String {
+    match edits {
+        "" => String::new(),
+        _ => format!("; edited by {edits}"),
+    }
+}
+
 /// A change of a history: the titles of items to add and to remove.
 #[must_use]
 pub fn change(add: &[&str], remove: &[&str]) -> String {
@@ -55,19 +81,16 @@ pub fn change(add: &[&str], remove: &[&str]) -> String {
     steps.join(", ")
 }
 
-/// The position of an item and the threshold: its rank, its score, and the item at the last rank
-/// of the list with its score.
+/// The score to beat: that of the item at the last rank of the list.
 #[must_use]
-pub fn distance(n: usize, score: &str, last: Option<(&str, &str)>) -> String {
+pub fn threshold(n: usize, last: Option<(&str, &str)>) -> String {
     match last {
-        Some((title, threshold)) => {
-            format!("score {score}; rank {n} is {title} (score {threshold})")
-        }
-        None => format!("score {score}; the list has fewer than {n} items"),
+        Some((title, threshold)) => format!("rank {n} is {title}: score {threshold}"),
+        None => format!("the list has fewer than {n} items"),
     }
 }
 
-/// The heading of counterfactuals: their goal and how they were searched.
+/// The heading of counterfactuals: their goal, and how they were searched.
 #[must_use]
 pub fn search(already: bool, n: usize, replayed: usize, exhaustive: bool) -> String {
     let goal = match already {
@@ -75,8 +98,8 @@ pub fn search(already: bool, n: usize, replayed: usize, exhaustive: bool) -> Str
         false => format!("Changes of the history that move it into the top {n}"),
     };
     let how = match exhaustive {
-        true => "including every single change",
-        false => "the most promising ones",
+        true => "including all single changes",
+        false => "only the most promising ones",
     };
     format!("{goal} (each replayed through the model; {replayed} tried, {how})")
 }
@@ -104,7 +127,7 @@ pub struct Wording<'a> {
 }
 
 impl Wording<'_> {
-    /// The reason of a part: its supporting items of the history, otherwise its unit.
+    /// The reason of a part: the items of the history that it cites, or else its unit.
     #[must_use]
     pub fn part(&self, part: &Part) -> String {
         let cited = self.cited(&part.cites);
@@ -118,8 +141,8 @@ impl Wording<'_> {
                 }
             };
         }
-        // A conjunction names its required items; other items of its group have no influence. NOT
-        // literals only separate cases: they belong to the definition of the rule.
+        // A conjunction names the items that it needs; other items of its group change nothing. Negated
+        // literals are in the definition.
         let titles: Vec<&str> = match &part.rule {
             Some(rule) if rule.operator == Operator::And => {
                 let positive = rule.literals.iter().filter(|l| !l.negated);
@@ -140,7 +163,7 @@ impl Wording<'_> {
         items.into_iter().map(|i| self.catalogue.title(i)).collect()
     }
 
-    /// The conditions of a rule beyond the items of the history.
+    /// What a rule requires beyond the items of the history.
     #[must_use]
     pub fn definition(&self, rule: &Rule) -> Option<String> {
         match rule.operator {
@@ -171,13 +194,13 @@ impl Wording<'_> {
     /// A ledger in one sentence, the strongest `most` parts one by one.
     ///
     /// # Errors
-    /// [`Error::Numeric`] if the ledger does not add up, because a text about it would be wrong.
+    /// [`Error::Numeric`] if the ledger does not add up: a text about it would not be true.
     pub fn sentence(&self, why: &Ledger, most: usize) -> Result<String> {
         if !why.adds_up(1e-4) {
             return Err(Error::Numeric {
                 what: "wording of a ledger".to_owned(),
                 why: format!(
-                    "its parts miss the score by {:.2e}, so a text about it would not be true",
+                    "its parts differ from the score by {:.2e}, so a text about it would not be true",
                     why.additivity_error()
                 ),
             });
@@ -190,7 +213,7 @@ impl Wording<'_> {
             .collect();
         let rest = &why.parts[clauses.len()..];
         if why.parts.is_empty() {
-            clauses.push("nothing in this history supports or opposes it".to_owned());
+            clauses.push(NO_EVIDENCE.to_owned());
         }
         if !rest.is_empty() {
             let sum: f32 = rest.iter().map(|p| p.value).sum();
@@ -236,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn text_agrees_with_the_ledger() {
+    fn a_sentence_has_the_numbers_of_the_ledger() {
         let catalogue =
             Catalogue::of_items(Ids::from_names(vec!["Alien".into(), "Heat".into()]).unwrap());
         let part = |i: u32, value: f32| {
@@ -258,5 +281,9 @@ mod tests {
         };
         assert!(wording.sentence(&wrong, 3).is_err());
         assert_eq!(change(&["A", "B"], &["C"]), "add A + B, remove C");
+        assert_eq!(
+            coverage(1, 2),
+            "1 of 2 reasons covers 80 % of the supporting evidence"
+        );
     }
 }

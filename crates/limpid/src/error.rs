@@ -1,4 +1,4 @@
-//! What can go wrong when the pieces are put together; each message says how to fix it.
+//! Errors of the facade; each message names the fix.
 
 use std::path::PathBuf;
 
@@ -9,26 +9,26 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// From the vocabulary or a model.
+    /// Of limpid-core or a model.
     #[error(transparent)]
     Core(#[from] limpid_core::Error),
-    /// From reading data.
+    /// Of reading data.
     #[error(transparent)]
     Data(#[from] limpid_data::Error),
-    /// From measuring.
+    /// Of evaluation.
     #[error(transparent)]
     Eval(#[from] limpid_eval::Error),
     /// A file could not be read or written.
     #[error("{action} {path}: {source}", path = .path.display())]
     Io {
-        /// What was tried: `cannot read`.
+        /// The failed action: `cannot read`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// A saved folder is not what it should be.
+    /// A saved folder is damaged, foreign, or of another version.
     #[error("{path}: {why}", path = .path.display())]
     Artifact {
         /// The folder or file.
@@ -36,7 +36,7 @@ pub enum Error {
         /// What is wrong, and the fix.
         why: String,
     },
-    /// An experiment or a recipe that cannot be read, or asks for what does not exist.
+    /// An experiment or a recipe that cannot be read, or that names something unknown.
     #[error("{path}: {why}", path = .path.display())]
     Config {
         /// The file.
@@ -46,24 +46,24 @@ pub enum Error {
     },
     /// The data or the split of an experiment are not those that it was recorded with.
     #[error(
-        "the {what} changed since this experiment was recorded (hash {recorded} then, {found} now); \
-         give the same data, read options and filters, or accept the change with --data-changed-ok"
+        "the {what} changed since this experiment was recorded (hash {recorded} recorded, {found} found); \
+         use the same data, reading options and filters, or accept the change with --data-changed-ok"
     )]
     Changed {
         /// What changed: `data`, `split`.
         what: &'static str,
-        /// The head of the recorded hash.
+        /// The first digits of the recorded hash.
         recorded: String,
-        /// The head of the hash found.
+        /// The first digits of the hash found.
         found: String,
     },
-    /// The question cannot be asked of this model or with these options.
+    /// Wrong use: this model or these options do not support the operation.
     #[error("{0}")]
     Usage(String),
 }
 
 impl Error {
-    /// An [`Error::Io`], written short.
+    /// Returns an [`Error::Io`].
     pub fn io(action: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::Io {
             action,
@@ -72,9 +72,8 @@ impl Error {
         }
     }
 
-    /// Whether the caller asked for what does not exist or cannot be done: an unknown name, a value
-    /// out of range, options that do not go together. The command line then exits with 2, and with 1
-    /// for work that failed.
+    /// Whether this is wrong use: an unknown name, a value out of range, incompatible options. The
+    /// command line then exits with 2, and with 1 for other errors.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
@@ -86,7 +85,7 @@ impl Error {
         }
     }
 
-    /// An [`Error::Config`], written short.
+    /// Returns an [`Error::Config`].
     pub fn config(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
         Self::Config {
             path: path.into(),
@@ -94,7 +93,7 @@ impl Error {
         }
     }
 
-    /// An [`Error::Artifact`], written short.
+    /// Returns an [`Error::Artifact`].
     pub fn artifact(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
         Self::Artifact {
             path: path.into(),
@@ -103,7 +102,7 @@ impl Error {
     }
 }
 
-/// [`Error::is_usage`] of any error of the limpid libraries; false for errors of others.
+/// [`Error::is_usage`] of any error of the limpid libraries; false for other errors.
 #[must_use]
 pub fn is_usage(error: &(dyn std::error::Error + 'static)) -> bool {
     if let Some(e) = error.downcast_ref::<Error>() {
@@ -121,7 +120,7 @@ pub fn is_usage(error: &(dyn std::error::Error + 'static)) -> bool {
 
 fn core_usage(error: &limpid_core::Error) -> bool {
     use limpid_core::Error as E;
-    // What is left are names, values and texts that the caller wrote.
+    // The other variants are about names, values and texts of the caller.
     !matches!(
         error,
         E::Shape { .. }

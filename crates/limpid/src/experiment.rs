@@ -1,7 +1,7 @@
-//! One experiment as data: data, split, model, seeds, and what is measured.
+//! One experiment as data: data, split, model, seeds and metrics.
 //!
 //! The same type is a `run.toml`, a row of a recipe, and the core of the manifest of a saved model.
-//! So a saved model can be trained again, and gives the same model bit for bit:
+//! So a saved model can be trained again, which gives the same model bit for bit:
 //!
 //! ```toml
 //! model = "ease"
@@ -34,14 +34,14 @@ use crate::{Error, MeasureOptions, Result, artifact};
 /// Hyper-parameters by name.
 pub type Settings = serde_json::Map<String, serde_json::Value>;
 
-/// The model that is trained where none is named.
+/// The default model.
 pub const DEFAULT_MODEL: &str = "ruleslim";
 
 /// The devices of this build.
 pub const DEVICES: [&str; 1] = ["cpu"];
 
-/// What is done to get a model. [`Experiment::check`] refuses whatever cannot be run before any data
-/// is read.
+/// The recipe of a model. [`Experiment::check`] refuses an experiment that cannot be run, before any data
+/// are read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Experiment {
@@ -49,49 +49,48 @@ pub struct Experiment {
     pub model: String,
     /// The seed of the model; the split has its own. Below 2⁶³, the largest whole number of TOML.
     pub seed: u64,
-    /// Where arithmetic runs: `cpu`.
+    /// Device to compute on: `cpu`.
     pub device: String,
     /// Gigabytes (10⁹ bytes) that a fit may use for its large arrays.
     pub memory_gb: f64,
-    /// How to split.
+    /// The split.
     pub split: SplitFrom,
-    /// Hyper-parameters; those that are not named keep their defaults. In a saved experiment all are
-    /// named.
+    /// Hyper-parameters; others keep their defaults. A saved experiment names all of them.
     pub settings: Settings,
-    /// The data; absent where they never were files.
+    /// The data; absent where they were never files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<DataSource>,
-    /// What is measured after the fit, beside the validation metric.
+    /// Measurements after the fit, in addition to the validation metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measure: Option<MeasureOptions>,
-    /// What the data and the split were when the experiment was recorded. Running it refuses others.
+    /// Hashes of the data and the split when the experiment was recorded; others are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
 }
 
-/// Where a log comes from and what is kept of it.
+/// The path of a log, reading options and filters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSource {
     /// The file or folder. `synthetic` and `synthetic:planted`, where no such file exists, are
     /// generated worlds.
     pub path: PathBuf,
-    /// How it is read.
+    /// Reading options.
     #[serde(default)]
     pub read: ReadOptions,
-    /// What is kept. Where it names no behaviors, only those that the model reads are kept (the target
-    /// behavior, for most); `all` in its list keeps everything.
+    /// Filters. Without a list of behaviors, those that the model reads are kept (for most models, the
+    /// target behavior); `all` in the list keeps all.
     #[serde(default)]
     pub filters: Filters,
 }
 
-/// How the split is made. Written as one text: a rule such as `ratio:70/10/20@7`, or a folder.
+/// How the split is made. Written as one text: a spec such as `ratio:70/10/20@7`, or a folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum SplitFrom {
-    /// By a rule.
+    /// By a spec.
     Spec(SplitSpec),
-    /// As recorded in a folder that `limpid data split` wrote.
+    /// As recorded in a folder written by `limpid data split`.
     Folder(PathBuf),
 }
 
@@ -131,7 +130,7 @@ impl Experiment {
     /// Reads a `run.toml`, a `manifest.json`, or the manifest of a saved folder.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::Config`] with the place of what cannot be read.
+    /// [`Error::Io`], or [`Error::Config`] with the place of the fault.
     pub fn read(path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Ok(artifact::read_manifest(path)?.again());
@@ -143,8 +142,8 @@ impl Experiment {
         toml::from_str(&text).map_err(|e| Error::config(path, e.to_string()))
     }
 
-    /// The text of a `run.toml`. A setting that is null, as manifests of format 1 have it, has no value in
-    /// TOML and is left out, which means the same.
+    /// The text of a `run.toml`. TOML has no null, so settings that are null, as in manifests of format 1,
+    /// are omitted, which means the same.
     ///
     /// # Errors
     /// [`Error::Usage`] where a value has no TOML form.
@@ -152,7 +151,7 @@ impl Experiment {
         let mut plain = self.clone();
         plain.settings.retain(|_, value| !value.is_null());
         toml::to_string(&plain)
-            .map_err(|e| Error::Usage(format!("this experiment has no TOML form: {e}")))
+            .map_err(|e| Error::Usage(format!("cannot write this experiment as TOML: {e}")))
     }
 
     /// The model with its settings.
@@ -193,7 +192,7 @@ impl Experiment {
 }
 
 impl SplitFrom {
-    /// What is split where nothing else is named: `ratio:70/10/20@1`.
+    /// The default split: `ratio:70/10/20@1`.
     pub const DEFAULT: &str = "ratio:70/10/20@1";
 }
 
@@ -206,7 +205,7 @@ impl Default for SplitFrom {
 impl FromStr for SplitFrom {
     type Err = Error;
 
-    /// A folder with a `split.json` comes first; other texts follow the grammar of splits.
+    /// A folder with a `split.json` takes precedence; other texts follow the grammar of splits.
     fn from_str(text: &str) -> Result<Self> {
         let path = Path::new(text);
         if path.join("split.json").is_file() {
@@ -216,7 +215,7 @@ impl FromStr for SplitFrom {
             Ok(spec) => Ok(Self::Spec(spec)),
             Err(_) if path.is_absolute() || (text.contains('/') && !text.contains(':')) => {
                 Err(Error::Usage(format!(
-                    "split '{text}': this folder has no split.json; write one with 'limpid data split'"
+                    "split '{text}': the folder has no split.json; write one with 'limpid data split'"
                 )))
             }
             Err(e) => match similar_kind(text) {
@@ -231,7 +230,7 @@ impl FromStr for SplitFrom {
     }
 }
 
-/// The kinds of splits, as they are written.
+/// The names of the kinds of splits.
 const KINDS: [&str; 7] = [
     "ratio",
     "leave-one-out",
@@ -242,7 +241,7 @@ const KINDS: [&str; 7] = [
     "none",
 ];
 
-/// The text with the kind that was probably meant, where its own does not exist.
+/// The text with the most similar kind, where its own is unknown.
 fn similar_kind(text: &str) -> Option<String> {
     let (kind, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
     if KINDS.contains(&kind) {

@@ -1,9 +1,9 @@
 //! A recommender that people can read, question and steer.
 //!
-//! Every score is an exact sum of named evidence, a [ledger](limpid_core::Ledger). From that one
-//! idea follow *why*, *why not*, *steer* and *check*, for every model. This crate puts the pieces
-//! together: an [`Experiment`] goes through the [`pipeline`] and becomes a saved folder, and the
-//! [`Advisor`] that answers questions in the user's own ids. The steps can be called one by one:
+//! Every score is an exact sum of named evidence, a [ledger](limpid_core::Ledger). The ledger gives
+//! explanations, counterfactuals, steering and checks for every model. This crate composes the others:
+//! the [`pipeline`] runs an [`Experiment`], and the [`Advisor`] recommends and explains in the external
+//! ids of the data. The steps can be called one by one:
 //!
 //! ```
 //! use limpid::{Advisor, Filter, Prepared, SplitFrom, TrainOptions, Who, train};
@@ -16,9 +16,9 @@
 //! let config = Config::named("ease")?.set(&["reg=200"])?;
 //! let advisor = train(prepared, &config, &TrainOptions::seeded(1), &NoProgress)?;
 //!
-//! let somebody = advisor.catalogue.users.name(0).to_owned();
-//! let list = advisor.recommend(&Who::user(&somebody), 5, &Filter::default(), &Edits::none())?;
-//! let why = advisor.explain(&Who::user(&somebody), &list.items[0].item.id, &Edits::none(), false)?;
+//! let user = advisor.catalogue.users.name(0).to_owned();
+//! let list = advisor.recommend(&Who::user(&user), 5, &Filter::default(), &Edits::none())?;
+//! let why = advisor.explain(&Who::user(&user), &list.items[0].item.id, &Edits::none(), false)?;
 //! let sum: f32 = why.ledger.base + why.ledger.parts.iter().map(|p| p.value).sum::<f32>();
 //! assert!((sum - why.ledger.score).abs() < 1e-4);
 //! # Ok(()) }
@@ -49,10 +49,10 @@ pub use measure::MeasureOptions;
 pub use prepare::Prepared;
 pub use training::{TrainOptions, train};
 
-/// Sets how many threads are used from now on; 0 is all of them. Results do not depend on it.
+/// Sets the number of threads, 0 for all; results do not depend on it.
 ///
 /// # Errors
-/// [`Error::Usage`] if work has begun with another number already.
+/// [`Error::Usage`] if work has already started with another number.
 pub fn set_threads(threads: usize) -> Result<()> {
     if threads == 0 {
         return Ok(());
@@ -65,7 +65,7 @@ pub fn set_threads(threads: usize) -> Result<()> {
 
 /// The vocabulary.
 pub use limpid_core as core;
-/// Reading, filtering, splitting, inventing data.
+/// Reading, filtering, splitting and generating data.
 pub use limpid_data as data;
 /// Metrics.
 pub use limpid_eval as eval;

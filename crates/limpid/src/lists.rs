@@ -1,4 +1,4 @@
-//! Lists as files: CSV and Parquet out, CSV and TSV in (made by limpid or elsewhere).
+//! Lists as files: writes CSV and Parquet, reads CSV and TSV of any tool.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -14,11 +14,11 @@ use parquet::arrow::ArrowWriter;
 
 use crate::{Error, ListRow, Result};
 
-/// Writes rows `user_id, rank, item_id, score` to a file as they come.
+/// Writes rows `user_id, rank, item_id, score` to a file, block by block.
 pub enum ListWriter {
-    /// Text with a header.
+    /// CSV with a header.
     Csv(PathBuf, Box<csv::Writer<BufWriter<File>>>),
-    /// Columns.
+    /// Parquet.
     Parquet(PathBuf, Box<ArrowWriter<File>>),
 }
 
@@ -33,13 +33,20 @@ fn schema() -> arrow_schema::SchemaRef {
 }
 
 impl ListWriter {
-    /// Opens a file: Parquet if its name ends so, CSV otherwise.
+    /// Creates a file: `.csv` or `.parquet`.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be created.
+    /// [`Error::Usage`] for another extension, [`Error::Io`] if the file cannot be created.
     pub fn create(path: &Path) -> Result<Self> {
+        let extension = path.extension().and_then(|e| e.to_str());
+        if !matches!(extension, Some("csv" | "parquet")) {
+            return Err(Error::Usage(format!(
+                "cannot write lists to {}: the extension must be .csv or .parquet",
+                path.display()
+            )));
+        }
         let file = File::create(path).map_err(|e| Error::io("cannot create", path, e))?;
-        if path.extension().is_some_and(|e| e == "parquet") {
+        if extension == Some("parquet") {
             let writer = ArrowWriter::try_new(file, schema(), None)
                 .map_err(|e| Error::artifact(path, e.to_string()))?;
             return Ok(Self::Parquet(path.to_owned(), Box::new(writer)));
@@ -54,7 +61,7 @@ impl ListWriter {
     /// Writes rows.
     ///
     /// # Errors
-    /// [`Error::Artifact`] with what the file system said.
+    /// [`Error::Artifact`] or [`Error::Io`] with the error of the file system.
     pub fn write(&mut self, rows: &[ListRow<'_>]) -> Result<()> {
         match self {
             Self::Csv(path, writer) => {
@@ -88,10 +95,10 @@ impl ListWriter {
         }
     }
 
-    /// Ends the file.
+    /// Completes the file.
     ///
     /// # Errors
-    /// [`Error::Artifact`] with what the file system said.
+    /// [`Error::Artifact`] or [`Error::Io`] with the error of the file system.
     pub fn finish(self) -> Result<()> {
         match self {
             Self::Csv(path, mut writer) => writer
@@ -105,12 +112,12 @@ impl ListWriter {
     }
 }
 
-/// Measures lists that were made elsewhere against the truth, both tables with user and item
-/// columns. Lists are ordered by their `rank` or `score` column where they have one, otherwise by
-/// their lines. `seen` holds what may not count (the training events), if it is at hand.
+/// Evaluates lists of any tool against held-out items; both are tables with user and item columns.
+/// Lists are ordered by their `rank` or `score` column if they have one, otherwise by line. `seen`
+/// contains the events to mask (the training events).
 ///
 /// # Errors
-/// What cannot be read, and what [`evaluate_lists`] refuses.
+/// Where a file cannot be read, and as [`evaluate_lists`].
 pub fn measure_lists(
     lists: &Path,
     truth: &Path,
@@ -200,7 +207,7 @@ struct RankedRow {
     order: f64,
 }
 
-/// A table of lists, each user's rows best first.
+/// A table of lists: the rows of each user, best first.
 struct Ranked {
     rows: Vec<RankedRow>,
 }

@@ -1,4 +1,4 @@
-//! From what a person writes to users, lists of items and conditions on metadata.
+//! Parsing of users, lists of items and conditions on metadata.
 
 use limpid_core::{Catalogue, ItemIdx, UserIdx};
 
@@ -13,8 +13,8 @@ pub fn items<S: AsRef<str>>(catalogue: &Catalogue, texts: &[S]) -> Result<Vec<It
     Ok(items.collect::<limpid_core::Result<_>>()?)
 }
 
-/// The items of texts that may each be one item or several with commas between. A title may hold
-/// commas itself, so a text is read as one item first.
+/// The items of texts that may each be one item or several, separated by commas. A title may contain
+/// commas, so a text is first read as one item.
 ///
 /// # Errors
 /// As [`Catalogue::find`], for the first that is not found.
@@ -49,12 +49,12 @@ pub fn user(catalogue: &Catalogue, id: &str) -> Result<UserIdx> {
 /// The items for which `field=value` holds, such as `genre=Drama`; case does not matter.
 ///
 /// # Errors
-/// [`Error::Usage`] where the text is no condition, [`limpid_core::Error::Unknown`] where the field or the value
+/// [`Error::Usage`] where the text is not a condition, [`limpid_core::Error::Unknown`] where the field or the value
 /// does not exist.
 pub fn items_where(catalogue: &Catalogue, condition: &str) -> Result<Vec<ItemIdx>> {
     let (name, value) = condition.split_once('=').ok_or_else(|| {
         Error::Usage(format!(
-            "cannot read the condition '{condition}': it is FIELD=VALUE, such as genre=Drama"
+            "cannot parse condition '{condition}'; write FIELD=VALUE, such as genre=Drama"
         ))
     })?;
     let field = catalogue
@@ -72,7 +72,7 @@ pub fn items_where(catalogue: &Catalogue, condition: &str) -> Result<Vec<ItemIdx
         .position(|v| v.to_lowercase() == value.to_lowercase())
         .ok_or_else(|| {
             let values = field.values.names().iter().map(String::as_str);
-            limpid_core::Error::unknown("value of this field", value, values)
+            limpid_core::Error::unknown("metadata value", value, values)
         })?;
     Ok((0..catalogue.len())
         .filter(|&i| field.of_items.get(i, column as u32) != 0.0)

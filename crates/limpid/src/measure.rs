@@ -1,4 +1,4 @@
-//! Measuring a saved model on its own split, and two models against each other.
+//! Evaluation of a saved model on its split, and comparison of two models.
 //!
 //! ```
 //! use limpid::core::NoProgress;
@@ -13,7 +13,7 @@
 //! let options = MeasureOptions { readability: true, faithfulness: true, ..MeasureOptions::default() };
 //! let measured = advisor.evaluate(&options, &NoProgress)?;
 //! if let (Some(short), Some(faithful)) = (measured.readability, measured.faithfulness) {
-//!     println!("{} lines; the item falls {} places without them", short.lines.median, faithful.drop.median);
+//!     println!("{} lines; {} ranks lost without them", short.lines.median, faithful.drop.median);
 //!     assert!(faithful.drop.mean > faithful.random_drop.mean);
 //! }
 //! # Ok(()) }
@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::answers::{Compared, Measured};
 use crate::{Advisor, Error, Result};
 
-/// What to measure and how.
+/// What to measure, and the protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeasureOptions {
@@ -41,17 +41,17 @@ pub struct MeasureOptions {
     pub metrics: Vec<MetricAt>,
     /// The held-out set.
     pub on: Subset,
-    /// Whether validation items are masked at the test too.
+    /// Whether validation items are masked at test too.
     pub mask_validation: bool,
-    /// Whether the means are broken down by activity and popularity.
+    /// Whether metrics are broken down by activity and popularity.
     pub breakdowns: bool,
-    /// Draws of the bootstrap; 0 for no intervals.
+    /// Bootstrap resamples over users; 0 for no intervals.
     pub resamples: usize,
-    /// Whether the length of explanations is measured.
+    /// Whether explanation length is measured.
     pub readability: bool,
-    /// Whether it is measured what is lost when cited items are deleted.
+    /// Whether the deletion test of explanations is run.
     pub faithfulness: bool,
-    /// Users whose explanations are measured, drawn at random; 0 for all.
+    /// Number of users, sampled at random, whose explanations are measured; 0 for all.
     pub explained_users: usize,
 }
 
@@ -70,7 +70,7 @@ impl Default for MeasureOptions {
     }
 }
 
-/// What is measured where no metric is named.
+/// The default metrics.
 #[must_use]
 pub fn default_metrics() -> Vec<MetricAt> {
     [
@@ -89,7 +89,7 @@ pub fn default_metrics() -> Vec<MetricAt> {
 }
 
 impl Advisor {
-    /// Draws that depend on the split alone, so that every model of it meets the same ones.
+    /// Random choices that depend on the split only, so that they are the same for all of its models.
     fn bootstrap(&self, resamples: usize) -> Bootstrap {
         Bootstrap {
             resamples,
@@ -113,7 +113,7 @@ impl Advisor {
             )));
         }
         let shown = split.shown_for(options.on);
-        // What was shown is masked in any case.
+        // Events that were shown are always masked.
         let train_at_test = options.on == Subset::Test && shown == Shown::Train;
         let mask_validation = train_at_test && options.mask_validation;
         Ok(Protocol {
@@ -138,7 +138,7 @@ impl Advisor {
     /// Measures the model.
     ///
     /// # Errors
-    /// As [`Advisor::protocol`], and where the user asked to stop.
+    /// As [`Advisor::protocol`]; [`limpid_core::Error::Interrupted`] after Ctrl-C.
     pub fn evaluate(&self, options: &MeasureOptions, progress: &dyn Progress) -> Result<Measured> {
         let protocol = self.protocol(options)?;
         let report = evaluate(&self.model, &protocol, progress)?;
@@ -158,10 +158,10 @@ impl Advisor {
         })
     }
 
-    /// Measures the explanations of the best items, as far as that was asked for.
+    /// Measures the explanations at rank 1, as far as the options require it.
     ///
-    /// RuleSLIM writes its lines itself; the links of every other model are joined by the same groups
-    /// of items, so that lines can be compared.
+    /// RuleSLIM has lines of its own; the links of every other model are joined by the same groups of
+    /// items, so that line counts are comparable.
     fn explanations(
         &self,
         protocol: &Protocol<'_>,
@@ -227,7 +227,7 @@ impl Advisor {
         })
     }
 
-    /// The model with the settings that differ from its defaults, in one line.
+    /// The model with its non-default settings, in one line.
     #[must_use]
     pub fn described(&self) -> String {
         let run = &self.manifest.experiment;
@@ -245,7 +245,7 @@ impl Advisor {
     }
 }
 
-/// The group of each item, as RuleSLIM groups them by default; items that are alone get a number each.
+/// The group of each item by the default of RuleSLIM; a single item is a group of its own.
 fn group_of_items(train: &Histories, catalogue: &Catalogue) -> Vec<u32> {
     let grouping = Grouping {
         size: 4,
@@ -258,7 +258,7 @@ fn group_of_items(train: &Histories, catalogue: &Catalogue) -> Vec<u32> {
         .collect()
 }
 
-/// The head of a hash, as it is shown to people.
+/// The first digits of a hash, as printed.
 #[must_use]
 pub fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)

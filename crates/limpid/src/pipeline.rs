@@ -1,8 +1,7 @@
 //! From an experiment to a model: check → read → (tune →) fit → validate. The command line, a server
-//! and other languages call these steps and wire nothing themselves.
+//! and bindings call these steps and compose nothing themselves.
 //!
-//! Everything that can be wrong without looking at the data is refused by [`Experiment::check`],
-//! before a byte of data is read.
+//! [`Experiment::check`] refuses every fault that can be found without reading the data.
 //!
 //! ```
 //! use limpid::core::NoProgress;
@@ -12,7 +11,7 @@
 //! let data = DataSource { path: "synthetic".into(), ..DataSource::default() };
 //! let experiment = Experiment { model: "ease".into(), data: Some(data), ..Experiment::default() };
 //! let advisor = experiment.run(&NoProgress)?;
-//! // What the model was made from can be run again and gives the same model.
+//! // The recorded experiment can be run again and gives the same model.
 //! let again = advisor.manifest.again().run(&NoProgress)?;
 //! assert_eq!(again.model, advisor.model);
 //!
@@ -33,30 +32,30 @@ use crate::measure::short;
 use crate::tune::{TuneOptions, Tuned, points, tune};
 use crate::{Advisor, Error, MeasureOptions, Prepared, Result, Subset, TrainOptions, train};
 
-/// An experiment that was checked: all settings are named, all paths are absolute.
+/// A checked experiment: it names all settings, and its paths are absolute.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     /// The experiment.
     pub experiment: Experiment,
     /// Its model with its settings.
     pub config: Config,
-    /// Bytes of its data on disk, compressed as they are; 0 for generated data.
+    /// Bytes of its data on disk (compressed if the files are); 0 for synthetic data.
     pub data_bytes: u64,
 }
 
-/// What is done where data or split have another hash than the experiment expects.
+/// What to do where data or split do not have the expected hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnChange {
-    /// [`Error::Changed`].
+    /// Return [`Error::Changed`].
     #[default]
     Refuse,
-    /// A note says so.
+    /// Add a note.
     Note,
 }
 
 impl Experiment {
-    /// Checks everything that does not need the data: the model, its settings and their ranges, the
-    /// device, and whether the files exist.
+    /// Checks everything that can be checked without the data: the model, its settings and their ranges,
+    /// the device, and whether the files exist.
     ///
     /// # Errors
     /// [`Error::is_usage`] for names, values and options; [`Error::Io`] for files that do not exist.
@@ -72,7 +71,8 @@ impl Experiment {
             (None, SplitFrom::Folder(folder)) => bytes_of(folder)?,
             (None, SplitFrom::Spec(_)) => {
                 return Err(Error::Usage(
-                    "name the data: --data PATH, or --data synthetic to try".to_owned(),
+                    "no data given; use --data PATH, or --data synthetic for generated data"
+                        .to_owned(),
                 ));
             }
         };
@@ -93,11 +93,11 @@ impl Experiment {
         checked.fit(prepared, None, progress)
     }
 
-    /// What of [`Experiment::check`] needs no data source.
+    /// The checks that need no data source.
     pub(crate) fn check_run(&self) -> Result<()> {
         if !DEVICES.contains(&self.device.as_str()) {
             return Err(Error::Usage(format!(
-                "unknown device '{}'; this build computes on {}",
+                "unknown device '{}'; this build has {}",
                 self.device,
                 DEVICES.join(", ")
             )));
@@ -123,7 +123,7 @@ impl Checked {
             (Some(source), split) => Prepared::read_for(source, split, self.config.entry().reads)?,
             (None, SplitFrom::Folder(folder)) => Prepared::of_folder(folder)?,
             (None, SplitFrom::Spec(_)) => {
-                return Err(Error::Usage("the experiment names no data".to_owned()));
+                return Err(Error::Usage("the experiment has no data source".to_owned()));
             }
         };
         for change in self.changes(&prepared) {
@@ -185,7 +185,7 @@ impl Checked {
         })
     }
 
-    /// Chooses settings on the validation set; those named in `fixed` stay. The test set is not used.
+    /// Tunes settings on the validation set, except those in `fixed`. The test set is not used.
     ///
     /// # Errors
     /// As [`tune()`].
@@ -207,8 +207,8 @@ impl Checked {
         Ok((checked, tuned))
     }
 
-    /// Fits the model, and measures it on the validation set, where there is one, and as the
-    /// experiment asks. The numbers are kept in the manifest.
+    /// Fits the model, and evaluates it on the validation set, where there is one, and as the experiment
+    /// requires. The metrics are saved in the manifest.
     ///
     /// # Errors
     /// As [`train`] and [`Advisor::evaluate`].
@@ -240,11 +240,11 @@ impl Checked {
     }
 }
 
-/// What every model is measured at on the validation set. The test set is for `limpid evaluate`.
+/// The metric of every model on the validation set. The test set is for `limpid evaluate`.
 const VALIDATED: &str = "ndcg@20";
 
 impl Advisor {
-    /// Measures, and keeps the values in the manifest.
+    /// Evaluates, and saves the metrics in the manifest.
     fn record(&mut self, options: &MeasureOptions, progress: &dyn Progress) -> Result<()> {
         let measured = self.evaluate(options, progress)?;
         for metric in &measured.report.metrics {
@@ -255,7 +255,7 @@ impl Advisor {
     }
 }
 
-/// Whether a split has a validation set, as far as its rule says.
+/// Whether the spec of a split includes a validation set.
 fn has_validation(spec: &SplitSpec) -> bool {
     match spec {
         SplitSpec::None => false,
@@ -286,7 +286,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(|e| Error::io("cannot read", path, e))
 }
 
-/// Bytes of a file, or of all files below a folder; links are not followed.
+/// Bytes of a file, or of all files below a folder; symbolic links are not followed.
 fn bytes_of(path: &Path) -> Result<u64> {
     let about = fs::metadata(path).map_err(|e| Error::io("cannot read", path, e))?;
     if !about.is_dir() {

@@ -1,4 +1,4 @@
-//! What a model found of the rules that were planted into an invented world.
+//! The planted rules of a synthetic world that a model found.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Advisor, Error, Result};
 
-/// `truth.json` of an invented world, as `limpid data synthesize` writes it.
+/// `truth.json` of a synthetic world, as written by `limpid data synthesize`.
 #[derive(Debug, Deserialize)]
 struct Truth {
     rules: Vec<TruthRule>,
@@ -23,44 +23,45 @@ struct TruthRule {
     targets: Vec<String>,
 }
 
-/// Planted against learned.
+/// Planted rules and the learned rules that match them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlantedAnswer {
     /// `limpid.planted/1`.
     pub schema: &'static str,
     /// Share of the planted rules that were found.
     pub recall: f64,
-    /// Share of the learned rules that speak most for a planted target which match a planted rule.
+    /// Of the learned rules with their largest weight on a planted target, the share that match a planted
+    /// rule.
     pub precision: f64,
     /// Harmonic mean of both.
     pub f1: f64,
     /// Learned rules over several items, or with a NOT.
     pub learned: usize,
-    /// Those that speak most for a planted target; the others mostly predict bodies from targets.
+    /// Those with their largest weight on a planted target; most others predict bodies from targets.
     pub about_targets: usize,
     /// Every planted rule.
     pub planted: Vec<PlantedRow>,
 }
 
-/// One planted rule and what was found of it.
+/// One planted rule and the learned rule that matches it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlantedRow {
-    /// How it reads.
+    /// The rule in words.
     pub rule: String,
-    /// What follows from it.
+    /// The items that it supports.
     pub targets: Vec<String>,
-    /// The learned rule that says the same for a target; none if it was missed.
+    /// The equivalent learned rule for a target; null if there is none.
     pub found: Option<String>,
-    /// Else a learned rule for a target over about the same items.
+    /// Otherwise, a learned rule for a target over nearly the same items.
     pub same_items: Option<String>,
 }
 
 impl Advisor {
-    /// Compares the live rules of the model with those planted into its world.
+    /// Compares the live rules of the model with the planted rules of its world.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Artifact`] for a `truth.json` that cannot be read or names items that
-    /// the catalogue has not; [`Error::Usage`] for a model without rules.
+    /// are not in the catalogue; [`Error::Usage`] for a model without rules.
     pub fn planted(&self, world: &Path) -> Result<PlantedAnswer> {
         let path = world.join("truth.json");
         let text =
@@ -69,7 +70,12 @@ impl Advisor {
             serde_json::from_str(&text).map_err(|e| Error::artifact(&path, e.to_string()))?;
         let item = |id: &String| {
             let index = self.catalogue.items.get(id).map(ItemIdx);
-            index.ok_or_else(|| Error::artifact(&path, format!("item '{id}' is not of this model")))
+            index.ok_or_else(|| {
+                Error::artifact(
+                    &path,
+                    format!("item '{id}' is not in the catalogue of this model"),
+                )
+            })
         };
         let mut planted = Vec::with_capacity(truth.rules.len());
         for rule in &truth.rules {

@@ -1,4 +1,4 @@
-//! From files to a split: read, filter, split, with a record of what was done.
+//! From files to a split: reads, filters and splits data, and records how.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::Result;
 use crate::artifact::DataRecord;
 use crate::experiment::{DataSource, SplitFrom};
 
-/// What is prepared where no model is named.
+/// What a model reads where no model is given.
 const ITEMS: Reads = Reads {
     order: false,
     behaviors: false,
@@ -18,18 +18,18 @@ const ITEMS: Reads = Reads {
     texts: false,
 };
 
-/// Data that a model can be fitted on, and how they were made.
+/// Data to fit a model on, and how they were prepared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
     /// The split with its catalogue.
     pub split: Split,
-    /// What was read.
+    /// The data as read.
     pub data: DataRecord,
-    /// Where it was read from, with the filters as they were applied; none where it was no file.
+    /// The source, with the filters that were applied; none where the data were never files.
     pub source: Option<DataSource>,
-    /// How it was split.
+    /// The split spec or folder.
     pub from: SplitFrom,
-    /// What a reader should know: what was left out, and why.
+    /// Notes for the reader: what was omitted, and why.
     pub notes: Vec<String>,
 }
 
@@ -37,14 +37,14 @@ impl DataSource {
     /// Reads the log, before filters.
     ///
     /// # Errors
-    /// As [`limpid_data::open`], which also knows the synthetic worlds.
+    /// As [`limpid_data::open`], which also generates the synthetic worlds.
     pub fn log(&self) -> Result<Log> {
         Ok(limpid_data::open(&self.path, &self.read)?)
     }
 }
 
-/// Filters that name the behaviors that are kept of this log, where it has several: all for a model
-/// that reads behaviors, else the target behavior.
+/// Filters with the behaviors to keep of a log of several: all for a model that reads behaviors,
+/// otherwise the target behavior.
 fn named_behaviors(filters: &Filters, log: &Log, reads: Reads, notes: &mut Vec<String>) -> Filters {
     let mut filters = filters.clone();
     if filters.behaviors.is_some() || log.behaviors.len() < 2 {
@@ -64,15 +64,15 @@ fn named_behaviors(filters: &Filters, log: &Log, reads: Reads, notes: &mut Vec<S
 }
 
 impl Prepared {
-    /// Reads, filters and splits for a model that reads which items a user has, as most do.
+    /// Reads, filters and splits data for a model that reads only items, as most do.
     ///
     /// # Errors
-    /// What reading, filtering or splitting refuses.
+    /// Those of reading, filtering and splitting.
     pub fn read(source: &DataSource, split: &SplitFrom) -> Result<Self> {
         Self::read_for(source, split, ITEMS)
     }
 
-    /// Reads, filters and splits what a model reads.
+    /// Reads, filters and splits the data that a model reads.
     ///
     /// # Errors
     /// As [`Prepared::read`].
@@ -87,17 +87,17 @@ impl Prepared {
     /// Generates a world and splits it. Only the target behavior is kept.
     ///
     /// # Errors
-    /// What the configuration of the world or the split refuses.
+    /// Those of the configuration of the world and of the split.
     pub fn synthetic(config: &synthetic::Config, split: &SplitFrom) -> Result<Self> {
         let world = World::generate(config)?;
         let (prepared, _) = Self::of_log(world.log, DataSource::default(), split, ITEMS)?;
         Ok(prepared)
     }
 
-    /// A split folder alone, without the item metadata of its data.
+    /// Reads only a split folder, without the item metadata of its data.
     ///
     /// # Errors
-    /// What [`Split::read_folder_alone`] refuses.
+    /// As [`Split::read_folder_alone`].
     pub fn of_folder(folder: &Path) -> Result<Self> {
         let split = Split::read_folder_alone(folder)?;
         let name = folder.display().to_string();
@@ -110,7 +110,7 @@ impl Prepared {
         })
     }
 
-    /// Filters and splits; returns the source with its filters as they were applied.
+    /// Filters and splits; returns the source with the filters that were applied.
     fn of_log(
         log: Log,
         mut source: DataSource,
@@ -124,7 +124,7 @@ impl Prepared {
             applied.behaviors = None;
         }
         if reads.order && log.time.is_none() {
-            notes.push("the log has no times; the order of its lines is that of events".to_owned());
+            notes.push("the data have no times; events are ordered by line".to_owned());
         }
         let (log, filtered) = applied.apply(log)?;
         notes.extend(filtered.notes);

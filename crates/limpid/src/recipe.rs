@@ -1,10 +1,10 @@
 //! Recipes: a table of a paper (or our own) as data, run by one verb.
 //!
 //! A recipe names a data set, a split with seeds, a protocol, and rows of models with their settings.
-//! A row on a split is an [`Experiment`]. A row may carry a published value with its place in the paper
-//! and a tolerance, or bounds that it must keep. Finished runs are kept by the hash of their inputs, so
-//! that an interrupted table resumes. The outcome is published against ours, with an interval over
-//! splits and a verdict.
+//! A row on a split is an [`Experiment`]. A row may have a published value with its location in the
+//! paper and a tolerance, or required bounds. Finished runs are saved by the hash of their inputs, so
+//! that an interrupted table resumes. The outcome compares published values with ours, with a confidence
+//! interval over splits and a verdict.
 
 mod report;
 mod run;
@@ -26,27 +26,27 @@ pub use run::{RunOptions, SplitResult, check, run};
 pub struct Recipe {
     /// What the table shows.
     pub title: String,
-    /// Where it was published, or whose it is.
+    /// Where it was published, or that it is our own.
     pub source: String,
     /// Folder of the data set below the data folder, or `synthetic`, `synthetic:planted`.
     pub data: String,
-    /// What is kept of the data.
+    /// Filters of the data.
     #[serde(default)]
     pub filters: limpid_data::Filters,
     /// The split without its seed: `ratio:70/10/20`.
     pub split: String,
-    /// Seeds of the split; none for splits that draw nothing.
+    /// Seeds of the split; none for splits without random choices.
     #[serde(default)]
     pub seeds: Vec<u64>,
     /// The metric of the table.
     pub metric: String,
-    /// The part that is measured: the test part, or validation to choose settings on.
+    /// The held-out set: test, or validation to select settings on.
     #[serde(default)]
     pub on: Subset,
-    /// Masks validation items at the test too.
+    /// Masks validation items at test too.
     #[serde(default)]
     pub mask_validation: bool,
-    /// Measures how short and how faithful the explanations are, too.
+    /// Measures readability and faithfulness of explanations too.
     #[serde(default)]
     pub explanations: bool,
     /// The row that the others are compared with, by name.
@@ -61,7 +61,7 @@ pub struct Recipe {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// How it is called in the table.
+    /// Its name in the table.
     pub name: String,
     /// The model, by its name in the catalogue.
     pub model: String,
@@ -74,39 +74,39 @@ pub struct Row {
     /// The published value of the metric.
     #[serde(default)]
     pub published: Option<f64>,
-    /// How far ours may lie from it.
+    /// Largest allowed difference between the published value and ours.
     #[serde(default)]
     pub tolerance: Option<f64>,
-    /// Where in the paper the value stands.
-    #[serde(default)]
-    pub stands: Option<String>,
-    /// What is asked of it, apart from the published value.
-    #[serde(default)]
-    pub asks: Asks,
-    /// What a reader should know.
+    /// Location of the published value in the paper; `where`, or `stands` in older recipes.
+    #[serde(default, rename = "stands", alias = "where")]
+    pub location: Option<String>,
+    /// Required bounds, apart from the published value; `require`, or `asks` in older recipes.
+    #[serde(default, rename = "asks", alias = "require")]
+    pub require: Require,
+    /// A note for the reader.
     #[serde(default)]
     pub note: Option<String>,
 }
 
-/// Bounds that a row must keep; none is asked by default.
+/// Bounds that are required of a row; none by default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Asks {
-    /// The least value of the metric.
+pub struct Require {
+    /// Smallest value of the metric.
     pub value: Option<f64>,
-    /// The least difference from the baseline.
+    /// Smallest difference from the baseline.
     pub difference: Option<f64>,
-    /// Lines for 80 % of the positive evidence of the best item, at most: median, 90th percentile.
+    /// Largest number of lines for 80 % of the supporting evidence at rank 1: median, 90th percentile.
     pub lines: Option<[f64; 2]>,
-    /// Entries for 80 % of its absolute evidence, at most: median.
+    /// Largest number of entries for 80 % of the absolute evidence at rank 1: median.
     pub entries_absolute: Option<f64>,
-    /// Literals of a line that is shown, at most: mean.
+    /// Largest mean number of literals of a line that is shown.
     pub literals: Option<f64>,
-    /// Literals of a live rule, at most: mean.
+    /// Largest mean number of literals of a live rule.
     pub rule_literals: Option<f64>,
-    /// Share of the live rules that join several literals by AND, at least.
+    /// Smallest share of live rules that join several literals by AND.
     pub and: Option<f64>,
-    /// Share of the literals of live rules that are negated, at least.
+    /// Smallest share of negated literals among those of live rules.
     pub negated: Option<f64>,
 }
 
@@ -115,10 +115,10 @@ fn one() -> u64 {
 }
 
 impl Recipe {
-    /// Reads a recipe and checks that it can be run.
+    /// Reads a recipe and checks that it can run.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::Config`] with the place of what is wrong.
+    /// [`Error::Io`], or [`Error::Config`] with the place of the fault.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io("cannot read", path, e))?;
         let recipe: Self = toml::from_str(&text).map_err(|e| Error::config(path, e.to_string()))?;
@@ -144,7 +144,7 @@ impl Recipe {
             files.push(path.to_owned());
         }
         if files.is_empty() {
-            return Err(Error::config(path, "holds no recipe (a .toml file)"));
+            return Err(Error::config(path, "contains no recipe (a .toml file)"));
         }
         files
             .into_iter()
@@ -159,30 +159,29 @@ impl Recipe {
             .collect()
     }
 
-    /// Everything but the data, down to the ranges of the last row.
+    /// Checks everything but the data, including the ranges of all rows.
     fn check(&self) -> std::result::Result<(), String> {
-        let told = |e: &dyn std::fmt::Display| e.to_string();
         let mut names = BTreeMap::new();
         for row in &self.rows {
             if names.insert(&row.name, ()).is_some() {
-                return Err(format!("the row name '{}' appears twice", row.name));
+                return Err(format!("row name '{}' appears twice", row.name));
             }
             for split in self.splits() {
                 self.experiment(row, &split, None)
                     .and_then(|e| e.check_run())
-                    .map_err(|e| format!("row '{}': {}", row.name, told(&e)))?;
+                    .map_err(|e| format!("row '{}': {}", row.name, e))?;
             }
         }
         if let Some(baseline) = &self.baseline
             && !names.contains_key(baseline)
         {
-            return Err(format!("the baseline '{baseline}' is not a row"));
+            return Err(format!("baseline '{baseline}' is not a row"));
         }
         Ok(())
     }
 
-    /// One row on one split of the table. Without a folder of data sets it has no data, unless they are
-    /// generated.
+    /// The experiment of a row on a split. Without a folder of data sets it has no data, unless they are
+    /// synthetic.
     ///
     /// # Errors
     /// Where the metric, the split, the model or a setting does not exist.
@@ -246,7 +245,7 @@ mod tests {
         name = "EASE"
         model = "ease"
         settings = { reg = 100.0 }
-        asks = { difference = 0.01 }
+        require = { difference = 0.01 }
     "#;
 
     #[test]

@@ -1,4 +1,4 @@
-//! The rules of a model as a table: what each says, how often it holds, and what it speaks for.
+//! The rules of a model as a table: their literals, support, and the items that they support.
 
 use limpid_core::rules::statistics::ItemPostings;
 use limpid_core::rules::{Operator, Rule};
@@ -8,25 +8,25 @@ use serde::{Deserialize, Serialize};
 use crate::answers::ItemName;
 use crate::{Advisor, Error, Result};
 
-/// Targets that are listed with a rule when no target is asked for.
+/// Number of targets listed with a rule where no target is given.
 const TARGETS: usize = 3;
 
-/// Which rules, and in what order.
+/// Which rules to list, and their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleQuery {
     /// Only rules that mention this item.
     pub item: Option<String>,
-    /// Only rules that speak for this item.
+    /// Only rules that support this item.
     pub supports: Option<String>,
-    /// Only rules with at most so many literals.
+    /// Only rules with at most this number of literals.
     pub max_literals: Option<usize>,
     /// Only rules of this kind.
     pub kind: Option<RuleKind>,
-    /// Single items of the history too; otherwise rules over several only.
+    /// Whether links from single items are included.
     pub links: bool,
-    /// The order.
+    /// The sort key.
     pub sort: RuleOrder,
-    /// At most so many.
+    /// Largest number of rules.
     pub n: usize,
 }
 
@@ -60,9 +60,9 @@ impl RuleKind {
 pub enum RuleOrder {
     /// By the largest weight on a target.
     Weight,
-    /// By how many users it holds for.
+    /// By the number of users for whom the rule holds.
     Support,
-    /// By how much likelier the first target is where it holds.
+    /// By the lift of the first target.
     Lift,
 }
 
@@ -71,22 +71,22 @@ pub enum RuleOrder {
 pub struct RulesAnswer {
     /// `limpid.rules/1`.
     pub schema: &'static str,
-    /// How many match.
+    /// Number of rules that match.
     pub matching: usize,
-    /// The first of them.
+    /// The first `n` of them.
     pub rules: Vec<RuleAnswer>,
-    /// What a reader should know.
+    /// Notes for the reader.
     pub notes: Vec<String>,
 }
 
-/// A rule with what it speaks for.
+/// A rule with the items that it supports.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RuleAnswer {
     /// The unit, as written in edits.
     pub unit: String,
-    /// What the items of its group have in common, from the metadata.
+    /// What the items of its group have in common: a label from the metadata.
     pub named: Option<String>,
-    /// How it reads.
+    /// The rule in words.
     pub text: String,
     /// `and`, `or`, or `at_least`.
     pub operator: Operator,
@@ -96,37 +96,37 @@ pub struct RuleAnswer {
     pub support: Option<usize>,
     /// The same as a share.
     pub support_share: Option<f64>,
-    /// What it speaks for, largest weight first.
+    /// The items that it supports, largest weight first.
     pub targets: Vec<RuleTarget>,
-    /// How many targets it speaks for in all.
+    /// Number of all items that it supports.
     pub n_targets: usize,
 }
 
-/// An item that a rule speaks for.
+/// An item that a rule supports.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RuleTarget {
     /// The item.
     #[serde(flatten)]
     pub item: ItemName,
-    /// What the rule adds to its score.
+    /// What the rule adds to the score.
     pub weight: f32,
-    /// Share of the users who meet the rule who have the item.
+    /// Among the users for whom the rule holds, the share who have the item.
     pub confidence: Option<f64>,
-    /// The same over the share of all users: 1 says that the rule tells nothing.
+    /// Confidence divided by the share of all users who have the item; 1 means no association.
     pub lift: Option<f64>,
 }
 
-/// What the live rules of a model are: those over several items, or with a NOT, that change the score of
-/// some item.
+/// Summary of the live rules of a model: those over several items, or with a NOT, that change the score
+/// of at least one item.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct RuleSummary {
-    /// How many are live.
+    /// Number of live rules.
     pub live: usize,
-    /// Their literals, on average.
+    /// Mean number of literals.
     pub literals: f64,
-    /// Share that joins several literals by AND.
+    /// Share of rules that join several literals by AND.
     pub and: f64,
-    /// Share of all their literals that are negated.
+    /// Share of literals that are negated.
     pub negated: f64,
 }
 
@@ -174,7 +174,10 @@ impl Advisor {
             .collect();
         let mut notes = Vec::new();
         if postings.is_none() {
-            notes.push("the model was saved without users, so nothing is counted".to_owned());
+            notes.push(
+                "the model was saved without users, so support, confidence and lift are unknown"
+                    .to_owned(),
+            );
         }
         Ok(RulesAnswer {
             schema: "limpid.rules/1",
@@ -184,7 +187,7 @@ impl Advisor {
         })
     }
 
-    /// What the live rules of the model are; none for a model that has no rules.
+    /// Summary of the live rules of the model; none for a model without rules.
     #[must_use]
     pub fn rule_summary(&self) -> Option<RuleSummary> {
         let units = self.model.units()?;
@@ -211,7 +214,7 @@ impl Advisor {
         })
     }
 
-    /// Units of the model's own with weights that are the same for all users.
+    /// The model's own units, whose weights are the same for all users.
     pub(crate) fn fixed_units(&self) -> Result<&dyn Units> {
         self.model.units().ok_or_else(|| {
             Error::Usage(format!(
@@ -233,7 +236,7 @@ impl Advisor {
         targets
     }
 
-    /// A unit with what it speaks for; none if that is nothing, or not what is asked for.
+    /// A unit with the items that it supports; none if there are none, or not the required one.
     fn found(
         &self,
         units: &dyn Units,

@@ -1,4 +1,4 @@
-//! Fitting: prepared data and a config become an [`Advisor`].
+//! Fits a model on prepared data, which gives an [`Advisor`].
 
 mod checkpoint;
 
@@ -18,20 +18,19 @@ use crate::{Advisor, Prepared, Result};
 
 use checkpoint::CheckpointFile;
 
-/// What early stopping measures on the validation part.
+/// The metric of early stopping on the validation set.
 const MONITORED: &str = "ndcg@20";
 
-/// The circumstances of a fit, apart from its hyper-parameters.
+/// Options of a fit that are not hyper-parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainOptions {
     /// The seed of the model; the split has its own.
     pub seed: u64,
-    /// Bytes that a fit may take for its large arrays.
+    /// Bytes that a fit may use for its large arrays.
     pub memory_budget: u64,
-    /// Where arithmetic runs; one of [`DEVICES`](crate::experiment::DEVICES).
+    /// Device to compute on; one of [`DEVICES`](crate::experiment::DEVICES).
     pub device: String,
-    /// A file that keeps the state of an unfinished fit; the same fit resumes from it, and deletes it
-    /// at the end.
+    /// A file for the state of an unfinished fit; the same fit resumes from it and deletes it at the end.
     pub checkpoint: Option<PathBuf>,
 }
 
@@ -45,7 +44,7 @@ impl TrainOptions {
         }
     }
 
-    /// The circumstances of an experiment, without a checkpoint.
+    /// The options of an experiment, without a checkpoint.
     #[must_use]
     pub fn of(experiment: &Experiment) -> Self {
         Self {
@@ -72,7 +71,7 @@ impl Default for TrainOptions {
 /// one.
 ///
 /// # Errors
-/// What the model refuses: settings out of range, memory, numbers that run away.
+/// Those of the model: settings out of range, too little memory, divergence.
 pub fn train(
     prepared: Prepared,
     config: &Config,
@@ -94,7 +93,7 @@ pub fn train(
     let protocol = validation(&split)?;
     let monitor = protocol.as_ref().map(|protocol| {
         move |model: &dyn Recommender| {
-            // A model that cannot be measured is never the best one.
+            // A model that cannot be evaluated is never the best one.
             let report = evaluate(model, protocol, &NoProgress);
             let mean = report.ok().and_then(|r| r.mean(protocol.metrics[0]));
             mean.unwrap_or(f64::NEG_INFINITY)
@@ -139,7 +138,7 @@ pub fn train(
     Ok(Advisor::new(manifest, model, catalogue, Some(split)))
 }
 
-/// How a model is measured while it is trained; none where there is nothing to measure on.
+/// The evaluation during training; none without a validation set.
 fn validation(split: &Split) -> Result<Option<Protocol<'_>>> {
     if split.validation.is_empty() {
         return Ok(None);

@@ -1,9 +1,9 @@
-//! Choosing settings on the validation part, with the frontier of accuracy against brevity that was seen.
+//! Tunes settings on the validation set, and returns the Pareto frontier of accuracy and brevity.
 //!
 //! The grid is the product of the values that a model declares for its parameters. Of the trials whose
-//! metric is within a tolerance of the best, the one with the fewest lines is taken (the fastest to
-//! fit, where the model does not explain itself): validation is too noisy to tell them apart. The test
-//! part is not looked at.
+//! metric is within a tolerance of the best, the one with the fewest lines is selected (the fastest to
+//! fit, where explanations were not measured), because validation is too noisy to distinguish them. The
+//! test set is not used.
 //!
 //! ```
 //! use limpid::core::NoProgress;
@@ -24,7 +24,7 @@
 
 use limpid_core::Progress;
 use limpid_eval::MetricAt;
-use limpid_eval::explained::choose as draw;
+use limpid_eval::explained::choose as sample;
 use limpid_eval::spread::Spread;
 use limpid_models::{Config, Entry};
 use rand_chacha::ChaCha8Rng;
@@ -33,25 +33,25 @@ use serde::Serialize;
 
 use crate::{Error, MeasureOptions, Prepared, Result, Subset, TrainOptions, train};
 
-/// How settings are chosen.
+/// Options of tuning.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TuneOptions {
-    /// The metric on the validation part.
+    /// The metric on the validation set.
     pub metric: MetricAt,
-    /// Trials this close to the best are as good.
+    /// Trials within this of the best metric count as equally good.
     pub tolerance: f64,
-    /// At most so many trials, drawn at random from the grid; 0 for all.
+    /// Largest number of trials, sampled at random from the grid; 0 for all.
     pub trials: usize,
 }
 
 /// One point of the grid.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trial {
-    /// The settings that were tried, as `key=value`.
+    /// The settings, as `key=value`.
     pub settings: Vec<String>,
-    /// The metric on the validation part.
+    /// The metric on the validation set.
     pub value: f64,
-    /// Lines for 80 % of the positive evidence, where the model explains itself.
+    /// Lines for 80 % of the supporting evidence, where measured.
     pub lines: Option<Spread>,
     /// Seconds of the fit.
     pub fit_seconds: f64,
@@ -59,25 +59,24 @@ pub struct Trial {
     pub on_frontier: bool,
 }
 
-/// What was tried and what is taken.
+/// All trials and the selected one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Tuned {
     /// The metric.
     pub metric: String,
     /// Every trial, best metric first.
     pub trials: Vec<Trial>,
-    /// The trial that is taken.
+    /// Index of the selected trial.
     pub chosen: usize,
-    /// Points of the whole grid.
+    /// Number of points of the grid.
     pub grid: usize,
 }
 
-/// Tries the grid of a model on the validation part and takes a point of it. Parameters named in `fixed`
-/// keep the value they have in `config`.
+/// Tries the grid of a model on the validation set and selects one point. Parameters in `fixed` keep the
+/// value that they have in `config`.
 ///
 /// # Errors
-/// [`Error::Usage`] if the model declares no values to try or there is no validation part; what a fit
-/// refuses.
+/// [`Error::Usage`] if the model declares no values to try or there is no validation set; as [`train`].
 pub fn tune(
     prepared: &Prepared,
     config: &Config,
@@ -88,7 +87,7 @@ pub fn tune(
 ) -> Result<(Config, Tuned)> {
     if prepared.split.validation.is_empty() {
         return Err(Error::Usage(
-            "settings are chosen on the validation part, and this split has none; split with one, \
+            "tuning requires a validation set, and this split has none; use a split with one, \
              such as --split ratio:70/10/20@7"
                 .to_owned(),
         ));
@@ -97,7 +96,7 @@ pub fn tune(
     let whole = points.len();
     if how.trials > 0 && how.trials < whole {
         let mut rng = ChaCha8Rng::seed_from_u64(training.seed);
-        draw(&mut points, how.trials, &mut rng);
+        sample(&mut points, how.trials, &mut rng);
     }
     let options = TrainOptions {
         checkpoint: None,
@@ -152,7 +151,7 @@ pub(crate) fn points(config: &Config, fixed: &[String]) -> Result<Vec<Vec<String
         .collect();
     if tuned.is_empty() {
         return Err(Error::Usage(format!(
-            "{} has no parameter left to tune; 'limpid models {}' lists what it declares",
+            "{} has no parameter left to tune; 'limpid models {}' lists its parameters",
             config.name(),
             config.name()
         )));
@@ -173,7 +172,7 @@ pub(crate) fn points(config: &Config, fixed: &[String]) -> Result<Vec<Vec<String
     Ok(points)
 }
 
-/// What a reader pays for a trial: lines in the median, then in the 90th percentile; without lines, time.
+/// The cost of a trial: median lines, then their 90th percentile; without lines, seconds.
 fn price(trial: &Trial) -> (f64, f64) {
     trial
         .lines
@@ -190,7 +189,7 @@ fn mark_frontier(trials: &mut [Trial]) {
     }
 }
 
-/// The cheapest of the trials that are as good as the best (which is the first).
+/// The cheapest of the trials that are as good as the best one, which is the first.
 fn choose(trials: &[Trial], tolerance: f64) -> usize {
     let enough = trials.first().map_or(0.0, |best| best.value - tolerance);
     let good = trials.iter().enumerate().filter(|(_, t)| t.value >= enough);

@@ -1,7 +1,7 @@
-//! Saved folders: what is saved is what is opened, and whatever is not what it should be is refused
-//! with the name of what is wrong.
+//! Saved folders: opening gives what was saved, and damaged or foreign folders are refused with the
+//! name of the fault.
 
-// A test that cannot go on says so by panicking.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
@@ -91,7 +91,7 @@ fn saving_again_replaces_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn somebody_elses_folder_is_not_replaced() {
+fn a_foreign_folder_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let theirs = folder.path().join("photos");
     fs::create_dir(&theirs).unwrap();
@@ -124,7 +124,7 @@ fn without_users_it_holds_none() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn faults_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = saved(folder.path());
     let model = path.join("model.safetensors");
@@ -148,7 +148,7 @@ fn what_is_wrong_is_named() {
     let text = fs::read_to_string(&manifest).unwrap();
     for (from, to, expected) in [
         ("\"format\": 2", "\"format\": 999", "update limpid"),
-        ("\"format\": 2", "\"fromat\": 2", "names no format"),
+        ("\"format\": 2", "\"fromat\": 2", "has no format"),
         (
             "model/ease",
             "model/of tomorrow",
@@ -169,7 +169,7 @@ fn what_is_wrong_is_named() {
     assert!(refusal(&folder.path().join("nowhere")).contains("no manifest.json"));
 }
 
-/// A model and a catalogue that do not belong together are refused even if every file is whole.
+/// A model and a catalogue of another model are refused even if all files are intact.
 #[test]
 fn parts_of_two_models_are_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -204,8 +204,8 @@ fn parts_of_two_models_are_refused() {
     );
 }
 
-/// Formats that were ever written stay readable. The folders under `formats` were written by the
-/// version that introduced them and are never written again; to add one for a new format, run this
+/// All formats ever written are read. The folders under `formats` were written by the version that
+/// introduced them and are never written again; to add one for a new format, run this
 /// test with `LIMPID_WRITE_FORMAT=1` once.
 #[test]
 fn every_format_ever_written_is_read() {
@@ -248,7 +248,7 @@ fn list_of(advisor: &Advisor) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Whatever byte is changed in whatever file: refused, or read as the same; never a panic.
+    /// A changed byte in any file is refused, or read as the same; never a panic.
     #[test]
     fn no_flipped_byte_goes_unnoticed(file in 0usize..3, at in any::<prop::sample::Index>(), flip in 1u8..=255) {
         let folder = tempfile::tempdir().unwrap();
@@ -264,7 +264,7 @@ proptest! {
     }
 }
 
-/// Leave-one-out shows train and validation at test; the report says so, and both are masked.
+/// Leave-one-out shows train and validation at test; the report prints that, and both are masked.
 #[test]
 fn leave_one_out_shows_validation_at_test() {
     let shown = |split: &str, on: Subset| {

@@ -1,10 +1,10 @@
-//! The slow tier: accuracy on real data, in two-sided bands around measured runs, seeds beside them.
+//! The slow tier: accuracy on real data, in two-sided bands around measured runs, with their seeds.
 //!
 //! Protocol of all bands: every rating counts as 1, global 70/10/20 split, train items masked and
 //! validation items not, mean over all users. `LIMPID_DATA` names the folder of the data sets, which
-//! may not be redistributed; without it these tests say that they were skipped.
+//! may not be redistributed; without it these tests print that they were skipped.
 
-// A test that cannot go on says so by panicking.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ fn ml_100k() {
     );
     check("edlae, 5 splits", mean("edlae", &[]), 0.3663, 0.002);
     check("slim, 5 splits", mean("slim", &[]), 0.3641, 0.002);
-    // The same splits, so the differences from EASE hold more tightly than the values.
+    // On the same splits, differences from EASE vary less than the values.
     for (preset, least) in [("accurate", 0.005), ("balanced", 0.003), ("short", 0.0)] {
         let found = mean("ruleslim", &[&format!("preset={preset}")]);
         check(
@@ -95,7 +95,7 @@ fn ml_100k() {
 fn lia_on_ml_100k() {
     let Some(set) = data("ml-100k") else { return };
     check("lia, 2 splits", ndcg(&set, 1..=2, "lia", &[]), 0.362, 0.005);
-    // Fewer rules and epochs than by default, to be done in seconds.
+    // Fewer rules and epochs than by default, to finish in seconds.
     let few = ["rules_by=gradients", "rules=500", "epochs=40"];
     check(
         "lia by gradients, 500 rules, split 1",

@@ -1,6 +1,6 @@
-//! The documents are true: every path they name exists, every command of the README is a verb.
+//! Every path that the documents name exists, and rows of tables are complete.
 
-// A test that cannot go on says so by panicking.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
@@ -41,7 +41,7 @@ fn every_path_that_is_named_exists() {
     ] {
         let text = fs::read_to_string(root().join(document)).unwrap();
         for path in paths(&text) {
-            // CONTRIBUTING shows where a new model would go.
+            // CONTRIBUTING names the file of a new model.
             if path.ends_with("yours.rs") {
                 continue;
             }
@@ -55,7 +55,7 @@ fn every_path_that_is_named_exists() {
     assert!(named > 10, "the documents name only {named} paths");
 }
 
-/// A row of a table with a cell too few shows every number under the wrong head.
+/// A row with a missing cell shows its numbers under the wrong headings.
 #[test]
 fn rows_of_tables_have_as_many_cells_as_their_head() {
     let mut rows = 0;

@@ -1,7 +1,6 @@
-//! Readability and faithfulness of every model that explains itself, on an invented world; and what is
-//! found of rules that are known.
+//! Readability and faithfulness of models on a synthetic world, and the planted rules that are found.
 
-// A test that cannot go on says so by panicking.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use limpid::core::NoProgress;
@@ -67,8 +66,8 @@ fn ledgers_are_short_and_items_fall_without_what_they_cite() {
     }
 }
 
-/// In a linear model the score is that of the cited items plus that of the others: what is lost
-/// without them and what is lost with them alone make one.
+/// In a linear model the score is the sum of the scores of the cited items and of the others, so
+/// comprehensiveness and sufficiency add up to 1.
 #[test]
 fn the_shares_of_a_linear_model_make_one() {
     for model in ["ease", "itemknn", "slim"] {

@@ -15,7 +15,7 @@ use crate::progress::Bars;
 pub(crate) struct Command {
     /// First model folder
     a: PathBuf,
-    /// Second model folder; differences are first minus second
+    /// Second model folder of the same split; differences are A minus B
     b: PathBuf,
     #[command(flatten)]
     what: WhatArgs,
@@ -34,8 +34,8 @@ impl Command {
             "a − b",
             "95 % interval",
             "p",
-            "a better",
-            "b better",
+            "a > b",
+            "b > a",
         ]);
         for d in &compared.comparison.metrics {
             table.row([
@@ -51,7 +51,7 @@ impl Command {
             ]);
         }
         let head = format!(
-            "a: {} ({})\nb: {} ({})\nsplit {} ({}), {} users in both",
+            "a: {} ({})\nb: {} ({})\nsplit {} ({}), {} users",
             compared.a,
             self.a.display(),
             compared.b,
@@ -62,7 +62,7 @@ impl Command {
         );
         let foot = format!(
             "{}\np: sign-flip permutation test over users, two-sided; metrics over all lists at once \
-             (coverage, Gini) have no per-user difference and are left out",
+             (coverage, Gini) have no per-user values and are omitted",
             compared.masks
         );
         let page = vec![

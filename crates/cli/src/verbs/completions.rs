@@ -8,7 +8,7 @@ use crate::args::Cli;
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// The shell
+    /// Shell to complete in
     shell: Shell,
 }
 

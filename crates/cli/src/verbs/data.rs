@@ -20,11 +20,11 @@ use crate::progress::Bars;
 pub(crate) enum Command {
     /// Describe a data set: counts, ranges and quantiles
     Describe(Describe),
-    /// Write a split as a folder for 'limpid train --split'
+    /// Split data and write the split as a folder for 'limpid train --split'
     Split(Split),
     /// Download a public data set, or list them
     Fetch(Fetch),
-    /// Generate data with planted rules
+    /// Generate synthetic data with planted rules
     Synthesize(Synthesize),
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Describe {
 pub(crate) struct Split {
     /// Data: a file or folder, or 'synthetic' for generated data
     data: PathBuf,
-    /// How to split
+    /// Split to make, such as ratio:70/10/20@7
     ///
     /// ratio:70/10/20@SEED, leave-one-out, leave-last:N, temporal:0.8,
     /// users:80/10/10,holdout=0.2@SEED, given or none
@@ -55,7 +55,7 @@ pub(crate) struct Split {
 
 #[derive(Debug, Args)]
 pub(crate) struct Fetch {
-    /// Data set to download; lists them if not given
+    /// Data set to download [default: list them]
     name: Option<String>,
     /// Folder to download to
     #[arg(long, short, value_name = "FOLDER", default_value = "data")]
@@ -70,7 +70,7 @@ pub(crate) struct Synthesize {
     /// Plant 40 rules of 2 to 4 items without a popularity shortcut: 2,000 users, 400 items
     #[arg(long)]
     planted: bool,
-    /// Seed of the generator
+    /// Seed of the generator [default: that of the configuration]
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -102,7 +102,7 @@ impl Split {
             users: histories.rows().filter(|r| !r.is_empty()).count(),
             events: histories.n_events(),
         });
-        let mut table = Table::new(["part", "users", "events"]);
+        let mut table = Table::new(["subset", "users", "events"]);
         for part in &parts {
             table.row([
                 part.part.to_owned(),
@@ -112,7 +112,7 @@ impl Split {
         }
         let folder = self.output.display().to_string();
         let head = format!(
-            "{} of {} saved to {folder} ({})",
+            "{} of {} written to {folder} (hash {})",
             split.spec,
             prepared.data.name,
             short(&split.hash)
@@ -135,7 +135,7 @@ impl Describe {
         let log = self.read.source(self.data).log()?;
         let d = log.describe();
         output.notes(&d.report.notes);
-        let mut facts = Table::new(["", ""]);
+        let mut facts = Table::new(["property", "value"]);
         let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
         fact("format", d.report.format.clone());
         fact("files", d.report.files.join(", "));
@@ -151,10 +151,10 @@ impl Describe {
         fact("density", format!("{:.3} %", 100.0 * d.density));
         if d.behaviors.len() > 1 {
             fact("behaviors", counts(&d.behaviors));
-            fact("recommended for", d.target_behavior.clone());
+            fact("target behavior", d.target_behavior.clone());
         }
         if !d.given.is_empty() {
-            fact("its own split", counts(&d.given));
+            fact("split of the data", counts(&d.given));
         }
         if !d.values.is_empty() {
             let value = |v: &ValueCount| match v.from == v.to {
@@ -171,7 +171,7 @@ impl Describe {
         }
         fact("events per user", quantiles(&d.events_per_user));
         fact("events per item", quantiles(&d.events_per_item));
-        fact("Gini of popularity", format!("{:.3}", d.popularity_gini));
+        fact("popularity Gini", format!("{:.3}", d.popularity_gini));
         if d.titled_items > 0 {
             fact(
                 "titles",
@@ -182,7 +182,7 @@ impl Describe {
             fact(
                 &field.name,
                 format!(
-                    "{} values on {:.0} % of the items: {} …",
+                    "{} values on {:.0} % of items: {} …",
                     field.values,
                     100.0 * field.coverage,
                     field.most_frequent.join(", ")
@@ -219,7 +219,7 @@ fn quantiles(q: &Quantiles) -> String {
 impl Fetch {
     fn run(self, output: &Output) -> Result<()> {
         let Some(name) = &self.name else {
-            let mut table = Table::new(["name", "MB", "what", "redistribution"]);
+            let mut table = Table::new(["name", "MB", "contents", "redistribution"]);
             for set in fetch::known() {
                 table.row([
                     set.name.to_owned(),
@@ -247,7 +247,7 @@ impl Fetch {
         let report = fetch::fetch(name, &self.output, &mut progress, None)?;
         drop(bars);
         let text = format!(
-            "{}\n\n{} is in {}: {}\nNext: limpid data describe {}",
+            "{}\n\n{} downloaded to {}: {}\nNext: limpid data describe {}",
             report.notice,
             report.name,
             report.folder.display(),
@@ -279,7 +279,7 @@ impl Synthesize {
             events: world.log.n_events(),
         };
         let text = format!(
-            "{} events written to {}; truth.json holds the planted rules",
+            "{} events written to {}; truth.json lists the planted rules",
             answer.events, answer.folder
         );
         output.answer(&answer, vec![Section::Text(text)])

@@ -42,13 +42,13 @@ impl Command {
             .memory_available_mb
             .map_or_else(|| "unknown".to_owned(), |mb| format!("{mb} MB available"));
         let head = format!(
-            "limpid {} on {}, {} threads, memory {memory}, computes on {}",
+            "limpid {} on {}; {} threads; memory: {memory}; devices: {}",
             answer.version,
             answer.system,
             answer.threads,
             DEVICES.join(", ")
         );
-        let mut table = Table::new(["self-test", "", "seconds", ""]);
+        let mut table = Table::new(["model", "self-test", "seconds", "detail"]);
         for check in &answer.models {
             table.row([
                 check.model.to_owned(),
@@ -68,7 +68,7 @@ impl Command {
     }
 }
 
-/// Every device of this build works wherever it runs.
+/// Every device of this build is available on every machine.
 fn devices() -> Vec<DeviceCheck> {
     let works = |device| DeviceCheck {
         device,
@@ -77,7 +77,7 @@ fn devices() -> Vec<DeviceCheck> {
     DEVICES.map(works).into()
 }
 
-/// Fits, recommends, explains and checks the sum, on a small invented world.
+/// Fits a model on a small synthetic world, recommends, explains, and checks that ledgers add up.
 fn self_test(model: &str) -> Result<String> {
     let config = synthetic::Config {
         users: 200,

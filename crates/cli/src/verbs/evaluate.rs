@@ -25,8 +25,8 @@ pub(crate) struct Command {
     model: Option<PathBuf>,
     #[command(flatten)]
     what: WhatArgs,
-    /// Break metrics down by user activity or item popularity
-    #[arg(long, value_enum, value_delimiter = ',')]
+    /// Break metrics down by user activity, item popularity, or both
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "GROUPS")]
     by: Vec<By>,
     /// Measure explanation length: entries, lines and their kinds
     #[arg(long, conflicts_with = "lists")]
@@ -34,16 +34,16 @@ pub(crate) struct Command {
     /// Deletion test of explanations against random deletions
     ///
     /// Deletes the items that the five strongest lines cite, and as many random ones, and compares how
-    /// far the recommended item falls.
+    /// many ranks the recommended item falls.
     #[arg(long, conflicts_with = "lists")]
     faithfulness: bool,
     /// Plot the deletion curves to an SVG file
     #[arg(long, value_name = "FILE", requires = "faithfulness")]
     plot: Option<PathBuf>,
-    /// Measure explanations of N users, sampled at random; 0 for all
+    /// Sample N users to measure explanations; 0 for all
     #[arg(long, value_name = "N", default_value_t = 1000)]
     explained_users: usize,
-    /// Evaluate lists made elsewhere: a table of user, item, and rank or score
+    /// Evaluate lists of another tool: a table of user, item, and rank or score
     #[arg(
         long,
         value_name = "FILE",
@@ -54,25 +54,26 @@ pub(crate) struct Command {
     /// Held-out (relevant) items of the lists: a table of user and item
     #[arg(long, value_name = "FILE", requires = "lists")]
     truth: Option<PathBuf>,
-    /// Training events of the users, which are masked: a table of user and item
+    /// Training events to mask: a table of user and item
     #[arg(long, value_name = "FILE", requires = "lists")]
     seen: Option<PathBuf>,
 }
 
-/// What is measured, of one model or two.
+/// What to measure, of one model or two.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WhatArgs {
-    /// Metrics, separated by commas, such as ndcg@20,recall@20
+    /// Metrics, separated by commas, such as ndcg@20,recall@20 [default: ndcg@10, ndcg@20, recall@20,
+    /// hit@10, mrr@20, itemcoverage@20, giniindex@20, novelty@20]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     metrics: Vec<MetricAt>,
     /// Held-out set to evaluate on
-    #[arg(long, value_enum, default_value_t = On::Test)]
+    #[arg(long, value_enum, value_name = "SUBSET", default_value_t = On::Test)]
     on: On,
     /// Seen items to mask at test
     ///
-    /// With train, validation items are not masked and count as negatives. What the split shows at test
-    /// is always masked.
-    #[arg(long, value_enum, default_value_t = Mask::Train)]
+    /// With train, validation items are not masked (count as negatives). Events that the split shows
+    /// at test are always masked.
+    #[arg(long, value_enum, value_name = "SUBSETS", default_value_t = Mask::Train)]
     mask: Mask,
     /// Bootstrap resamples over users; 0 for no intervals
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -151,7 +152,7 @@ impl Command {
         }
         let Some(model) = &self.model else {
             bail!(limpid::Error::Usage(
-                "name a model folder, or --lists and --truth".to_owned()
+                "no model given; name a model folder, or use --lists and --truth".to_owned()
             ));
         };
         let advisor = Advisor::open(model)?;
@@ -181,10 +182,10 @@ impl Command {
 
 /// Explanation length.
 fn readable(r: &Readability) -> Vec<Section> {
-    let mut spread = Table::new(["readability of the best item", "median", "p90", "mean"]);
+    let mut spread = Table::new(["readability at rank 1", "median", "p90", "mean"]);
     for (name, s, digits) in [
-        ("entries for 80 % of the positive evidence", r.entries, 1),
-        ("lines for 80 % of the positive evidence", r.lines, 1),
+        ("entries for 80 % of the supporting evidence", r.entries, 1),
+        ("lines for 80 % of the supporting evidence", r.lines, 1),
         (
             "entries for 80 % of the absolute evidence",
             r.entries_absolute,
@@ -195,8 +196,8 @@ fn readable(r: &Readability) -> Vec<Section> {
             r.lines_absolute,
             1,
         ),
-        ("items behind those lines (positive)", r.items, 1),
-        ("share of the five strongest lines", r.strongest_five, 2),
+        ("items cited by the supporting lines", r.items, 1),
+        ("share of the 5 strongest lines", r.strongest_five, 2),
     ] {
         spread.row([
             name.to_owned(),
@@ -206,15 +207,15 @@ fn readable(r: &Readability) -> Vec<Section> {
         ]);
     }
     let s = &r.shapes;
-    let mut shapes = Table::new(["shown lines", "share"]);
+    let mut shapes = Table::new(["lines shown", "share"]);
     for (name, share) in [
         ("one item", s.single),
-        ("one item, NOT others", s.single_not),
+        ("one item and NOT others", s.single_not),
         ("several items (AND)", s.and),
-        ("several items, NOT others", s.and_not),
+        ("several items and NOT others", s.and_not),
         ("any of several (OR)", s.or),
         ("at least k of several", s.at_least),
-        ("NOT alone", s.not),
+        ("NOT only", s.not),
         ("without a rule", s.other),
     ] {
         if share > 0.0 {
@@ -222,11 +223,14 @@ fn readable(r: &Readability) -> Vec<Section> {
         }
     }
     let mut notes = format!(
-        "{} users; {} lines of {:.1} literals on average, {} at most",
+        "{} users; {} lines of {:.1} literals on average and {} at most",
         r.n_users, s.n_lines, s.literals, s.most_literals
     );
     if r.n_without_evidence > 0 {
-        notes += &format!("; {} users have no positive evidence", r.n_without_evidence);
+        notes += &format!(
+            "; {} users without supporting evidence",
+            r.n_without_evidence
+        );
     }
     vec![
         Section::Table(spread),
@@ -238,7 +242,7 @@ fn readable(r: &Readability) -> Vec<Section> {
 /// The deletion test.
 fn faithful(f: &Faithfulness) -> Vec<Section> {
     let mut table = Table::new([
-        "deletion of the five strongest lines",
+        "deletion test, 5 strongest lines",
         "cited items",
         "random items",
     ]);
@@ -246,20 +250,15 @@ fn faithful(f: &Faithfulness) -> Vec<Section> {
         let cell = |s: Spread| format!("{:.digits$} ({:.digits$})", s.median, s.mean);
         table.row([name.to_owned(), cell(cited), cell(random)]);
     };
+    row("ranks lost without them", f.drop, f.random_drop, 0);
     row(
-        "ranks the item falls without them",
-        f.drop,
-        f.random_drop,
-        0,
-    );
-    row(
-        "share of its score lost without them (comprehensiveness)",
+        "share of the score lost without them (comprehensiveness)",
         f.comprehensiveness,
         f.random_comprehensiveness,
         2,
     );
     row(
-        "share of its score lost with them alone (sufficiency)",
+        "share of the score lost with them alone (sufficiency)",
         f.sufficiency,
         f.random_sufficiency,
         2,
@@ -267,8 +266,8 @@ fn faithful(f: &Faithfulness) -> Vec<Section> {
     vec![
         Section::Table(table),
         Section::Text(format!(
-            "median (mean) over {} users; median of {:.0} items deleted; largest relative difference between \
-             score and sum of the ledger: {:.1e}",
+            "median (mean) over {} users; {:.0} items deleted (median); largest relative additivity error of \
+             a ledger: {:.1e}",
             f.n_users, f.deleted.median, f.additivity_error
         )),
     ]
@@ -290,8 +289,8 @@ fn page(head: String, report: &Report, by: &[By], shown: Option<String>) -> Vec<
     let mut page = vec![Section::Text(head), Section::Table(table)];
     for breakdown in &report.breakdowns {
         let (wanted, title, range) = match breakdown.by {
-            BreakdownBy::UserActivity => (By::Activity, "users by activity", "items in history"),
-            BreakdownBy::ItemPopularity => (By::Popularity, "targets by popularity", "train users"),
+            BreakdownBy::UserActivity => (By::Activity, "activity", "history"),
+            BreakdownBy::ItemPopularity => (By::Popularity, "popularity", "train users"),
         };
         if !by.contains(&wanted) {
             continue;
@@ -314,13 +313,13 @@ fn page(head: String, report: &Report, by: &[By], shown: Option<String>) -> Vec<
     notes.push(report.masks.clone());
     if report.n_skipped > 0 {
         notes.push(format!(
-            "{} users without held-out items are left out",
+            "{} users without held-out items are skipped",
             report.n_skipped
         ));
     }
     if report.n_untrained_targets > 0 {
         notes.push(format!(
-            "{} of {} held-out items have no training data",
+            "{} of {} held-out items have no training data (cold-start)",
             report.n_untrained_targets, report.n_targets
         ));
     }

@@ -1,56 +1,58 @@
-//! `limpid explain`: the evidence for an item, its difference to another item's, and the changes that
-//! would move it into the list.
+//! `limpid explain`: the evidence for an item, the difference to another item, and the changes of the
+//! history that move an item into the list.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use limpid::answers::{ContrastAnswer, ContrastLine, Explanation, ItemName, LedgerAnswer, WhyNot};
+use limpid::answers::{
+    ContrastAnswer, ContrastLine, Explanation, ItemName, LedgerAnswer, Standing, WhyNot,
+};
 use limpid::insight::{Search, wording};
 use limpid::plot;
 use limpid::{Advisor, Error};
 
-use crate::args::{EditArgs, FilterArgs, WhoArgs};
+use crate::args::{EditArgs, FilterArgs, WhoArgs, length};
 use crate::output::{Output, Section, Table, number, signed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// Model folder, as saved by 'limpid train'
+    /// Folder saved by 'limpid train'
     model: PathBuf,
-    #[command(flatten)]
-    who: WhoArgs,
     /// Item to explain, by id or title
     #[arg(long, value_name = "ITEM", conflicts_with = "why_not")]
     item: Option<String>,
-    /// Explain --item by its difference to this item
+    /// Explain why --item scores higher or lower than this item
     #[arg(long, value_name = "ITEM", requires = "item")]
     instead_of: Option<String>,
-    /// Explain why this item is not in the list, and find the smallest changes of the history that
+    /// Explain why this item is not in the list, and search the smallest changes of the history that
     /// move it in
     #[arg(long, value_name = "ITEM")]
     why_not: Option<String>,
     /// Length of the list for --why-not
-    #[arg(short, long, default_value_t = 10, value_name = "N")]
+    #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
-    /// Largest number of events in one change
+    /// Largest number of events in one change, for --why-not
     #[arg(long, default_value_t = 6, value_name = "N")]
     max_edits: usize,
-    /// List every unit instead of joining units into lines
+    /// List every unit separately instead of joining units into lines
     #[arg(long)]
     raw: bool,
-    /// Draw the ledger as a waterfall chart (SVG)
+    /// Plot the ledger as a waterfall chart to an SVG file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["why_not", "instead_of"])]
     plot: Option<PathBuf>,
     /// Print all lines instead of the strongest 15
     #[arg(long)]
     all: bool,
     #[command(flatten)]
+    who: WhoArgs,
+    #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
     edit: EditArgs,
 }
 
-/// Lines of a ledger that are printed unless --all.
+/// Lines of a ledger that are printed without --all.
 const LINES: usize = 15;
 
 impl Command {
@@ -90,17 +92,18 @@ impl Command {
 
 /// The page of one explanation; the quickstart prints it too.
 pub(crate) fn explanation_page(answer: &Explanation, most: usize) -> Vec<Section> {
-    let mut head = format!(
-        "{} ({}) for {}: score {}, {}",
-        answer.item.title,
-        answer.item.id,
+    let item = &answer.item;
+    let head = format!(
+        "For {}{}\n{}",
         wording::owner(answer.user.as_deref()),
-        number(answer.ledger.score),
-        wording::rank(answer.rank)
+        wording::edited(&answer.edits),
+        wording::position(
+            &item.title,
+            &item.id,
+            &number(answer.ledger.score),
+            answer.rank
+        )
     );
-    if !answer.edits.is_empty() {
-        head += &format!(", with {}", answer.edits);
-    }
     let mut page = vec![Section::Text(head)];
     page.extend(ledger_sections(&answer.ledger, most));
     page.extend(notes(&answer.notes));
@@ -154,30 +157,33 @@ fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
 }
 
 fn contrast_page(answer: &ContrastAnswer, most: usize) -> Vec<Section> {
-    let standing = |s: &limpid::answers::Standing| {
-        format!(
-            "{} ({}), score {}, {}",
-            s.item.title,
-            s.item.id,
-            number(s.score),
-            wording::rank(s.rank)
-        )
-    };
+    let position =
+        |s: &Standing| wording::position(&s.item.title, &s.item.id, &number(s.score), s.rank);
     let head = format!(
-        "For {}: {}\nrather than {}",
+        "For {}{}\nthis: {}\nthat: {}",
         wording::owner(answer.user.as_deref()),
-        standing(&answer.this),
-        standing(&answer.that)
+        wording::edited(&answer.edits),
+        position(&answer.this),
+        position(&answer.that)
     );
-    let mut table = Table::new(["difference", "this", "that", "reason", "unit"]);
+    let edited = answer.parts.iter().any(|p| p.edited_by.is_some());
+    let mut header = vec!["difference", "this", "that", "reason", "unit"];
+    if edited {
+        header.push("edited by");
+    }
+    let mut table = Table::new(header);
     for line in answer.parts.iter().take(most) {
-        table.row([
+        let mut cells = vec![
             signed(line.difference),
             signed(line.this),
             signed(line.that),
             line.text.clone(),
             line.unit.clone(),
-        ]);
+        ];
+        if edited {
+            cells.push(line.edited_by.clone().unwrap_or_default());
+        }
+        table.row(cells);
     }
     let rest = answer.parts.get(most..).unwrap_or_default();
     let mut line = |[difference, this, that]: [f32; 3], text: String| {
@@ -223,18 +229,21 @@ pub(crate) fn why_not_page(answer: &WhyNot, most: usize) -> Vec<Section> {
     let threshold = answer.last.as_ref().map(|last| number(last.score));
     let last = answer.last.as_ref().zip(threshold.as_deref());
     let head = format!(
-        "{} ({}) for {}: {}, {}",
-        item.item.title,
-        item.item.id,
+        "For {}{}\n{}\n{}",
         wording::owner(answer.user.as_deref()),
-        wording::rank(item.rank),
-        wording::distance(
-            answer.n,
+        wording::edited(&answer.edits),
+        wording::position(
+            &item.item.title,
+            &item.item.id,
             &number(item.score),
+            item.rank
+        ),
+        wording::threshold(
+            answer.n,
             last.map(|(last, score)| (last.item.title.as_str(), score)),
         )
     );
-    let mut table = Table::new(["change", "new rank", "score", "threshold", ""]);
+    let mut table = Table::new(["change", "new rank", "score", "threshold", "search"]);
     for c in &answer.counterfactuals {
         let titles =
             |items: &[ItemName]| -> Vec<String> { items.iter().map(|i| i.title.clone()).collect() };
@@ -259,8 +268,8 @@ pub(crate) fn why_not_page(answer: &WhyNot, most: usize) -> Vec<Section> {
         )));
         page.push(Section::Table(table));
     }
-    page.push(Section::Text("Its evidence now".to_owned()));
-    page.extend(ledger_sections(&answer.ledger, most.min(5)));
     page.extend(notes(&answer.notes));
+    page.push(Section::Text(wording::CURRENT.to_owned()));
+    page.extend(ledger_sections(&answer.ledger, most.min(5)));
     page
 }

@@ -25,17 +25,20 @@ impl Command {
             return print(m.again().to_toml()?.trim_end());
         }
         let e = &m.experiment;
-        let mut facts = Table::new(["", ""]);
+        let mut facts = Table::new(["property", "value"]);
         facts.row([
             "model",
-            &format!("{} (format {} of limpid {})", m.kind, m.format, m.limpid),
+            &format!(
+                "{} (format {}, limpid {})",
+                m.experiment.model, m.format, m.limpid
+            ),
         ]);
         for (key, value) in &e.settings {
             facts.row([format!("  {key}"), value.to_string()]);
         }
         facts.row(["seed", &e.seed.to_string()]);
         facts.row([
-            "trained in",
+            "fit time",
             &format!("{:.2} s on {}", m.fit_seconds, e.device),
         ]);
         facts.row([
@@ -64,11 +67,11 @@ impl Command {
             facts.row([name.clone(), format!("{value:.4}")]);
         }
         facts.row([
-            "histories",
+            "user histories",
             if m.holds_histories {
-                "saved with it"
+                "saved"
             } else {
-                "left out"
+                "not saved"
             },
         ]);
         let mut files = Table::new(["file", "bytes", "blake3"]);

@@ -24,15 +24,15 @@ use anyhow::Result;
 use crate::args::{Cli, Verb};
 use crate::output::Output;
 
-/// Runs a verb: exit code 0 done, 1 failed, 2 wrong use.
+/// Runs a verb: exit code 0 for success, 1 for failure, 2 for wrong use.
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let output = Output::new(&cli.global);
     let threads = limpid::set_threads(cli.global.threads).map_err(Into::into);
     match threads.and_then(|()| dispatch(cli.verb, &output)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing can be done about an error message that cannot be written.
-            let _ = writeln!(std::io::stderr(), "error: {}", told(&error));
+            // An error message that cannot be written changes nothing.
+            let _ = writeln!(std::io::stderr(), "error: {}", message(&error));
             let usage = error.chain().any(limpid::is_usage);
             ExitCode::from(if usage { 2 } else { 1 })
         }
@@ -59,14 +59,14 @@ fn dispatch(verb: Verb, output: &Output) -> Result<()> {
     }
 }
 
-/// An error with its causes, each said once: our own messages tell their cause already.
-fn told(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |told, cause| {
+/// An error with its causes, each once: our own messages include their causes.
+fn message(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
         let cause = cause.to_string();
-        match (told.is_empty(), told.contains(&cause)) {
+        match (text.is_empty(), text.contains(&cause)) {
             (true, _) => cause,
-            (false, true) => told,
-            (false, false) => format!("{told}: {cause}"),
+            (false, true) => text,
+            (false, false) => format!("{text}: {cause}"),
         }
     })
 }

@@ -10,7 +10,7 @@ use crate::output::{Output, Section, Table};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// Show the parameters and presets of one model
+    /// Show the parameters and presets of this model
     name: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl Command {
 }
 
 fn list(models: &[ModelAnswer]) -> Vec<Section> {
-    let mut table = Table::new(["model", "what it is", "aliases"]);
+    let mut table = Table::new(["model", "description", "aliases"]);
     for model in models {
         table.row([
             model.name.to_owned(),
@@ -48,7 +48,7 @@ fn list(models: &[ModelAnswer]) -> Vec<Section> {
 }
 
 fn detail(model: &ModelAnswer) -> Vec<Section> {
-    let mut table = Table::new(["parameter", "default", "values", "what it does"]);
+    let mut table = Table::new(["parameter", "default", "values", "description"]);
     for p in &model.parameters {
         let mut values = p.range.trim_start_matches("a ").to_owned();
         for (what, list) in [("tune", p.tuned_over), ("alias", p.aliases)] {
@@ -66,9 +66,9 @@ fn detail(model: &ModelAnswer) -> Vec<Section> {
     let mut page = vec![
         Section::Text(
             [
-                wrapped(&format!("{}: {}", model.name, model.about)),
-                wrapped(model.paper),
-                wrapped(&format!("reads: {}", model.reads.join(", "))),
+                format!("{}: {}", model.name, model.about),
+                model.paper.to_owned(),
+                format!("reads: {}", model.reads.join(", ")),
             ]
             .join("\n"),
         ),
@@ -89,23 +89,7 @@ fn detail(model: &ModelAnswer) -> Vec<Section> {
         page.push(Section::Table(table));
     }
     page.push(Section::Text(
-        "Set with --set PARAMETER=VALUE or in a run.toml. Explicit settings win.".to_owned(),
+        "Set with --set PARAMETER=VALUE or in a run.toml; explicit settings override those of a preset.".to_owned(),
     ));
     page
-}
-
-/// A paragraph in lines of 80 columns at most.
-fn wrapped(text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= 80 => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.join("\n")
 }

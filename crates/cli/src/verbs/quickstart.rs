@@ -1,4 +1,4 @@
-//! `limpid quickstart`: the tour, on generated data whose rules are known.
+//! `limpid quickstart`: every step on generated data whose rules are known.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -17,13 +17,13 @@ use super::explain::{explanation_page, why_not_page};
 use super::recommend;
 use crate::output::{Output, Section, Table};
 
-/// Length of the list in the tour.
+/// Length of the list.
 const N: usize = 5;
 
-/// What the models are measured at.
+/// The metrics of the models.
 const METRICS: [&str; 3] = ["ndcg@20", "recall@20", "itemcoverage@20"];
 
-/// How far below the list the item of the why-not is taken.
+/// Rank of the item that the why-not explains, below the list.
 const JUST_MISSED: usize = 12;
 
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ impl Command {
             prepared.data.users, prepared.data.items, prepared.split.spec
         ))];
         let mut evaluations = Vec::new();
-        // The names are those that 'limpid evaluate --metrics' takes.
+        // These names are valid for 'limpid evaluate --metrics'.
         let [accuracy, recall, coverage] = METRICS;
         let mut table = Table::new(["model", accuracy, "95 % interval", recall, coverage, "fit"]);
         let mut advisor = None;
@@ -71,7 +71,7 @@ impl Command {
             evaluations.push(measured);
             advisor = Some(model);
         }
-        let advisor = advisor.context("the tour has no model")?;
+        let advisor = advisor.context("no model was trained")?;
         page.push(Section::Text("Accuracy on the test set".to_owned()));
         page.push(Section::Table(table));
         page.push(Section::Text(evaluations[0].report.masks.clone()));
@@ -106,7 +106,7 @@ impl Command {
         if let Some(folder) = &self.output {
             advisor.save(folder, true)?;
             page.push(Section::Text(format!(
-                "The model is saved to {}.",
+                "model saved to {}",
                 folder.display()
             )));
         }
@@ -128,7 +128,7 @@ impl Command {
 }
 
 fn heading(command: &str) -> Section {
-    Section::Text(format!("$ {command}"))
+    Section::Code(format!("$ {command}"))
 }
 
 fn measure(advisor: &Advisor) -> Result<Measured> {

@@ -5,27 +5,28 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use limpid::answers::{RecommendAll, Recommendations};
+use limpid::insight::wording;
 use limpid::lists::ListWriter;
 use limpid::{Advisor, Error};
 
-use crate::args::{EditArgs, FilterArgs, WhoArgs};
+use crate::args::{EditArgs, FilterArgs, WhoArgs, length};
 use crate::output::{Output, Section, Table, number};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// Model folder, as saved by 'limpid train'
+    /// Folder saved by 'limpid train'
     model: PathBuf,
-    #[command(flatten)]
-    who: WhoArgs,
     /// Recommend for all users
     #[arg(long, value_name = "all", conflicts_with_all = ["user", "history"], requires = "output")]
     users: Option<String>,
     /// Length of the list
-    #[arg(short, long, default_value_t = 10, value_name = "N")]
+    #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
-    /// The file for --users all: .csv or .parquet
+    /// File for --users all: .csv or .parquet
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    who: WhoArgs,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
@@ -40,12 +41,12 @@ impl Command {
         if let Some(users) = &self.users {
             if users != "all" {
                 bail!(Error::Usage(format!(
-                    "--users {users}: the only choice is all; one user is --user"
+                    "--users {users}: the only value is all; for one user, use --user ID"
                 )));
             }
             let Some(file) = &self.output else {
                 bail!(Error::Usage(
-                    "--users all needs a file: -o recs.csv or -o recs.parquet".into()
+                    "--users all requires a file, such as -o recs.csv or -o recs.parquet".into()
                 ));
             };
             let mut writer = ListWriter::create(file)?;
@@ -73,15 +74,13 @@ impl Command {
     }
 }
 
-/// The page of a list; `limpid similar` prints the same.
+/// The page of a list; the quickstart prints it too.
 pub(crate) fn page(answer: &Recommendations) -> Vec<Section> {
     let mut head = match &answer.user {
-        Some(user) => format!("For user {user}, from {} items of history", answer.history),
-        None => format!("From a history of {} items", answer.history),
+        Some(user) => format!("User {user}, {} items in the history", answer.history),
+        None => format!("History of {} items", answer.history),
     };
-    if !answer.edits.is_empty() {
-        head += &format!(", with {}", answer.edits);
-    }
+    head += &wording::edited(&answer.edits);
     let mut table = Table::new(["rank", "id", "title", "score", "because of"]);
     for item in &answer.items {
         let because: Vec<&str> = item.because.iter().map(|r| r.text.as_str()).collect();

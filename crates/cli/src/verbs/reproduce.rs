@@ -1,4 +1,4 @@
-//! `limpid reproduce`: run the tables of papers, and our own, from recipes.
+//! `limpid reproduce`: run tables of papers, and our own, from recipes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use crate::progress::Bars;
 pub(crate) struct Command {
     /// Recipe to run (paper/ruleslim/ml-100k.toml), or a folder of them (paper/ruleslim)
     recipe: PathBuf,
-    /// Folder that holds the data sets
+    /// Folder of the data sets
     #[arg(long, value_name = "FOLDER", env = "LIMPID_DATA")]
     data: Option<PathBuf>,
-    /// Run the first seed of each table only
+    /// Run only the first seed of each table
     #[arg(long)]
     quick: bool,
     /// Run at most N seeds of each table
@@ -31,7 +31,7 @@ pub(crate) struct Command {
     dry_run: bool,
     /// Folder for report.md, report.json, plots and finished runs
     ///
-    /// Finished runs are kept in runs/ and not repeated, so that an interrupted table resumes.
+    /// Finished runs are saved in runs/ and reused; rerun to resume an interrupted table.
     #[arg(long, short, value_name = "FOLDER", default_value = "reproduced")]
     output: PathBuf,
 }
@@ -87,7 +87,10 @@ impl Command {
             }
             page.push(Section::Table(table));
         }
-        page.push(Section::Text(format!("written to {}", report.display())));
+        page.push(Section::Text(format!(
+            "report written to {}",
+            report.display()
+        )));
         let answer = Reproduced {
             schema: "limpid.reproduce/1",
             tables: outcomes
@@ -114,12 +117,18 @@ fn plan(recipes: Vec<limpid::answers::RecipePlan>, target: Target) -> ReproduceP
     }
 }
 
+/// The name of a data set: the last part of its path, which the JSON has in full.
+fn folder_name(data: &str) -> String {
+    let name = Path::new(data).file_name().and_then(|name| name.to_str());
+    name.unwrap_or(data).to_owned()
+}
+
 fn plan_page(plan: &ReproducePlan) -> Vec<Section> {
     let mut table = Table::new(["recipe", "data", "size", "splits", "rows", "runs"]);
     for r in &plan.recipes {
         table.row([
             r.recipe.clone(),
-            r.data.clone(),
+            folder_name(&r.data),
             size(r.data_bytes),
             r.splits.len().to_string(),
             r.rows.len().to_string(),
@@ -130,16 +139,16 @@ fn plan_page(plan: &ReproducePlan) -> Vec<Section> {
         .free_bytes
         .map_or_else(String::new, |bytes| format!(" ({} free)", size(bytes)));
     vec![
-        Section::Text("Every row was checked. Nothing was read or run.".to_owned()),
+        Section::Text("All rows passed the checks; nothing was read or run.".to_owned()),
         Section::Table(table),
         Section::Text(format!(
-            "{} runs at most; finished ones in {}/runs are not repeated{free}",
+            "{} runs at most; finished runs in {}/runs are reused{free}",
             plan.runs, plan.folder
         )),
     ]
 }
 
-/// The size and age of this program: results of an older build are not reused.
+/// Version, size and modification time of this program: results of another build are not reused.
 fn program() -> String {
     let file = std::env::current_exe().and_then(fs::metadata);
     let age = file.as_ref().ok().and_then(|f| f.modified().ok());

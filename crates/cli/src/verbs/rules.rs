@@ -1,4 +1,4 @@
-//! `limpid rules`: what a model has learned, as a table.
+//! `limpid rules`: the learned rules and links of a model.
 
 use std::path::PathBuf;
 
@@ -6,37 +6,38 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use limpid::Advisor;
 use limpid::planted::PlantedAnswer;
-use limpid::rules::{RuleKind, RuleOrder, RuleQuery};
+use limpid::rules::{RuleAnswer, RuleKind, RuleOrder, RuleQuery};
 
+use crate::args::length;
 use crate::output::{Output, Section, Table, number};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
-    /// A folder that 'limpid train' saved
+    /// Folder saved by 'limpid train'
     model: PathBuf,
-    /// Only rules that mention this item
+    /// List only rules that mention this item
     #[arg(long, value_name = "ITEM")]
     item: Option<String>,
-    /// Only rules that speak for this item
+    /// List only rules that support this item
     #[arg(long, value_name = "ITEM")]
     supports: Option<String>,
-    /// Only rules with at most so many literals
+    /// List only rules with at most N literals
     #[arg(long, value_name = "N")]
     max_literals: Option<usize>,
-    /// Only rules of this kind
-    #[arg(long, value_enum)]
+    /// List only rules of this kind
+    #[arg(long, value_enum, value_name = "KIND")]
     operator: Option<Kind>,
-    /// Links from single items too
+    /// List links from single items too
     #[arg(long)]
     links: bool,
-    /// The order
-    #[arg(long, value_enum, default_value_t = Order::Weight)]
+    /// Sort by this, largest first
+    #[arg(long, value_enum, value_name = "KEY", default_value_t = Order::Weight)]
     sort: Order,
-    /// The folder of an invented world ('limpid data synthesize'): what was found of its planted rules
+    /// Compare with the planted rules of a folder written by 'limpid data synthesize'
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["item", "supports", "max_literals", "operator", "links"])]
     planted: Option<PathBuf>,
-    /// How many to print
-    #[arg(short, long, default_value_t = 20, value_name = "N")]
+    /// Largest number of rules to print
+    #[arg(short, long, default_value_t = 20, value_name = "N", value_parser = length)]
     n: usize,
 }
 
@@ -56,9 +57,9 @@ enum Kind {
 enum Order {
     /// The largest weight on a target
     Weight,
-    /// How many users it holds for
+    /// The number of users for whom the rule holds
     Support,
-    /// How much likelier the first target is where it holds
+    /// The lift of the first target
     Lift,
 }
 
@@ -89,14 +90,12 @@ impl Command {
         })?;
         let mut table = Table::new([
             "unit",
-            "in common",
             "rule",
             "users",
-            "speaks for",
+            "supports",
             "weight",
             "confidence",
             "lift",
-            "targets",
         ]);
         for rule in &answer.rules {
             for (at, target) in rule.targets.iter().enumerate() {
@@ -107,14 +106,12 @@ impl Command {
                 };
                 table.row([
                     first(rule.unit.clone()),
-                    first(rule.named.clone().unwrap_or_default()),
-                    first(rule.text.clone()),
+                    first(rule_words(rule)),
                     first(percent(rule.support_share)),
                     target.item.title.clone(),
                     number(target.weight),
                     percent(target.confidence),
                     target.lift.map_or_else(String::new, |l| format!("{l:.1}")),
-                    first(rule.n_targets.to_string()),
                 ]);
             }
         }
@@ -125,9 +122,18 @@ impl Command {
     }
 }
 
-/// Planted against learned.
+/// A rule with what its items have in common and the number of items that it supports.
+fn rule_words(rule: &RuleAnswer) -> String {
+    let named = rule
+        .named
+        .as_ref()
+        .map_or(String::new(), |n| format!("{n}: "));
+    format!("{named}{} ({} targets)", rule.text, rule.n_targets)
+}
+
+/// Planted rules and the learned rules that match them.
 fn planted_page(answer: &PlantedAnswer) -> Vec<Section> {
-    let mut table = Table::new(["planted", "for", "found", "as"]);
+    let mut table = Table::new(["planted rule", "supports", "found", "learned as"]);
     for row in &answer.planted {
         let (found, by) = match (&row.found, &row.same_items) {
             (Some(by), _) => ("yes", by.clone()),
@@ -144,7 +150,7 @@ fn planted_page(answer: &PlantedAnswer) -> Vec<Section> {
     let found = answer.planted.iter().filter(|r| r.found.is_some()).count();
     let summary = format!(
         "{found} of {} planted rules found: recall {:.2}, precision {:.2}, F1 {:.3}\n\
-         {} rules over several items were learned; precision is that of the {} which speak most for a \
+         {} rules over several items were learned; precision is over the {} whose largest weight is on a \
          planted target. The others predict other items, such as bodies from targets",
         answer.planted.len(),
         answer.recall,

@@ -18,7 +18,7 @@ use crate::args::ReadArgs;
 use crate::output::{Output, Section, Table, size};
 use crate::progress::Bars;
 
-/// Trials within this of the best are as good.
+/// Trials within this of the best metric count as equally good.
 const TOLERANCE: f64 = 0.001;
 
 #[derive(Debug, Args)]
@@ -26,18 +26,18 @@ pub(crate) struct Command {
     /// Model to train ('limpid models' lists them) [default: ruleslim]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Set a hyper-parameter, such as reg=500; repeat for more
+    /// Set a hyper-parameter, such as reg=500; repeat for more ('limpid models NAME' lists them)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Run a recorded experiment: a run.toml, a manifest.json or a model folder
     ///
-    /// The same data give the same model, bit for bit. Options given here change the experiment.
+    /// The same data give the same model, bit for bit. Other options override the experiment.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Data to train on: a file or folder, or 'synthetic' for generated data
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// How to split [default: ratio:70/10/20@1]
+    /// Split of the data [default: ratio:70/10/20@1]
     ///
     /// ratio:70/10/20@SEED, leave-one-out, leave-last:N, temporal:0.8,
     /// users:80/10/10,holdout=0.2@SEED, given, none, or a folder written by 'limpid data split'.
@@ -49,23 +49,23 @@ pub(crate) struct Command {
     /// Folder to write; a saved model there is replaced
     #[arg(long, short, value_name = "FOLDER")]
     output: PathBuf,
-    /// Check everything and print the plan; read no data, write nothing
+    /// Check all options and print the plan; read no data, write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Train even if the data changed since the experiment of --config was recorded
+    /// Train even if the data changed since --config was recorded
     #[arg(long, requires = "config")]
     data_changed_ok: bool,
     /// Tune hyper-parameters on the validation set
     ///
-    /// Tries every combination of the values that 'limpid models' lists to tune; parameters given with
-    /// --set are fixed. Of the combinations within 0.001 of the best metric, selects the one with the
-    /// shortest explanations. Prints the Pareto frontier.
+    /// Tries every combination of the values that 'limpid models NAME' lists to tune; parameters given
+    /// with --set are fixed. Of the combinations within 0.001 of the best metric, selects the one with
+    /// the shortest explanations. Prints the Pareto frontier.
     #[arg(long)]
     tune: bool,
-    /// Try at most N combinations, sampled at random; 0 for all
+    /// Try at most N combinations, sampled at random, with --tune; 0 for all
     #[arg(long, value_name = "N", default_value_t = 0, requires = "tune")]
     trials: usize,
-    /// Metric to tune for
+    /// Metric to tune for, with --tune
     #[arg(
         long,
         value_name = "METRIC",
@@ -79,7 +79,7 @@ pub(crate) struct Command {
     /// Device to compute on [default: cpu]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
-    /// Leave the user histories out of the saved folder
+    /// Do not save user histories
     ///
     /// 'limpid evaluate' and '--user' need them; '--history' does not.
     #[arg(long)]
@@ -129,8 +129,8 @@ impl Command {
         let mut notes = Vec::new();
         if manifest.holds_histories {
             notes.push(
-                "the folder holds user histories and titles of the data set, which may be private or \
-                 licensed; leave the histories out with --without-users"
+                "the folder contains user histories and titles, which may be private or licensed; use \
+                 --without-users to save it without histories"
                     .to_owned(),
             );
         }
@@ -152,7 +152,7 @@ impl Command {
         output.answer(&answer, page)
     }
 
-    /// The experiment of `--config`, or a new one, with what the options change; and what to do where the
+    /// The experiment of `--config`, or a new one, with the options applied; and what to do where the
     /// data are not the recorded ones.
     fn experiment(&self) -> Result<(Experiment, OnChange)> {
         let mut experiment = match &self.config {
@@ -162,7 +162,7 @@ impl Command {
         let mut config = experiment.config()?;
         if let Some(name) = &self.model {
             let named = Config::named(name)?;
-            // The settings of another model say nothing about this one; some older names have settings.
+            // Settings of another model do not apply to this one; some older names have settings.
             if named.name() != config.name() || !named.changes()?.is_empty() {
                 config = named;
             }
@@ -184,8 +184,8 @@ impl Command {
         if let Some(source) = &mut experiment.data {
             self.read.change(source);
         }
-        // A manifest of format 1 does not record where its data were, how they were read and filtered:
-        // the options name that again, and must give the recorded data and split.
+        // A manifest of format 1 does not record the path, reading options and filters of its data: the
+        // options name them again, and must give the recorded data and split.
         let recorded = filters.is_some();
         let filters_changed = filters != experiment.data.as_ref().map(|d| d.filters.clone());
         if let Some(expected) = &mut experiment.expected
@@ -193,7 +193,7 @@ impl Command {
         {
             expected.split = None;
         }
-        // Other data on purpose are noted, not refused.
+        // Data that the user replaced are noted, not refused.
         let on_change = match self.data_changed_ok || (recorded && self.data.is_some()) {
             true => OnChange::Note,
             false => OnChange::Refuse,
@@ -201,7 +201,7 @@ impl Command {
         Ok((experiment, on_change))
     }
 
-    /// A file beside the folder; an unfinished fit resumes from it.
+    /// A file next to the folder; an unfinished fit resumes from it.
     fn checkpoint(&self) -> PathBuf {
         let mut name = self.output.file_name().unwrap_or_default().to_owned();
         name.push(".checkpoint");
@@ -223,7 +223,7 @@ fn plan(checked: Checked, fits: usize, target: Target) -> TrainPlan {
 
 fn plan_page(plan: &TrainPlan) -> Result<Vec<Section>> {
     let e = &plan.experiment;
-    let mut table = Table::new(["step", "what"]);
+    let mut table = Table::new(["step", "details"]);
     table.row(["read", &read_words(plan)]);
     table.row(["split", &e.split.to_string()]);
     let fits = match plan.fits {
@@ -239,14 +239,18 @@ fn plan_page(plan: &TrainPlan) -> Result<Vec<Section>> {
         &format!(
             "{}{}{}",
             plan.folder,
-            if plan.replaces { ", replaced" } else { "" },
+            if plan.replaces {
+                " (replaces a saved model)"
+            } else {
+                ""
+            },
             plan.free_bytes
                 .map_or_else(String::new, |bytes| format!(", {} free", size(bytes))),
         ),
     ]);
     Ok(vec![
-        Section::Text("Nothing was read or written. The experiment:".to_owned()),
-        Section::Text(e.to_toml()?.trim_end().to_owned()),
+        Section::Text("All checks passed; nothing was read or written. The experiment:".to_owned()),
+        Section::Code(e.to_toml()?.trim_end().to_owned()),
         Section::Table(table),
     ])
 }
@@ -259,7 +263,7 @@ fn read_words(plan: &TrainPlan) -> String {
             size(plan.data_bytes),
             source.filters
         ),
-        None => "the split folder alone".to_owned(),
+        None => "the split folder only".to_owned(),
     }
 }
 
@@ -288,7 +292,7 @@ fn summary(described: &str, manifest: &Manifest, folder: &str) -> String {
 
 /// The trials on the frontier, and the selected one.
 fn frontier(tuned: &Tuned) -> Vec<Section> {
-    let mut table = Table::new(["settings", &tuned.metric, "lines", "p90", "fit s", ""]);
+    let mut table = Table::new(["settings", &tuned.metric, "lines", "p90", "fit s", "choice"]);
     for (at, trial) in tuned.trials.iter().enumerate() {
         if !trial.on_frontier && at != tuned.chosen {
             continue;
@@ -309,10 +313,11 @@ fn frontier(tuned: &Tuned) -> Vec<Section> {
     vec![
         Section::Table(table),
         Section::Text(format!(
-            "{} of {} combinations tried on the validation set; shown: the Pareto frontier of accuracy \
-             and lines; selected: the fewest lines within {TOLERANCE} of the best",
+            "{} of {} combinations tried on the validation set; shown: the Pareto frontier of {} and lines \
+             (median and p90 per explanation); selected: the fewest lines within {TOLERANCE} of the best",
             tuned.trials.len(),
-            tuned.grid
+            tuned.grid,
+            tuned.metric
         )),
     ]
 }

@@ -18,7 +18,7 @@ pub(crate) struct Command {
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let manifest = limpid::artifact::verify(&self.model)?;
-        // Checksums say that nothing changed; opening says that it can be used.
+        // Checksums show that nothing changed; opening shows that the model can be used.
         Advisor::open(&self.model)?;
         let answer = Verified {
             schema: "limpid.verify/1",
@@ -27,7 +27,7 @@ impl Command {
             bytes: manifest.files.values().map(|f| f.bytes).sum(),
         };
         let text = format!(
-            "{} is intact: {} files, {} bytes, all checksums match",
+            "{}: {} files, {} bytes, all checksums match",
             self.model.display(),
             answer.files,
             answer.bytes

@@ -1,7 +1,7 @@
-//! Why: the ledger of one item, and the difference of two.
+//! The ledger of one item, and the difference of two.
 
 use limpid_core::{Detail, Edits, ItemIdx, rank_of};
-use limpid_insight::contrast;
+use limpid_insight::{contrast, wording};
 
 use super::{Advisor, Filter, Who};
 use crate::Result;
@@ -11,8 +11,7 @@ use crate::answers::{ContrastAnswer, ContrastLine, Explanation, Standing};
 const PARTS: usize = 3;
 
 impl Advisor {
-    /// Why an item has its score. With `raw`, unit by unit; otherwise in the fewest lines that say the
-    /// same.
+    /// Explains the score of an item: with `raw`, unit by unit; otherwise with units joined into lines.
     ///
     /// # Errors
     /// Where the user, the item or a unit does not exist, or an edit cannot be applied.
@@ -27,16 +26,11 @@ impl Advisor {
         let wording = self.wording(&model);
         let mut notes = self.notes_on(item);
         if view.contains(item) {
-            notes.push(
-                "the item is in the history, so it is not recommended unless --include-seen"
-                    .to_owned(),
-            );
+            notes.push(wording::IN_HISTORY.to_owned());
         }
         if ledger.parts.is_empty() {
-            notes.push(format!(
-                "nothing in this history supports or opposes it; {}",
-                wording.popularity(item)
-            ));
+            let popularity = wording.popularity(item);
+            notes.push(format!("{}; {popularity}", wording::NO_EVIDENCE));
         }
         Ok(Explanation {
             schema: "limpid.explain/1",
@@ -50,7 +44,7 @@ impl Advisor {
         })
     }
 
-    /// Why one item rather than another: the difference of their ledgers.
+    /// Explains why one item scores higher or lower than another: the difference of their ledgers.
     ///
     /// # Errors
     /// As [`Advisor::explain`].
@@ -88,6 +82,7 @@ impl Advisor {
                     this: p.this,
                     that: p.that,
                     difference: p.difference,
+                    edited_by: part.and_then(|part| part.edited_by.clone()),
                 }
             })
             .collect();
@@ -98,6 +93,7 @@ impl Advisor {
             user: who.name(),
             this: standing(this),
             that: standing(that),
+            edits: model.written().join(", "),
             difference: c.difference(),
             base: c.base,
             this_base: c.this.base,
@@ -110,7 +106,7 @@ impl Advisor {
         })
     }
 
-    /// The rank of an item in the list of a history without it; `None` if the history has it.
+    /// The rank of an item in the list of a history; `None` if the history has it.
     pub(super) fn rank(
         &self,
         scores: &[f32],
@@ -121,12 +117,12 @@ impl Advisor {
         (!mask.hides(item)).then(|| rank_of(scores, &mask, &self.tie_breaks, item))
     }
 
-    /// Notes on an item wherever it is explained.
+    /// Notes on an item that is explained.
     pub(super) fn notes_on(&self, item: ItemIdx) -> Vec<String> {
         match self.catalogue.is_trained(item) {
             true => Vec::new(),
             false => vec![format!(
-                "'{}' has no training events, so the model knows nothing about it",
+                "'{}' is a cold-start item: it has no training events",
                 self.catalogue.title(item)
             )],
         }

@@ -1,4 +1,4 @@
-//! The [`Advisor`]: a saved model that answers questions in the user's own ids.
+//! The [`Advisor`]: a saved model that recommends and explains in external ids.
 
 mod explain;
 mod recommend;
@@ -22,40 +22,40 @@ use crate::{Error, Result, lookup};
 
 pub use recommend::{Filter, ListRow};
 
-/// The seed of the hashes that break ties in lists: the split's own hash, so that every model of a
-/// split breaks them in the same way.
+/// The seed of the hashes that break ties in lists: the hash of the split, so that all models of a split
+/// break them alike.
 fn tie_seed(split_hash: &str) -> u64 {
     limpid_core::hash::text(0, split_hash)
 }
 
-/// Whose list it is.
+/// The user or history to recommend for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
     /// A user of the data, by external id.
     User {
         /// The id.
         id: String,
-        /// Which of his events count.
+        /// Which of their events are used.
         events: Events,
     },
-    /// Anybody, by what he had: external ids or titles.
+    /// An ad-hoc history: external ids or titles of items.
     Items(Vec<String>),
 }
 
-/// Which events of a user count.
+/// The events of a user that are used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Events {
-    /// Those that the model was trained on (or, for held-out users, folded in).
+    /// The training events (of held-out users, the fold-in events).
     #[default]
     Train,
     /// Validation and test events too.
     All,
-    /// The training events and these items after them, by external id or title.
+    /// The training events, followed by these items, by external id or title.
     And(Vec<String>),
 }
 
 impl Who {
-    /// A user with his training events.
+    /// A user with their training events.
     #[must_use]
     pub fn user(id: impl Into<String>) -> Self {
         Self::User {
@@ -72,8 +72,8 @@ impl Who {
     }
 }
 
-/// The events of a user that the model was trained on (or folds in), with the held-out ones if
-/// wanted; none of a user without a row.
+/// The training or fold-in events of a user, with the held-out ones if `all`; none of a user without a
+/// row.
 fn user_history(split: &Split, user: UserIdx, all: bool) -> OwnedHistory {
     let Some(rows) = split.user(user) else {
         return OwnedHistory::of_events(Some(user), Vec::new());
@@ -86,10 +86,10 @@ fn user_history(split: &Split, user: UserIdx, all: bool) -> OwnedHistory {
     OwnedHistory::of_events(Some(user), events.flat_map(|row| row.events()).collect())
 }
 
-/// A saved model with its catalogue and, unless they were left out, its histories.
+/// A saved model with its catalogue and, unless saved without users, its histories.
 #[derive(Debug)]
 pub struct Advisor {
-    /// What made it.
+    /// The manifest.
     pub manifest: Manifest,
     /// The model.
     pub model: Model,
@@ -101,7 +101,7 @@ pub struct Advisor {
 }
 
 impl Advisor {
-    /// Puts one together.
+    /// An advisor of these parts.
     #[must_use]
     pub fn new(
         manifest: Manifest,
@@ -122,7 +122,7 @@ impl Advisor {
     /// Opens a saved folder.
     ///
     /// # Errors
-    /// As [`artifact::open`], and where the parts do not fit each other.
+    /// As [`artifact::open`], and where the parts do not match.
     pub fn open(path: &Path) -> Result<Self> {
         let folder = artifact::open(path)?;
         let refuse = |e: limpid_core::Error| Error::artifact(path, e.to_string());
@@ -140,7 +140,7 @@ impl Advisor {
             }
             false => None,
         };
-        // One row with no event is enough to see that model and catalogue belong together.
+        // One empty row shows whether model and catalogue match.
         let nobody = OwnedHistory::default();
         let row = Histories::from_histories([nobody.view()], catalogue.len())?;
         let scored = model.score(&row).ncols();
@@ -148,7 +148,7 @@ impl Advisor {
             return Err(Error::artifact(
                 path,
                 format!(
-                    "the model scores {scored} items, the catalogue has {}",
+                    "the model scores {scored} items, but the catalogue has {}",
                     catalogue.len()
                 ),
             ));
@@ -156,7 +156,7 @@ impl Advisor {
         Ok(Self::new(folder.manifest, model, catalogue, split))
     }
 
-    /// Saves it as a folder; returns the manifest with its checksums.
+    /// Saves the model as a folder; returns the manifest with its checksums.
     ///
     /// # Errors
     /// As [`artifact::write`].
@@ -187,27 +187,27 @@ impl Advisor {
         artifact::write(path, manifest, &files)
     }
 
-    /// The numbers that break ties in lists `(items)`.
+    /// The hashes that break ties in lists `(items)`.
     #[must_use]
     pub fn tie_breaks(&self) -> &[u64] {
         &self.tie_breaks
     }
 
-    /// The histories of a model that was saved with them.
+    /// The split with the histories of a model that was saved with users.
     ///
     /// # Errors
     /// [`Error::Usage`] if it was saved `--without-users`.
     pub fn split(&self) -> Result<&Split> {
         self.split.as_ref().ok_or_else(|| {
             Error::Usage(
-                "this model was saved without users; ask with --history, or train it again \
+                "this model was saved without users; use --history, or train it again \
                  without --without-users"
                     .to_owned(),
             )
         })
     }
 
-    /// The history of somebody.
+    /// The history of a user, or an ad-hoc history.
     ///
     /// # Errors
     /// [`limpid_core::Error::Unknown`] for a user or an item that does not exist, with suggestions.
@@ -235,7 +235,7 @@ impl Advisor {
         }
     }
 
-    /// An item as people know it.
+    /// An item with its external id and title.
     #[must_use]
     pub fn item_name(&self, item: ItemIdx) -> ItemName {
         ItemName {
@@ -244,12 +244,12 @@ impl Advisor {
         }
     }
 
-    /// The model with edits applied; without edits it scores as the model itself.
+    /// The model with edits applied; without edits it scores like the model itself.
     fn steered(&self, edits: &Edits) -> Result<Steered<'_>> {
         Ok(Steered::new(&self.model, edits, &self.catalogue)?)
     }
 
-    /// How this model's evidence is put into words.
+    /// The wording of this model's evidence.
     fn wording<'a>(&'a self, model: &'a Steered<'_>) -> Wording<'a> {
         Wording {
             catalogue: &self.catalogue,
@@ -257,7 +257,7 @@ impl Advisor {
         }
     }
 
-    /// What may not be recommended to the owner of a history.
+    /// The items that may not be recommended for a history.
     fn mask(&self, history: History<'_>, filter: &Filter) -> Mask {
         let mut mask = Mask::none(self.catalogue.len());
         if let Some(only) = &filter.only {

@@ -7,20 +7,20 @@ use super::{Advisor, Who};
 use crate::answers::{Reason, Recommendations, Recommended};
 use crate::{Result, lookup};
 
-/// Strongest pieces of evidence that a line of a list shows.
+/// Number of reasons that a line of a list shows.
 const REASONS: usize = 2;
 
-/// Rows that are scored at once when lists are made for all users.
+/// Number of rows that are scored at once for the lists of all users.
 const BATCH: usize = 256;
 
-/// What may be recommended.
+/// Which items may be recommended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Never these.
+    /// Items to exclude.
     pub exclude: Vec<ItemIdx>,
-    /// Nothing but these.
+    /// Items to recommend from; all others are excluded.
     pub only: Option<Vec<ItemIdx>>,
-    /// Items of the history too.
+    /// Whether items of the history are included.
     pub include_seen: bool,
 }
 
@@ -38,8 +38,8 @@ pub struct ListRow<'a> {
 }
 
 impl Advisor {
-    /// The filter of what a person writes: ids or titles to exclude, to allow, and conditions on
-    /// metadata such as `genre=Drama`, all of which must hold.
+    /// A filter from texts: ids or titles to exclude and to allow, and conditions on metadata such as
+    /// `genre=Drama`, all of which must hold.
     ///
     /// # Errors
     /// [`limpid_core::Error::Unknown`] with suggestions.
@@ -115,8 +115,8 @@ impl Advisor {
         })
     }
 
-    /// The best items, and whether there is evidence for any of them. Where there is none, the list is
-    /// the most popular items, and the notes say so.
+    /// The best items, and whether there is evidence for any of them. Without evidence, the list is the
+    /// most popular items, and a note is added.
     fn list(
         &self,
         scores: &[f32],
@@ -144,14 +144,13 @@ impl Advisor {
                     entry.score = scores[entry.item.at()];
                 }
                 notes.push(
-                    "the model finds no evidence in this history: these are the most popular items"
-                        .to_owned(),
+                    "no evidence in this history; the list is the most popular items".to_owned(),
                 );
             }
         }
         if list.len() < n {
             notes.push(format!(
-                "{} of {n} items: the filters allow no more",
+                "{} of {n} items; the filters allow no more",
                 list.len()
             ));
         }
@@ -162,7 +161,7 @@ impl Advisor {
             .collect();
         if !untrained.is_empty() {
             notes.push(format!(
-                "without training data, so their rank is meaningless: {}",
+                "cold-start items (no training events), ranked without evidence: {}",
                 untrained.join(", ")
             ));
         }
@@ -184,7 +183,7 @@ impl Advisor {
         Ok(answer)
     }
 
-    /// Lists for every user of the training part, in the order of the data, handed over block by
+    /// Lists for every user of the training set, in the order of the data, passed to `write` block by
     /// block.
     ///
     /// # Errors
@@ -227,7 +226,7 @@ impl Advisor {
     }
 }
 
-/// The strongest supporting evidence in short; the popularity of an item where its score is all base.
+/// The strongest reasons; the popularity of an item whose score is only base.
 fn reasons(wording: &Wording<'_>, ledger: &limpid_core::Ledger, item: ItemIdx) -> Vec<Reason> {
     if ledger.parts.is_empty() && ledger.base != 0.0 {
         return vec![Reason {

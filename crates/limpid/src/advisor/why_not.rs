@@ -1,4 +1,4 @@
-//! Why not, and what would have to change.
+//! Why an item is not in a list, and the changes of the history that move it in.
 
 use limpid_core::{Detail, Edits, History, Mask, top_k};
 use limpid_insight::{
@@ -10,13 +10,13 @@ use crate::answers::{CounterfactualAnswer, ItemName, Standing, WhyNot};
 use crate::{Error, Result};
 
 impl Advisor {
-    /// Why an item is not among the first `n` of somebody, and the smallest edits of his history
-    /// that bring it in; if it is there already, those that push it out. Every edit is replayed
-    /// through the model before it is shown.
+    /// Explains why an item is not in the top `n` of a user or history, and searches the smallest changes
+    /// of the history that move it in; if it is already in the list, those that move it out. Every
+    /// change is replayed through the model before it is shown.
     ///
     /// # Errors
-    /// As [`Advisor::explain`]; [`Error::Usage`] if the item is in the history or kept out by the
-    /// filter, because then no edit of the history can bring it in.
+    /// As [`Advisor::explain`]; [`Error::Usage`] if the item is in the history or excluded by the filter,
+    /// because then no change of the history can move it in.
     pub fn why_not(
         &self,
         who: &Who,
@@ -29,7 +29,7 @@ impl Advisor {
         let item = self.catalogue.find(item)?;
         if n == 0 {
             return Err(Error::Usage(
-                "a list needs at least one item, such as -n 10".to_owned(),
+                "the length of the list must be 1 or more, such as -n 10".to_owned(),
             ));
         }
         let history = self.history(who)?;
@@ -40,8 +40,8 @@ impl Advisor {
         if mask.hides(item) {
             let why = match view.contains(item) {
                 true => {
-                    "is in the history already, so it is not recommended again; \
-                         --include-seen ranks it all the same"
+                    "is already in the history, so it is not recommended; use --include-seen to rank \
+                     items of the history too"
                 }
                 false => "is excluded by the filters (--exclude, --only, --where)",
             };
@@ -92,6 +92,7 @@ impl Advisor {
             },
             n,
             already,
+            edits: model.written().join(", "),
             bar: finite(verdict.before.bar),
             last,
             ledger: self.ledger_answer(&ledger, &self.wording(&model)),

@@ -4,24 +4,24 @@ use limpid_data::Description;
 use limpid_data::fetch::{FetchReport, KnownSet};
 use serde::Serialize;
 
-/// What is in a data set.
+/// Counts, ranges and quantiles of a data set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DataDescription {
     /// `limpid.data-describe/1`.
     pub schema: &'static str,
-    /// The numbers.
+    /// The description.
     #[serde(flatten)]
     pub description: Description,
 }
 
-/// A split that was written as a folder.
+/// A split, written as a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DataSplit {
     /// `limpid.data-split/1`.
     pub schema: &'static str,
     /// The folder.
     pub folder: String,
-    /// How it was split.
+    /// The spec of the split.
     pub spec: String,
     /// BLAKE3 of the split.
     pub hash: String,
@@ -29,7 +29,7 @@ pub struct DataSplit {
     pub data_hash: String,
     /// Train, validation and test.
     pub parts: Vec<SplitPart>,
-    /// What was left out.
+    /// Notes for the reader: what was omitted.
     pub notes: Vec<String>,
 }
 
@@ -44,26 +44,26 @@ pub struct SplitPart {
     pub events: usize,
 }
 
-/// The public sets that can be downloaded.
+/// The public data sets that can be downloaded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DataSets {
     /// `limpid.data-sets/1`.
     pub schema: &'static str,
-    /// The sets.
+    /// The data sets.
     pub sets: &'static [KnownSet],
 }
 
-/// A set that was downloaded.
+/// A downloaded data set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fetched {
     /// `limpid.data-fetch/1`.
     pub schema: &'static str,
-    /// What was downloaded, and its terms.
+    /// The data set and its terms.
     #[serde(flatten)]
     pub report: FetchReport,
 }
 
-/// A generated world that was written.
+/// A synthetic world, written as a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Synthesized {
     /// `limpid.data-synthesize/1`.

@@ -13,7 +13,7 @@ pub struct Doctor {
     pub threads: usize,
     /// Operating system and architecture.
     pub system: String,
-    /// Memory that is free, in megabytes, where the system says.
+    /// Available memory in megabytes, where the system reports it.
     pub memory_available_mb: Option<u64>,
     /// The devices of this build.
     pub devices: Vec<DeviceCheck>,
@@ -21,12 +21,12 @@ pub struct Doctor {
     pub models: Vec<ModelCheck>,
 }
 
-/// A device, and what is wrong with it here.
+/// A device and whether it can be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeviceCheck {
     /// Its name after `--device`.
     pub device: &'static str,
-    /// Why it cannot be used, if it cannot.
+    /// Why it cannot be used; null if it can.
     pub error: Option<String>,
 }
 
@@ -39,6 +39,6 @@ pub struct ModelCheck {
     pub ok: bool,
     /// Wall-clock seconds.
     pub seconds: f64,
-    /// What was checked, or what failed.
+    /// What was checked, or the error.
     pub detail: String,
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::artifact::SplitRecord;
 
-/// A measurement with everything that makes its numbers comparable.
+/// An evaluation with its whole protocol.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measured {
     /// `limpid.evaluate/1`.
@@ -25,40 +25,40 @@ pub struct Measured {
     pub split: SplitRecord,
     /// The held-out set.
     pub on: Subset,
-    /// The events of each user that the model was shown; they are masked.
+    /// The events of each user that the model is shown; they are masked.
     pub shown: Shown,
-    /// The numbers.
+    /// The metrics.
     #[serde(flatten)]
     pub report: Report,
-    /// Explanation length, if it was measured.
+    /// Explanation length, if measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readability: Option<Readability>,
-    /// The deletion test of explanations, if it was run.
+    /// The deletion test of explanations, if run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub faithfulness: Option<Faithfulness>,
 }
 
-/// Two measurements on the same users.
+/// Two evaluations on the same users.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Compared {
     /// `limpid.compare/1`.
     pub schema: &'static str,
-    /// The first model, in words.
+    /// The first model with its non-default settings.
     pub a: String,
-    /// The second model, in words.
+    /// The second model with its non-default settings.
     pub b: String,
     /// The split that both were fitted on.
     pub split: SplitRecord,
-    /// The events of each user that both models were shown.
+    /// The events of each user that both models are shown.
     pub shown: Shown,
-    /// What was masked, in words.
+    /// The masked items, in words.
     pub masks: String,
     /// The differences, a − b.
     #[serde(flatten)]
     pub comparison: Comparison,
 }
 
-/// A measurement of lists made elsewhere.
+/// An evaluation of lists of another tool.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ListsMeasured {
     /// `limpid.evaluate-lists/1`.
@@ -67,7 +67,7 @@ pub struct ListsMeasured {
     pub lists: String,
     /// The file with the held-out items.
     pub truth: String,
-    /// The numbers.
+    /// The metrics.
     #[serde(flatten)]
     pub report: Report,
 }

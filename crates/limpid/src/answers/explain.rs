@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::ItemName;
 
-/// Why an item has its score.
+/// The ledger of an item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     /// `limpid.explain/1`.
@@ -13,19 +13,19 @@ pub struct Explanation {
     pub user: Option<String>,
     /// The item.
     pub item: ItemName,
-    /// Its place among what may be recommended; absent if it may not be.
+    /// Its rank among the items that may be recommended; null if it may not be.
     pub rank: Option<usize>,
     /// The ledger.
     pub ledger: LedgerAnswer,
-    /// The edits at work.
+    /// The edits that were applied.
     pub edits: String,
-    /// In words.
+    /// The ledger as a sentence.
     pub words: String,
-    /// What a reader should know.
+    /// Notes for the reader.
     pub notes: Vec<String>,
 }
 
-/// An event of the history that evidence rests on.
+/// An event of the history that evidence cites.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CitedEvent {
     /// The item.
@@ -44,13 +44,13 @@ pub struct CitedEvent {
 pub struct LedgerAnswer {
     /// The score.
     pub score: f32,
-    /// What every user gives.
+    /// The base, which is the same for all users.
     pub base: f32,
     /// The evidence, largest absolute value first.
     pub parts: Vec<PartAnswer>,
-    /// What cannot be named.
+    /// The residual, which no part explains.
     pub residual: f32,
-    /// Entries that make up 80 % of the positive evidence.
+    /// Parts that cover 80 % of the supporting evidence.
     pub entries_for_80_percent: usize,
 }
 
@@ -59,30 +59,30 @@ pub struct LedgerAnswer {
 pub struct PartAnswer {
     /// The unit, as written in edits.
     pub unit: String,
-    /// What the items of its group have in common: a label, read off the metadata.
+    /// What the items of its group have in common: a label from the metadata.
     pub named: Option<String>,
     /// The kind of evidence: link, rule, neuron, pattern, text.
     pub kind: &'static str,
-    /// How it reads.
+    /// The reason in words.
     pub text: String,
     /// The rule's full definition, where it is one.
     pub rule: Option<String>,
-    /// What the rule says beyond the reason: that the user lacks something, or how many of a group
-    /// are needed. Lacking something never counts against or for the item by itself.
+    /// What the rule requires beyond the reason: items that the user does not have, or how many items of
+    /// a group. Absence alone never counts for or against the item.
     pub definition: Option<String>,
-    /// The events of the history that it rests on.
+    /// The events of the history that it cites.
     pub cites: Vec<CitedEvent>,
-    /// How strongly the unit is present.
+    /// Activation of the unit.
     pub activation: f32,
-    /// What one unit of activation does.
+    /// Weight: contribution per unit of activation.
     pub effect: f32,
-    /// Its share of the score.
+    /// Contribution to the score.
     pub value: f32,
-    /// The edit that changed it, if any.
+    /// The edits that changed it, if any.
     pub edited_by: Option<String>,
 }
 
-/// Why this rather than that.
+/// The difference of two ledgers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ContrastAnswer {
     /// `limpid.contrast/1`.
@@ -93,6 +93,8 @@ pub struct ContrastAnswer {
     pub this: Standing,
     /// The other item.
     pub that: Standing,
+    /// The edits that were applied.
+    pub edits: String,
     /// `this.score − that.score`, the sum of `base`, all differences and `residual`.
     pub difference: f32,
     /// Difference of the bases.
@@ -109,11 +111,11 @@ pub struct ContrastAnswer {
     pub this_residual: f32,
     /// Residual of `that`.
     pub that_residual: f32,
-    /// What a reader should know.
+    /// Notes for the reader.
     pub notes: Vec<String>,
 }
 
-/// An item with its score and place.
+/// An item with its score and rank.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Standing {
     /// The item.
@@ -121,7 +123,7 @@ pub struct Standing {
     pub item: ItemName,
     /// Its score.
     pub score: f32,
-    /// Its place; absent if it may not be recommended.
+    /// Its rank; null if it may not be recommended.
     pub rank: Option<usize>,
 }
 
@@ -130,57 +132,61 @@ pub struct Standing {
 pub struct ContrastLine {
     /// The unit.
     pub unit: String,
-    /// How it reads.
+    /// The reason in words.
     pub text: String,
-    /// What it gives to the first.
+    /// Contribution to the first score.
     pub this: f32,
-    /// What it gives to the second.
+    /// Contribution to the second score.
     pub that: f32,
     /// The difference.
     pub difference: f32,
+    /// The edits that changed it, if any.
+    pub edited_by: Option<String>,
 }
 
-/// Why not, and what would have to change.
+/// Why an item is not in a list, and the changes of the history that move it in.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WhyNot {
     /// `limpid.why-not/1`.
     pub schema: &'static str,
     /// The user, where known.
     pub user: Option<String>,
-    /// The item, its score and place now.
+    /// The item with its current score and rank.
     pub item: Standing,
     /// Length of the list.
     pub n: usize,
-    /// Whether it is in the list already; then the edits are those that push it out.
+    /// Whether it is already in the list; then the changes move it out.
     pub already: bool,
-    /// The score that it has to beat.
+    /// The edits of units that were applied.
+    pub edits: String,
+    /// The threshold: the score to beat.
     pub bar: Option<f32>,
-    /// The item that holds the last place of the list now.
+    /// The item at the last rank of the list.
     pub last: Option<Standing>,
-    /// What speaks for it now.
+    /// The current ledger of the item.
     pub ledger: LedgerAnswer,
-    /// The smallest edits that do it, each replayed through the model.
+    /// The smallest changes of the history that do so, each replayed through the model.
     pub counterfactuals: Vec<CounterfactualAnswer>,
     /// How many edited histories were scored.
     pub replayed: usize,
-    /// Whether every single event was tried.
+    /// Whether all changes of a single event were tried.
     pub exhaustive: bool,
-    /// What a reader should know.
+    /// Notes for the reader.
     pub notes: Vec<String>,
 }
 
-/// An edit of the history that does it.
+/// A change of the history that moves the item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CounterfactualAnswer {
     /// Items to add.
     pub add: Vec<ItemName>,
     /// Items to remove.
     pub remove: Vec<ItemName>,
-    /// The place after the edit.
+    /// The rank after the change.
     pub rank: usize,
-    /// The score after the edit.
+    /// The score after the change.
     pub score: f32,
-    /// The score that it then has to beat; absent where the list has room.
+    /// The threshold after the change; null where the list has room.
     pub bar: Option<f32>,
     /// `proven smallest` or `smallest found`.
     pub smallest: &'static str,

@@ -1,7 +1,7 @@
 //! The JSON of every verb, one file per verb. `docs/json.md` shows an example of each.
 //!
-//! Every answer carries its schema, `limpid.<verb>/1`. Fields are only ever added under a version;
-//! a changed meaning is a new version. Items and users are external ids.
+//! Every answer names its schema, `limpid.<verb>/1`. Within a version, fields are only added; a changed
+//! meaning is a new version. Items and users are external ids.
 
 mod data;
 mod doctor;
@@ -31,10 +31,10 @@ pub use reproduce::{RecipePlan, ReproducePlan, Reproduced, ReproducedTable};
 pub use train::{TrainPlan, Trained};
 pub use verify::Verified;
 
-/// An item as people know it.
+/// An item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ItemName {
-    /// The user's own id.
+    /// Its external id.
     pub id: String,
     /// Its title; the id where it has none.
     pub title: String,

@@ -20,17 +20,17 @@ pub struct Models {
 pub struct ModelAnswer {
     /// Its name after `--model`.
     pub name: &'static str,
-    /// Older names, still accepted.
+    /// Aliases: older names.
     pub aliases: Vec<&'static str>,
-    /// What it is, in one line.
+    /// Description in one line.
     pub about: &'static str,
-    /// Where it comes from.
+    /// The paper.
     pub paper: &'static str,
-    /// What it reads of the data: `items`, `order`, `behaviors`, `values`, `texts`.
+    /// The fields of the data that it reads: `items`, `order`, `behaviors`, `values`, `texts`.
     pub reads: Vec<&'static str>,
     /// Its hyper-parameters.
     pub parameters: Vec<ParameterAnswer>,
-    /// Choices that set several parameters.
+    /// Choices of one parameter that set several others.
     pub presets: Vec<PresetAnswer>,
 }
 
@@ -39,28 +39,28 @@ pub struct ModelAnswer {
 pub struct ParameterAnswer {
     /// Its name after `--set`.
     pub name: &'static str,
-    /// Older names, still accepted.
+    /// Aliases: older names.
     pub aliases: &'static [&'static str],
     /// Its default.
     pub default: serde_json::Value,
     /// Its range, in words.
     pub range: String,
-    /// Its range, for programs.
+    /// Its range as data.
     pub values: Range,
-    /// The values that `--tune` tries; none where it is not tuned.
+    /// The values that `--tune` tries; empty where it is not tuned.
     pub tuned_over: &'static [&'static str],
-    /// What it does.
+    /// Description.
     pub about: String,
 }
 
-/// A choice that sets several parameters.
+/// A choice of one parameter that sets several others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PresetAnswer {
-    /// The parameter that chooses.
+    /// The parameter.
     pub parameter: &'static str,
     /// Its value.
     pub choice: &'static str,
-    /// What it sets, by name.
+    /// The settings, by name.
     pub sets: BTreeMap<&'static str, String>,
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Explanation, Measured, Recommendations, WhyNot};
 
-/// The whole tour.
+/// The answers of all steps.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Quickstart {
     /// `limpid.quickstart/1`.
@@ -13,10 +13,10 @@ pub struct Quickstart {
     pub evaluations: Vec<Measured>,
     /// A list of the last model.
     pub list: Recommendations,
-    /// Why its first item.
+    /// The explanation of its first item.
     pub why: Explanation,
-    /// Why not an item below the list.
+    /// The why-not of an item below the list.
     pub why_not: WhyNot,
-    /// Wall-clock seconds of the tour.
+    /// Wall-clock seconds.
     pub seconds: f64,
 }

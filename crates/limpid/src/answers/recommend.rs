@@ -4,47 +4,47 @@ use serde::Serialize;
 
 use super::ItemName;
 
-/// A list for somebody.
+/// A list for a user or history.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recommendations {
     /// `limpid.recommend/1`.
     pub schema: &'static str,
-    /// The user, where the list is for one who is known.
+    /// The user; null for an ad-hoc history.
     pub user: Option<String>,
-    /// Number of distinct items of the history that it rests on.
+    /// Number of distinct items of the history.
     pub history: usize,
-    /// How many were asked for.
+    /// The requested length of the list.
     pub asked: usize,
-    /// The edits at work, as written.
+    /// The edits that were applied.
     pub edits: String,
     /// The list, best first.
     pub items: Vec<Recommended>,
-    /// What a reader should know: fewer items than asked for, no evidence, untrained items.
+    /// Notes for the reader: a list shorter than requested, no evidence, cold-start items.
     pub notes: Vec<String>,
 }
 
 /// One line of a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recommended {
-    /// Its place, from 1.
+    /// Its rank, from 1.
     pub rank: usize,
     /// The item.
     #[serde(flatten)]
     pub item: ItemName,
     /// Its score.
     pub score: f32,
-    /// The strongest evidence for it, in short.
+    /// The strongest reasons.
     pub because: Vec<Reason>,
 }
 
-/// A piece of evidence in short.
+/// A reason: one part of a ledger.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reason {
     /// The unit, as written in edits.
     pub unit: String,
-    /// How it reads.
+    /// The reason in words.
     pub text: String,
-    /// Its share of the score.
+    /// Its contribution to the score.
     pub value: f32,
 }
 

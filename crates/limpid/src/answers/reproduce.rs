@@ -1,4 +1,4 @@
-//! `limpid reproduce`, done or only planned (`--dry-run`).
+//! `limpid reproduce`, and its plan (`--dry-run`).
 
 use serde::Serialize;
 
@@ -25,31 +25,31 @@ pub struct ReproducedTable {
     pub outcome: Outcome,
 }
 
-/// What a reproduction will do. Every row was checked; no data were read.
+/// The plan of a reproduction. All rows were checked; no data were read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReproducePlan {
     /// `limpid.reproduce-plan/1`.
     pub schema: &'static str,
     /// The recipes.
     pub recipes: Vec<RecipePlan>,
-    /// Fits of all recipes, at most: finished ones in the output folder are not run again.
+    /// Largest number of fits: finished ones in the output folder are reused.
     pub runs: usize,
     /// The folder that will be written.
     pub folder: String,
-    /// Bytes that are free on its disk, where the system says.
+    /// Free bytes on its disk, where the system reports them.
     pub free_bytes: Option<u64>,
 }
 
-/// What one recipe will do.
+/// The plan of one recipe.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RecipePlan {
     /// The name of the recipe, without `.toml`.
     pub recipe: String,
     /// Its title.
     pub title: String,
-    /// The data that will be read.
+    /// The data to read.
     pub data: String,
-    /// Their bytes on disk; 0 for generated data.
+    /// Their bytes on disk; 0 for synthetic data.
     pub data_bytes: u64,
     /// The splits.
     pub splits: Vec<String>,

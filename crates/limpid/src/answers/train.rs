@@ -1,4 +1,4 @@
-//! `limpid train`, done or only planned (`--dry-run`).
+//! `limpid train`, and its plan (`--dry-run`).
 
 use serde::Serialize;
 
@@ -13,30 +13,30 @@ pub struct Trained {
     pub schema: &'static str,
     /// The folder.
     pub folder: String,
-    /// What made it, what came out, and its files.
+    /// The manifest: experiment, data, split, metrics and files.
     pub manifest: Manifest,
-    /// The trials, where settings were tuned.
+    /// The trials, if settings were tuned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuned: Option<Tuned>,
-    /// What a reader should know.
+    /// Notes for the reader.
     pub notes: Vec<String>,
 }
 
-/// What a training will do. Everything that can be checked without reading the data was checked.
+/// The plan of a training. Everything that can be checked without reading the data was checked.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TrainPlan {
     /// `limpid.train-plan/1`.
     pub schema: &'static str,
     /// The experiment, with all settings and absolute paths.
     pub experiment: Experiment,
-    /// Bytes of the data on disk, compressed as they are; 0 for generated data.
+    /// Bytes of the data on disk (compressed if the files are); 0 for synthetic data.
     pub data_bytes: u64,
-    /// Number of fits: 1, or the trials of tuning and 1.
+    /// Number of fits: 1, or with tuning the number of trials plus 1.
     pub fits: usize,
     /// The folder that will be written.
     pub folder: String,
-    /// Whether a saved model in that folder will be replaced.
+    /// Whether a saved model in this folder will be replaced.
     pub replaces: bool,
-    /// Bytes that are free on its disk, where the system says.
+    /// Free bytes on its disk, where the system reports them.
     pub free_bytes: Option<u64>,
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// A saved model whose every checksum agrees.
+/// A saved model whose checksums all match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// `limpid.verify/1`.

@@ -1,4 +1,4 @@
-//! `manifest.json`: the experiment that made a folder, what came out, and the checksum of every file.
+//! `manifest.json`: the experiment of a folder, its results, and the checksum of every file.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::experiment::{Expected, Experiment};
 
-/// The format that this version writes. Older ones stay readable, newer ones are refused.
+/// The format that this version writes. Older formats are read, newer ones are refused.
 pub const FORMAT: u32 = 2;
 
 /// The schema name of every manifest.
 pub const SCHEMA: &str = "limpid.manifest/2";
 
-/// What made a model, what came out, and what its folder holds.
+/// The experiment of a model, its results, and the files of its folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// `limpid.manifest/2`.
@@ -21,28 +21,28 @@ pub struct Manifest {
     pub format: u32,
     /// The version of limpid that wrote it.
     pub limpid: String,
-    /// The format of the fitted thing: `model/ease`.
+    /// The kind of the artifact: `model/ease`.
     pub kind: String,
-    /// What was done; [`Manifest::again`] can be run.
+    /// The experiment; [`Manifest::again`] adds the recorded hashes.
     pub experiment: Experiment,
-    /// The data as they were read.
+    /// The data as read.
     pub data: DataRecord,
-    /// The split as it came out.
+    /// The split.
     pub split: SplitRecord,
     /// Wall-clock seconds of the fit on the machine that made it.
     pub fit_seconds: f64,
-    /// What the model was measured at when it was made, by subset and metric: `validation ndcg@20`.
+    /// Metrics measured after the fit, by subset and metric: `validation ndcg@20`.
     #[serde(default)]
     pub metrics: BTreeMap<String, f64>,
-    /// Whether the folder holds personal histories.
+    /// Whether the folder contains user histories.
     pub holds_histories: bool,
     /// Every file of the folder, except this one and `run.toml`.
     pub files: BTreeMap<String, FileRecord>,
 }
 
 impl Manifest {
-    /// The experiment, with the hashes of its data and split: running it gives the same model, or an
-    /// error that says what changed.
+    /// The experiment with the hashes of its data and split: running it gives the same model, or an error
+    /// that names what changed.
     #[must_use]
     pub fn again(&self) -> Experiment {
         Experiment {
@@ -55,13 +55,13 @@ impl Manifest {
     }
 }
 
-/// The data as they were read.
+/// The data as read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataRecord {
     /// Name of the data set.
     pub name: String,
     /// BLAKE3 (hexadecimal) of the ids and events of the log as read, before filters: equal for two
-    /// models of the same data. Absent where the split folder it was made from does not record it.
+    /// models of the same data. Null where a split folder does not record it.
     pub hash: Option<String>,
     /// The filters, in words.
     pub filters: String,
@@ -73,12 +73,12 @@ pub struct DataRecord {
     pub train_events: usize,
 }
 
-/// The split as it came out.
+/// The split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SplitRecord {
-    /// As written: `ratio:70/10/20@7`.
+    /// The spec: `ratio:70/10/20@7`.
     pub spec: String,
-    /// BLAKE3 (hexadecimal) of the spec and of every event with its part.
+    /// BLAKE3 (hexadecimal) of the spec and of every event with its subset.
     pub hash: String,
 }
 

@@ -1,5 +1,5 @@
-//! Manifests of format 1, written by limpid 0.1 until experiments were recorded whole: model, settings
-//! and seed, but not where the data came from or how they were read.
+//! Manifests of format 1, which record model, settings and seed, but not the path, reading options and
+//! filters of the data.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ struct Run {
 }
 
 impl ManifestV1 {
-    /// The same facts in the present form. Its format stays 1.
+    /// The manifest in the current form; its format stays 1.
     ///
     /// # Errors
     /// Where its split does not follow the grammar.

@@ -1,4 +1,4 @@
-//! The one file that memory-maps: a saved array is read when it is used, not when it is opened.
+//! Memory mapping, in this file only: saved arrays are read when they are used.
 
 use std::fs::File;
 use std::path::Path;
@@ -22,10 +22,10 @@ pub(super) fn map(path: &Path) -> Result<SharedBytes> {
     if length == 0 {
         return Ok(Arc::new(Vec::new()));
     }
-    // SAFETY: the map is read-only and private to this process, and lives as long as anybody holds
-    // it. Saved folders are written once, under another name, and renamed, so that limpid never
-    // changes a file that it may have mapped; whoever truncates one by hand while it is in use
-    // ends the process with a bus error, which is the known price of mapping files.
+    // SAFETY: the map is read-only and private to this process, and lives as long as it is
+    // referenced. Saved folders are written once, under another name, and renamed, so that limpid never
+    // changes a file that it may have mapped; truncating one by hand while it is in use ends the
+    // process with a bus error, a known limitation of mapped files.
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io("cannot map", path, e))?;
     Ok(Arc::new(map))
 }

@@ -1,12 +1,12 @@
 //! Saved folders: `manifest.json`, `run.toml` and safetensors files, written once, checked when
 //! opened.
 //!
-//! `run.toml` is the experiment of the manifest in a form that people read and change; nothing reads
-//! it but `limpid train --config`.
+//! `run.toml` is the experiment of the manifest in a form to read and edit; only `limpid train --config`
+//! reads it.
 //!
-//! A folder is written under a temporary name beside its place and renamed, so that there is never
-//! half of one. Opening checks the format, the header and the length of every file, and the full
-//! checksum where all files together are below [`CHECKED_AT_OPEN`]; [`verify`] checks it always.
+//! A folder is written under a temporary name and renamed, so that there are no incomplete folders.
+//! Opening checks the format, the header and the length of every file, and the full
+//! checksum where all files together are below [`CHECKED_AT_OPEN`]; [`verify`] always checks it.
 
 mod manifest;
 mod manifest_v1;
@@ -40,9 +40,9 @@ const RUN: &str = "run.toml";
 /// A folder that was opened: its manifest, and its files by name without extension.
 #[derive(Debug)]
 pub struct Folder {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What made it.
+    /// Its manifest.
     pub manifest: Manifest,
     tensors: BTreeMap<String, Tensors>,
 }
@@ -53,9 +53,9 @@ impl Folder {
     /// # Errors
     /// [`Error::Artifact`] if the folder does not have it.
     pub fn tensors(&self, name: &str) -> Result<&Tensors> {
-        self.tensors.get(name).ok_or_else(|| {
-            Error::artifact(&self.path, format!("holds no file '{name}.safetensors'"))
-        })
+        self.tensors
+            .get(name)
+            .ok_or_else(|| Error::artifact(&self.path, format!("has no file '{name}.safetensors'")))
     }
 
     /// Whether the folder has a file.
@@ -65,14 +65,15 @@ impl Folder {
     }
 }
 
-/// Writes a folder. An existing folder at `path` is replaced only if it is one of limpid's.
+/// Writes a folder. An existing folder at `path` is replaced only if it is a saved model.
 ///
 /// # Errors
-/// [`Error::Io`], or [`Error::Artifact`] if something else lies at `path`.
+/// [`Error::Io`], or [`Error::Artifact`] if something else is at `path`.
 pub fn write(path: &Path, mut manifest: Manifest, files: &[(&str, &Tensors)]) -> Result<Manifest> {
     let name = target::name(path)?.to_string_lossy();
-    let beside = |kind: &str| path.with_file_name(format!(".{name}.{kind}.{}", std::process::id()));
-    let temporary = beside("new");
+    let sibling =
+        |kind: &str| path.with_file_name(format!(".{name}.{kind}.{}", std::process::id()));
+    let temporary = sibling("new");
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(|e| Error::io("cannot create", parent, e))?;
     }
@@ -81,7 +82,7 @@ pub fn write(path: &Path, mut manifest: Manifest, files: &[(&str, &Tensors)]) ->
     }
     fs::create_dir(&temporary).map_err(|e| Error::io("cannot create", &temporary, e))?;
     let written = fill(&temporary, &mut manifest, files).and_then(|()| {
-        let old = beside("old");
+        let old = sibling("old");
         if path.exists() {
             fs::rename(path, &old).map_err(|e| Error::io("cannot replace", path, e))?;
         }
@@ -92,7 +93,7 @@ pub fn write(path: &Path, mut manifest: Manifest, files: &[(&str, &Tensors)]) ->
         Ok(())
     });
     if written.is_err() {
-        // The error that is returned matters more than a folder that could not be cleaned up.
+        // The returned error matters more than a temporary folder that was not removed.
         let _ = fs::remove_dir_all(&temporary);
     }
     written.map(|()| manifest)
@@ -133,7 +134,7 @@ fn record(path: &Path) -> Result<FileRecord> {
 /// Reads the manifest of a folder and checks that this version can read the rest.
 ///
 /// # Errors
-/// [`Error::Io`], or [`Error::Artifact`] if it is no folder of limpid or of a newer one.
+/// [`Error::Io`], or [`Error::Artifact`] if it is not a saved model, or of a newer format.
 pub fn read_manifest(path: &Path) -> Result<Manifest> {
     let file = path.join(MANIFEST);
     if fs::exists(&file).is_ok_and(|exists| !exists) {
@@ -176,7 +177,7 @@ pub(crate) fn read_manifest_file(file: &Path) -> Result<Manifest> {
         Some(_) => serde_json::from_value(value).map_err(|e| damaged(&e)),
         None => Err(Error::artifact(
             file,
-            "is not a manifest of limpid: it names no format",
+            "is not a limpid manifest: it has no format",
         )),
     }
 }
@@ -184,7 +185,7 @@ pub(crate) fn read_manifest_file(file: &Path) -> Result<Manifest> {
 /// Opens a folder: lengths always, checksums below [`CHECKED_AT_OPEN`].
 ///
 /// # Errors
-/// [`Error::Artifact`] with the name of the file that is missing, truncated, flipped or foreign.
+/// [`Error::Artifact`] with the name of the file that is missing, truncated, changed or foreign.
 pub fn open(path: &Path) -> Result<Folder> {
     let manifest = read_manifest(path)?;
     let total: u64 = manifest.files.values().map(|f| f.bytes).sum();
@@ -217,7 +218,7 @@ fn check(path: &Path, manifest: &Manifest, full: bool) -> Result<()> {
         if name.contains(['/', '\\']) || name.starts_with('.') {
             return Err(Error::artifact(
                 path.join(MANIFEST),
-                format!("names the file '{name}' outside of its folder"),
+                format!("names the file '{name}' outside its folder"),
             ));
         }
         let file = path.join(name);
@@ -228,7 +229,7 @@ fn check(path: &Path, manifest: &Manifest, full: bool) -> Result<()> {
             return Err(Error::artifact(
                 &file,
                 format!(
-                    "has {length} bytes where the manifest says {}: it is truncated or was \
+                    "has {length} bytes, but the manifest records {}: it is truncated or was \
                      replaced; copy the folder again or train anew",
                     expected.bytes
                 ),

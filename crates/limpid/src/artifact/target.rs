@@ -1,4 +1,4 @@
-//! Where a folder will be written: whether that can be done is checked before any work is.
+//! Checks that a folder can be written, before any work is done.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,17 +12,17 @@ use crate::{Error, Result};
 pub struct Target {
     /// The folder.
     pub path: PathBuf,
-    /// Whether a saved model lies there, which will be replaced.
+    /// Whether it is a saved model, which will be replaced.
     pub replaces: bool,
-    /// Bytes that are free on its disk, where the system says.
+    /// Free bytes on its disk, where the system reports them.
     pub free_bytes: Option<u64>,
 }
 
-/// Checks that a model can be saved at a path: nothing else lies there, its parent can be written,
+/// Checks that a model can be saved at a path: nothing else is there, its parent can be written,
 /// and the disk has `needed` bytes.
 ///
 /// # Errors
-/// [`Error::Artifact`] or [`Error::Io`] with what is in the way.
+/// [`Error::Artifact`] or [`Error::Io`] with the reason.
 pub fn check_target(path: &Path, needed: u64) -> Result<Target> {
     name(path)?;
     let target = check_folder(path, needed)?;
@@ -37,7 +37,7 @@ pub fn check_target(path: &Path, needed: u64) -> Result<Target> {
 /// # Errors
 /// As [`check_target`].
 pub fn check_folder(path: &Path, needed: u64) -> Result<Target> {
-    // The first folder on the way up that exists is where the new ones will be created.
+    // New folders will be created in the nearest ancestor that exists.
     let mut above = path.parent();
     while let Some(folder) = above.filter(|f| !f.as_os_str().is_empty() && !f.exists()) {
         above = folder.parent();

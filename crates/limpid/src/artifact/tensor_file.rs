@@ -1,4 +1,4 @@
-//! One safetensors file: an 8-byte length, a JSON header, raw arrays. No code, no pickle.
+//! One safetensors file: an 8-byte length, a JSON header, raw arrays; no code, no pickle.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// The key of the small JSON values in the header's metadata.
 const META: &str = "limpid";
 
-/// Largest header that is read: it lists arrays, not numbers.
+/// Largest header that is read; it lists arrays, not their values.
 const MAX_HEADER: u64 = 64 << 20;
 
 struct Bytes<'a>(&'a Tensor);
@@ -34,8 +34,8 @@ impl View for Bytes<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        // Numbers are little-endian on every machine that this is built for; a big-endian one
-        // would refuse its own files by their checksums rather than misread them elsewhere.
+        // Numbers are little-endian on all supported machines; a big-endian one would refuse its
+        // files by their checksums instead of misreading them.
         Cow::Borrowed(match &self.0.values {
             Values::F32(v) => bytes_of(v),
             Values::U32(v) => bytes_of(v),
@@ -73,12 +73,12 @@ pub(crate) fn write(tensors: &Tensors, path: &Path) -> Result<()> {
     safetensors::serialize_to_file(views, Some(header), path).map_err(|e| refuse(e.to_string()))
 }
 
-/// Opens a file: the header is read and checked, the arrays stay where they are.
+/// Opens a file: the header is read and checked, the arrays stay mapped.
 pub(super) fn open(path: &Path) -> Result<Tensors> {
     parse(mapped::map(path)?).map_err(|why| Error::artifact(path, why))
 }
 
-/// Reads a file's bytes. Never allocates more than the header asks for and the file holds.
+/// Parses the bytes of a file. Never allocates more than the file contains.
 pub fn parse(bytes: SharedBytes) -> std::result::Result<Tensors, String> {
     let all: &[u8] = (*bytes).as_ref();
     let length: [u8; 8] = all

@@ -23,7 +23,7 @@ pub struct Curve {
     pub name: String,
     /// From left to right.
     pub points: Vec<(f64, f64)>,
-    /// Drawn thin and pale: what the others are to be seen against.
+    /// Thin and pale: a baseline for the others.
     pub pale: bool,
 }
 
@@ -42,10 +42,10 @@ pub struct Curves {
     pub curves: Vec<Curve>,
 }
 
-/// Draws curves. A pale curve has the color of the one before it.
+/// Plots curves. A pale curve has the color of the previous one.
 ///
 /// # Errors
-/// Where the picture cannot be drawn.
+/// Where the plot cannot be drawn.
 pub fn curves(picture: &Curves) -> Result<String> {
     let points = || picture.curves.iter().flat_map(|c| &c.points);
     let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(f64::NEG_INFINITY, f64::max);

@@ -1,6 +1,6 @@
 //! Pictures as SVG: accuracy against brevity, a ledger as a waterfall, curves.
 //!
-//! Nothing is drawn that a table does not say in numbers, and nothing depends on fonts or a display:
+//! Every plot shows numbers that a table prints too, and nothing depends on fonts or a display:
 //! a picture is text.
 
 mod curves;
@@ -24,9 +24,9 @@ const SIZE: (u32, u32) = (860, 540);
 const INK: RGBColor = RGBColor(38, 42, 48);
 /// Grids and axes.
 const FAINT: RGBColor = RGBColor(222, 226, 230);
-/// Speaks for.
+/// Supporting evidence.
 const FOR: RGBColor = RGBColor(31, 119, 140);
-/// Speaks against.
+/// Opposing evidence.
 const AGAINST: RGBColor = RGBColor(196, 84, 56);
 /// Sums and bases.
 const SUM: RGBColor = RGBColor(120, 128, 138);
@@ -48,10 +48,10 @@ fn color(at: usize) -> RGBColor {
 }
 
 fn failed(e: impl std::fmt::Display) -> Error {
-    Error::Usage(format!("the picture cannot be drawn: {e}"))
+    Error::Usage(format!("cannot draw the plot: {e}"))
 }
 
-/// Text cut to so many characters, with dots where something is missing.
+/// Text truncated to a number of characters, with an ellipsis.
 fn cut(text: &str, most: usize) -> String {
     match text.chars().count() > most {
         true => text
@@ -63,7 +63,7 @@ fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// Draws on a white page with a title and gives it as SVG.
+/// Draws on a white page with a title; returns the SVG.
 fn page(
     title: &str,
     size: (u32, u32),

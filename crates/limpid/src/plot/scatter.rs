@@ -31,17 +31,17 @@ pub struct Scatter {
     pub dots: Vec<Dot>,
 }
 
-/// Draws named points. Those that no other beats in both directions are joined by steps.
+/// Plots named points. The points of the Pareto frontier are joined by steps.
 ///
 /// # Errors
-/// Where the picture cannot be drawn.
+/// Where the plot cannot be drawn.
 pub fn scatter(scatter: &Scatter) -> Result<String> {
     let dots = &scatter.dots;
     let (x_low, x_high) = span(dots.iter().map(|d| d.x), 0.12);
     let half = |d: &Dot| d.half_width.unwrap_or(0.0);
     let ends = dots.iter().flat_map(|d| [d.y - half(d), d.y + half(d)]);
     let (y_low, y_high) = span(ends, 0.08);
-    // Names stand to the right of their points.
+    // Names are to the right of their points.
     let x_high = x_high + 0.22 * (x_high - x_low);
     page(&scatter.title, SIZE, |area| {
         let mut chart = ChartBuilder::on(area)

@@ -1,4 +1,4 @@
-//! A ledger as a waterfall chart: every bar begins where the one above it ends, and the last is the score.
+//! A ledger as a waterfall chart: every bar starts where the previous one ends; the last is the score.
 
 use limpid_insight::wording;
 use plotters::prelude::*;
@@ -10,10 +10,10 @@ use crate::answers::Explanation;
 /// Height of a bar with its space, in pixels.
 const ROW: i32 = 30;
 
-/// Where bars begin: names stand to the left.
+/// Left end of the bars; names are to the left.
 const LEFT: i32 = 400;
 
-/// Where they end at most; numbers stand to the right.
+/// Right end of the bars; numbers are to the right.
 const RIGHT: i32 = 780;
 
 /// A bar of the waterfall.
@@ -24,10 +24,10 @@ struct Bar {
     color: RGBColor,
 }
 
-/// Draws the ledger of an explanation, with its `most` strongest reasons; the weaker ones are one bar.
+/// Plots the ledger of an explanation with its `most` strongest reasons; the weaker ones are one bar.
 ///
 /// # Errors
-/// Where the picture cannot be drawn.
+/// Where the plot cannot be drawn.
 pub fn waterfall(answer: &Explanation, most: usize) -> Result<String> {
     let bars = bars(answer, most);
     let low = bars.iter().map(|b| b.from.min(b.to)).fold(0.0, f64::min);
@@ -47,7 +47,7 @@ pub fn waterfall(answer: &Explanation, most: usize) -> Result<String> {
             area.draw(&Text::new(cut(&bar.text, 56), (0, y + 7), text(13, &INK)))
                 .map_err(failed)?;
             let (left, right) = (at(bar.from.min(bar.to)), at(bar.from.max(bar.to)));
-            // A bar too thin to see would say that there is nothing.
+            // A bar is at least one pixel wide.
             let corners = [(left, y + 4), (right.max(left + 1), y + ROW - 6)];
             area.draw(&Rectangle::new(corners, bar.color.filled()))
                 .map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Published against ours: means over splits with intervals, paired differences, verdicts.
+//! The report of a recipe: means over splits with intervals, paired differences, verdicts.
 
 use std::fmt::Write;
 
@@ -27,7 +27,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The summary of values, one a split.
+    /// The summary of values, one per split.
     #[must_use]
     pub fn of(values: &[f64]) -> Self {
         let n = values.len();
@@ -54,9 +54,9 @@ pub struct RowOutcome {
     pub ours: Summary,
     /// The paired difference from the baseline.
     pub difference: Option<Summary>,
-    /// Whether the row keeps its bounds; none where it has none.
+    /// Whether the row passes its bounds; none where it has none.
     pub reached: Option<bool>,
-    /// In words.
+    /// The verdict in words: `pass`, or `FAIL` with the reasons.
     pub verdict: String,
     /// Every split.
     pub results: Vec<SplitResult>,
@@ -69,13 +69,13 @@ pub struct Outcome {
     pub schema: &'static str,
     /// What the table shows.
     pub title: String,
-    /// Whose it is.
+    /// Where it was published, or that it is our own.
     pub source: String,
     /// The protocol in words.
     pub protocol: String,
     /// The metric.
     pub metric: String,
-    /// The row that differences are from.
+    /// The row that differences are measured from.
     pub baseline: Option<String>,
     /// The rows.
     pub rows: Vec<RowOutcome>,
@@ -148,7 +148,7 @@ pub(super) fn outcome(recipe: &Recipe, results: Vec<Vec<SplitResult>>) -> Outcom
     }
 }
 
-/// The mean over splits of something that some of them have.
+/// The mean over the splits that have a value.
 fn mean_of(results: &[SplitResult], of: impl Fn(&SplitResult) -> Option<f64>) -> Option<f64> {
     let all: Vec<f64> = results.iter().filter_map(of).collect();
     (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
@@ -176,14 +176,14 @@ fn judge(
             format!("{off:+.4} from published, ± {tolerance} allowed"),
         );
     }
-    let asks = &row.asks;
-    if let Some(least) = asks.value {
+    let require = &row.require;
+    if let Some(least) = require.value {
         check(
             ours.mean >= least,
             format!("{:.4}, at least {least:.3} required", ours.mean),
         );
     }
-    if let (Some(least), Some(d)) = (asks.difference, difference) {
+    if let (Some(least), Some(d)) = (require.difference, difference) {
         check(
             d.mean >= least,
             format!("{:+.4}, at least {least:+.3} required", d.mean),
@@ -192,7 +192,7 @@ fn judge(
     let readable =
         |of: fn(&Readability) -> f64| mean_of(results, |r| r.readability.as_ref().map(of));
     if let (Some([median, p90]), Some(m), Some(p)) = (
-        asks.lines,
+        require.lines,
         readable(|r| r.lines.median),
         readable(|r| r.lines.p90),
     ) {
@@ -210,20 +210,24 @@ fn judge(
         }
     };
     at_most(
-        asks.entries_absolute,
+        require.entries_absolute,
         readable(|r| r.entries_absolute.median),
         "entries",
     );
     at_most(
-        asks.literals,
+        require.literals,
         readable(|r| r.shapes.literals),
-        "literals a line",
+        "literals per line",
     );
     let rules = |of: fn(&RuleSummary) -> f64| mean_of(results, |r| r.rules.as_ref().map(of));
-    at_most(asks.rule_literals, rules(|r| r.literals), "literals a rule");
+    at_most(
+        require.rule_literals,
+        rules(|r| r.literals),
+        "literals per rule",
+    );
     for (bound, found, what) in [
-        (asks.and, rules(|r| r.and), "of rules are AND"),
-        (asks.negated, rules(|r| r.negated), "of literals are NOT"),
+        (require.and, rules(|r| r.and), "of rules are AND"),
+        (require.negated, rules(|r| r.negated), "of literals are NOT"),
     ] {
         if let (Some(bound), Some(found)) = (bound, found) {
             check(
@@ -254,7 +258,7 @@ fn with_interval(s: &Summary, sign: bool) -> String {
 }
 
 impl Outcome {
-    /// The header of the table for people.
+    /// The header of the printed table.
     #[must_use]
     pub fn header(&self) -> Vec<String> {
         let mut header = vec!["row".to_owned()];
@@ -272,7 +276,7 @@ impl Outcome {
         header
     }
 
-    /// The cells of the table for people.
+    /// The cells of the printed table.
     #[must_use]
     pub fn cells(&self) -> Vec<Vec<String>> {
         self.rows
@@ -299,14 +303,14 @@ impl Outcome {
             .collect()
     }
 
-    /// Accuracy against lines to read, a point a row; none where explanations were not measured.
+    /// Accuracy against explanation length, one point per row; none where explanations were not measured.
     #[must_use]
     pub fn frontier(&self) -> Option<Scatter> {
         let dots: Vec<Dot> = self
             .rows
             .iter()
             .filter_map(|row| {
-                // A row without rules or links, such as popularity, has nothing to read.
+                // A row without rules or links, such as popularity, has no lines.
                 let lines = mean_of(&row.results, |r| {
                     let readable = r.readability.as_ref()?;
                     (readable.shapes.literals > 0.0).then_some(readable.lines.median)
@@ -321,14 +325,14 @@ impl Outcome {
             .collect();
         (!dots.is_empty()).then(|| Scatter {
             title: self.title.clone(),
-            x: "lines for 80 % of the evidence of the best item (median)".to_owned(),
+            x: "lines for 80 % of the supporting evidence at rank 1 (median)".to_owned(),
             y: format!("{}, mean over splits ± standard error", self.metric),
             dots,
         })
     }
 
-    /// How far items fall without what explanations cite, on the first split; none where that was not
-    /// measured.
+    /// Ranks that items lose when cited items are deleted, on the first split; none where the deletion
+    /// test was not run.
     #[must_use]
     pub fn drops(&self) -> Option<Curves> {
         let models: Vec<(String, &Faithfulness)> = self
@@ -356,10 +360,10 @@ impl Outcome {
     }
 }
 
-/// More curves cannot be told apart.
+/// More curves cannot be distinguished.
 const MOST_CURVES: usize = 8;
 
-/// The columns that tell of explanations: median / 90th percentile over users, means over splits.
+/// The columns on explanations: median / 90th percentile over users, means over splits.
 const EXPLANATIONS: [&str; 6] = [
     "entries",
     "lines",

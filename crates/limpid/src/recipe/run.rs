@@ -1,4 +1,4 @@
-//! Running the rows of a recipe, each once: results are kept by the hash of their inputs.
+//! Running the rows of a recipe, each once: results are saved by the hash of their inputs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,18 +15,18 @@ use crate::pipeline::{Checked, OnChange};
 use crate::rules::RuleSummary;
 use crate::{Error, Experiment, Prepared, Result, TrainOptions, train};
 
-/// How a recipe is run.
+/// Options of a run.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
     /// The folder with the data sets.
     pub data: Option<PathBuf>,
-    /// Where finished runs are kept.
+    /// Where finished runs are saved.
     pub cache: Option<PathBuf>,
-    /// What tells this program from another: results of other programs are not taken for its own.
+    /// Identifies this build: results of other builds are not reused.
     pub program: String,
-    /// At most so many seeds of each table.
+    /// Largest number of seeds per table.
     pub seeds: Option<usize>,
-    /// The first seed only: to see that a table runs.
+    /// Only the first seed, to check that a table runs.
     pub quick: bool,
 }
 
@@ -35,21 +35,21 @@ pub struct RunOptions {
 pub struct SplitResult {
     /// The split, with its seed.
     pub split: String,
-    /// blake3 of its parts.
+    /// BLAKE3 hash of the split.
     pub split_hash: String,
-    /// The metric on the test part.
+    /// The metric on the held-out set.
     pub value: f64,
     /// Seconds of the fit.
     pub fit_seconds: f64,
-    /// How short the explanations are, if that was asked for and the model explains itself.
+    /// Readability of explanations, where measured.
     pub readability: Option<Readability>,
-    /// How faithful they are.
+    /// Faithfulness of explanations, where measured.
     pub faithfulness: Option<Faithfulness>,
-    /// What its rules are, if it has any.
+    /// Summary of its rules, if it has any.
     pub rules: Option<RuleSummary>,
 }
 
-/// Checks every row on every split before any data are read, and says what will be run.
+/// Checks every row on every split before any data are read, and returns the plan.
 ///
 /// # Errors
 /// As [`Experiment::check`], with the row; [`Error::Usage`] where the folder of data sets is not named.
@@ -98,14 +98,14 @@ fn checked(recipe: &Recipe, options: &RunOptions) -> Result<Vec<(String, Vec<Che
         .collect()
 }
 
-/// Runs every row on every split. Finished ones are read from the cache.
+/// Runs every row on every split. Finished runs are read from the cache.
 ///
 /// # Errors
 /// As [`check`], before any row is run; where a row cannot be fitted.
 pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Result<Outcome> {
     let mut results: Vec<Vec<SplitResult>> = vec![Vec::new(); recipe.rows.len()];
     for (split, rows) in checked(recipe, options)? {
-        // Rows whose models read the same share the data.
+        // Rows whose models read the same fields share the data.
         let mut read: Vec<(Reads, Prepared)> = Vec::new();
         for ((row, checked), results) in recipe.rows.iter().zip(&rows).zip(&mut results) {
             let reads = checked.config.entry().reads;
@@ -139,8 +139,8 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
 fn measure(checked: &Checked, prepared: &Prepared, progress: &dyn Progress) -> Result<SplitResult> {
     let options = TrainOptions::of(&checked.experiment);
     let advisor = train(prepared.clone(), &checked.config, &options, progress)?;
-    let asked = checked.experiment.measure.clone().unwrap_or_default();
-    let measured = advisor.evaluate(&asked, progress)?;
+    let options = checked.experiment.measure.clone().unwrap_or_default();
+    let measured = advisor.evaluate(&options, progress)?;
     Ok(SplitResult {
         split: advisor.manifest.split.spec.clone(),
         split_hash: advisor.manifest.split.hash.clone(),
@@ -152,15 +152,15 @@ fn measure(checked: &Checked, prepared: &Prepared, progress: &dyn Progress) -> R
         fit_seconds: advisor.manifest.fit_seconds,
         readability: measured.readability,
         faithfulness: measured.faithfulness,
-        rules: match asked.readability {
+        rules: match options.readability {
             true => advisor.rule_summary(),
             false => None,
         },
     })
 }
 
-/// Where the result of an experiment is kept: named by a hash of everything it depends on. The split's
-/// hash stands for the data.
+/// The file of a result, named by a hash of everything that the result depends on. The hash of the split
+/// covers the data.
 fn kept_at(
     checked: &Checked,
     prepared: &Prepared,
@@ -178,7 +178,7 @@ fn kept_at(
     Ok(Some(cache.join(format!("{}.json", &hash[..32]))))
 }
 
-/// A kept result; one that cannot be read is made again.
+/// A saved result; one that cannot be read is computed again.
 fn read_kept(path: &Path) -> Option<SplitResult> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }

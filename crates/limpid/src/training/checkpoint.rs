@@ -1,4 +1,4 @@
-//! A file that keeps what is done of an unfinished fit.
+//! A file with the state of an unfinished fit.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,15 +10,15 @@ use limpid_core::{Checkpoints, Tensors};
 use crate::artifact::{parse_tensors, write_tensors};
 use crate::{Error, Result};
 
-/// One file; a new state is written beside it and then takes its place, so that a kill in the middle
-/// loses the new state and never both.
+/// One file; a new state is written under a temporary name and renamed, so that an interruption loses
+/// only the new state.
 pub(super) struct CheckpointFile {
     path: PathBuf,
-    /// When the last state had been written, and how long that took.
+    /// When the last state was written, and how long that took.
     written: Option<(Instant, Duration)>,
 }
 
-/// Writing states takes at most one part in so many of a fit's time.
+/// Writing states takes at most this fraction (1 / n) of the time of a fit.
 const SHARE: u32 = 50;
 
 impl CheckpointFile {
@@ -29,7 +29,7 @@ impl CheckpointFile {
         }
     }
 
-    /// The fit is done.
+    /// Deletes the file after the fit.
     pub(super) fn delete(self) -> Result<()> {
         match fs::remove_file(&self.path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -50,7 +50,7 @@ impl CheckpointFile {
 }
 
 impl Checkpoints for CheckpointFile {
-    /// A file that cannot be read is no state: the fit starts anew.
+    /// A file that cannot be read is ignored: the fit starts from the beginning.
     fn last(&self) -> Option<Tensors> {
         parse_tensors(Arc::new(fs::read(&self.path).ok()?)).ok()
     }
@@ -88,7 +88,7 @@ mod tests {
             state.put_f32("weights", &[2], vec![epoch as f32, 0.5]);
             file.save(&state).unwrap();
         }
-        // Writing took a second just now, so the next state is wanted in fifty.
+        // Writing took one second, so the next state is due after fifty.
         file.written = Some((Instant::now(), Duration::from_secs(1)));
         assert!(!file.wanted());
         let last = CheckpointFile::new(path.clone()).last().unwrap();

@@ -69,6 +69,14 @@ impl<N: Network> TapeLearner<N> {
         self
     }
 
+    /// Updates all rows of a table at every step, as plain Adam does: rows that a step does not read move
+    /// on by their momentum. The cost grows with the size of the tables.
+    #[must_use]
+    pub fn updating_all_rows(mut self) -> Self {
+        self.all_rows = true;
+        self
+    }
+
     /// The weights, in the order of construction.
     #[must_use]
     pub fn weights(&self) -> &[Parameter] {
