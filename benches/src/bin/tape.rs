@@ -226,11 +226,12 @@ fn cpu_milliseconds() -> f64 {
     nanoseconds / 1e6
 }
 
-fn main() {
+#[allow(clippy::print_stdout)]
+fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let folder = args.first().map_or("target/tape", String::as_str);
-    let seconds = args.get(2).map_or(4.0, |s| s.parse().expect("seconds"));
-    fs::create_dir_all(folder).expect("cannot create the folder for the inputs");
+    let seconds = args.get(2).map_or(Ok(4.0), |s| s.parse())?;
+    fs::create_dir_all(folder)?;
     type Make = fn(&mut Inputs<'_>) -> Loss;
     let tasks: [(&str, Make); 4] = [
         ("sasrec", |i| i.sasrec()),
@@ -270,4 +271,5 @@ fn main() {
             losses.join(" ")
         );
     }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 /// The quantile at `share`, in (0, 1), for `df` degrees of freedom; NaN for other shares and for 0
 /// degrees of freedom.
 ///
-/// Inverts [`within`] by bisection until the angle no longer changes, so it is as exact as `f64`
+/// Inverts the distribution function by bisection until the angle no longer changes, so it is as exact as `f64`
 /// allows and needs no table. Takes time in proportion to `df`.
 #[must_use]
 pub fn quantile(share: f64, df: usize) -> f64 {

@@ -160,8 +160,8 @@ fn scores_depend_on_the_seed_and_not_on_the_number_of_threads() {
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            let again = pool.install(|| fit(&config, &histories, &catalogue, 1));
-            assert_eq!(model.score(&histories), again.score(&histories), "{name}");
+            let again = pool.install(|| fit(&config, histories, catalogue, 1));
+            assert_eq!(model.score(histories), again.score(histories), "{name}");
         }
     }
 }
@@ -184,7 +184,7 @@ fn saved_and_loaded_models_score_bit_for_bit_the_same() {
         model.save(&mut tensors).unwrap();
         let loaded = Model::load(model.kind(), &tensors).unwrap();
         assert_eq!(&loaded, model, "{name}");
-        for rows in [&histories, &unseen_histories(N_ITEMS as usize)] {
+        for rows in [histories, &unseen_histories(N_ITEMS as usize)] {
             assert_eq!(loaded.score(rows), model.score(rows), "{name}");
         }
         assert!(
@@ -199,8 +199,8 @@ fn saved_and_loaded_models_score_bit_for_bit_the_same() {
 fn a_copy_scores_the_same() {
     for (name, model, histories, _) in all() {
         assert_eq!(
-            model.clone().score(&histories),
-            model.score(&histories),
+            model.clone().score(histories),
+            model.score(histories),
             "{name}"
         );
     }

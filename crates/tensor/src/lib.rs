@@ -18,7 +18,7 @@
 //! | [`tape`] | automatic differentiation |
 //! | [`optim`] | Adam, clipping |
 //! | [`parameter`] | trainable arrays |
-//! | [`train`] | the training loop: shuffling, early stopping, checkpoints |
+//! | [`mod@train`] | the training loop: shuffling, early stopping, checkpoints |
 
 pub mod exponential;
 pub mod matmul;

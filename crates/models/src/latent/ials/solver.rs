@@ -426,7 +426,7 @@ mod tests {
     fn rows(n: u32, m: u32) -> Csr {
         let of = |u: u32| {
             (0..m)
-                .filter(move |i| (u * 7 + i * 5) % 3 == 0)
+                .filter(move |i| (u * 7 + i * 5).is_multiple_of(3))
                 .map(|i| (i, 1.0))
         };
         let rows = (0..n).map(|u| match u {
