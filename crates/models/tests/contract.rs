@@ -93,8 +93,8 @@ fn close(a: f32, b: f32, size: f32) -> bool {
     (a - b).abs() <= 1e-5 * size.max(1e-3)
 }
 
-/// Models of sets find the held-out item; popularity does not look at the user, and models of
-/// sequences have [`recovers_the_order_of_events`].
+/// Models of sets find the held-out item; popularity is not personalized, and sequential models
+/// have [`recovers_the_order_of_events`].
 #[test]
 fn recovers_the_checkerboard() {
     for (name, model, histories, catalogue) in all() {
@@ -152,7 +152,7 @@ fn batch_scores_equal_single_scores() {
 }
 
 #[test]
-fn scores_depend_on_the_seed_and_not_on_the_number_of_threads() {
+fn scores_are_reproducible_for_any_number_of_threads() {
     for (name, model, histories, catalogue) in all() {
         let config = Config::named(name).unwrap();
         for threads in [1, 3] {

@@ -6,7 +6,7 @@ pub mod multdae;
 pub mod multvae;
 pub mod network;
 
-/// p · q, in lanes, so that it vectorizes and its order is fixed.
+/// p · q, in lanes: it vectorizes and the order of the sum is fixed.
 pub(crate) fn score_of(p: &[f32], q: &[f32]) -> f32 {
     let mut lanes = [0f32; 8];
     let (p, q) = (p.chunks_exact(8), q.chunks_exact(8));

@@ -230,7 +230,7 @@ impl Network for NextItem<'_> {
 }
 
 impl NextItem<'_> {
-    /// A uniformly sampled item that is not in a row, where one is found.
+    /// A uniformly sampled item that is not in a row, if one is found.
     fn negative(&self, row: usize, rng: &mut Rng) -> u32 {
         let mut sample = || rng.below(self.form.n_items) as u32;
         let seen = &self.items[row];
@@ -291,7 +291,7 @@ impl Fit for Config {
         };
         let mut learner = TapeLearner::new(network, weights.collect(), adam);
         if self.loss == Loss::Bpr {
-            // As published: few rows have gradients, but all of them move.
+            // As published: few rows have gradients, but all rows are updated.
             learner = learner.updating_all_rows();
         }
         let items = rows.rows().flat_map(|row| {
@@ -415,8 +415,8 @@ impl Latent for Model {
             let of_empty = ndarray::Array1::from(self.empty());
             empty.iter().for_each(|&u| z.row_mut(u).assign(&of_empty));
         }
-        // One history at a time, so that a representation has the same bits whichever others are encoded
-        // with it.
+        // One history at a time, so that a representation does not depend on the other histories of the
+        // batch, bit for bit.
         let encoded: Vec<Vec<f32>> = some
             .par_iter()
             .map_init(Tape::default, |tape, &u| {
@@ -565,8 +565,8 @@ mod tests {
         }
     }
 
-    /// The pairwise loss ranks the next item above those that are not in such a history; about the rest
-    /// of the history it says nothing.
+    /// The pairwise loss ranks the next item above items that are not in the history; it does not order
+    /// the items of the history.
     #[test]
     fn negatives_rank_below_the_next_item() {
         let (_, model) = fitted_by(Loss::Bpr, 1);

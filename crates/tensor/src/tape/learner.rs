@@ -69,8 +69,8 @@ impl<N: Network> TapeLearner<N> {
         self
     }
 
-    /// Updates all rows of a table at every step, as plain Adam does: rows that a step does not read move
-    /// on by their momentum. The cost grows with the size of the tables.
+    /// Updates all rows of a table at every step, as plain Adam does: rows without a gradient move
+    /// by their momentum. The cost grows with the size of the tables.
     #[must_use]
     pub fn updating_all_rows(mut self) -> Self {
         self.all_rows = true;
