@@ -480,7 +480,7 @@ fn every_model_can_be_steered() {
         let text = format!("{}=off", units.info(unit, catalogue).id);
         let edits = Edits::parse(&[&text]).unwrap();
         let steered = Steered::new(model, &edits, catalogue).unwrap();
-        assert_eq!(steered.written(), [text.clone()], "{name}");
+        assert_eq!(steered.written(), std::slice::from_ref(&text), "{name}");
         let scores = steered.score(&users);
         for item in (0..N_ITEMS).map(ItemIdx) {
             let ledger = steered.explain(row, item);
