@@ -155,7 +155,7 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
         [[row]]
         name = "RuleSLIM"
         model = "ruleslim"
-        asks = { difference = 0.01 }
+        require = { difference = 0.01 }
     "#;
     fs::write(at.join("small.toml"), recipe).unwrap();
     ask(&["reproduce", "small.toml", "--dry-run"]);

@@ -268,6 +268,16 @@ mod tests {
         assert!(toml::from_str::<Recipe>(&TABLE.replace("difference", "distance")).is_err());
     }
 
+    #[test]
+    fn older_keys_of_rows_are_read() {
+        let row = "name = \"EASE\"\nmodel = \"ease\"\n";
+        let of = |text: &str| toml::from_str::<Row>(&format!("{row}{text}")).unwrap();
+        let new = of("where = \"Table 2\"\nrequire = { value = 0.3 }");
+        assert_eq!(of("stands = \"Table 2\"\nasks = { value = 0.3 }"), new);
+        assert_eq!(new.location.as_deref(), Some("Table 2"));
+        assert_eq!(new.require.value, Some(0.3));
+    }
+
     /// Every recipe of the repository can be run.
     #[test]
     fn the_recipes_of_the_repository_are_sound() {

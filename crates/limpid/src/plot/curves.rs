@@ -1,4 +1,4 @@
-//! Curves, such as places that an item falls by how much of its explanation is deleted.
+//! Curves, such as the ranks that an item loses by the number of deleted lines of its explanation.
 
 use plotters::coord::combinators::IntoLogRange;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
@@ -32,9 +32,9 @@ pub struct Curve {
 pub struct Curves {
     /// The title.
     pub title: String,
-    /// What lies to the right.
+    /// Label of the x axis.
     pub x: String,
-    /// What lies upwards.
+    /// Label of the y axis.
     pub y: String,
     /// How numbers lie on the axes.
     pub axes: Axis,

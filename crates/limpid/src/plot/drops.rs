@@ -1,10 +1,10 @@
-//! Faithfulness as curves: how far items fall by how much of their explanation is deleted.
+//! Faithfulness as curves: ranks lost by the number of deleted lines of an explanation.
 
 use limpid_eval::faithfulness::{CurvePoint, Faithfulness};
 
 use super::{Axis, Curve, Curves};
 
-/// The curves of models that were measured on the same data: what explanations cite, strong, and as many
+/// The curves of models that were measured on the same data: cited items, strong, and as many
 /// random items, pale.
 #[must_use]
 pub fn drop_curves(data: &str, models: &[(String, &Faithfulness)]) -> Curves {
@@ -16,9 +16,9 @@ pub fn drop_curves(data: &str, models: &[(String, &Faithfulness)]) -> Curves {
         pale,
     };
     Curves {
-        title: format!("Do items fall without what their explanations cite? ({data})"),
+        title: format!("Deletion test: ranks lost without cited items ({data})"),
         x: "strongest lines whose items are deleted".to_owned(),
-        y: "places that the best item falls (median)".to_owned(),
+        y: "ranks that the item at rank 1 loses (median)".to_owned(),
         axes: Axis::Linear,
         curves: models
             .iter()

@@ -23,9 +23,9 @@ pub struct Dot {
 pub struct Scatter {
     /// The title.
     pub title: String,
-    /// What lies to the right.
+    /// Label of the x axis.
     pub x: String,
-    /// What lies upwards.
+    /// Label of the y axis.
     pub y: String,
     /// The points.
     pub dots: Vec<Dot>,
