@@ -297,7 +297,11 @@ impl State {
         let Some(last) = run.checkpoints.as_ref().and_then(|c| c.last()) else {
             return Self::default();
         };
-        Self::read(learner, fingerprint, run.seed, &last).unwrap_or_default()
+        Self::read(learner, fingerprint, run.seed, &last).unwrap_or_else(|| {
+            run.progress
+                .note("the checkpoint is from other settings or data; training starts over");
+            Self::default()
+        })
     }
 
     fn read<L: Learner>(

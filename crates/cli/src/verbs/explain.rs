@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use limpid::answers::{
-    ContrastAnswer, ContrastLine, Explanation, ItemName, LedgerAnswer, Standing, WhyNot,
+    ContrastAnswer, ContrastLine, Explanation, ItemName, LedgerAnswer, PartAnswer, Standing, WhyNot,
 };
 use limpid::insight::{Search, wording};
 use limpid::plot;
@@ -121,7 +121,14 @@ fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
         header.push("edited by");
     }
     let mut table = Table::new(header);
-    for part in ledger.parts.iter().take(most) {
+    // The strongest parts, and those that an edit set to 0.
+    let silenced = |part: &PartAnswer| part.edited_by.is_some() && part.value == 0.0;
+    let (shown, rest): (Vec<_>, Vec<_>) = ledger
+        .parts
+        .iter()
+        .enumerate()
+        .partition(|(at, part)| *at < most || silenced(part));
+    for (_, part) in shown {
         let text = match &part.definition {
             Some(definition) => format!("{}   ({definition})", part.text),
             None => part.text.clone(),
@@ -137,9 +144,9 @@ fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
         table.row(cells);
     }
     let mut line = |value: String, text: String| table.row([value, text]);
-    if ledger.parts.len() > most {
-        let sum: f32 = ledger.parts.iter().skip(most).map(|p| p.value).sum();
-        line(signed(sum), wording::weaker(ledger.parts.len() - most));
+    if !rest.is_empty() {
+        let sum: f32 = rest.iter().map(|(_, part)| part.value).sum();
+        line(signed(sum), wording::weaker(rest.len()));
     }
     if ledger.base != 0.0 {
         line(signed(ledger.base), wording::BASE.to_owned());

@@ -186,7 +186,7 @@ impl Network {
             x = layer.forward_alone(&x, users.len());
         }
         let wide = self.layers[self.code_at].outputs;
-        let z = Mat::from_shape_vec((users.len(), wide), x).unwrap_or_default();
+        let z = matrix(users.len(), wide, x);
         z.slice_move(ndarray::s![.., ..self.code])
     }
 
@@ -196,7 +196,7 @@ impl Network {
         for layer in &self.layers[self.code_at + 1..] {
             x = layer.forward_alone(&x, z.nrows());
         }
-        Mat::from_shape_vec((z.nrows(), self.n_items()), x).unwrap_or_default()
+        matrix(z.nrows(), self.n_items(), x)
     }
 
     pub(crate) fn score(&self, users: &Histories) -> Mat {
@@ -372,6 +372,12 @@ impl Network {
             code,
         })
     }
+}
+
+/// A matrix of a layer's outputs.
+fn matrix(rows: usize, columns: usize, values: Vec<f32>) -> Mat {
+    Mat::from_shape_vec((rows, columns), values)
+        .unwrap_or_else(|_| unreachable!("a layer has one row of outputs per row of inputs"))
 }
 
 /// The distinct items of a row, ascending.
