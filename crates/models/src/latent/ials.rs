@@ -45,7 +45,7 @@ choices! {
     pub enum Solver {
         /// Three steps of conjugate gradients from the vectors of the previous epoch, in single precision.
         Cg = "cg",
-        /// Cholesky factorization, exact, in double precision; nine times slower.
+        /// Cholesky factorization, exact, in double precision; about ten times slower.
         Cholesky = "cholesky",
     }
 }
