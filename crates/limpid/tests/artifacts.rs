@@ -157,7 +157,7 @@ fn faults_are_named() {
         (
             "\"model.safetensors\"",
             "\"../model.safetensors\"",
-            "outside of its folder",
+            "outside its folder",
         ),
         ("{", "", "damaged"),
     ] {
@@ -198,7 +198,7 @@ fn parts_of_two_models_are_refused() {
     let path = folder.path().join("mixed");
     mixed.save(&path, true).unwrap();
     assert!(
-        refusal(&path).contains("items, the catalogue has"),
+        refusal(&path).contains("items, but the catalogue has"),
         "{}",
         refusal(&path)
     );
