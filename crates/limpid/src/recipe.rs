@@ -12,6 +12,7 @@ mod run;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use limpid_data::{Shown, SplitSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{DataSource, Experiment, Settings};
@@ -211,6 +212,15 @@ impl Recipe {
             }),
             ..Experiment::default()
         })
+    }
+
+    /// Whether models are shown validation events at test.
+    pub(crate) fn shows_validation(&self) -> bool {
+        let spec = self
+            .splits()
+            .first()
+            .and_then(|s| s.parse::<SplitSpec>().ok());
+        self.on == Subset::Test && spec.is_some_and(|s| s.shown() == Shown::TrainAndValidation)
     }
 
     /// The splits of the table, seeds included.

@@ -137,7 +137,7 @@ pub(super) fn outcome(recipe: &Recipe, results: Vec<Vec<SplitResult>>) -> Outcom
                 Subset::Test => "test",
                 Subset::Validation => "validation",
             },
-            match recipe.mask_validation {
+            match recipe.mask_validation || recipe.shows_validation() {
                 true => "train and validation items",
                 false => "train items; validation items are not masked (count as negatives)",
             }
@@ -183,31 +183,34 @@ fn judge(
             format!("{:.4}, at least {least:.3} required", ours.mean),
         );
     }
-    if let (Some(least), Some(d)) = (require.difference, difference) {
-        check(
-            d.mean >= least,
-            format!("{:+.4}, at least {least:+.3} required", d.mean),
-        );
+    if let Some(least) = require.difference {
+        match difference {
+            Some(d) => check(
+                d.mean >= least,
+                format!("{:+.4}, at least {least:+.3} required", d.mean),
+            ),
+            None => check(false, unmeasured("difference from a baseline")),
+        }
     }
     let readable =
         |of: fn(&Readability) -> f64| mean_of(results, |r| r.readability.as_ref().map(of));
-    if let (Some([median, p90]), Some(m), Some(p)) = (
-        require.lines,
-        readable(|r| r.lines.median),
-        readable(|r| r.lines.p90),
-    ) {
-        check(
-            m <= median && p <= p90,
-            format!("{m:.1} / {p:.1} lines, at most {median} / {p90} required"),
-        );
-    }
-    let mut at_most = |bound: Option<f64>, found: Option<f64>, what: &str| {
-        if let (Some(bound), Some(found)) = (bound, found) {
-            check(
-                found <= bound,
-                format!("{found:.1} {what}, at most {bound} required"),
-            );
+    if let Some([median, p90]) = require.lines {
+        let lines = readable(|r| r.lines.median).zip(readable(|r| r.lines.p90));
+        match lines {
+            Some((m, p)) => check(
+                m <= median && p <= p90,
+                format!("{m:.1} / {p:.1} lines, at most {median} / {p90} required"),
+            ),
+            None => check(false, unmeasured("lines")),
         }
+    }
+    let mut at_most = |bound: Option<f64>, found: Option<f64>, what: &str| match (bound, found) {
+        (None, _) => {}
+        (Some(bound), Some(found)) => check(
+            found <= bound,
+            format!("{found:.1} {what}, at most {bound} required"),
+        ),
+        (Some(_), None) => check(false, unmeasured(what)),
     };
     at_most(
         require.entries_absolute,
@@ -229,15 +232,17 @@ fn judge(
         (require.and, rules(|r| r.and), "of rules are AND"),
         (require.negated, rules(|r| r.negated), "of literals are NOT"),
     ] {
-        if let (Some(bound), Some(found)) = (bound, found) {
-            check(
+        match (bound, found) {
+            (None, _) => {}
+            (Some(bound), Some(found)) => check(
                 found >= bound,
                 format!(
                     "{:.0} % {what}, at least {:.0} % required",
                     100.0 * found,
                     100.0 * bound
                 ),
-            );
+            ),
+            (Some(_), None) => check(false, unmeasured(what)),
         }
     }
     let verdict = match all {
@@ -246,6 +251,11 @@ fn judge(
         Some(false) => format!("FAIL: {}", words.join("; ")),
     };
     (all, verdict)
+}
+
+/// A bound without a measurement is not kept: explanations are measured with `explanations = true`.
+fn unmeasured(what: &str) -> String {
+    format!("{what}: required but not measured")
 }
 
 fn with_interval(s: &Summary, sign: bool) -> String {
