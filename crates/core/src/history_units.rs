@@ -6,10 +6,10 @@
 
 use std::ops::Deref;
 
-use crate::unit::find_event;
+use crate::unit::resolve_event;
 use crate::{
-    Activations, Catalogue, Csr, Detail, Error, Histories, History, ItemIdx, Ledger, Mat,
-    OwnedHistory, Recommender, Result, Unit, UnitInfo, Units,
+    Activations, Catalogue, Csr, Detail, Histories, History, ItemIdx, Ledger, Mat, OwnedHistory,
+    Recommender, Result, Unit, UnitInfo, Units,
 };
 
 /// The events of the history as units of a model.
@@ -71,13 +71,7 @@ impl Units for HistoryUnits<'_> {
     }
 
     fn resolve(&self, text: &str, catalogue: &Catalogue) -> Result<Unit> {
-        find_event(text, catalogue).unwrap_or_else(|| {
-            Err(Error::NoSuchUnit {
-                unit: text.to_owned(),
-                hint: "its units are the items of the history: link:ITEM_ID or link:TITLE"
-                    .to_owned(),
-            })
-        })
+        resolve_event(text, catalogue)
     }
 
     fn graded(&self) -> bool {

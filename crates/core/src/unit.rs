@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::rules::Rule;
-use crate::{Catalogue, ItemIdx, Result};
+use crate::{Catalogue, Error, ItemIdx, Result};
 
 /// The kind of evidence of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -110,4 +110,17 @@ impl UnitInfo {
 pub fn find_event(text: &str, catalogue: &Catalogue) -> Option<Result<Unit>> {
     let item = text.strip_prefix(EVENT)?;
     Some(catalogue.find(item).map(Unit::event))
+}
+
+/// The unit of a text for a model whose units are events alone.
+///
+/// # Errors
+/// [`Error::NoSuchUnit`] for a text that does not begin with `link:`, and as [`Catalogue::find`].
+pub fn resolve_event(text: &str, catalogue: &Catalogue) -> Result<Unit> {
+    find_event(text, catalogue).unwrap_or_else(|| {
+        Err(Error::NoSuchUnit {
+            unit: text.to_owned(),
+            hint: "its units are the items of the history: link:ITEM_ID or link:TITLE".to_owned(),
+        })
+    })
 }

@@ -3,7 +3,7 @@
 //! Every item of the history is a unit, and `score(u, j) = Σ_{i ∈ u} x_ui B_ij`. Nothing else enters a
 //! score, so a ledger is a row of products and has no residual.
 
-use limpid_core::unit::find_event;
+use limpid_core::unit::resolve_event;
 use limpid_core::{
     Activations, Buffer, Catalogue, Csr, Detail, Error, Histories, History, ItemIdx, Ledger, Mat,
     Part, Recommender, Result, Tensors, Unit, UnitInfo, Units,
@@ -290,13 +290,7 @@ impl Units for ItemLinks {
     }
 
     fn resolve(&self, text: &str, catalogue: &Catalogue) -> Result<Unit> {
-        find_event(text, catalogue).unwrap_or_else(|| {
-            Err(Error::NoSuchUnit {
-                unit: text.to_owned(),
-                hint: "its units are the items of the history: link:ITEM_ID or link:TITLE"
-                    .to_owned(),
-            })
-        })
+        resolve_event(text, catalogue)
     }
 
     fn activate(&self, users: &Histories) -> Activations {
