@@ -18,6 +18,7 @@ mod gram;
 mod local;
 mod own;
 mod progress;
+mod rows;
 
 use limpid_core::{Csr, Error, Result, Run, hash};
 use rayon::prelude::*;
@@ -27,6 +28,7 @@ use gram::{Gram, Incidence, NO_PLACE, Wanted};
 use local::{Descent, Problem};
 use own::Own;
 use progress::Done;
+use rows::Rows;
 
 /// One value for links and one for rules.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -211,6 +213,13 @@ impl Ranking {
     }
 }
 
+/// Bytes for stored rows of K: in proportion to the features of all users, because a row that few users
+/// have is computed as fast as it is read; at least 256 MB, at most a quarter of the memory budget (the
+/// rest is for the rows of a target, the model and other processes).
+fn gram_budget(size: usize, memory_budget: u64) -> u64 {
+    (256 * size as u64).max(256 << 20).min(memory_budget / 4)
+}
+
 /// Data shared by all targets.
 struct Engine<'a> {
     features: &'a Features,
@@ -246,7 +255,7 @@ impl Workspace {
         Self {
             descent: Descent::default(),
             buffer: vec![0.0; p],
-            own: Own::new(p, engine.incidence.n_users()),
+            own: Own::new(engine.incidence.n_users()),
             all: vec![0.0; p],
             chosen: Vec::new(),
             places: vec![NO_PLACE; p],
@@ -293,8 +302,7 @@ impl<'a> Engine<'a> {
             row.sort_unstable();
         });
         let incidence = Incidence::new(active, weights, ranking.features.len());
-        // A quarter of the memory budget: the rest is for the rows, the model and other processes.
-        let gram = Gram::new(&incidence, memory_budget / 4);
+        let gram = Gram::new(&incidence, gram_budget(incidence.size(), memory_budget));
         let of_rank = |value: &dyn Fn(usize) -> f64| -> Vec<f32> {
             let features = ranking.features.iter();
             features.map(|&f| value(f as usize) as f32).collect()
@@ -343,7 +351,7 @@ impl<'a> Engine<'a> {
             return Vec::new();
         }
         self.evidence(target, link, all, buffer);
-        own.prepare(self, target, buffer);
+        own.prepare(self, target);
         for rule in own.rules() {
             all[rule.rank as usize] = rule.evidence;
         }
@@ -364,7 +372,7 @@ impl<'a> Engine<'a> {
         at(&self.l1, l1);
         diagonal.clear();
         diagonal.extend(chosen.iter().map(|&f| self.diagonal[f as usize] as f32));
-        own.locate(chosen);
+        own.locate(chosen, places);
         for rule in own.rules() {
             if let Some(s) = rule.place {
                 diagonal[s] = rule.diagonal as f32;
@@ -378,15 +386,15 @@ impl<'a> Engine<'a> {
             l1,
             signed: self.settings.signed,
         };
-        let fetch = &mut |s: usize, row: &mut [f32]| {
-            if !own.fetch(s, chosen, row) {
+        let fetch = &mut |s: usize, rows: &mut Rows| {
+            if !own.fetch(s, chosen, rows) {
                 let wanted = Wanted {
                     columns: chosen,
                     places,
                 };
                 self.gram
-                    .gather(&self.incidence, chosen[s], &wanted, row, buffer);
-                own.correct(chosen[s], row);
+                    .gather(&self.incidence, chosen[s], &wanted, rows, buffer);
+                own.correct(chosen[s], rows);
             }
         };
         let mut weights = descent.solve(problem, fetch);
