@@ -210,6 +210,7 @@ models! {
     ItemKnn = linear::item_knn;
     MultVae = latent::multvae;
     MultDae = latent::multdae;
+    Eigen = latent::eigen;
     Ials = latent::ials;
     BceMf = latent::bcemf;
     SasRec = sequential::sasrec;

@@ -8,3 +8,4 @@ pub mod item_knn;
 pub mod item_links;
 pub mod popularity;
 pub mod slim;
+pub mod soft_targets;

@@ -55,6 +55,7 @@ impl Fit for Config {
         let task = Task {
             features: &features,
             weights: user_weights(&rows, self.user_exponent),
+            soft: None,
             settings: Settings {
                 reg: self.reg,
                 rho: PerKind::both(0.0),

@@ -63,10 +63,21 @@ impl Problem<'_> {
         numerator / (f64::from(self.diagonal[s]) + f64::from(self.l2[s]))
     }
 
+    /// The largest power of two, at least 1, by which the penalty can be multiplied so that a weight is
+    /// not zero.
+    fn highest_scale(&self) -> f64 {
+        let ratios = self.c.iter().zip(self.l1).map(|(&c, &l1)| {
+            let c = if self.signed { c.abs() } else { c };
+            f64::from(c) / f64::from(l1.max(f32::MIN_POSITIVE))
+        });
+        let largest = ratios.fold(1.0, f64::max);
+        largest.log2().floor().clamp(0.0, 40.0).exp2()
+    }
+
     /// The decrease of the objective if only this feature is set to its optimal weight.
-    fn gain(&self, s: usize, g: f32) -> f32 {
+    fn gain(&self, s: usize, g: f32, l1_scale: f32) -> f32 {
         let g = if self.signed { g.abs() } else { g };
-        let over = (g - self.l1[s]).max(0.0);
+        let over = (g - self.l1[s] * l1_scale).max(0.0);
         over * over / (self.diagonal[s] + self.l2[s]).max(f32::MIN_POSITIVE)
     }
 }
@@ -86,10 +97,15 @@ pub(super) struct Descent {
 impl Descent {
     /// Solves a problem; `fetch(s, rows)` appends row `s` of K `(S)`. Returns `(feature, weight)` of
     /// the nonzero weights by ascending feature.
+    ///
+    /// `enough(features)` says whether these features with nonzero weights are as many as are wanted. If it is
+    /// given, the penalty is halved, from the largest power of two at which a weight is not zero, until they
+    /// are enough or the problem's own penalty is reached; that penalty's problem is the one solved.
     pub(super) fn solve(
         &mut self,
         problem: Problem<'_>,
         fetch: &mut dyn FnMut(usize, &mut Rows),
+        enough: Option<&dyn Fn(&mut dyn Iterator<Item = u32>) -> bool>,
     ) -> Vec<(u32, f64)> {
         let n = problem.c.len();
         self.rows.clear(n);
@@ -98,20 +114,31 @@ impl Descent {
         self.slot_of.resize(n, UNFETCHED);
         self.g.clear();
         self.g.extend_from_slice(problem.c);
+        let mut l1_scale = match enough {
+            None => 1.0,
+            Some(_) => problem.highest_scale(),
+        };
+        let mut last = l1_scale == 1.0;
         let mut scale = 1e-12;
         let mut settled = false;
         for _ in 0..PASSES {
-            let moved = self.pass(problem, fetch, &mut scale);
+            let moved = self.pass(problem, l1_scale, fetch, &mut scale);
             // Features that enter later change the rest again, so high precision is needed only
             // when no more enter, plus one more pass for confirmation.
             let small = moved < TOLERANCE * scale;
+            if small && !last {
+                l1_scale *= 0.5;
+                last = l1_scale == 1.0;
+                continue;
+            }
             if small && settled {
                 break;
             }
             let entered = if small { 0.0 } else { moved };
-            self.fetched.balance(problem, 1.0, entered, &mut scale);
+            self.fetched.balance(problem, l1_scale, entered, &mut scale);
             settled = small;
             self.refresh(problem);
+            last |= enough.is_some_and(|enough| enough(&mut self.fetched.entered()));
         }
         self.fetched.nonzero()
     }
@@ -136,13 +163,14 @@ impl Descent {
     fn pass(
         &mut self,
         problem: Problem<'_>,
+        l1_scale: f64,
         fetch: &mut dyn FnMut(usize, &mut Rows),
         scale: &mut f64,
     ) -> f64 {
         let n = problem.c.len();
         self.gains.clear();
         self.gains
-            .extend((0..n).map(|s| problem.gain(s, self.g[s])));
+            .extend((0..n).map(|s| problem.gain(s, self.g[s], l1_scale as f32)));
         let (slot_of, gains) = (&self.slot_of, &self.gains);
         let descending = |a: &u32, b: &u32| {
             gains[*b as usize]
@@ -155,14 +183,15 @@ impl Descent {
         );
         let most = ENTRANTS.max(self.fetched.features.len() / 2);
         if self.order.len() > CANDIDATES * most {
-            self.order.select_nth_unstable_by(CANDIDATES * most, descending);
+            self.order
+                .select_nth_unstable_by(CANDIDATES * most, descending);
             self.order.truncate(CANDIDATES * most);
         }
         self.order.sort_unstable_by(descending);
         let (mut moved, mut entrants) = (0f64, 0);
         for at in 0..self.order.len() {
             let s = self.order[at] as usize;
-            let w = problem.best(s, f64::from(self.g[s]), 1.0);
+            let w = problem.best(s, f64::from(self.g[s]), l1_scale);
             if w == 0.0 {
                 continue;
             }
@@ -226,7 +255,11 @@ impl Inner {
         if slot == self.stride {
             let stride = (2 * self.stride).max(2 * ENTRANTS);
             let mut k = vec![0.0; stride * stride];
-            for (old, new) in self.k.chunks_exact(slot.max(1)).zip(k.chunks_exact_mut(stride)) {
+            for (old, new) in self
+                .k
+                .chunks_exact(slot.max(1))
+                .zip(k.chunks_exact_mut(stride))
+            {
                 new[..slot].copy_from_slice(old);
             }
             (self.k, self.stride) = (k, stride);
@@ -239,7 +272,11 @@ impl Inner {
             self.k[other * stride + slot] = self.k[slot * stride + other];
         }
         let new = &self.k[slot * stride..slot * stride + slot + 1];
-        let known: f64 = new.iter().zip(&self.w).map(|(&k, w)| f64::from(k) * w).sum();
+        let known: f64 = new
+            .iter()
+            .zip(&self.w)
+            .map(|(&k, w)| f64::from(k) * w)
+            .sum();
         self.w.push(w);
         self.h.push(f64::from(problem.c[s]) - known);
         subtract_scaled(&mut self.h, w, new);
@@ -257,7 +294,10 @@ impl Inner {
             self.features.push(all.features[a]);
             self.w.push(all.w[a]);
         }
-        let c = self.features.iter().map(|&s| f64::from(problem.c[s as usize]));
+        let c = self
+            .features
+            .iter()
+            .map(|&s| f64::from(problem.c[s as usize]));
         self.h.extend(c);
         for (row, &w) in self.k.chunks_exact(slots.len().max(1)).zip(&self.w) {
             subtract_scaled(&mut self.h, w, row);
@@ -273,6 +313,12 @@ impl Inner {
             entered,
             scale,
         });
+    }
+
+    /// The features with a nonzero weight.
+    fn entered(&self) -> impl Iterator<Item = u32> {
+        let all = self.features.iter().zip(&self.w);
+        all.filter(|&(_, &w)| w != 0.0).map(|(&s, _)| s)
     }
 
     /// The nonzero weights, by ascending feature.
@@ -361,7 +407,11 @@ mod tests {
             signed,
         };
         let mut descent = Descent::default();
-        let sparse = descent.solve(problem, &mut |s, rows: &mut Rows| rows.push_dense().copy_from_slice(&k[s]));
+        let sparse = descent.solve(
+            problem,
+            &mut |s, rows: &mut Rows| rows.push_dense().copy_from_slice(&k[s]),
+            None,
+        );
         let mut w = vec![0.0; n];
         for (s, v) in sparse {
             w[s as usize] = v;
@@ -391,11 +441,46 @@ mod tests {
             signed: false,
         };
         let mut descent = Descent::default();
-        let both = descent.solve(problem, &mut |s, rows: &mut Rows| rows.push_dense().copy_from_slice(&k[s]));
+        let both = descent.solve(
+            problem,
+            &mut |s, rows: &mut Rows| rows.push_dense().copy_from_slice(&k[s]),
+            None,
+        );
         // 2w + w = 3 − 1 in both coordinates.
         assert!(both.iter().all(|(_, w)| (w - 2.0 / 3.0).abs() < 1e-4));
         let one = descent.refit(problem, 0.5, |s| s == 1);
         assert_eq!(one, [(1, 1.25)]);
+    }
+
+    /// With an identity K, weights enter one by one as the penalty falls: those above 1, 2, 4, … times l1.
+    #[test]
+    fn a_path_ends_at_the_first_penalty_with_enough_features() {
+        let c: Vec<f32> = (1..=20).map(|v| v as f32).collect();
+        let ones = [1.0f32; 20];
+        let problem = Problem {
+            c: &c,
+            diagonal: &ones,
+            l2: &[0.0; 20],
+            l1: &ones,
+            signed: false,
+        };
+        let mut descent = Descent::default();
+        let mut solve = |most: usize| {
+            descent.solve(
+                problem,
+                &mut |s, rows: &mut Rows| rows.push_dense()[s] = 1.0,
+                Some(&|features| features.count() >= most),
+            )
+        };
+        // 16, 8, 4, 2, 1 times l1 leave 4, 12, 16, 18, 19 of them.
+        for (most, penalty) in [(1, 16.0), (4, 16.0), (5, 8.0), (17, 2.0), (30, 1.0)] {
+            let weights = solve(most);
+            let above = c.iter().filter(|&&c| f64::from(c) > penalty);
+            assert_eq!(weights.len(), above.count());
+            for (s, w) in weights {
+                assert_eq!(w, f64::from(c[s as usize]) - penalty);
+            }
+        }
     }
 
     proptest! {

@@ -74,6 +74,14 @@ impl Own {
                     evidence += weight * f64::from(x);
                 }
             }
+            if let Some(soft) = &engine.targets.soft {
+                let (users, values) = soft.row(target as usize);
+                for (&u, &x) in users.iter().zip(values) {
+                    if usize::from(self.others[u as usize]) > needed {
+                        evidence += incidence.weight(u) * f64::from(x);
+                    }
+                }
+            }
             // Sums in f32 and corrections in f64 do not cancel exactly.
             row.iter_mut().for_each(|v| *v = v.max(0.0));
             row[link as usize] = evidence;

@@ -70,7 +70,11 @@ impl Rows {
         let span = &self.spans[row];
         let values = &self.values[span.values.clone()];
         match span.places {
-            None => super::local::wide(Subtract { out, factor, values }),
+            None => super::local::wide(Subtract {
+                out,
+                factor,
+                values,
+            }),
             Some(from) => {
                 let places = &self.places[from..from + values.len()];
                 for (&place, &value) in places.iter().zip(values) {
