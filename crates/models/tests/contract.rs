@@ -310,6 +310,59 @@ fn lines_and_parts_agree() {
     }
 }
 
+/// A line names every event on which its value rests: without the events on the named items, its value
+/// is 0. And what a further item would change is what it changes when the model scores it.
+#[test]
+fn lines_name_all_that_counts() {
+    let mut with_groups = 0;
+    for (name, model, histories, catalogue) in all() {
+        let units = UnitsOf::model(model, catalogue);
+        let score = |history: &OwnedHistory, item: ItemIdx| {
+            model.score(&Histories::single(history.view(), N_ITEMS as usize))[[0, item.at()]]
+        };
+        for rows in some(histories) {
+            // Rows of the training data are scored like those of unknown users after an edit.
+            let rows: Vec<OwnedHistory> = rows.rows().map(|r| r.to_owned().anonymous()).collect();
+            for row in &rows {
+                let active = units.activations(row.view());
+                let items = (0..N_ITEMS).step_by(3).map(ItemIdx);
+                for item in items.filter(|&i| !row.view().contains(i)) {
+                    for detail in [Detail::Raw, Detail::Lines] {
+                        let ledger = units.ledger(row.view(), &active, item, detail);
+                        for line in ledger.parts.iter().filter(|p| !p.cites.is_empty()) {
+                            let mut left = row.clone();
+                            for event in &line.cites {
+                                left.remove(event.item);
+                            }
+                            let active = units.activations(left.view());
+                            let after = units.ledger(left.view(), &active, item, detail);
+                            let same = after.parts.iter().find(|p| p.unit == line.unit);
+                            let value = same.map_or(0.0, |p| p.value);
+                            assert!(
+                                close(value, 0.0, size_of(&ledger)),
+                                "{name}: {value} is left of {line:?}"
+                            );
+                        }
+                        for line in &ledger.parts {
+                            with_groups += usize::from(line.unit.item().is_none());
+                            for more in &line.alternatives {
+                                let mut with = row.clone();
+                                with.add(more.item, catalogue.target_behavior);
+                                let change = score(&with, item) - score(row, item);
+                                assert!(
+                                    close(change, more.change, size_of(&ledger).max(change.abs())),
+                                    "{name}: {more:?} changes {change}"
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(with_groups > 100, "{with_groups}");
+}
+
 /// `score == decode(encode)`, and the gradient of the decoder equals central differences.
 #[test]
 fn laws_of_latent() {

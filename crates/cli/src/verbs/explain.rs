@@ -85,13 +85,13 @@ impl Command {
         if let Some(file) = &self.plot {
             output.picture(file, &plot::waterfall(&answer, most)?)?;
         }
-        let page = explanation_page(&answer, most);
+        let page = explanation_page(&answer, most, self.raw);
         output.answer(&answer, page)
     }
 }
 
-/// The page of one explanation; the quickstart prints it too.
-pub(crate) fn explanation_page(answer: &Explanation, most: usize) -> Vec<Section> {
+/// The page of one explanation, with the full rules if it is `raw`; the quickstart prints it too.
+pub(crate) fn explanation_page(answer: &Explanation, most: usize, raw: bool) -> Vec<Section> {
     let item = &answer.item;
     let head = format!(
         "For {}{}\n{}",
@@ -105,7 +105,7 @@ pub(crate) fn explanation_page(answer: &Explanation, most: usize) -> Vec<Section
         )
     );
     let mut page = vec![Section::Text(head)];
-    page.extend(ledger_sections(&answer.ledger, most));
+    page.extend(ledger_sections(&answer.ledger, most, raw));
     page.extend(notes(&answer.notes));
     page
 }
@@ -114,7 +114,7 @@ fn notes(notes: &[String]) -> Option<Section> {
     (!notes.is_empty()).then(|| Section::Text(notes.join("\n")))
 }
 
-fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
+fn ledger_sections(ledger: &LedgerAnswer, most: usize, raw: bool) -> Vec<Section> {
     let edited = ledger.parts.iter().any(|p| p.edited_by.is_some());
     let mut header = vec!["value", "reason", "unit"];
     if edited {
@@ -129,9 +129,11 @@ fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
         .enumerate()
         .partition(|(at, part)| *at < most || silenced(part));
     for (_, part) in shown {
-        let text = match &part.definition {
-            Some(definition) => format!("{}   ({definition})", part.text),
-            None => part.text.clone(),
+        let text = wording::reason(&part.text, part.value);
+        let text = match (&part.definition, &part.rule) {
+            (_, Some(rule)) if raw && *rule != part.text => format!("{text}   ({rule})"),
+            (Some(definition), _) => format!("{text}   ({definition})"),
+            (None, _) => text,
         };
         let unit = match &part.named {
             Some(named) => format!("{} {named}", part.unit),
@@ -157,7 +159,12 @@ fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
     line(number(ledger.score), wording::TOTAL.to_owned());
     let mut sections = vec![Section::Table(table)];
     if ledger.entries_for_80_percent > 0 {
-        let coverage = wording::coverage(ledger.entries_for_80_percent, ledger.parts.len());
+        let count = |of: fn(&PartAnswer) -> bool| ledger.parts.iter().filter(|p| of(p)).count();
+        let coverage = wording::coverage(
+            ledger.entries_for_80_percent,
+            count(|p| p.value > 0.0),
+            count(|p| p.value < 0.0),
+        );
         sections.push(Section::Text(coverage));
     }
     sections
@@ -277,6 +284,6 @@ pub(crate) fn why_not_page(answer: &WhyNot, most: usize) -> Vec<Section> {
     }
     page.extend(notes(&answer.notes));
     page.push(Section::Text(wording::CURRENT.to_owned()));
-    page.extend(ledger_sections(&answer.ledger, most.min(5)));
+    page.extend(ledger_sections(&answer.ledger, most.min(5), false));
     page
 }

@@ -65,12 +65,16 @@ pub struct PartAnswer {
     pub kind: &'static str,
     /// The reason in words.
     pub text: String,
-    /// The rule's full definition, where it is one.
+    /// The rule's full definition, where it is one: ¬ delimits the case, and does not say that the item
+    /// would lower the score (see `alternatives`).
     pub rule: Option<String>,
-    /// What the rule requires beyond the reason: items that the user does not have, or how many items of
-    /// a group. Absence alone never counts for or against the item.
+    /// What further items of its rule or group would change, in words; null where none would.
     pub definition: Option<String>,
-    /// The events of the history that it cites.
+    /// Items of its rule or group that the user does not have and that would change the score, largest
+    /// change first.
+    pub alternatives: Vec<AlternativeAnswer>,
+    /// The events of the history on which the value rests, all of them named in `text`; without them it
+    /// is 0.
     pub cites: Vec<CitedEvent>,
     /// Activation of the unit.
     pub activation: f32,
@@ -80,6 +84,16 @@ pub struct PartAnswer {
     pub value: f32,
     /// The edits that changed it, if any.
     pub edited_by: Option<String>,
+}
+
+/// What one more item in the history would change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlternativeAnswer {
+    /// The item.
+    #[serde(flatten)]
+    pub item: ItemName,
+    /// The change of the score, if the user had it too.
+    pub change: f32,
 }
 
 /// The difference of two ledgers.
