@@ -117,24 +117,56 @@ pub fn search(already: bool, n: usize, replayed: usize, exhaustive: bool) -> Str
         false => format!("Changes of the history that move it into the top {n}"),
     };
     let how = match exhaustive {
-        true => "including all single changes",
-        false => "only the most promising ones",
+        true => "all single changes compared",
+        false => "only the most promising ones compared",
     };
-    format!("{goal} (each replayed through the model; {replayed} tried, {how})")
+    format!("{goal} (each replayed through the model; {replayed} replayed, {how})")
 }
 
-/// The note if no change was found.
+/// The note if no change was found; all of up to `ruled_out` events were searched.
 #[must_use]
-pub fn no_change(already: bool, replayed: usize, max_edits: usize) -> String {
+pub fn no_change(already: bool, ruled_out: usize, max_edits: usize) -> String {
     let goal = match already {
         true => "moves it out",
         false => "moves it in",
     };
+    let events = |n: usize| if n == 1 { "event" } else { "events" };
+    if ruled_out >= max_edits {
+        return format!(
+            "no change of up to {max_edits} {} {goal} (all of them were searched); --max-edits allows \
+             more",
+            events(max_edits)
+        );
+    }
+    let proven = match ruled_out {
+        0 => String::new(),
+        n => format!(", and none of up to {n} {} exists", events(n)),
+    };
     format!(
-        "no change of up to {max_edits} events {goal} ({replayed} edited histories tried); \
-         --max-edits allows more"
+        "no change of up to {max_edits} {} was found that {goal}{proven}; --max-edits allows more",
+        events(max_edits)
     )
 }
+
+/// The note on a model whose scores are the same for every history.
+pub const UNRESPONSIVE: &str = "the scores of this model are the same for every history, so no change of \
+    the history moves an item; it moves up only when items above it enter the history";
+
+/// The note where changes add items of the list.
+pub const MAKES_ROOM: &str = "no change raises the item far enough; these add items that are in the list \
+    now, which leave it then and make room";
+
+/// How far the item is from the list.
+#[must_use]
+pub fn gap(n: usize, gap: &str) -> String {
+    format!("Missing to rank {n}: {gap}")
+}
+
+/// The heading of the evidence that an item lacks.
+pub const LACKING: &str = "Reasons that listed items have and this one lacks (mean over the list)";
+
+/// The heading of the single changes that come nearest.
+pub const NEAREST: &str = "Single changes that come nearest";
 
 /// Texts about the evidence of a model.
 #[derive(Clone, Copy)]
@@ -301,6 +333,10 @@ mod tests {
         };
         assert!(wording.sentence(&wrong, 3).is_err());
         assert_eq!(change(&["A", "B"], &["C"]), "add A + B, remove C");
+        let none = no_change(false, 3, 3);
+        assert!(none.contains("all of them were searched"), "{none}");
+        let some = no_change(false, 1, 3);
+        assert!(some.contains("none of up to 1 event exists"), "{some}");
         assert_eq!(
             coverage(1, 2, 0),
             "1 of 2 reasons covers 80 % of the supporting evidence"

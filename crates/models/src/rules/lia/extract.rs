@@ -110,7 +110,7 @@ impl Postings {
     }
 
     /// The rules with a literal on an item, and its sign in each.
-    fn of(&self, item: u32) -> impl Iterator<Item = (u32, i16)> {
+    pub(super) fn of(&self, item: u32) -> impl Iterator<Item = (u32, i16)> {
         let at = item as usize;
         self.rules[self.starts[at]..self.starts[at + 1]]
             .iter()

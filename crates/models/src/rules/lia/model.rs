@@ -358,6 +358,15 @@ impl Units for Model {
     fn effect(&self, index: usize, item: ItemIdx) -> Option<f32> {
         Some(self.effect_of(index, item))
     }
+
+    fn touched(&self, item: ItemIdx) -> Option<Vec<usize>> {
+        if item.at() >= self.n_items() {
+            return Some(Vec::new());
+        }
+        let rules = self.postings.of(item.0).map(|(rule, _)| rule as usize);
+        let link = self.links.as_ref().map(|_| self.rules.len() + item.at());
+        Some(rules.chain(link).collect())
+    }
 }
 
 impl Artifact for Model {
