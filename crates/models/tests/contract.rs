@@ -360,7 +360,7 @@ fn lines_name_all_that_counts() {
             }
         }
     }
-    assert!(with_groups > 100, "{with_groups}");
+    assert!(with_groups >= 40, "{with_groups}");
 }
 
 /// `score == decode(encode)`, and the gradient of the decoder equals central differences.

@@ -313,7 +313,7 @@ impl Hunt<'_> {
                 None => all.clone(),
                 Some(_) => self.list(room, Some(open[0])),
             };
-            let mut sets = self.promising(&list, size)?;
+            let mut sets = self.promising(&list, size, room)?;
             let mut complete = sets.complete && self.exhaustive;
             let mut of_size = Vec::new();
             for kind in open {
@@ -368,13 +368,13 @@ impl Hunt<'_> {
     }
 
     /// The sets of changes that may reach the goal; of single changes that were replayed, those that do.
-    fn promising(&self, list: &[usize], size: usize) -> Result<subsets::Promising> {
+    fn promising(&mut self, list: &[usize], size: usize, room: bool) -> Result<subsets::Promising> {
         if size == 1 && !self.standings.is_empty() {
             let reach = |at: &usize| self.replay.reached(&self.standings[*at]);
             let reach: Vec<usize> = list.iter().copied().filter(reach).collect();
             return Ok(subsets::Promising::singles(&self.moves, &reach));
         }
-        subsets::promising(&self.moves, list, size)
+        subsets::promising(&mut self.moves, list, size, room)
     }
 
     /// The first edits that reach the goal when they are replayed, at most as many as are shown, and

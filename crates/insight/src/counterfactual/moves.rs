@@ -23,7 +23,7 @@ const COMPETITORS: usize = 256;
 pub(super) const DECIDED: f32 = 1e30;
 
 /// Most compound moves that are formed; with more, larger edits are estimates.
-const COMPOUNDS: usize = 40_000;
+const COMPOUNDS: usize = 20_000;
 
 /// The kind of an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +68,17 @@ pub(super) struct Gains {
     pub(super) gains: Vec<f32>,
 }
 
+/// Compound moves.
+#[derive(Debug, Default)]
+pub(super) struct Compounds {
+    formed: bool,
+    /// Whether these are all; none are kept if they are too many.
+    whole: bool,
+    /// The single changes of each, ascending.
+    pub(super) sets: Vec<Vec<usize>>,
+    pub(super) joined: Gains,
+}
+
 /// The competition and the single changes.
 pub(super) struct Moves<'q> {
     q: &'q Question<'q>,
@@ -86,6 +97,10 @@ pub(super) struct Moves<'q> {
     pub(super) exact: bool,
     /// Single changes that share a unit, by index, ascending.
     neighbors: BTreeMap<u32, Vec<u32>>,
+    /// The items of the history by the units that they touch.
+    own_items: BTreeMap<usize, Vec<ItemIdx>>,
+    /// Compound moves of two and of three single changes.
+    compounds: [Compounds; 2],
     listed: Vec<ItemIdx>,
     masks_added: bool,
 }
@@ -131,6 +146,8 @@ impl<'q> Moves<'q> {
             singles: Gains::default(),
             exact: affine && q.goal == Goal::Enter && base.view().values.is_none(),
             neighbors: BTreeMap::new(),
+            own_items: BTreeMap::new(),
+            compounds: [Compounds::default(), Compounds::default()],
             listed: match rank > q.n {
                 true => list.iter().map(|s| s.item).collect(),
                 false => Vec::new(),
@@ -143,14 +160,16 @@ impl<'q> Moves<'q> {
             .collect();
         let of_singles: Vec<Vec<HistoryEdit>> = candidates.iter().map(|&e| vec![e]).collect();
         if affine && q.goal == Goal::Enter {
-            moves.singles.gains = moves.affine_gains(&*units, &of_singles)?;
             moves.exact &= moves.connect(&*units);
+            moves.singles.gains = moves.affine_gains(&*units, &of_singles)?;
             return Ok((moves, Vec::new()));
         }
         let mut standings = Vec::with_capacity(candidates.len());
         let mut gains = Vec::with_capacity(candidates.len() * moves.columns.len());
         for batch in of_singles.chunks(BATCH) {
-            let edited: Vec<OwnedHistory> = batch.iter().map(|e| moves.edited(e)).collect();
+            let behavior = q.catalogue.target_behavior;
+            let edited = batch.iter().map(|e| apply(base, e, behavior));
+            let edited: Vec<OwnedHistory> = edited.collect();
             let after = replay.scores(&edited)?; // (batch, I)
             for ((edits, edited), row) in batch.iter().zip(&edited).zip(after.rows()) {
                 let row = row.to_vec();
@@ -161,10 +180,6 @@ impl<'q> Moves<'q> {
         }
         moves.singles.gains = gains;
         Ok((moves, standings))
-    }
-
-    fn edited(&self, edits: &[HistoryEdit]) -> OwnedHistory {
-        apply(&self.base, edits, self.q.catalogue.target_behavior)
     }
 
     fn joined(&self, edits: Vec<HistoryEdit>, odds: f64) -> Move {
@@ -209,23 +224,48 @@ impl<'q> Moves<'q> {
         };
         let nobody = Histories::single(OwnedHistory::default().view(), n_items);
         let nothing = units.score_activations(&nobody, &Csr::from_rows([vec![]], units.len())?);
-        let before = units.activate(&Histories::single(self.base.view(), n_items));
-        let before = row(&before, 0);
+        let nothing = nothing.row(0).to_vec(); // (I)
+        let behavior = self.q.catalogue.target_behavior;
         let mut gains = Vec::with_capacity(edits.len() * self.columns.len());
         for batch in edits.chunks(BATCH) {
-            let edited: Vec<OwnedHistory> = batch.iter().map(|e| self.edited(e)).collect();
-            let rows = edited.iter().map(OwnedHistory::view);
-            let rows = Histories::from_histories(rows, n_items)?;
-            let after = units.activate(&rows);
-            let changed = (0..batch.len()).map(|u| difference(&before, &row(&after, u)));
+            let before: Vec<OwnedHistory> = batch.iter().map(|e| self.around(units, e)).collect();
+            let edited = before.iter().zip(batch);
+            let edited: Vec<OwnedHistory> = edited.map(|(h, e)| apply(h, e, behavior)).collect();
+            let activate = |histories: &[OwnedHistory]| -> Result<(Histories, Activations)> {
+                let rows = histories.iter().map(OwnedHistory::view);
+                let rows = Histories::from_histories(rows, n_items)?;
+                let activations = units.activate(&rows);
+                Ok((rows, activations))
+            };
+            let (_, before) = activate(&before)?;
+            let (rows, after) = activate(&edited)?;
+            let changed = (0..batch.len()).map(|u| difference(&row(&before, u), &row(&after, u)));
             let changed = Csr::from_rows(changed, units.len())?;
             let scores = units.score_activations(&rows, &changed); // (batch, I)
             for (edits, scores) in batch.iter().zip(scores.rows()) {
-                let change = |i: ItemIdx| scores[i.at()] - nothing[[0, i.at()]];
+                let change = |i: ItemIdx| scores[i.at()] - nothing[i.at()];
                 gains.extend(self.gains_of(edits, &change));
             }
         }
         Ok(gains)
+    }
+
+    /// The part of the history that shares a unit with edits: what an edit changes depends on nothing
+    /// else, where sums are exact; otherwise the whole history.
+    fn around(&self, units: &dyn Units, edits: &[HistoryEdit]) -> OwnedHistory {
+        if !self.exact {
+            return self.base.clone();
+        }
+        let mut near: Vec<ItemIdx> = Vec::new();
+        for edit in edits {
+            let (HistoryEdit::Add(item) | HistoryEdit::Remove(item)) = *edit;
+            near.push(item);
+            for unit in units.touched(item).unwrap_or_default() {
+                near.extend(self.own_items.get(&unit).into_iter().flatten());
+            }
+        }
+        let events = self.base.view().events();
+        OwnedHistory::of_events(None, events.filter(|e| near.contains(&e.item)).collect())
     }
 
     /// Finds the single changes that share a unit; false if that is not known or they are too many.
@@ -238,6 +278,11 @@ impl<'q> Moves<'q> {
             };
             for unit in touched {
                 by_unit.entry(unit).or_default().push(at as u32);
+            }
+        }
+        for (item, _) in self.base.view().item_values() {
+            for unit in units.touched(item).unwrap_or_default() {
+                self.own_items.entry(unit).or_default().push(item);
             }
         }
         by_unit.retain(|_, at| at.len() > 1);
@@ -263,52 +308,66 @@ impl<'q> Moves<'q> {
         neighbors.is_some_and(|n| n.binary_search(&(b as u32)).is_ok())
     }
 
-    /// The compound moves of `size` single changes that hang together by shared units, each as the indices
-    /// of its changes, with their gains; `None` if there are too many.
-    pub(super) fn compounds(
-        &self,
-        size: usize,
-        may: &dyn Fn(usize) -> bool,
-    ) -> Result<Option<(Vec<Vec<usize>>, Gains)>> {
+    /// Forms the compound moves of `size` (2 or 3) single changes that hang together by shared units, if
+    /// not done before; false if there are too many.
+    pub(super) fn join(&mut self, size: usize) -> Result<bool> {
+        if !self.compounds[size - 2].formed {
+            self.compounds[size - 2] = self.formed(size)?;
+        }
+        Ok(self.compounds[size - 2].whole)
+    }
+
+    /// The compound moves that were joined.
+    pub(super) fn compounds(&self, size: usize) -> &Compounds {
+        &self.compounds[size - 2]
+    }
+
+    fn formed(&self, size: usize) -> Result<Compounds> {
+        let mut formed = Compounds {
+            formed: true,
+            whole: true,
+            ..Compounds::default()
+        };
         let mut sets: BTreeSet<Vec<usize>> = BTreeSet::new();
         for (&a, neighbors) in &self.neighbors {
-            for &b in neighbors
-                .iter()
-                .filter(|&&b| may(a as usize) && may(b as usize))
-            {
+            for &b in neighbors.iter().filter(|&&b| size == 3 || a < b) {
                 let mut pair = vec![a as usize, b as usize];
-                pair.sort_unstable();
                 if size == 2 {
                     sets.insert(pair);
                     continue;
                 }
-                let thirds = neighbors
-                    .iter()
-                    .chain(self.neighbors.get(&b).into_iter().flatten());
-                for &c in thirds.filter(|&&c| c != a && c != b && may(c as usize)) {
+                pair.sort_unstable();
+                let thirds = neighbors.iter().filter(|&&c| c > b);
+                for &c in thirds {
                     let mut three = pair.clone();
                     three.push(c as usize);
                     three.sort_unstable();
                     sets.insert(three);
                 }
-                if sets.len() > COMPOUNDS {
-                    return Ok(None);
-                }
+            }
+            if sets.len() > COMPOUNDS {
+                formed.whole = false;
+                return Ok(formed);
             }
         }
-        let sets: Vec<Vec<usize>> = sets.into_iter().collect();
         let singles = &self.singles.moves;
-        let moves: Vec<Move> = sets
+        let units = UnitsOf::model(self.q.model, self.q.catalogue);
+        formed.joined.moves = sets
             .iter()
             .map(|set| {
                 let edits = set.iter().map(|&s| singles[s].edits[0]).collect();
                 self.joined(edits, set.iter().map(|&s| singles[s].odds).sum())
             })
             .collect();
-        let units = UnitsOf::model(self.q.model, self.q.catalogue);
-        let edits: Vec<Vec<HistoryEdit>> = moves.iter().map(|m| m.edits.clone()).collect();
-        let gains = self.affine_gains(&*units, &edits)?;
-        Ok(Some((sets, Gains { moves, gains })))
+        let edits: Vec<Vec<HistoryEdit>> = formed
+            .joined
+            .moves
+            .iter()
+            .map(|m| m.edits.clone())
+            .collect();
+        formed.joined.gains = self.affine_gains(&*units, &edits)?;
+        formed.sets = sets.into_iter().collect();
+        Ok(formed)
     }
 
     /// Number of competitors C.
@@ -331,9 +390,9 @@ impl<'q> Moves<'q> {
     }
 
     /// The largest gains of `list` by competitor `(C)`, without those of masked competitors.
-    pub(super) fn best(&self, list: &[usize]) -> Vec<f32> {
+    pub(super) fn best(&self, list: impl Iterator<Item = usize>) -> Vec<f32> {
         let mut best = vec![0f32; self.width()];
-        for &at in list {
+        for at in list {
             for (best, &gain) in best.iter_mut().zip(self.gain(at)) {
                 if gain > *best && gain < DECIDED {
                     *best = gain;
@@ -348,12 +407,13 @@ impl<'q> Moves<'q> {
     pub(super) fn nearness(&self, single: usize) -> f32 {
         let gains = self.gain(single).iter();
         let mut after: Vec<f32> = self.margins.iter().zip(gains).map(|(m, g)| m + g).collect();
-        self.missing(&mut after, self.singles.moves[single].removals())
+        self.missing(&mut after, self.singles.moves[single].removals(), 0)
     }
 
-    /// The smallest of these margins that has to be reached; reorders them.
-    pub(super) fn missing(&self, margins: &mut [f32], removals: usize) -> f32 {
-        let at = self.allowed(removals);
+    /// The smallest of these margins that has to be reached after some removals, if some competitors are
+    /// masked besides; reorders them.
+    pub(super) fn missing(&self, margins: &mut [f32], removals: usize, masked: usize) -> f32 {
+        let at = self.allowed(removals) + masked;
         match at < margins.len() {
             true => *margins.select_nth_unstable_by(at, f32::total_cmp).1,
             false => f32::INFINITY,

@@ -5,10 +5,12 @@
 //! need be, still leaves too many of them unbeaten. So no set of the size is missed, unless the budget of
 //! checks runs out, which is said.
 
+use std::collections::HashSet;
+
 use limpid_core::Result;
 
 use super::HistoryEdit;
-use super::moves::{Gains, Kind, Move, Moves, row};
+use super::moves::{Kind, Move, Moves, row};
 
 /// Most checks of sets of one size.
 const CHECKS: u64 = 12_000_000;
@@ -17,7 +19,7 @@ const CHECKS: u64 = 12_000_000;
 const KEPT: usize = 512;
 
 /// Competitors per check, so that most sets fail after the first few.
-const CHUNK: usize = 32;
+const CHUNK: usize = 16;
 
 /// Sets that may reach the goal, by kind, most plausible first.
 pub(super) struct Promising {
@@ -63,8 +65,9 @@ impl Promising {
         }
     }
 
-    fn spent(&mut self) -> bool {
-        self.checks += 1;
+    /// Counts checks; whether there were too many.
+    fn spent(&mut self, checks: u64) -> bool {
+        self.checks += checks;
         if self.checks > CHECKS {
             self.complete = false;
         }
@@ -76,177 +79,250 @@ fn sort(sets: &mut [(f64, Vec<HistoryEdit>)]) {
     sets.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
 }
 
-/// The sets of `size` changes (1 to 3) of a list of single changes that may reach the goal.
+/// The sets of `size` changes (1 to 3) of a list of single changes that may reach the goal; with `room`,
+/// only those that add an item of the list.
 ///
 /// # Errors
 /// As scoring compound moves.
-pub(super) fn promising(moves: &Moves<'_>, list: &[usize], size: usize) -> Result<Promising> {
+pub(super) fn promising(
+    moves: &mut Moves<'_>,
+    list: &[usize],
+    size: usize,
+    room: bool,
+) -> Result<Promising> {
     let mut found = Promising::none(moves.exact);
-    let mut in_list = vec![false; moves.singles.moves.len()];
-    for &at in list {
-        in_list[at] = true;
+    for compound in 2..=size {
+        if moves.exact && !moves.join(compound)? {
+            found.complete = false;
+        }
     }
-    let compounds = |size: usize, found: &mut Promising| -> Result<(Vec<Vec<usize>>, Gains)> {
-        let compounds = match moves.exact {
-            true => moves.compounds(size, &|at| in_list[at])?,
-            false => Some(Default::default()),
-        };
-        found.complete &= compounds.is_some();
-        Ok(compounds.unwrap_or_default())
+    let search = Subsets {
+        moves,
+        list,
+        in_list: list.iter().copied().collect(),
+        room,
     };
     match size {
-        1 => singles(moves, list, &mut found),
+        1 => search.singles(&mut found),
         2 => {
-            let (_, whole) = compounds(2, &mut found)?;
-            wholes(moves, &whole, &mut found);
-            pairs(moves, list, &mut found);
+            search.wholes(2, &mut found);
+            search.pairs(&mut found);
         }
         _ => {
-            let (_, whole) = compounds(3, &mut found)?;
-            wholes(moves, &whole, &mut found);
-            let (sets, two) = compounds(2, &mut found)?;
-            compounds_and_singles(moves, list, &sets, &two, &mut found);
-            triples(moves, list, &mut found);
+            search.wholes(3, &mut found);
+            search.compounds_and_singles(&mut found);
+            search.triples(&mut found);
         }
     }
     Ok(found)
 }
 
-fn singles(moves: &Moves<'_>, list: &[usize], found: &mut Promising) {
-    for &at in list {
-        let single = &moves.singles.moves[at];
-        let allowed = moves.allowed(single.removals());
-        if reaches(moves, &moves.margins, moves.gain(at), allowed) {
-            found.push(&[single]);
-        }
-    }
+/// A search over sets of one size.
+struct Subsets<'a, 'q> {
+    moves: &'a Moves<'q>,
+    list: &'a [usize],
+    in_list: HashSet<usize>,
+    room: bool,
 }
 
-/// Compound moves alone.
-fn wholes(moves: &Moves<'_>, whole: &Gains, found: &mut Promising) {
-    for (at, one) in whole.moves.iter().enumerate() {
-        let gain = row(&whole.gains, at, moves.width());
-        if reaches(moves, &moves.margins, gain, moves.allowed(one.removals())) {
-            found.push(&[one]);
+impl Subsets<'_, '_> {
+    fn single(&self, at: usize) -> &Move {
+        &self.moves.singles.moves[at]
+    }
+
+    /// Single changes, and with `room` whether one may be the first of its set: those that make room are
+    /// first in every list.
+    fn may_begin(&self, at: usize) -> bool {
+        !self.room || self.single(at).makes_room
+    }
+
+    fn singles(&self, found: &mut Promising) {
+        let moves = self.moves;
+        for &at in self.list.iter().filter(|&&at| self.may_begin(at)) {
+            let single = self.single(at);
+            let allowed = moves.allowed(single.removals());
+            if reaches(moves, &moves.margins, moves.gain(at), allowed) {
+                found.push(&[single]);
+            }
         }
     }
-}
 
-fn pairs(moves: &Moves<'_>, list: &[usize], found: &mut Promising) {
-    let list = useful(moves, list, &moves.margins, 1);
-    let best = moves.best(&list);
-    let mut sum = vec![0f32; moves.width()];
-    for (place, &a) in list.iter().enumerate() {
-        add(&mut sum, &moves.margins, moves.gain(a));
-        let first = &moves.singles.moves[a];
-        if !may_reach(moves, &sum, &best, 1, first.removals()) {
-            continue;
+    /// The compound moves of the list: their changes, the move and its gains.
+    fn compounds(&self, size: usize) -> impl Iterator<Item = (&[usize], &Move, &[f32])> {
+        let all = self.moves.compounds(size);
+        let width = self.moves.width();
+        all.sets.iter().enumerate().filter_map(move |(at, set)| {
+            let inside = set.iter().all(|s| self.in_list.contains(s));
+            let gains = || row(&all.joined.gains, at, width);
+            inside.then(|| (&set[..], &all.joined.moves[at], gains()))
+        })
+    }
+
+    /// Compound moves alone.
+    fn wholes(&self, size: usize, found: &mut Promising) {
+        let moves = self.moves;
+        for (_, whole, gain) in self.compounds(size) {
+            let allowed = moves.allowed(whole.removals());
+            if (!self.room || whole.makes_room) && reaches(moves, &moves.margins, gain, allowed) {
+                found.push(&[whole]);
+            }
         }
-        for &b in &list[place + 1..] {
-            if found.spent() {
+    }
+
+    fn pairs(&self, found: &mut Promising) {
+        let moves = self.moves;
+        let list = self.useful(self.list, &moves.margins, 1);
+        let best = moves.best(list.iter().map(|c| c.at));
+        let mut sum = vec![0f32; moves.width()];
+        for (place, a) in list.iter().enumerate() {
+            if !self.may_begin(a.at) {
+                break;
+            }
+            add(&mut sum, &moves.margins, moves.gain(a.at));
+            let first = self.single(a.at);
+            if may_reach(moves, &sum, &best, 1, first.removals()) {
+                let rest = &list[place + 1..];
+                self.last(&sum, &[(&[a.at], first)], rest, found);
+            }
+            if found.spent(0) {
                 return;
             }
-            let second = &moves.singles.moves[b];
-            let allowed = moves.allowed(first.removals() + second.removals());
-            if reaches(moves, &sum, moves.gain(b), allowed) && !moves.touch(a, b) {
-                found.push(&[first, second]);
-            }
         }
     }
-}
 
-/// Two changes that touch, and a third that touches neither.
-fn compounds_and_singles(
-    moves: &Moves<'_>,
-    list: &[usize],
-    sets: &[Vec<usize>],
-    two: &Gains,
-    found: &mut Promising,
-) {
-    let best = moves.best(list);
-    let mut sum = vec![0f32; moves.width()];
-    for (at, (set, pair)) in sets.iter().zip(&two.moves).enumerate() {
-        add(&mut sum, &moves.margins, row(&two.gains, at, moves.width()));
-        if !may_reach(moves, &sum, &best, 1, pair.removals()) {
-            continue;
-        }
-        for &c in list {
-            if found.spent() {
+    /// Two changes that touch, and a third that touches neither.
+    fn compounds_and_singles(&self, found: &mut Promising) {
+        let moves = self.moves;
+        let list = self.useful(self.list, &moves.margins, 2);
+        let best = moves.best(list.iter().map(|c| c.at));
+        let mut sum = vec![0f32; moves.width()];
+        for (set, pair, gain) in self.compounds(2) {
+            add(&mut sum, &moves.margins, gain);
+            if may_reach(moves, &sum, &best, 1, pair.removals()) {
+                let begun = !self.room || pair.makes_room;
+                let end = match begun {
+                    true => list.len(),
+                    false => list.partition_point(|c| self.may_begin(c.at)),
+                };
+                self.last(&sum, &[(set, pair)], &list[..end], found);
+            }
+            if found.spent(0) {
                 return;
             }
-            let third = &moves.singles.moves[c];
-            let allowed = moves.allowed(pair.removals() + third.removals());
-            let apart = || set.iter().all(|&s| s != c && !moves.touch(s, c));
-            if reaches(moves, &sum, moves.gain(c), allowed) && apart() {
-                found.push(&[pair, third]);
-            }
         }
     }
-}
 
-fn triples(moves: &Moves<'_>, list: &[usize], found: &mut Promising) {
-    let list = useful(moves, list, &moves.margins, 2);
-    let best = moves.best(&list);
-    let (mut one, mut two) = (vec![0f32; moves.width()], vec![0f32; moves.width()]);
-    for (place, &a) in list.iter().enumerate() {
-        add(&mut one, &moves.margins, moves.gain(a));
-        let first = &moves.singles.moves[a];
-        if !may_reach(moves, &one, &best, 2, first.removals()) {
-            continue;
-        }
-        let rest = useful(moves, &list[place + 1..], &one, 1);
-        let best = moves.best(&rest);
-        for (place, &b) in rest.iter().enumerate() {
-            let second = &moves.singles.moves[b];
-            add(&mut two, &one, moves.gain(b));
-            let removals = first.removals() + second.removals();
-            if !may_reach(moves, &two, &best, 1, removals) || moves.touch(a, b) {
+    fn triples(&self, found: &mut Promising) {
+        let moves = self.moves;
+        let list = self.useful(self.list, &moves.margins, 2);
+        let best = moves.best(list.iter().map(|c| c.at));
+        let (mut one, mut two) = (vec![0f32; moves.width()], vec![0f32; moves.width()]);
+        for (place, a) in list.iter().enumerate() {
+            if !self.may_begin(a.at) {
+                break;
+            }
+            add(&mut one, &moves.margins, moves.gain(a.at));
+            let first = self.single(a.at);
+            if !may_reach(moves, &one, &best, 2, first.removals()) {
                 continue;
             }
-            for &c in &rest[place + 1..] {
-                if found.spent() {
-                    return;
+            let rest: Vec<usize> = list[place + 1..].iter().map(|c| c.at).collect();
+            let rest = self.useful(&rest, &one, 1);
+            let best = moves.best(rest.iter().map(|c| c.at));
+            for (place, b) in rest.iter().enumerate() {
+                let second = self.single(b.at);
+                add(&mut two, &one, moves.gain(b.at));
+                let removals = first.removals() + second.removals();
+                if may_reach(moves, &two, &best, 1, removals) && !moves.touch(a.at, b.at) {
+                    let parts: [(&[usize], &Move); 2] = [(&[a.at], first), (&[b.at], second)];
+                    self.last(&two, &parts, &rest[place + 1..], found);
                 }
-                let third = &moves.singles.moves[c];
-                let allowed = moves.allowed(removals + third.removals());
-                let apart = || !moves.touch(a, c) && !moves.touch(b, c);
-                if reaches(moves, &two, moves.gain(c), allowed) && apart() {
-                    found.push(&[first, second, third]);
+                if found.spent(0) {
+                    return;
                 }
             }
         }
     }
-}
 
-/// The changes of a list that may be part of a set that reaches the goal, with `others` more besides;
-/// strongest first, so that a search that is cut off has seen the best.
-fn useful(moves: &Moves<'_>, list: &[usize], sum: &[f32], others: usize) -> Vec<usize> {
-    let mut list = list.to_vec();
-    let mut with = vec![0f32; moves.width()];
-    loop {
-        let best = moves.best(&list);
-        let before = list.len();
-        list.retain(|&at| {
-            add(&mut with, sum, moves.gain(at));
-            let removals = moves.singles.moves[at].removals();
-            may_reach(moves, &with, &best, others, removals)
-        });
-        if list.len() == before {
-            break;
+    /// Completes a set by each change of a list that touches none of its changes.
+    fn last(
+        &self,
+        sum: &[f32],
+        parts: &[(&[usize], &Move)],
+        list: &[Candidate],
+        found: &mut Promising,
+    ) {
+        let moves = self.moves;
+        let removals: usize = parts.iter().map(|(_, m)| m.removals()).sum();
+        let needed = needed(moves, sum, removals);
+        let mut checks = 0;
+        // Those that make room are first in the list; each part is strongest first.
+        let split = list.partition_point(|c| self.room && self.may_begin(c.at));
+        let (room, others) = list.split_at(split);
+        let strong = |list: &'_ [Candidate]| list.partition_point(|c| c.most >= needed);
+        let (room, others) = (&room[..strong(room)], &others[..strong(others)]);
+        for c in room.iter().chain(others) {
+            checks += 1;
+            let single = self.single(c.at);
+            let allowed = moves.allowed(removals + single.removals());
+            if !reaches(moves, sum, moves.gain(c.at), allowed) {
+                continue;
+            }
+            let mut singles = parts.iter().flat_map(|(set, _)| set.iter());
+            if singles.all(|&s| s != c.at && !moves.touch(s, c.at)) {
+                let mut set: Vec<&Move> = parts.iter().map(|(_, m)| *m).collect();
+                set.push(single);
+                found.push(&set);
+            }
         }
+        found.spent(checks);
     }
-    let strength = |at: usize| -> f32 {
-        let capped = moves.gain(at).iter().map(|g| g.clamp(-1e3, 1e3));
-        capped.take(CHUNK).sum()
-    };
-    list.sort_by_cached_key(|&at| std::cmp::Reverse(ordered(strength(at))));
-    list
+
+    /// The changes of a list that may be part of a set that reaches the goal, with `others` more besides:
+    /// those that make room first, if that is asked for, then strongest first.
+    fn useful(&self, list: &[usize], sum: &[f32], others: usize) -> Vec<Candidate> {
+        let moves = self.moves;
+        let mut list = list.to_vec();
+        let mut with = vec![0f32; moves.width()];
+        loop {
+            let best = moves.best(list.iter().copied());
+            let before = list.len();
+            list.retain(|&at| {
+                add(&mut with, sum, moves.gain(at));
+                may_reach(moves, &with, &best, others, self.single(at).removals())
+            });
+            if list.len() == before {
+                break;
+            }
+        }
+        let most = |at: usize| moves.gain(at).iter().copied().fold(f32::MIN, f32::max);
+        let mut list: Vec<Candidate> = list
+            .into_iter()
+            .map(|at| Candidate { at, most: most(at) })
+            .collect();
+        list.sort_by(|a, b| {
+            let later = |c: &Candidate| self.room && !self.may_begin(c.at);
+            let strongest = b.most.total_cmp(&a.most).then(a.at.cmp(&b.at));
+            later(a).cmp(&later(b)).then(strongest)
+        });
+        list
+    }
 }
 
-/// An integer that orders as the number does.
-fn ordered(x: f32) -> i32 {
-    let bits = x.to_bits() as i32;
-    bits ^ (((bits >> 31) as u32) >> 1) as i32
+/// A single change with its largest gain against any competitor.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    at: usize,
+    most: f32,
+}
+
+/// The least that the largest gain of one more change must be: it has to beat all but the allowed
+/// competitors, so at least the one whose deficit is the smallest of those that may not all be left.
+fn needed(moves: &Moves<'_>, sum: &[f32], removals: usize) -> f32 {
+    let mut sum = sum.to_vec();
+    // One more removal, and one masked competitor.
+    let margin = moves.missing(&mut sum, removals + 1, 1);
+    -margin - moves.tolerance
 }
 
 fn add(sum: &mut [f32], a: &[f32], b: &[f32]) {
@@ -344,7 +420,7 @@ pub(super) fn one_by_one(
             .map(|at| {
                 add(&mut with, &sum, moves.gain(at));
                 let removals = removals + moves.singles.moves[at].removals();
-                (moves.missing(&mut with, removals), at)
+                (moves.missing(&mut with, removals, 0), at)
             })
             .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))?;
         let at = next.1;
