@@ -56,9 +56,9 @@ fn main() -> Result<()> {
     limpid::set_threads(cli.threads)?;
     println!(
         "| model | questions | 1 event | 2 | 3 | more | answered | additions | removals | mixed | makes \
-         room | proven | replayed | median, 95 %, longest (ms) |"
+         room | proven | replayed | CPU ms: median, 95 %, longest | ms |"
     );
-    println!("|{}", "---|".repeat(14));
+    println!("|{}", "---|".repeat(15));
     for text in &cli.models {
         let (name, settings) = text.split_once(':').unwrap_or((text, ""));
         let settings: Vec<&str> = settings.split(',').filter(|s| !s.is_empty()).collect();
@@ -89,6 +89,19 @@ struct Row {
     shown: usize,
     replayed: usize,
     ms: Vec<f64>,
+    cpu_ms: Vec<f64>,
+}
+
+/// CPU time of all threads in seconds, which hardly depends on other load of the machine; 0 if the system
+/// does not report it.
+fn cpu_time() -> f64 {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+    let of_thread = |thread: std::fs::DirEntry| -> Option<f64> {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse().ok()
+    };
+    let nanoseconds = threads.flatten().filter_map(of_thread).sum::<f64>();
+    nanoseconds / 1e9
 }
 
 impl Row {
@@ -118,10 +131,11 @@ impl Row {
                 max_edits: cli.max_edits,
                 ..Search::default()
             };
-            let start = Instant::now();
+            let (start, cpu) = (Instant::now(), cpu_time());
             let none = Edits::none();
             let answer = advisor.why_not(&who, &id, cli.n, &Filter::default(), &none, limits)?;
             row.ms.push(start.elapsed().as_secs_f64() * 1e3);
+            row.cpu_ms.push((cpu_time() - cpu) * 1e3);
             if cli.all {
                 println!("{}", told(&answer, rank));
             }
@@ -174,13 +188,18 @@ impl Row {
 
     fn cells(mut self) -> String {
         self.ms.sort_by(f64::total_cmp);
+        self.cpu_ms.sort_by(f64::total_cmp);
         let share = |n: usize| format!("{:.1} %", 100.0 * n as f64 / self.questions as f64);
-        let at = |q: f64| self.ms[((self.ms.len() - 1) as f64 * q).round() as usize];
+        let at = |ms: &[f64], q: f64| ms[((ms.len() - 1) as f64 * q).round() as usize];
+        let three_of = |ms: &[f64]| {
+            let [median, most, longest] = [0.5, 0.95, 1.0].map(|q| at(ms, q));
+            format!("{median:.0}, {most:.0}, {longest:.0}")
+        };
         let [one, two, three, more] = self.sizes;
         let answered = one + two + three + more;
         format!(
             "| {} | {one} | {two} | {three} | {more} | {} | {} | {} | {} | {} | {} of {answered} | {} of {} \
-             | {:.0}, {:.0}, {:.0} |",
+             | {} | {} |",
             self.questions,
             share(answered),
             self.additions,
@@ -190,9 +209,8 @@ impl Row {
             self.proven,
             self.replayed,
             self.shown,
-            at(0.5),
-            at(0.95),
-            at(1.0),
+            three_of(&self.cpu_ms),
+            three_of(&self.ms),
         )
     }
 }

@@ -175,7 +175,7 @@ impl<'q> Moves<'q> {
                 let row = row.to_vec();
                 standings.push(replay.standing(edited.view(), &row));
                 let change = |i: ItemIdx| row[i.at()] - scores[i.at()];
-                gains.extend(moves.gains_of(edits, &change));
+                moves.push_gains(edits, &change, &mut gains);
             }
         }
         moves.singles.gains = gains;
@@ -196,23 +196,27 @@ impl<'q> Moves<'q> {
         self.masks_added && edits.iter().any(listed)
     }
 
-    /// The gains `(C)` of an edit that changes the scores by `change`.
-    fn gains_of<'a>(
-        &'a self,
-        edits: &'a [HistoryEdit],
-        change: &'a impl Fn(ItemIdx) -> f32,
-    ) -> impl Iterator<Item = f32> + 'a {
+    /// Appends the gains `(C)` of an edit that changes the scores by `change`.
+    fn push_gains(
+        &self,
+        edits: &[HistoryEdit],
+        change: &impl Fn(ItemIdx) -> f32,
+        gains: &mut Vec<f32>,
+    ) {
         let (sign, decided) = match self.q.goal {
             Goal::Enter => (1.0, DECIDED),
             Goal::Leave => (-1.0, -DECIDED),
         };
         let own = change(self.q.item);
-        self.columns.iter().map(move |&j| {
-            match self.masks_added && edits.contains(&HistoryEdit::Add(j)) {
-                true => decided,
-                false => sign * (own - change(j)),
+        let start = gains.len();
+        gains.extend(self.columns.iter().map(|&j| sign * (own - change(j))));
+        for edit in edits.iter().filter(|_| self.masks_added) {
+            if let HistoryEdit::Add(item) = edit
+                && let Some(column) = self.columns.iter().position(|j| j == item)
+            {
+                gains[start + column] = decided;
             }
-        })
+        }
     }
 
     /// The gains of edits of an affine model, from the changes of their activations.
@@ -244,7 +248,7 @@ impl<'q> Moves<'q> {
             let scores = units.score_activations(&rows, &changed); // (batch, I)
             for (edits, scores) in batch.iter().zip(scores.rows()) {
                 let change = |i: ItemIdx| scores[i.at()] - nothing[i.at()];
-                gains.extend(self.gains_of(edits, &change));
+                self.push_gains(edits, &change, &mut gains);
             }
         }
         Ok(gains)
@@ -393,10 +397,10 @@ impl<'q> Moves<'q> {
     pub(super) fn best(&self, list: impl Iterator<Item = usize>) -> Vec<f32> {
         let mut best = vec![0f32; self.width()];
         for at in list {
+            // Without branches, so that the loop is vectorized.
             for (best, &gain) in best.iter_mut().zip(self.gain(at)) {
-                if gain > *best && gain < DECIDED {
-                    *best = gain;
-                }
+                let gain = if gain < DECIDED { gain } else { 0.0 };
+                *best = if gain > *best { gain } else { *best };
             }
         }
         best

@@ -226,18 +226,21 @@ impl Subsets<'_, '_> {
             if !may_reach(moves, &one, &best, 2, first.removals()) {
                 continue;
             }
-            let rest: Vec<usize> = list[place + 1..].iter().map(|c| c.at).collect();
-            let rest = self.useful(&rest, &one, 1);
+            let removals = |at: usize| first.removals() + self.single(at).removals();
+            let mut rest = list[place + 1..].to_vec();
+            rest.retain(|b| may_reach_with(moves, &one, moves.gain(b.at), &best, removals(b.at)));
             let best = moves.best(rest.iter().map(|c| c.at));
             for (place, b) in rest.iter().enumerate() {
                 let second = self.single(b.at);
-                add(&mut two, &one, moves.gain(b.at));
-                let removals = first.removals() + second.removals();
-                if may_reach(moves, &two, &best, 1, removals) && !moves.touch(a.at, b.at) {
+                let gain = moves.gain(b.at);
+                if may_reach_with(moves, &one, gain, &best, removals(b.at))
+                    && !moves.touch(a.at, b.at)
+                {
+                    add(&mut two, &one, gain);
                     let parts: [(&[usize], &Move); 2] = [(&[a.at], first), (&[b.at], second)];
                     self.last(&two, &parts, &rest[place + 1..], found);
                 }
-                if found.spent(0) {
+                if found.spent(1) {
                     return;
                 }
             }
@@ -435,4 +438,27 @@ pub(super) fn one_by_one(
         }
     }
     None
+}
+
+/// Whether margins with a gain may still leave few enough competitors unbeaten after one more change.
+fn may_reach_with(
+    moves: &Moves<'_>,
+    sum: &[f32],
+    gain: &[f32],
+    best: &[f32],
+    removals: usize,
+) -> bool {
+    let allowed = moves.allowed(removals + 1) + 1;
+    let least = -moves.tolerance;
+    let mut unbeaten = 0usize;
+    let chunks = sum.chunks(CHUNK).zip(gain.chunks(CHUNK));
+    for ((sum, gain), best) in chunks.zip(best.chunks(CHUNK)) {
+        let all = sum.iter().zip(gain).zip(best);
+        let short = all.map(|((s, g), b)| u32::from(s + g + b < least));
+        unbeaten += short.sum::<u32>() as usize;
+        if unbeaten > allowed {
+            return false;
+        }
+    }
+    true
 }
