@@ -217,7 +217,16 @@ pub trait Units: Send + Sync {
 
     /// The change of an item's score per unit of activation, if it is the same for all
     /// histories (a weight of the model); `None` where it depends on the history.
+    ///
+    /// Law: where units have effects, scores are affine in the activations,
+    /// `score = score of no activation + Σ activation × effect`.
     fn effect(&self, _index: usize, _item: ItemIdx) -> Option<f32> {
+        None
+    }
+
+    /// The indices of all units whose activation may change when the events on an item are added or
+    /// removed; `None` where any unit may.
+    fn touched(&self, _item: ItemIdx) -> Option<Vec<usize>> {
         None
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use limpid_core::{
     Activations, Catalogue, Csr, Detail, Edit, Edits, Error, Histories, History, ItemIdx, Ledger,
-    Mat, Op, Part, Recommender, Result, Unit, UnitsOf,
+    Mat, Op, Part, Recommender, Result, Unit, Units, UnitsOf,
 };
 
 /// A model with edits applied.
@@ -239,5 +239,10 @@ impl Recommender for Steered<'_> {
 
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         self.ledger(user, &self.row(user), item, Detail::Raw)
+    }
+
+    /// The units of the model, if there are no edits; edited activations are not theirs.
+    fn units(&self) -> Option<&dyn Units> {
+        self.model.units().filter(|_| self.edits.is_empty())
     }
 }

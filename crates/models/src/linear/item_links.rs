@@ -314,6 +314,10 @@ impl Units for ItemLinks {
     fn effect(&self, index: usize, item: ItemIdx) -> Option<f32> {
         Some(self.weight(index, item))
     }
+
+    fn touched(&self, item: ItemIdx) -> Option<Vec<usize>> {
+        Some(self.members(Unit::event(item)))
+    }
 }
 
 /// Implements the traits of a model whose field `links` is an [`ItemLinks`].

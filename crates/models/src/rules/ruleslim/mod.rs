@@ -407,6 +407,16 @@ impl Units for Model {
     fn effect(&self, index: usize, item: ItemIdx) -> Option<f32> {
         Some(self.weight(index as u32, item))
     }
+
+    fn touched(&self, item: ItemIdx) -> Option<Vec<usize>> {
+        let group = self.groups().of(item);
+        let rules = group.into_iter().flat_map(|g| {
+            let rules = self.features.or_of(g).into_iter();
+            rules.chain(self.features.two_of(g))
+        });
+        let link = (item.at() < self.n_items()).then_some(item.0);
+        Some(link.into_iter().chain(rules).map(|k| k as usize).collect())
+    }
 }
 
 /// Targets are stored in two bytes each if that is enough.
