@@ -4,7 +4,7 @@
 //! `P = (Xᵀ diag(ω) X + diag(reg))⁻¹` the solution is `B_ij = −P_ij / P_jj` off the diagonal (Steck,
 //! WWW 2019, equation 8). P is found by inverting a matrix over items, or, where that is cheaper, one over
 //! users ([`dual`]). Items without training events have neither weights nor a place in the solution.
-//! All computations are in double precision; only B is rounded to single.
+//! Matrices are inverted in double precision; B is rounded to single.
 
 mod dual;
 
@@ -165,13 +165,16 @@ impl Size {
         dual < primal
     }
 
-    /// Bytes of the matrices: two of A² doubles and B in single precision; or two of U² doubles, one of
-    /// U · A, a band of A, and B.
+    /// Bytes of the matrices: two of A² doubles and B in single precision; or two of U² doubles, one of U · A with
+    /// a copy in single precision, a band of A, and B.
     fn bytes(self) -> f64 {
         let Self { items, users, .. } = self;
         let b = 4.0 * items.powi(2);
         match self.is_dual() {
-            true => b + 8.0 * (2.0 * users.powi(2) + users * items + dual::BAND as f64 * items),
+            true => {
+                let band = dual::BAND as f64 * items;
+                b + 8.0 * (2.0 * users.powi(2) + 1.5 * users * items + band)
+            }
             false => b + 16.0 * items.powi(2),
         }
     }
@@ -192,7 +195,7 @@ fn check_memory(size: Size, budget: u64) -> Result<()> {
         budget_mb: budget / 1_000_000,
         hint:
             "increase --memory, remove rare items with --k-core, or use a model that stores only \
-               some of the weights: --model sansa (sparse EASE), slim or ruleslim"
+               some of the weights: --model mrf (EASE on a sparsity pattern), slim or ruleslim"
                 .to_owned(),
     })
 }
@@ -268,7 +271,7 @@ fn cholesky(matrix: &mut [f64], n: usize, axis: &str) -> Result<()> {
     >(n, par, faer::Spec::default()))
     .map_err(|_| Error::Numeric {
         what: "Cholesky factorization".to_owned(),
-        why: "not enough memory for its workspace; use a sparse model such as sansa or slim"
+        why: "not enough memory for its workspace; use a sparse model such as mrf or slim"
             .to_owned(),
     })?;
     llt::factor::cholesky_in_place(
@@ -339,13 +342,7 @@ mod tests {
         let message = check_memory(size(1001.0, 1e6), 20_000_000)
             .unwrap_err()
             .to_string();
-        for word in [
-            "1001 items",
-            "21 MB",
-            "--memory",
-            "--k-core",
-            "--model sansa",
-        ] {
+        for word in ["1001 items", "21 MB", "--memory", "--k-core", "--model mrf"] {
             assert!(message.contains(word), "{message}");
         }
     }
@@ -376,7 +373,7 @@ mod tests {
                 proptest::collection::btree_map(0u32..70, 1u8..5, 0..20), 1..12),
             exponent in 0f64..1.0,
             rho in 0f64..2.0,
-            reg in 0.5f64..50.0,
+            reg in prop_oneof![0.01f64..0.5, 0.5f64..50.0],
         ) {
             let data = data.into_iter().map(|row| {
                 row.into_iter().map(|(i, v)| (i, f32::from(v))).collect()
@@ -390,7 +387,7 @@ mod tests {
             let run = Run::seeded(0);
             let dual = dual::fit(&rows, &users, |gram| reg + rho * gram, &run).unwrap();
             for (p, d) in primal.iter().zip(&dual) {
-                prop_assert!((p - d).abs() <= 1e-6, "{p} {d}");
+                prop_assert!((p - d).abs() <= 2e-6, "{p} {d}");
             }
         }
 

@@ -8,10 +8,11 @@
 //! B is computed in full rather than kept as V: a user with n items is scored by n · A products instead of
 //! U · A, and V, whose first row is the history of the first user, is not saved.
 
-use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_inverse::invert_lower_triangular;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::traits::RealField;
+use faer::{MatMut, MatRef, Par};
 use limpid_core::{Csr, Error, Result, Run};
+use limpid_tensor::matmul::{Factor, product};
 use rayon::prelude::*;
 
 use super::{PARTS, check_interrupt, cholesky, gram_lower};
@@ -19,6 +20,10 @@ use super::{PARTS, check_interrupt, cholesky, gram_lower};
 /// Rows of B per product: enough for the product to be as fast as it can be, few enough for its result to be a
 /// small part of the memory.
 pub(super) const BAND: usize = 384;
+
+/// The largest `1 / (reg_j P_jj)` for which VᵀV is computed in single precision, in half the time: the errors of
+/// B, relative to 6·10⁻⁸, grow with it (measured on ML-100K: 4·10⁻⁸ at 1.4, 3·10⁻⁷ at 6, 2·10⁻⁶ at 25).
+const AMPLIFIED: f64 = 8.0;
 
 /// `B` `(A, A)`, row-major with a zero diagonal, for rows `(U, A)` and weights of users `(U)`; `reg` is the L2
 /// regularization of an item with a given entry on the diagonal of the weighted Gram matrix.
@@ -64,37 +69,47 @@ pub(super) fn fit(
         });
     }
     let inverse: Vec<f64> = diagonal.iter().map(|p| 1.0 / p).collect();
+    let amplified = diagonal.iter().zip(&l2).map(|(p, r)| 1.0 / (r * p));
+    if amplified.fold(0.0, f64::max) > AMPLIFIED {
+        return weights(&v, n, &inverse, run);
+    }
+    let single: Vec<f32> = v.par_iter().map(|&v| v as f32).collect();
+    drop(v);
+    weights(&single, n, &inverse, run)
+}
+
+/// `B_ij = (VᵀV)_ij / P_jj` `(A, A)` from `Vᵀ` `(A, U)` and the inverse of P's diagonal `(A)`.
+fn weights<T>(v: &[T], n: usize, inverse: &[f64], run: &Run<'_>) -> Result<Vec<f32>>
+where
+    T: RealField + Copy + Into<f64> + Send + Sync,
+{
+    let width = v.len().checked_div(n).unwrap_or(0); // U
     let mut links = vec![0f32; n * n]; // (A, A)
-    let all = MatRef::from_row_major_slice(&v, n, width);
-    let mut product = vec![0.0; BAND.min(n) * n];
+    let mut products = vec![T::zero_impl(); BAND.min(n) * n];
     for start in (0..n).step_by(BAND) {
         check_interrupt(run)?;
         let end = (start + BAND).min(n);
         // Rows of VᵀV from the diagonal on; those below follow from its symmetry.
         let (height, length) = (end - start, n - start);
-        let product = &mut product[..height * length];
-        matmul(
-            MatMut::from_row_major_slice_mut(product, height, length),
-            Accum::Replace,
-            all.subrows(start, height),
-            all.subrows(start, length).transpose(),
-            1.0,
-            Par::rayon(PARTS),
-        );
-        let product = &*product;
+        let products = &mut products[..height * length];
+        let rest = &v[start * width..];
+        let band = Factor::new(rest, height, width);
+        product(products, band, Factor::new(rest, length, width).t(), false);
+        let products = &*products;
         links[start * n..]
             .par_chunks_mut(n)
             .enumerate()
             .for_each(|(at, row)| {
                 if at < height {
-                    let (row, products) = (&mut row[start..], &product[at * length..][..length]);
-                    for ((b, p), scale) in row.iter_mut().zip(products).zip(&inverse[start..]) {
-                        *b = (p * scale) as f32;
+                    let (row, products) = (&mut row[start..], &products[at * length..][..length]);
+                    for ((b, &p), scale) in row.iter_mut().zip(products).zip(&inverse[start..]) {
+                        *b = (p.into() * scale) as f32;
                     }
                     row[at] = 0.0;
                 } else {
                     for (below, b) in row[start..end].iter_mut().enumerate() {
-                        *b = (product[below * length + at] * inverse[start + below]) as f32;
+                        let p: f64 = products[below * length + at].into();
+                        *b = (p * inverse[start + below]) as f32;
                     }
                 }
             });
