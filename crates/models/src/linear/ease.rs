@@ -26,7 +26,7 @@ hyper! {
     /// Hyper-parameters.
     pub struct Config {
         /// L2 regularization (λ); increase with the number of users.
-        reg: f64 = 500.0, in above(0.0), tune [100, 200, 500, 1000, 2000];
+        reg: f64 = 500.0, in above(0.0), tune [10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
     }
 }
 
