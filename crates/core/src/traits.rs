@@ -1,8 +1,8 @@
 //! The traits of models, their circumstances and their artifacts.
 
 use crate::{
-    Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Result, Scored,
-    Tensors, Unit, UnitInfo,
+    Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Part, Result,
+    Scored, Tensors, Unit, UnitInfo,
 };
 
 /// An estimator: hyper-parameters from which a model is fitted.
@@ -214,6 +214,18 @@ pub trait Units: Send + Sync {
         item: ItemIdx,
         detail: Detail,
     ) -> Ledger;
+
+    /// The parts that support an item most, at most `n`: the first of its [`ledger`](Self::ledger) in lines whose
+    /// value is positive. `None` where the whole ledger is needed to know them.
+    fn strongest(
+        &self,
+        _user: History<'_>,
+        _activations: &[(u32, f32)],
+        _item: ItemIdx,
+        _n: usize,
+    ) -> Option<Vec<Part>> {
+        None
+    }
 
     /// The change of an item's score per unit of activation, if it is the same for all
     /// histories (a weight of the model); `None` where it depends on the history.

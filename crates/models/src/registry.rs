@@ -206,6 +206,7 @@ models! {
     Lia = rules::lia;
     Ease = linear::ease;
     Edlae = linear::edlae;
+    Mrf = linear::mrf;
     Slim = linear::slim;
     ItemKnn = linear::item_knn;
     MultVae = latent::multvae;
