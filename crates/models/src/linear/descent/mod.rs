@@ -93,8 +93,7 @@ pub(crate) struct Task<'a> {
 /// that strong interactions have more weight; a feature only says that the user has the item.
 ///
 /// # Errors
-/// [`Error::Range`] for a value that is not above 0, [`Error::Interrupted`] on request, and what
-/// [`Run::checkpoints`] returns.
+/// [`Error::Range`] for a value that is not above 0, [`Error::Interrupted`] on request.
 pub(crate) fn fit(task: Task<'_>, run: &mut Run<'_>) -> Result<Csr> {
     let targets = Targets::new(task.rows)?;
     run.progress.start("Gram matrix", 1);
