@@ -317,6 +317,30 @@ fn all_files_have_one_mode() {
     }
 }
 
+/// A reader finds one model or the other while a folder is exchanged, never a mixture.
+#[test]
+fn a_folder_can_be_opened_while_it_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = saved(folder.path());
+    let (ease, popularity) = (small("ease"), small("popularity"));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut opened = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                Advisor::open(&path).unwrap();
+                opened += 1;
+            }
+            opened
+        });
+        for n in 0..60 {
+            [&ease, &popularity][n % 2].save(&path, true).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(reader.join().unwrap() > 0);
+    });
+}
+
 /// A model and a catalogue of another model are refused even if all files are intact.
 #[test]
 fn parts_of_two_models_are_refused() {

@@ -205,14 +205,20 @@ enum Depth {
 /// # Errors
 /// [`Error::Artifact`] with the name of the file that is missing, truncated, changed or foreign.
 pub fn open(path: &Path) -> Result<Folder> {
-    let manifest = read_manifest(path)?;
-    let bytes = manifest.files.values().map(|f| f.bytes);
-    let total = bytes.fold(0, u64::saturating_add);
-    let depth = match total < CHECKED_AT_OPEN {
-        true => Depth::Arrays,
-        false => Depth::Headers,
-    };
-    check(path, manifest, depth)
+    let mut manifest = read_manifest(path)?;
+    loop {
+        let bytes = manifest.files.values().map(|f| f.bytes);
+        let depth = match bytes.fold(0, u64::saturating_add) < CHECKED_AT_OPEN {
+            true => Depth::Arrays,
+            false => Depth::Headers,
+        };
+        let folder = check(path, manifest.clone(), depth);
+        // The folder may be exchanged between two of its files; then the new one is opened.
+        match read_manifest(path) {
+            Ok(now) if now != manifest => manifest = now,
+            _ => return folder,
+        }
+    }
 }
 
 /// Checks the whole folder: the checksum of the manifest and of every file, that every array can be read

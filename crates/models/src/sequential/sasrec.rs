@@ -482,11 +482,13 @@ impl Artifact for Model {
             length,
         };
         let whole = form.heads > 0 && d.is_multiple_of(form.heads) && length > 0;
-        if !whole || form.layers == 0 {
+        // More layers than arrays cannot be there; their names need not be made to know it.
+        let layers = 1..=from.arrays().count();
+        if !whole || !layers.contains(&form.layers) {
             let found = format!("{} heads, {} layers", form.heads, form.layers);
             return Err(Error::shape(
                 "the dimensions of a SASRec model",
-                "a number of heads that divides its width, and at least one layer",
+                "a number of heads that divides its width, and at least one layer with its arrays",
                 found,
             ));
         }
