@@ -190,6 +190,21 @@ fn sizes_out_of_proportion_are_refused_with_the_rule() {
         assert_eq!(code, Some(2), "{args:?}: {stderr}");
         assert!(stderr.contains(rule), "{args:?}: {stderr}");
     }
+    for (model, set, rule) in [
+        ("multvae", "hidden", "from 0 to 16384"),
+        ("multvae", "embedding_size", "from 1 to 16384"),
+        ("multdae", "embedding_size", "from 1 to 16384"),
+        ("sasrec", "embedding_size", "from 1 to 2048"),
+        ("sasrec", "max_length", "from 1 to 10000"),
+    ] {
+        let set = format!("{set}=1000000000000");
+        let words = [
+            "train", "--model", model, "--data", &data, "-o", &lists, "--set", &set,
+        ];
+        let (code, _, stderr) = limpid(&words);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains(rule), "{stderr}");
+    }
     // A list is never longer than the catalogue, and neither is what is reserved for it.
     let (code, _, stderr) = limpid(&[
         "recommend",

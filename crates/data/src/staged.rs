@@ -268,7 +268,7 @@ fn replace_in_two_steps(new: &Path, target: &Path) -> io::Result<PathBuf> {
 
 /// Removes what dead processes left behind beside a target. A folder that was renamed away gets its
 /// name back if nothing has it.
-fn sweep(target: &Path) {
+pub fn sweep(target: &Path) {
     let prefix = prefix(target);
     let Ok(entries) = fs::read_dir(above(target)) else {
         return;

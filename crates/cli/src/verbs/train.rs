@@ -81,7 +81,8 @@ pub(crate) struct Command {
     device: Option<String>,
     /// Save nothing of single users: no ids, no histories, no vectors learned for them
     ///
-    /// 'limpid evaluate' and '--user' need them; '--history' does not.
+    /// 'limpid evaluate' and '--user' need them; '--history' does not. The checkpoint of an unfinished fit
+    /// beside the folder is not meant by this; it is deleted when the model is saved.
     #[arg(long)]
     without_users: bool,
     #[command(flatten)]

@@ -31,7 +31,8 @@ impl Fault {
 pub(crate) struct Row {
     pub(crate) family: &'static str,
     pub(crate) cases: usize,
-    pub(crate) refused: usize,
+    runs: usize,
+    refused: usize,
     faults: BTreeMap<Fault, Vec<String>>,
 }
 
@@ -40,6 +41,7 @@ impl Row {
         Self {
             family,
             cases: 0,
+            runs: 0,
             refused: 0,
             faults: BTreeMap::new(),
         }
@@ -64,6 +66,7 @@ impl Row {
         if let Some(c) = outcome.control() {
             self.fault(Fault::Control, format!("{c:?} in {}", outcome.words()));
         }
+        self.runs += 1;
         self.refused += usize::from(outcome.ended_well() && !outcome.succeeded());
     }
 
@@ -85,6 +88,7 @@ impl Row {
 
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.cases += other.cases;
+        self.runs += other.runs;
         self.refused += other.refused;
         for (fault, mut all) in other.faults {
             self.faults.entry(fault).or_default().append(&mut all);
@@ -125,19 +129,23 @@ pub(crate) fn page(rows: &[Row]) -> String {
         Damage on purpose, and what came of it. This page is written by the harness that does the damage,\n\
         `crates/cli/tests/faults`; every case runs the binary within 20 seconds and 4 GB of address space:\n\n\
         \x20   LIMPID_WRITE_DOCS=1 cargo test -p limpid-cli --test faults -- --ignored --nocapture\n\n\
-        A short form runs with the tests. A case is *refused* where the program ended with an error message\n\
-        and a documented exit code, and otherwise it was accepted.\n\n"
+        A short form runs with the tests. A case is one or more runs of the program. A run is *refused*\n\
+        where it ended with an error message and a documented exit code; the others succeeded.\n\n"
         .to_owned();
     let heads: Vec<&str> = Fault::ALL.iter().map(|(_, name)| *name).collect();
-    page += &format!("| what | cases | refused | {} |\n", heads.join(" | "));
-    page += &format!("|---|{}\n", "--:|".repeat(heads.len() + 2));
+    page += &format!(
+        "| what | cases | runs | refused | {} |\n",
+        heads.join(" | ")
+    );
+    page += &format!("|---|{}\n", "--:|".repeat(heads.len() + 3));
     for row in rows {
         let counts =
             Fault::ALL.map(|(fault, _)| row.faults.get(&fault).map_or(0, Vec::len).to_string());
         page += &format!(
-            "| {} | {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} |\n",
             row.family,
             row.cases,
+            row.runs,
             row.refused,
             counts.join(" | ")
         );
@@ -159,8 +167,10 @@ pub(crate) fn page(rows: &[Row]) -> String {
     page
 }
 
-/// Writes the page.
+/// Writes the page; what follows the table's part, such as results of fuzzing, stays.
 pub(crate) fn write(page: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reliability.md");
-    std::fs::write(file, page).unwrap();
+    let old = std::fs::read_to_string(&file).unwrap_or_default();
+    let rest = old.find("\n## ").map_or("", |at| &old[at..]);
+    std::fs::write(file, format!("{page}{rest}")).unwrap();
 }

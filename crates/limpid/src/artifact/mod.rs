@@ -18,6 +18,7 @@ mod tensor_file;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use limpid_core::Tensors;
 use limpid_data::staged::StagedFolder;
@@ -205,20 +206,26 @@ enum Depth {
 /// # Errors
 /// [`Error::Artifact`] with the name of the file that is missing, truncated, changed or foreign.
 pub fn open(path: &Path) -> Result<Folder> {
-    let mut manifest = read_manifest(path)?;
     loop {
+        let version = version(path);
+        let manifest = read_manifest(path)?;
         let bytes = manifest.files.values().map(|f| f.bytes);
         let depth = match bytes.fold(0, u64::saturating_add) < CHECKED_AT_OPEN {
             true => Depth::Arrays,
             false => Depth::Headers,
         };
-        let folder = check(path, manifest.clone(), depth);
+        let folder = check(path, manifest, depth);
         // The folder may be exchanged between two of its files; then the new one is opened.
-        match read_manifest(path) {
-            Ok(now) if now != manifest => manifest = now,
-            _ => return folder,
+        if version == self::version(path) {
+            return folder;
         }
     }
+}
+
+/// When the manifest of a folder was written, which tells one folder from the next.
+fn version(path: &Path) -> Option<SystemTime> {
+    let about = fs::metadata(path.join(MANIFEST));
+    about.and_then(|about| about.modified()).ok()
 }
 
 /// Checks the whole folder: the checksum of the manifest and of every file, that every array can be read

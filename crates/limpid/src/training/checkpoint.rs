@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use limpid_core::{Checkpoints, Tensors};
-use limpid_data::staged::StagedFile;
+use limpid_data::staged::{self, StagedFile};
 
 use crate::artifact::{parse_tensors, write_tensors};
 use crate::{Error, Result};
@@ -22,8 +22,9 @@ pub(super) struct CheckpointFile {
 /// Writing states takes at most this fraction (1 / n) of the time of a fit.
 const SHARE: u32 = 50;
 
-/// Deletes the checkpoint of a fit.
+/// Deletes the checkpoint of a fit, and what killed fits left of theirs.
 pub(crate) fn delete(path: &Path) -> Result<()> {
+    staged::sweep(path);
     match fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io("cannot delete", path, e))

@@ -63,13 +63,13 @@ hyper! {
         /// Training loss: softmax over all items, or bpr with one sampled negative (as published).
         loss: Loss = Loss::Softmax;
         /// Size of item embeddings and of all hidden layers.
-        embedding_size: usize = 64, in whole_from(1), tune [32, 64, 128];
+        embedding_size: usize = 64, in whole(1, 2048), tune [32, 64, 128];
         /// Number of self-attention blocks.
         layers: usize = 1, in whole(1, 8);
         /// Number of attention heads; must divide embedding_size.
-        heads: usize = 1, in whole_from(1);
+        heads: usize = 1, in whole(1, 2048);
         /// Maximum sequence length: the last events of a history that are read.
-        max_length: usize = 20, in whole_from(1);
+        max_length: usize = 20, in whole(1, 10_000);
         /// Dropout rate of layer outputs in training.
         dropout: f32 = 0.0, in between(0.0, 0.95);
         /// L2 regularization (weight decay in the gradient).
