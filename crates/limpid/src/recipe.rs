@@ -17,7 +17,7 @@ use limpid_data::{Shown, SplitSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{DataSource, Experiment, Settings};
-use crate::{Error, MeasureOptions, Result, Subset};
+use crate::{Error, MeasureOptions, Result, Subset, small_file};
 
 pub use report::{Outcome, RowOutcome, Summary, markdown};
 pub use run::{RunOptions, SplitResult, check, run};
@@ -126,9 +126,17 @@ impl Recipe {
     /// # Errors
     /// [`Error::Io`], or [`Error::Config`] with the place of the fault.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("cannot read", path, e))?;
-        let recipe: Self = toml::from_str(&text).map_err(|e| Error::config(path, e.to_string()))?;
-        recipe.check().map_err(|why| Error::config(path, why))?;
+        let text = small_file::text(path)?;
+        Self::of_text(&text).map_err(|why| Error::config(path, why))
+    }
+
+    /// The recipe in a text, checked.
+    ///
+    /// # Errors
+    /// The place of the fault, the rule, and the fix.
+    pub fn of_text(text: &str) -> std::result::Result<Self, String> {
+        let recipe: Self = toml::from_str(text).map_err(|e| e.to_string())?;
+        recipe.check()?;
         Ok(recipe)
     }
 

@@ -207,7 +207,7 @@ impl Advisor {
                     top_k(&scores.row(row).to_vec(), &mask, &self.tie_breaks, n)
                 })
                 .collect();
-            let mut rows = Vec::with_capacity(block.len() * n);
+            let mut rows = Vec::with_capacity(block.len() * n.min(self.catalogue.len()));
             for (row, list) in lists.iter().enumerate() {
                 let Some(user) = block.users()[row] else {
                     continue;
