@@ -139,7 +139,8 @@ pub(super) fn one_file(
         !is_dat && !["item", "jsonl", "ndjson", "json"].contains(&entry.extension().as_str());
     if is_table && !builder.has_tag_names() && has_tag_ids(&first) {
         for other in folder.top().filter(|other| other.name != entry.name) {
-            if let Some(names) = tag_names(other)? {
+            // A neighbor that cannot be read is none of this file's business.
+            if let Ok(Some(names)) = tag_names(other) {
                 names.read(builder)?;
                 break;
             }
