@@ -40,14 +40,18 @@ fn refused(at: &Path, args: &str) -> String {
     err
 }
 
-/// Events of 30 users on 12 items, as `user<separator>item` lines; user u has the items u, u + 1, … but
-/// not `skipped(u, item)`.
+/// Events of 30 users on 16 items: up to eight items of each user, those that are `kept(user, step)`.
 fn lines(separator: &str, kept: impl Fn(usize, usize) -> bool) -> String {
     let mut text = format!("user{separator}item\n");
     for user in 0..30 {
         for step in 0..8 {
             if kept(user, step) {
-                writeln!(text, "u{user}{separator}i{}", (user + step * step) % 12).unwrap();
+                writeln!(
+                    text,
+                    "u{user}{separator}i{}",
+                    (user + step * (step + 1) / 2) % 16
+                )
+                .unwrap();
             }
         }
     }

@@ -146,7 +146,7 @@ fn decimals_and_texts_in_bytes() {
     let bytes = file(vec![
         (
             "user",
-            Arc::new(BinaryArray::from_vec(vec![b"ann", b"bob"])),
+            Arc::new(BinaryArray::from_iter_values([b"ann", b"bob"])),
         ),
         ("item", Arc::new(price)),
         ("rating", Arc::new(rating)),
@@ -191,7 +191,7 @@ fn every_compression_is_read() {
         assert_eq!(
             of(&bytes, OnError::Fail).unwrap().n_events(),
             500,
-            "{compression}"
+            "{compression:?}"
         );
     }
 }

@@ -461,8 +461,8 @@ fn temporal_by_calendar_date() {
     assert_eq!(text(&s, &s.test.target), "u0: i6 | u1: i7");
     assert_eq!(s.shown, Shown::TrainAndValidation);
     assert_eq!(
-        s.notes,
-        ["validation begins at 1970-01-05, test at 1970-01-07"]
+        s.notes[0],
+        "validation begins at 1970-01-05, test at 1970-01-07"
     );
     // One date: half of the events from it on are validation.
     let half = cut(&log, "temporal:1970-01-05");

@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn by_hand() {
         let mut c = catalogue(4);
-        // Of 15 events the head item holds 10, items 1 to 3 the rest: 4 of them in the middle, 1 in the tail.
+        // Item 0 holds more than two thirds of the 15 events, so all others are the tail.
         c.train_counts = vec![10, 4, 1, 0];
         let items = |items: &[u32]| items.iter().map(|&i| ItemIdx(i)).collect();
         let users = [

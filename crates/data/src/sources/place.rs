@@ -418,8 +418,8 @@ mod tests {
             known.ends_with("; download it with 'limpid data fetch ml-1m'"),
             "{known}"
         );
-        let like = error("ml-10");
-        assert!(like.contains("did you mean one of"), "{like}");
+        let like = error("ml-2m");
+        assert!(like.contains("did you mean one of 'ml-1m', "), "{like}");
         let folder = Folder::in_memory("set", &[("a.csv.gz", b"no gzip at all")]);
         let error = folder.get("a.csv").unwrap().first_line(9).unwrap_err();
         assert!(error.to_string().starts_with("a.csv.gz: "), "{error}");
