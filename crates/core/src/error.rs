@@ -107,7 +107,7 @@ pub enum Error {
         why: String,
     },
     /// Interrupted by the user (Ctrl-C).
-    #[error("stopped on request; {0}")]
+    #[error("interrupted; {0}")]
     Interrupted(String),
 }
 

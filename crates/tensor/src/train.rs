@@ -158,6 +158,7 @@ pub fn train<L: Learner>(
             if run.progress.interrupted() {
                 // Epochs since the last checkpoint are lost.
                 let kept = match run.checkpoints.is_some() {
+                    true if state.saved == 1 => "1 epoch saved; rerun to resume".to_owned(),
                     true => format!("{} epochs saved; rerun to resume", state.saved),
                     false => "no checkpoint was saved".to_owned(),
                 };
