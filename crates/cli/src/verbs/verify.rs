@@ -31,11 +31,11 @@ impl Command {
             bytes: manifest.files.values().map(|f| f.bytes).sum(),
         };
         let text = format!(
-            "{}: {} files, {} bytes, all checksums match",
+            "{} is intact: {} files, {} bytes, all checksums match",
             self.model.display(),
             answer.files,
             answer.bytes
         );
-        output.answer(&answer, vec![Section::Text(text)])
+        output.answer(&answer, vec![Section::Lines(vec![text])])
     }
 }

@@ -13,7 +13,7 @@ pub const FORMAT: u32 = 2;
 pub const SCHEMA: &str = "limpid.manifest/2";
 
 /// The experiment of a model, its results, and the files of its folder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Manifest {
     /// `limpid.manifest/2`.
     pub schema: String,
@@ -56,7 +56,7 @@ impl Manifest {
 }
 
 /// The data as read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DataRecord {
     /// Name of the data set.
     pub name: String,
@@ -74,7 +74,7 @@ pub struct DataRecord {
 }
 
 /// The split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SplitRecord {
     /// The spec: `ratio:70/10/20@7`.
     pub spec: String,
@@ -83,7 +83,7 @@ pub struct SplitRecord {
 }
 
 /// Length and checksum of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FileRecord {
     /// Length in bytes.
     pub bytes: u64,
