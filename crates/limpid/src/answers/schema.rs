@@ -18,7 +18,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("limpid.models/1", of::<Models>()),
         ("limpid.train/1", of::<Trained>()),
         ("limpid.train-plan/1", of::<TrainPlan>()),
-        ("limpid.manifest/2", of::<Inspection>()),
+        ("limpid.manifest/3", of::<Inspection>()),
         ("limpid.verify/1", of::<Verified>()),
         ("limpid.evaluate/1", of::<Measured>()),
         ("limpid.evaluate-lists/1", of::<ListsMeasured>()),
