@@ -49,7 +49,19 @@ pub struct Log {
 }
 
 /// A subset of a given split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum GivenSubset {
     /// For training.
@@ -61,7 +73,7 @@ pub enum GivenSubset {
 }
 
 /// What was read and what was left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReadReport {
     /// The format: `MovieLens 1M`.
     pub format: String,
@@ -87,7 +99,7 @@ pub struct ReadReport {
 }
 
 /// A column that was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReadColumn {
     /// Its meaning: `user`, `item`, `value`, `time` or `behavior`.
     pub meaning: String,

@@ -7,7 +7,7 @@ use crate::ItemGroups;
 use crate::metrics::MetricAt;
 
 /// What the means are broken down by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakdownBy {
     /// Quartiles of users by the number of their input events. Users with equally many events are in the
@@ -27,7 +27,7 @@ pub enum BreakdownBy {
 }
 
 /// A table of means.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Breakdown {
     /// What the means are broken down by.
     pub by: BreakdownBy,
@@ -41,7 +41,7 @@ pub struct Breakdown {
 }
 
 /// One group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BreakdownRow {
     /// `head`, `middle`, `tail`; `quartile 1` (least active) to `quartile 4`; a value of the field; a range
     /// of numbers of events.

@@ -11,7 +11,7 @@ use crate::bootstrap::{below, stream};
 
 /// How candidates are sampled: uniformly, without replacement, from the items with training events that
 /// are neither masked nor held out for the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SampledCandidates {
     /// Sampled items per user; all where a user has fewer.
     pub n: usize,

@@ -15,7 +15,7 @@ use crate::metrics::spread_of_items::gini;
 use crate::{Bootstrap, Interval, Universe};
 
 /// Popularity bias of lists of length `k`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PopularityBias {
     /// Items of a list that count.
     pub k: usize,
@@ -35,7 +35,7 @@ pub struct PopularityBias {
 }
 
 /// How popular some items of every user are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PopularityOf {
     /// Share of the items of the universe that appear.
     pub coverage: f64,

@@ -7,7 +7,9 @@ use limpid_core::{Catalogue, ItemIdx};
 use serde::{Deserialize, Serialize};
 
 /// The items over which coverage and the Gini index are taken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Universe {
     /// Items with training events; all items of a catalogue without training counts.

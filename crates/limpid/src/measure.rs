@@ -38,7 +38,7 @@ use crate::artifact::SplitRecord;
 use crate::{Advisor, Error, Result};
 
 /// What to measure, and the protocol.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeasureOptions {
     /// The metrics.

@@ -8,6 +8,7 @@ use limpid::Advisor;
 use limpid::measure::short;
 
 use super::evaluate::WhatArgs;
+use crate::args::OutArgs;
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
 
@@ -24,10 +25,13 @@ pub(crate) struct Command {
     more: Vec<PathBuf>,
     #[command(flatten)]
     what: WhatArgs,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
         match self.more.is_empty() {
             true => self.two(output),
             false => self.many(output),
@@ -107,7 +111,7 @@ impl Command {
              corrected for all {n} comparisons of the table by Holm's method"
         ));
         let page = vec![
-            Section::Text(head.join("\n")),
+            Section::Lines(head),
             Section::Table(table),
             Section::Text(foot.join("\n")),
         ];
@@ -144,16 +148,16 @@ impl Command {
                 format!("{:.0} %", 100.0 * d.b_larger),
             ]);
         }
-        let head = format!(
-            "a: {} ({})\nb: {} ({})\nsplit {} ({}), {} users",
-            compared.a,
-            self.a.display(),
-            compared.b,
-            self.b.display(),
-            compared.split.spec,
-            short(&compared.split.hash),
-            compared.comparison.n_users,
-        );
+        let head = vec![
+            format!("a: {} ({})", compared.a, self.a.display()),
+            format!("b: {} ({})", compared.b, self.b.display()),
+            format!(
+                "split {} ({}), {} users",
+                compared.split.spec,
+                short(&compared.split.hash),
+                compared.comparison.n_users,
+            ),
+        ];
         let n = compared.comparison.metrics.len();
         let mut foot: Vec<String> = compared.candidates.iter().map(|c| c.warning()).collect();
         foot.push(compared.masks.clone());
@@ -162,7 +166,7 @@ impl Command {
              once (coverage, Gini) have no per-user values and are omitted"
         ));
         let page = vec![
-            Section::Text(head),
+            Section::Lines(head),
             Section::Table(table),
             Section::Text(foot.join("\n")),
         ];

@@ -13,7 +13,7 @@ use limpid::data::synthetic::{self, World};
 use limpid::measure::short;
 use limpid::{Prepared, SplitFrom};
 
-use crate::args::ReadArgs;
+use crate::args::{OutArgs, ReadArgs};
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
 
@@ -36,6 +36,8 @@ pub(crate) struct Describe {
     data: Option<PathBuf>,
     #[command(flatten)]
     read: ReadArgs,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 #[derive(Debug, Args)]
@@ -129,12 +131,16 @@ impl Split {
             parts: parts.into(),
             notes: prepared.notes.clone(),
         };
-        output.answer(&answer, vec![Section::Text(head), Section::Table(table)])
+        output.answer(
+            &answer,
+            vec![Section::Lines(vec![head]), Section::Table(table)],
+        )
     }
 }
 
 impl Describe {
     fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
         let log = self.read.source(self.data).log()?;
         let d = log.describe();
         output.notes(&d.report.notes);
@@ -216,7 +222,7 @@ impl Describe {
         for (reason, n) in &d.report.skipped {
             fact("skipped lines", format!("{n}: {reason}"));
         }
-        let head = Section::Text(d.name.clone());
+        let head = Section::Lines(vec![d.name.clone()]);
         let answer = DataDescription {
             schema: "limpid.data-describe/1",
             description: d,

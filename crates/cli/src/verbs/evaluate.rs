@@ -16,7 +16,7 @@ use limpid::measure::{default_metrics, short};
 use limpid::plot::{self, drop_curves};
 use limpid::{Advisor, MeasureOptions, Subset};
 
-use crate::args::length;
+use crate::args::{OutArgs, length};
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
 
@@ -79,6 +79,8 @@ pub(crate) struct Command {
     /// Training events to mask: a table of user and item
     #[arg(long, value_name = "FILE", requires = "lists")]
     seen: Option<PathBuf>,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 /// What to measure, of one model or two.
@@ -173,6 +175,8 @@ impl WhatArgs {
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
+        let plot = self.plot.as_deref().map(Output::plot).transpose()?;
         let by = |name: &str| self.by.iter().any(|by| by == name);
         let is_field =
             |name: &&String| ![ACTIVITY, POPULARITY, COLD_START].contains(&name.as_str());
@@ -200,7 +204,7 @@ impl Command {
                 bootstrap,
             )?;
             let head = format!("{} against {}", lists.display(), truth.display());
-            let page = page(head, &report, &self.by, None);
+            let page = page(head, &report, &self.by, "held-out", None);
             let answer = ListsMeasured {
                 schema: "limpid.evaluate-lists/1",
                 lists: lists.display().to_string(),
@@ -227,12 +231,13 @@ impl Command {
             measured.on,
             measured.seed,
         );
-        if let (Some(file), Some(faithfulness)) = (&self.plot, &measured.faithfulness) {
+        if let (Some(file), Some(faithfulness)) = (&plot, &measured.faithfulness) {
             let curves = drop_curves(&measured.data, &[(measured.model.clone(), faithfulness)]);
             output.picture(file, &plot::curves(&curves)?)?;
         }
         let shown = format!("shown: {}", measured.shown);
-        let mut page = page(head, &measured.report, &self.by, Some(shown));
+        let on = measured.on.to_string();
+        let mut page = page(head, &measured.report, &self.by, &on, Some(shown));
         page.extend(measured.readability.iter().flat_map(readable));
         page.extend(measured.faithfulness.iter().flat_map(faithful));
         output.answer(&measured, page)
@@ -367,7 +372,13 @@ fn biased(bias: &PopularityBias) -> Vec<Section> {
     ]
 }
 
-fn page(head: String, report: &Report, by: &[String], shown: Option<String>) -> Vec<Section> {
+fn page(
+    head: String,
+    report: &Report,
+    by: &[String],
+    on: &str,
+    shown: Option<String>,
+) -> Vec<Section> {
     let value = match report.candidates {
         Some(_) => "sampled value",
         None => "value",
@@ -384,7 +395,7 @@ fn page(head: String, report: &Report, by: &[String], shown: Option<String>) -> 
             m.n_users.to_string(),
         ]);
     }
-    let mut page = vec![Section::Text(head), Section::Table(table)];
+    let mut page = vec![Section::Lines(vec![head]), Section::Table(table)];
     for breakdown in &report.breakdowns {
         let field = breakdown.field.as_deref().unwrap_or_default();
         let (wanted, title, range) = match breakdown.by {
@@ -429,7 +440,7 @@ fn page(head: String, report: &Report, by: &[String], shown: Option<String>) -> 
     }
     if report.n_skipped > 0 {
         notes.push(format!(
-            "{} users without held-out items are skipped",
+            "{} users with no {on} items were skipped",
             report.n_skipped
         ));
     }
@@ -445,6 +456,6 @@ fn page(head: String, report: &Report, by: &[String], shown: Option<String>) -> 
             absent.metric, absent.why
         ));
     }
-    page.push(Section::Text(notes.join("\n")));
+    page.push(Section::Lines(notes));
     page
 }

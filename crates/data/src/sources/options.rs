@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 /// How to read a data set. The default detects the format, stops at the first malformed line and
 /// keeps the last of duplicate events.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadOptions {
     /// The format; `None` detects it from the names and first lines of the files.
@@ -47,7 +47,7 @@ pub struct ReadOptions {
 }
 
 /// A format of data sets, by its name in the [list of formats](super).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Format(&'static str);
 
@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for Format {
 }
 
 /// The columns of a table; `None` detects the column from the header.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Columns {
     /// The user ids.
@@ -103,7 +103,7 @@ pub struct Columns {
 }
 
 /// A column of a table, by its name in the header or by its number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum Column {
     /// Its number, from 1. A table whose columns are given by number needs no header.
@@ -171,7 +171,7 @@ impl fmt::Display for Column {
 }
 
 /// A file with the events of one behavior, of one subset of a given split, or both.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventFile {
     /// The file.
@@ -203,7 +203,7 @@ impl FromStr for EventFile {
 }
 
 /// A file or folder with item metadata.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MetadataSource {
     /// The file or folder.
     pub path: PathBuf,
@@ -241,7 +241,9 @@ impl FromStr for MetadataSource {
 }
 
 /// What to do with a malformed line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
     /// Stop with an error that says where, the rule and the fix.
@@ -252,7 +254,7 @@ pub enum OnError {
 }
 
 /// Whether fields of a table may be quoted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Quote {
     /// As in RFC 4180: a field that begins with `"` ends with the next one that is not doubled, and
@@ -263,7 +265,9 @@ pub enum Quote {
 }
 
 /// What to do with events of the same user, item and behavior (and subset of a given split).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Duplicates {
     /// Keep the last by time (by file order without times or at equal times).
@@ -278,7 +282,9 @@ pub enum Duplicates {
 }
 
 /// The unit of times since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeUnit {
     /// Seconds.
