@@ -505,7 +505,8 @@ fn a_file_of_each_subset_and_of_each_behavior() {
     let log = read(dir.path(), &options(split.clone())).unwrap();
     assert_eq!(log.given, Some(vec![train, train, test]));
     assert_eq!(events(&log), ["ann x", "bob y", "ann y"]);
-    assert_eq!(log.report.files, ["train.csv", "test.tsv"]);
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    assert_eq!(log.report.files, [path("train.csv"), path("test.tsv")]);
 
     let behaviors = vec![
         file("train.csv", Some("buy"), None),

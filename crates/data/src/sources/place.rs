@@ -191,11 +191,13 @@ impl<'a> Folder<'a> {
             ));
         }
         let stored = path.file_name().map(|n| n.to_string_lossy().into_owned());
-        let entry = Entry::new(
+        let mut entry = Entry::new(
             stored.unwrap_or_default(),
             path.display().to_string(),
             Bytes::Disk(path.to_path_buf()),
         );
+        // Files of several folders may have the same name.
+        entry.stored.clone_from(&entry.label);
         let name = entry.name.clone();
         Ok(Folder::of(path, vec![entry], Some(name)))
     }

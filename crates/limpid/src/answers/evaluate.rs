@@ -62,7 +62,7 @@ pub struct Compared {
 }
 
 /// Evaluations of several models on the same users, each compared with the first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ComparedMany {
     /// `limpid.compare-many/1`.
     pub schema: &'static str,
@@ -82,7 +82,7 @@ pub struct ComparedMany {
 }
 
 /// A model, compared with the first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ComparedModel {
     /// The model with its non-default settings.
     pub model: String,
