@@ -13,7 +13,7 @@ use limpid::insight::{Search, wording};
 use limpid::plot;
 use limpid::{Advisor, Error};
 
-use crate::args::{EditArgs, FilterArgs, WhoArgs, length};
+use crate::args::{EditArgs, FilterArgs, WhoArgs, edits, length};
 use crate::output::{Output, Section, Table, number, signed};
 
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(crate) struct Command {
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
     /// Largest number of events in one change, for --why-not; all changes of up to 3 are searched
-    #[arg(long, default_value_t = 3, value_name = "N", value_parser = length)]
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = edits)]
     max_edits: usize,
     /// List every unit separately instead of joining units into lines
     #[arg(long)]
