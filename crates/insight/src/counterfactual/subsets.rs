@@ -13,7 +13,7 @@ use super::HistoryEdit;
 use super::moves::{Kind, Move, Moves, row};
 
 /// Most checks of sets of one size.
-const CHECKS: u64 = 12_000_000;
+const CHECKS: u64 = 5_000_000;
 
 /// Most sets of a kind that are kept, the most plausible ones.
 const KEPT: usize = 512;
