@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Settings of the bootstrap.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Bootstrap {
     /// Number of bootstrap resamples over users; 0 for no intervals. Defaults to 1000.
     pub resamples: usize,
@@ -32,11 +32,20 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
-    /// Checks the level.
+    /// The most resamples: the ends of an interval of 95 % do not change visibly beyond.
+    pub const MOST: usize = 100_000;
+
+    /// Checks the number of resamples and the level.
     ///
     /// # Errors
     /// [`limpid_core::Error::Range`].
     pub(crate) fn check(&self) -> limpid_core::Result<()> {
+        limpid_core::traits::require(
+            self.resamples <= Self::MOST,
+            "the number of resamples",
+            &format!("at most {}", Self::MOST),
+            self.resamples,
+        )?;
         limpid_core::traits::require(
             self.level > 0.0 && self.level < 1.0,
             "the confidence level",
@@ -47,7 +56,7 @@ impl Bootstrap {
 }
 
 /// From `low` to `high`, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Interval {
     /// Lower end.
     pub low: f64,

@@ -17,13 +17,13 @@ use limpid_data::{Shown, SplitSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{DataSource, Experiment, Settings};
-use crate::{Error, MeasureOptions, Result, Subset};
+use crate::{Error, MeasureOptions, Result, Subset, small_file};
 
 pub use report::{Outcome, RowOutcome, Summary, markdown};
 pub use run::{RunOptions, SplitResult, check, run};
 
 /// A table as data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// What the table shows.
@@ -60,7 +60,7 @@ pub struct Recipe {
 }
 
 /// One row of a table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// Its name in the table.
@@ -95,7 +95,7 @@ pub struct Row {
 }
 
 /// Bounds that are required of a row; none by default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Require {
     /// Smallest value of the metric.
@@ -126,9 +126,17 @@ impl Recipe {
     /// # Errors
     /// [`Error::Io`], or [`Error::Config`] with the place of the fault.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("cannot read", path, e))?;
-        let recipe: Self = toml::from_str(&text).map_err(|e| Error::config(path, e.to_string()))?;
-        recipe.check().map_err(|why| Error::config(path, why))?;
+        let text = small_file::text(path)?;
+        Self::of_text(&text).map_err(|why| Error::config(path, why))
+    }
+
+    /// The recipe in a text, checked.
+    ///
+    /// # Errors
+    /// The place of the fault, the rule, and the fix.
+    pub fn of_text(text: &str) -> std::result::Result<Self, String> {
+        let recipe: Self = toml::from_str(text).map_err(|e| e.to_string())?;
+        recipe.check()?;
         Ok(recipe)
     }
 

@@ -188,6 +188,14 @@ macro_rules! models {
                 }
             }
 
+            /// As [`Artifact::without_users`].
+            #[must_use]
+            pub fn without_users(&self) -> Option<Self> {
+                match self {
+                    $(Self::$variant(m) => m.without_users().map(Self::$variant),)+
+                }
+            }
+
             /// Saves it.
             ///
             /// # Errors

@@ -98,8 +98,7 @@ pub(crate) struct Task<'a> {
 /// that strong interactions have more weight; a feature only says that the user has the item.
 ///
 /// # Errors
-/// [`Error::Range`] for a value that is not above 0, [`Error::Interrupted`] on request, and what
-/// [`Run::checkpoints`] returns.
+/// [`Error::Range`] for a value that is not above 0, [`Error::Interrupted`] on request.
 pub(crate) fn fit(mut task: Task<'_>, run: &mut Run<'_>) -> Result<Csr> {
     let targets = Targets::new(task.rows, task.soft.take())?;
     run.progress.start("Gram matrix", 1);
@@ -408,11 +407,7 @@ impl<'a> Engine<'a> {
             }
         };
         let group = |s: u32| self.group[chosen[s as usize] as usize];
-        let most = self
-            .settings
-            .keep
-            .map(|keep| *EXP * keep)
-            .filter(|&m| m > 0);
+        let most = self.settings.keep.map(|keep| EXPLORED * keep);
         let enough = most.map(|most| {
             move |features: &mut dyn Iterator<Item = u32>| {
                 let mut groups: Vec<u32> = features.map(group).collect();
