@@ -1,8 +1,8 @@
 //! The traits of models, their circumstances and their artifacts.
 
 use crate::{
-    Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Result, Scored,
-    Tensors, Unit, UnitInfo,
+    Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Part, Result,
+    Scored, Tensors, Unit, UnitInfo,
 };
 
 /// An estimator: hyper-parameters from which a model is fitted.
@@ -233,9 +233,30 @@ pub trait Units: Send + Sync {
         detail: Detail,
     ) -> Ledger;
 
+    /// The parts that support an item most, at most `n`: the first of its [`ledger`](Self::ledger) in lines whose
+    /// value is positive. `None` where the whole ledger is needed to know them.
+    fn strongest(
+        &self,
+        _user: History<'_>,
+        _activations: &[(u32, f32)],
+        _item: ItemIdx,
+        _n: usize,
+    ) -> Option<Vec<Part>> {
+        None
+    }
+
     /// The change of an item's score per unit of activation, if it is the same for all
     /// histories (a weight of the model); `None` where it depends on the history.
+    ///
+    /// Law: where units have effects, scores are affine in the activations,
+    /// `score = score of no activation + Σ activation × effect`.
     fn effect(&self, _index: usize, _item: ItemIdx) -> Option<f32> {
+        None
+    }
+
+    /// The indices of all units whose activation may change when the events on an item are added or
+    /// removed; `None` where any unit may.
+    fn touched(&self, _item: ItemIdx) -> Option<Vec<usize>> {
         None
     }
 }

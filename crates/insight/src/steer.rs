@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use limpid_core::{
     Activations, Catalogue, Csr, Detail, Edit, Edits, Error, Histories, History, ItemIdx, Ledger,
-    Mat, Op, Part, Recommender, Result, Unit, UnitsOf,
+    Mat, Op, Part, Recommender, Result, Unit, Units, UnitsOf,
 };
 
 /// A model with edits applied.
@@ -108,6 +108,9 @@ impl<'a> Steered<'a> {
 
     /// The row after the edits, including zeros set by edits.
     fn apply(&self, row: &[(u32, f32)]) -> Vec<(u32, f32)> {
+        if self.edits.is_empty() {
+            return row.to_vec();
+        }
         let mut out: BTreeMap<u32, f32> = row.iter().copied().collect();
         for (&index, ops) in &self.by_index {
             let before = out.get(&index).copied().unwrap_or(0.0);
@@ -165,6 +168,22 @@ impl<'a> Steered<'a> {
             });
         }
         ledger
+    }
+
+    /// The parts that support an item most, at most `n`, where they are known without the rest of the
+    /// [ledger](Self::ledger) and no edit changes the row.
+    #[must_use]
+    pub fn strongest(
+        &self,
+        user: History<'_>,
+        row: &Row,
+        item: ItemIdx,
+        n: usize,
+    ) -> Option<Vec<Part>> {
+        match row.after == row.before {
+            true => self.units.strongest(user, &row.after, item, n),
+            false => None,
+        }
     }
 
     fn members_of(&self, units: impl IntoIterator<Item = Unit>) -> Vec<u32> {
@@ -239,5 +258,10 @@ impl Recommender for Steered<'_> {
 
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         self.ledger(user, &self.row(user), item, Detail::Raw)
+    }
+
+    /// The units of the model, if there are no edits; edited activations are not theirs.
+    fn units(&self) -> Option<&dyn Units> {
+        self.model.units().filter(|_| self.edits.is_empty())
     }
 }

@@ -214,10 +214,12 @@ models! {
     Lia = rules::lia;
     Ease = linear::ease;
     Edlae = linear::edlae;
+    Mrf = linear::mrf;
     Slim = linear::slim;
     ItemKnn = linear::item_knn;
     MultVae = latent::multvae;
     MultDae = latent::multdae;
+    Eigen = latent::eigen;
     Ials = latent::ials;
     BceMf = latent::bcemf;
     SasRec = sequential::sasrec;

@@ -95,7 +95,7 @@ impl Command {
             "limpid explain model/ --user {user} --item {}",
             first.id
         )));
-        page.extend(explanation_page(&why, 8));
+        page.extend(explanation_page(&why, 8, false));
 
         let missed = advisor.recommend(&who, JUST_MISSED, &filter, &none)?;
         let missed = &missed.items.last().context("the list is empty")?.item;

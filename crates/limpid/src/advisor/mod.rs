@@ -16,7 +16,7 @@ use limpid_data::split::Recorded;
 use limpid_insight::{Steered, Wording};
 use limpid_models::Model;
 
-use crate::answers::{CitedEvent, ItemName, LedgerAnswer, PartAnswer};
+use crate::answers::{AlternativeAnswer, CitedEvent, ItemName, LedgerAnswer, PartAnswer};
 use crate::artifact::{self, Manifest};
 use crate::training::checkpoint;
 use crate::{Error, Result, lookup};
@@ -306,7 +306,15 @@ impl Advisor {
                 kind: part.unit.space.kind(),
                 text: wording.part(part),
                 rule: part.rule.as_ref().map(|r| r.text(&self.catalogue)),
-                definition: part.rule.as_ref().and_then(|r| wording.definition(r)),
+                definition: wording.definition(part),
+                alternatives: part
+                    .alternatives
+                    .iter()
+                    .map(|a| AlternativeAnswer {
+                        item: self.item_name(a.item),
+                        change: a.change,
+                    })
+                    .collect(),
                 cites: part.cites.iter().map(|e| self.cited(e)).collect(),
                 activation: part.activation,
                 effect: part.effect,

@@ -1,7 +1,9 @@
 //! Lists for one user, an ad-hoc history, or all users.
 
-use limpid_core::{Detail, Edits, Histories, ItemIdx, Mask, Recommender, Scored, top_k};
-use limpid_insight::Wording;
+use limpid_core::{
+    Detail, Edits, Histories, History, ItemIdx, Mask, Part, Recommender, Scored, top_k,
+};
+use limpid_insight::{Steered, Wording, steer::Row};
 
 use super::{Advisor, Who};
 use crate::answers::{Reason, Recommendations, Recommended};
@@ -91,10 +93,7 @@ impl Advisor {
         let wording = self.wording(&model);
         for (at, scored) in list.iter().enumerate() {
             let because = match evidence {
-                true => {
-                    let ledger = model.ledger(view, &row, scored.item, Detail::Lines);
-                    reasons(&wording, &ledger, scored.item)
-                }
+                true => reasons(&model, &wording, view, &row, scored.item),
                 false => Vec::new(),
             };
             items.push(Recommended {
@@ -227,18 +226,31 @@ impl Advisor {
 }
 
 /// The strongest reasons; the popularity of an item whose score is only base.
-fn reasons(wording: &Wording<'_>, ledger: &limpid_core::Ledger, item: ItemIdx) -> Vec<Reason> {
-    if ledger.parts.is_empty() && ledger.base != 0.0 {
-        return vec![Reason {
-            unit: "base".to_owned(),
-            text: wording.popularity(item),
-            value: ledger.base,
-        }];
-    }
-    let supporting = ledger.parts.iter().filter(|p| p.value > 0.0);
-    supporting
-        .take(REASONS)
-        .map(|part| Reason {
+fn reasons(
+    model: &Steered<'_>,
+    wording: &Wording<'_>,
+    user: History<'_>,
+    row: &Row,
+    item: ItemIdx,
+) -> Vec<Reason> {
+    let parts = match model.strongest(user, row, item, REASONS) {
+        Some(parts) => parts,
+        None => {
+            let ledger = model.ledger(user, row, item, Detail::Lines);
+            if ledger.parts.is_empty() && ledger.base != 0.0 {
+                return vec![Reason {
+                    unit: "base".to_owned(),
+                    text: wording.popularity(item),
+                    value: ledger.base,
+                }];
+            }
+            let supporting = ledger.parts.into_iter().filter(|p| p.value > 0.0);
+            supporting.take(REASONS).collect()
+        }
+    };
+    let parts = parts.iter();
+    parts
+        .map(|part: &Part| Reason {
             unit: wording.units.info(part.unit, wording.catalogue).id,
             text: wording.part(part),
             value: part.value,
