@@ -1,14 +1,17 @@
 //! The grammar of the command line, once for all verbs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use limpid::data::GivenSubset;
 use limpid::data::sources::{
-    Column, Duplicates, Format, MetadataSource, OnError, ReadOptions, TimeUnit,
+    Column, Duplicates, EventFile, Format, MetadataSource, OnError, Quote, ReadOptions, TimeUnit,
 };
+use limpid::output::FileFormat;
 use limpid::{DataSource, Events, Who};
 
+use crate::output::Output;
 use crate::verbs::{
     compare, completions, data, doctor, evaluate, explain, inspect, models, quickstart, recommend,
     reproduce, rules, similar, train, verify,
@@ -30,17 +33,17 @@ First steps:
   limpid train --data ml-1m/ --split ratio:70/10/20@7 -o model/
   limpid evaluate model/
   limpid recommend model/ --user 42
-  limpid explain model/ --user 42 --item 318      why
-  limpid explain model/ --user 42 --why-not 2571  why not, and what would help";
+  limpid explain model/ --user 42 --item 1214     why
+  limpid explain model/ --user 42 --why-not 541   why not, and what would help";
 
 const GLOBAL: &str = "Global options";
 
 /// Options that every verb takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
-    /// Output format; every JSON object names its schema
-    #[arg(long, global = true, help_heading = GLOBAL, value_enum, default_value_t = Printed::Table)]
-    pub(crate) format: Printed,
+    /// Output format; every JSON object names its schema [default: table]
+    #[arg(long, global = true, help_heading = GLOBAL, value_enum)]
+    pub(crate) format: Option<Printed>,
     /// Number of threads, 0 for all; results do not depend on it
     #[arg(long, global = true, help_heading = GLOBAL, default_value_t = 0, value_name = "N")]
     pub(crate) threads: usize,
@@ -56,10 +59,48 @@ pub(crate) enum Printed {
     Table,
     /// One JSON object with a versioned schema
     Json,
-    /// The first table as CSV
+    /// One table as CSV: raw numbers, ids, one row per entry
     Csv,
+    /// One table as TSV
+    Tsv,
+    /// One table as JSON Lines
+    Jsonl,
     /// Markdown
     Md,
+}
+
+impl Printed {
+    /// The format of a file with the same content.
+    pub(crate) fn file(self) -> FileFormat {
+        match self {
+            Self::Table | Self::Md => FileFormat::Md,
+            Self::Json => FileFormat::Json,
+            Self::Csv => FileFormat::Csv,
+            Self::Tsv => FileFormat::Tsv,
+            Self::Jsonl => FileFormat::Jsonl,
+        }
+    }
+}
+
+/// Where an answer is written.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OutArgs {
+    /// Write to a file; its ending selects the format: .csv, .tsv, .jsonl, .json, .md or .parquet
+    ///
+    /// With a / at the end it is a folder, and every table of the answer is a file there; - is standard
+    /// output. The place is checked before the work, and a file appears when it is complete.
+    #[arg(long, short, value_name = "FILE|FOLDER/")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write this table of the answer, for formats of rows [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: Option<String>,
+}
+
+impl OutArgs {
+    /// The output with this file, which is checked now, before the work.
+    pub(crate) fn of(&self, output: &Output) -> Result<Output> {
+        output.with(self)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,7 +116,7 @@ pub(crate) enum Verb {
     Train(train::Command),
     /// Evaluate a model, or lists made elsewhere
     Evaluate(evaluate::Command),
-    /// Compare two models of one split, paired by user
+    /// Compare models of one split, paired by user
     Compare(compare::Command),
     /// Recommend for one user, an ad-hoc history, or all users
     Recommend(recommend::Command),
@@ -124,14 +165,32 @@ pub(crate) struct ReadArgs {
     /// Column of behaviors (view, cart, buy): its name or number
     #[arg(long, value_name = "COLUMN")]
     behavior_column: Option<Column>,
-    /// Field separator [default: detected from the first line]
-    #[arg(long, value_name = "CHAR")]
+    /// Field separator: a character, or tab [default: detected from the first line]
+    #[arg(long, value_name = "CHAR", value_parser = separator)]
     separator: Option<char>,
+    /// Whether fields are quoted: double (as in RFC 4180) or none [default: double; between tabs, a quote
+    /// that does not close on its line is text]
+    #[arg(long, value_name = "double|none")]
+    quote: Option<Quote>,
+    /// Training events in a file of their own, with --test (and --validation); their split is 'given'
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    train: Option<PathBuf>,
+    /// Validation events in a file of their own
+    #[arg(long, value_name = "FILE", requires = "train")]
+    validation: Option<PathBuf>,
+    /// Test events in a file of their own
+    #[arg(long, value_name = "FILE", requires = "train")]
+    test: Option<PathBuf>,
+    /// Events of one behavior in a file of their own, such as view=views.csv; repeat for more
+    ///
+    /// With --train, the files of the split are of the behavior that --target-behavior names.
+    #[arg(long, value_name = "NAME=FILE", conflicts_with = "data")]
+    behavior: Vec<EventFile>,
     /// Unit of times: seconds, milliseconds, microseconds or nanoseconds [default: detected from the
     /// values]
     #[arg(long, value_name = "UNIT")]
     time_unit: Option<TimeUnit>,
-    /// Use this split that comes with the data, such as u1 or ua of MovieLens 100K
+    /// Read this split that comes with the data, as '--split given:NAME' does
     #[arg(long, value_name = "NAME")]
     given: Option<String>,
     /// Join item metadata by item id: FILE, DIR or FILE:COLUMN; repeat for more
@@ -143,13 +202,13 @@ pub(crate) struct ReadArgs {
     /// Merge events of the same user, item and behavior: last, sum, max or error [default: last]
     #[arg(long, value_name = "POLICY")]
     duplicates: Option<Duplicates>,
-    /// Drop events with a value below VALUE
-    #[arg(long, value_name = "VALUE")]
+    /// Drop events with a value below VALUE [default: those below 0, such as returns]
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     min_value: Option<f32>,
     /// Keep users with at least U items and items with at least I users, until all have them
     #[arg(long, value_name = "U,I", value_parser = k_core)]
     k_core: Option<(usize, usize)>,
-    /// Keep values as weights instead of counting every event as 1
+    /// Keep values as weights instead of counting every event as 1; only for models that read values
     #[arg(long)]
     weighted: bool,
     /// Keep these behaviors, or all [default: those that the model reads]
@@ -180,6 +239,16 @@ fn whole(text: &str, most: usize) -> Result<usize, String> {
     }
 }
 
+/// A character; a tab can be written as shells and other programs write it.
+fn separator(text: &str) -> Result<char, String> {
+    let mut chars = text.chars();
+    match (text, chars.next(), chars.next()) {
+        ("\\t" | "tab" | "TAB", ..) => Ok('\t'),
+        (_, Some(one), None) => Ok(one),
+        _ => Err("must be one character, such as ';', or tab".to_owned()),
+    }
+}
+
 fn k_core(text: &str) -> Result<(usize, usize), String> {
     let numbers: Result<Vec<usize>, _> = text.split(',').map(|n| n.trim().parse()).collect();
     match numbers.as_deref() {
@@ -205,6 +274,7 @@ impl ReadArgs {
         set(&mut read.columns.time, &self.time_column);
         set(&mut read.columns.behavior, &self.behavior_column);
         set(&mut read.separator, &self.separator);
+        set(&mut read.quote, &self.quote);
         set(&mut read.time_unit, &self.time_unit);
         set(&mut read.given, &self.given);
         set(&mut read.target_behavior, &self.target_behavior);
@@ -213,6 +283,13 @@ impl ReadArgs {
         }
         read.on_error = self.on_error.unwrap_or(read.on_error);
         read.duplicates = self.duplicates.unwrap_or(read.duplicates);
+        if let Some(files) = self.files() {
+            // The data set is named after the folder of its files.
+            let folder = files.first().and_then(|file| file.path.parent());
+            let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+            source.path = folder.unwrap_or(Path::new(".")).to_owned();
+            read.files = files;
+        }
         let filters = &mut source.filters;
         set(&mut filters.min_value, &self.min_value);
         set(&mut filters.k_core, &self.k_core);
@@ -222,13 +299,44 @@ impl ReadArgs {
         }
     }
 
-    pub(crate) fn source(&self, path: PathBuf) -> DataSource {
+    /// A source at a path; none where the files of events are named one by one.
+    pub(crate) fn source(&self, path: Option<PathBuf>) -> DataSource {
         let mut source = DataSource {
-            path,
+            path: path.unwrap_or_default(),
             ..DataSource::default()
         };
         self.change(&mut source);
         source
+    }
+
+    /// The files of events, where they are named one by one.
+    pub(crate) fn files(&self) -> Option<Vec<EventFile>> {
+        use GivenSubset::{Test, Train, Validation};
+        // One file alone is no split.
+        let is_split = self.has_split();
+        let of = |path: &Option<PathBuf>, subset| {
+            path.clone().map(|path| EventFile {
+                path,
+                behavior: None,
+                subset: is_split.then_some(subset),
+            })
+        };
+        let own = [
+            of(&self.train, Train),
+            of(&self.validation, Validation),
+            of(&self.test, Test),
+        ];
+        let files: Vec<EventFile> = own
+            .into_iter()
+            .flatten()
+            .chain(self.behavior.iter().cloned())
+            .collect();
+        (!files.is_empty()).then_some(files)
+    }
+
+    /// Whether the files of events are those of a split.
+    pub(crate) fn has_split(&self) -> bool {
+        self.validation.is_some() || self.test.is_some()
     }
 }
 
@@ -237,10 +345,15 @@ impl ReadArgs {
 #[command(next_help_heading = "User or history")]
 pub(crate) struct WhoArgs {
     /// User of the data, by id
-    #[arg(long, value_name = "ID", conflicts_with = "history")]
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with = "history",
+        allow_negative_numbers = true
+    )]
     pub(crate) user: Option<String>,
     /// Item of an ad-hoc history, by id or title (force with id:… or title:…); repeat for more
-    #[arg(long, value_name = "ITEM")]
+    #[arg(long, value_name = "ITEM", allow_negative_numbers = true)]
     pub(crate) history: Vec<String>,
     /// Events of the user: train, all, or a table of additional events
     #[arg(
@@ -295,10 +408,10 @@ impl WhoArgs {
 #[command(next_help_heading = "Filters")]
 pub(crate) struct FilterArgs {
     /// Exclude items: ids or titles, separated by commas; repeat for more
-    #[arg(long, value_name = "ITEMS")]
+    #[arg(long, value_name = "ITEMS", allow_negative_numbers = true)]
     exclude: Vec<String>,
     /// Recommend only these items
-    #[arg(long, value_name = "ITEMS")]
+    #[arg(long, value_name = "ITEMS", allow_negative_numbers = true)]
     only: Vec<String>,
     /// Recommend only items with this metadata, such as 'genre=Drama'; repeat for more, all must hold
     #[arg(long = "where", value_name = "FIELD=VALUE")]

@@ -67,7 +67,7 @@ pub enum RuleOrder {
 }
 
 /// The rules of a model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RulesAnswer {
     /// `limpid.rules/1`.
     pub schema: &'static str,
@@ -80,7 +80,7 @@ pub struct RulesAnswer {
 }
 
 /// A rule with the items that it supports.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RuleAnswer {
     /// The unit, as written in edits.
     pub unit: String,
@@ -103,7 +103,7 @@ pub struct RuleAnswer {
 }
 
 /// An item that a rule supports.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RuleTarget {
     /// The item.
     #[serde(flatten)]
@@ -118,7 +118,7 @@ pub struct RuleTarget {
 
 /// Summary of the live rules of a model: those over several items, or with a NOT, that change the score
 /// of at least one item.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RuleSummary {
     /// Number of live rules.
     pub live: usize,

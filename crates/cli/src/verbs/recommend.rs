@@ -1,76 +1,84 @@
 //! `limpid recommend`: lists for one user, an ad-hoc history, or all users.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use limpid::answers::{RecommendAll, Recommendations};
+use limpid::answers::{Moved, RecommendAll, Recommendations};
 use limpid::insight::wording;
-use limpid::lists::ListWriter;
+use limpid::lists::list_columns;
+use limpid::output::RowWriter;
 use limpid::{Advisor, Error};
 
-use crate::args::{EditArgs, FilterArgs, WhoArgs, length};
-use crate::output::{Output, Section, Table, number};
+use crate::args::{EditArgs, FilterArgs, OutArgs, WhoArgs, length};
+use crate::output::{Output, Section, Table, number, signed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
     /// Folder saved by 'limpid train'
     model: PathBuf,
     /// Recommend for all users
-    #[arg(long, value_name = "all", conflicts_with_all = ["user", "history"], requires = "output")]
+    #[arg(long, value_name = "all", conflicts_with_all = ["user", "history", "table"], requires = "output")]
     users: Option<String>,
     /// Length of the list
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
-    /// File for --users all: .csv or .parquet
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
     #[command(flatten)]
     who: WhoArgs,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
     edit: EditArgs,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
-        let advisor = Advisor::open(&self.model)?;
-        let filter = self.filter.filter(&advisor)?;
-        let edits = self.edit.edits()?;
         if let Some(users) = &self.users {
             if users != "all" {
                 bail!(Error::Usage(format!(
                     "--users {users}: the only value is all; for one user, use --user ID"
                 )));
             }
-            let Some(file) = &self.output else {
+            let Some(file) = &self.out.output else {
                 bail!(Error::Usage(
                     "--users all requires a file, such as -o recs.csv or -o recs.parquet".into()
                 ));
             };
-            let mut writer = ListWriter::create(file)?;
-            let mut rows = 0;
-            advisor.recommend_all(self.n, &filter, &edits, &mut |block| {
-                rows += block.len();
-                writer.write(block)
-            })?;
-            writer.finish()?;
-            let written = RecommendAll {
-                schema: "limpid.recommend-all/1",
-                file: file.display().to_string(),
-                users: advisor.split()?.train.len(),
-                rows,
-            };
-            let text = format!(
-                "{} rows for {} users written to {}",
-                rows, written.users, written.file
-            );
-            return output.answer(&written, vec![Section::Text(text)]);
+            return self.all(file, output);
         }
+        let output = &self.out.of(output)?;
+        let advisor = Advisor::open(&self.model)?;
+        let filter = self.filter.filter(&advisor)?;
+        let edits = self.edit.edits()?;
         let answer = advisor.recommend(&self.who.who()?, self.n, &filter, &edits)?;
         let page = page(&answer);
         output.answer(&answer, page)
+    }
+
+    fn all(&self, file: &Path, output: &Output) -> Result<()> {
+        let to = output.rows(file)?;
+        let advisor = Advisor::open(&self.model)?;
+        let filter = self.filter.filter(&advisor)?;
+        let edits = self.edit.edits()?;
+        let mut writer = RowWriter::create(&to, list_columns())?;
+        advisor.recommend_all(self.n, &filter, &edits, &mut |block| {
+            block.iter().try_for_each(|row| writer.row(&row.cells()))
+        })?;
+        let rows = writer.rows();
+        writer.finish()?;
+        let written = RecommendAll {
+            schema: "limpid.recommend-all/1",
+            file: to.described(),
+            users: advisor.split()?.train.len(),
+            rows,
+        };
+        let text = format!(
+            "{} rows for {} users written to {}",
+            rows, written.users, written.file
+        );
+        output.written(&to, &written, text)
     }
 }
 
@@ -81,20 +89,55 @@ pub(crate) fn page(answer: &Recommendations) -> Vec<Section> {
         None => format!("History of {} items", answer.history),
     };
     head += &wording::edited(&answer.edits);
-    let mut table = Table::new(["rank", "id", "title", "score", "because of"]);
+    let edited = answer.items.iter().any(|item| item.before.is_some());
+    // Where units were edited, what moved is the question; 'limpid explain' has the evidence.
+    let header: &[&str] = match edited {
+        true => &["rank", "before", "id", "title", "score", "moved by"],
+        false => &["rank", "id", "title", "score", "because of"],
+    };
+    let mut table = Table::new(header.iter().copied());
     for item in &answer.items {
         let because: Vec<&str> = item.because.iter().map(|r| r.text.as_str()).collect();
-        table.row([
+        let mut cells = vec![
             item.rank.to_string(),
             item.item.id.clone(),
             item.item.title.clone(),
             number(item.score),
-            because.join("; "),
-        ]);
+        ];
+        match item.before {
+            Some(before) => {
+                cells.insert(1, before.rank.to_string());
+                cells.push(moved_by(&item.moved_by));
+            }
+            None => cells.push(because.join("; ")),
+        }
+        table.row(cells);
     }
-    let mut page = vec![Section::Text(head), Section::Table(table)];
+    let mut page = vec![Section::Lines(vec![head]), Section::Table(table)];
+    if !answer.left.is_empty() {
+        let mut table = Table::new(["rank", "before", "id", "left the list", "score", "moved by"]);
+        for item in &answer.left {
+            table.row([
+                item.rank.to_string(),
+                item.before.rank.to_string(),
+                item.item.id.clone(),
+                item.item.title.clone(),
+                number(item.score),
+                moved_by(&item.moved_by),
+            ]);
+        }
+        page.push(Section::Table(table));
+    }
     if !answer.notes.is_empty() {
-        page.push(Section::Text(answer.notes.join("\n")));
+        page.push(Section::Lines(answer.notes.clone()));
     }
     page
+}
+
+/// The edits that change a score, and by how much.
+fn moved_by(moved: &[Moved]) -> String {
+    let each = moved
+        .iter()
+        .map(|m| format!("{} ({})", m.edit, signed(m.change)));
+    each.collect::<Vec<_>>().join("; ")
 }

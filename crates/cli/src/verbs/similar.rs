@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use limpid::Advisor;
 
-use crate::args::{FilterArgs, length};
+use crate::args::{FilterArgs, OutArgs, length};
 use crate::output::{Output, Section, Table, number};
 
 #[derive(Debug, Args)]
@@ -14,17 +14,20 @@ pub(crate) struct Command {
     /// Folder saved by 'limpid train'
     model: PathBuf,
     /// Item to compare with, by id or title
-    #[arg(long, value_name = "ITEM")]
+    #[arg(long, value_name = "ITEM", allow_negative_numbers = true)]
     item: String,
     /// Length of the list
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
         let advisor = Advisor::open(&self.model)?;
         let answer = advisor.similar(&self.item, self.n, &self.filter.filter(&advisor)?)?;
         let item = advisor.catalogue.find(&self.item)?;
@@ -42,9 +45,9 @@ impl Command {
                 number(item.score),
             ]);
         }
-        let mut page = vec![Section::Text(head), Section::Table(table)];
+        let mut page = vec![Section::Lines(vec![head]), Section::Table(table)];
         if !answer.notes.is_empty() {
-            page.push(Section::Text(answer.notes.join("\n")));
+            page.push(Section::Lines(answer.notes.clone()));
         }
         output.answer(&answer, page)
     }

@@ -3,13 +3,13 @@
 use limpid_data::{Shown, Subset};
 use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
-use limpid_eval::{Comparison, Report};
+use limpid_eval::{Comparison, Report, SampledCandidates};
 use serde::Serialize;
 
 use crate::artifact::SplitRecord;
 
 /// An evaluation with its whole protocol.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Measured {
     /// `limpid.evaluate/1`.
     pub schema: &'static str,
@@ -39,7 +39,7 @@ pub struct Measured {
 }
 
 /// Two evaluations on the same users.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Compared {
     /// `limpid.compare/1`.
     pub schema: &'static str,
@@ -53,13 +53,47 @@ pub struct Compared {
     pub shown: Shown,
     /// The masked items, in words.
     pub masks: String,
+    /// The sampled candidates, if metrics are sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<SampledCandidates>,
     /// The differences, a − b.
     #[serde(flatten)]
     pub comparison: Comparison,
 }
 
-/// An evaluation of lists of another tool.
+/// Evaluations of several models on the same users, each compared with the first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedMany {
+    /// `limpid.compare-many/1`.
+    pub schema: &'static str,
+    /// The first model with its non-default settings.
+    pub baseline: String,
+    /// The split that all were fitted on.
+    pub split: SplitRecord,
+    /// The events of each user that all models are shown.
+    pub shown: Shown,
+    /// The masked items, in words.
+    pub masks: String,
+    /// The sampled candidates, if metrics are sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<SampledCandidates>,
+    /// The other models.
+    pub models: Vec<ComparedModel>,
+}
+
+/// A model, compared with the first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedModel {
+    /// The model with its non-default settings.
+    pub model: String,
+    /// The differences: a is this model, b the first one. `p_holm` is corrected for all models and
+    /// metrics.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+/// An evaluation of lists of another tool.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ListsMeasured {
     /// `limpid.evaluate-lists/1`.
     pub schema: &'static str,

@@ -1,4 +1,5 @@
-//! The JSON of every verb, one file per verb. `docs/json.md` shows an example of each.
+//! The JSON of every verb, one file per verb. `docs/json.md` shows an example of each, `docs/schema` has
+//! their JSON Schemas.
 //!
 //! Every answer names its schema, `limpid.<verb>/1`. Within a version, fields are only added; a changed
 //! meaning is a new version. Items and users are external ids.
@@ -11,6 +12,7 @@ mod models;
 mod quickstart;
 mod recommend;
 mod reproduce;
+mod schema;
 mod train;
 mod verify;
 
@@ -22,17 +24,18 @@ pub use crate::rules::RulesAnswer;
 
 pub use data::{DataDescription, DataSets, DataSplit, Fetched, SplitPart, Synthesized};
 pub use doctor::{DeviceCheck, Doctor, ModelCheck};
-pub use evaluate::{Compared, ListsMeasured, Measured};
+pub use evaluate::{Compared, ComparedMany, ComparedModel, ListsMeasured, Measured};
 pub use explain::*;
 pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
 pub use quickstart::Quickstart;
-pub use recommend::{Reason, RecommendAll, Recommendations, Recommended};
+pub use recommend::{Before, Left, Moved, Reason, RecommendAll, Recommendations, Recommended};
 pub use reproduce::{RecipePlan, ReproducePlan, Reproduced, ReproducedTable};
+pub use schema::schemas;
 pub use train::{TrainPlan, Trained};
 pub use verify::Verified;
 
 /// An item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ItemName {
     /// Its external id.
     pub id: String,
