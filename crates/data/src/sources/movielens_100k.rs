@@ -66,6 +66,10 @@ fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
             read_events(entry, None, builder)?;
         }
         Some(given) => {
+            let splits = splits(folder);
+            if !splits.is_empty() && !splits.contains(&given.as_str()) {
+                return Err(Error::unknown("given split", &given, splits));
+            }
             for (end, part) in [("base", GivenSubset::Train), ("test", GivenSubset::Test)] {
                 let name = format!("{given}.{end}");
                 let entry = folder.get(&name).ok_or_else(|| missing(folder, &name))?;
@@ -76,11 +80,16 @@ fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     items(folder, builder)
 }
 
+/// The splits that come with the data: u1, ua.
+fn splits<'a>(folder: &'a Folder<'_>) -> Vec<&'a str> {
+    let names = folder.top().map(|e| e.name.as_str());
+    names
+        .filter_map(|name| name.strip_suffix(".base"))
+        .collect()
+}
+
 fn missing(folder: &Folder<'_>, name: &str) -> Error {
-    let splits: Vec<&str> = folder
-        .top()
-        .filter_map(|e| e.name.strip_suffix(".base"))
-        .collect();
+    let splits = splits(folder);
     let hint = if splits.is_empty() {
         "unpack all of ml-100k.zip".to_owned()
     } else {
