@@ -412,3 +412,17 @@ fn rules_fit_eighty_columns() {
         assert!(entry.lines().count() <= 12, "{entry}");
     }
 }
+
+#[test]
+fn an_unknown_given_split_is_wrong_use_with_suggestions() {
+    let folder = at().join("ml");
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["u.data", "u1.base", "u1.test", "u2.base", "u2.test"] {
+        fs::write(folder.join(name), "1\t1\t5\t1\n1\t2\t4\t2\n2\t1\t3\t3\n").unwrap();
+    }
+    let err = fails(at(), &["data", "describe", "ml", "--given", "u9"], 2);
+    assert!(
+        err.contains("unknown given split 'u9'; did you mean"),
+        "{err}"
+    );
+}

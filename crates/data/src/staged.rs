@@ -10,8 +10,8 @@
 //!   written. What belongs to a process that is still running is left alone.
 //! - **Links**: a target that is a symbolic link is followed; the link stays, and what it names is
 //!   replaced. A link to nothing is refused.
-//! - **Modes**: files and folders have the modes of the umask, like any other new file, also where they
-//!   replace something.
+//! - **Modes**: files and folders have the modes of the umask, like any other new file; what replaces
+//!   something has its mode, so that a folder that others cannot enter stays closed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -63,6 +63,7 @@ impl StagedFolder {
     /// # Errors
     /// [`Error::Io`]. What had the name still has it then, and the error says where the new folder is.
     pub fn publish(mut self) -> Result<()> {
+        keep_mode(&self.target, &self.temporary);
         sync_all(&self.temporary).map_err(|e| Error::io(&self.temporary, e, "free some space"))?;
         let replaced = replace(&self.temporary, &self.target).map_err(|e| self.rescue(e))?;
         self.keep = true;
@@ -136,6 +137,7 @@ impl StagedFile {
     /// # Errors
     /// [`Error::Io`]; what had the name still has it then.
     pub fn publish(mut self) -> Result<()> {
+        keep_mode(&self.target, &self.temporary);
         sync_all(&self.temporary)
             .and_then(|()| fs::rename(&self.temporary, &self.target))
             .map_err(|e| Error::io(&self.target, e, "free some space, or choose another place"))?;
@@ -211,6 +213,14 @@ fn prefix(target: &Path) -> OsString {
     name.push(target.file_name().unwrap_or_default());
     name.push(".");
     name
+}
+
+/// Gives what replaces something its mode.
+fn keep_mode(old: &Path, new: &Path) {
+    if let Ok(about) = fs::metadata(old) {
+        // Some file systems have no modes.
+        let _ = fs::set_permissions(new, about.permissions());
+    }
 }
 
 /// Puts a folder at `target`; returns the name that what was there has now.
@@ -358,6 +368,12 @@ fn lock(_: &Path) -> Option<File> {
 }
 
 fn remove_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // A folder that may not be written can be replaced, and must then be emptied.
+        let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+    }
     match fs::remove_dir_all(path) {
         // Another process may sweep at the same time.
         Err(e) if e.kind() == io::ErrorKind::NotFound && !exists(path) => Ok(()),
@@ -541,7 +557,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn modes_follow_the_umask() {
+    fn modes_follow_the_umask_and_what_is_replaced() {
         use std::os::unix::fs::PermissionsExt;
         let place = tempfile::tempdir().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -552,6 +568,15 @@ mod tests {
         staged.publish().unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "text");
         assert_eq!(mode(&target), mode(&place.path().join("plain")));
+        let folder = place.path().join("model");
+        write(&folder, "one").unwrap();
+        for closed in [0o700, 0o555] {
+            fs::set_permissions(&folder, fs::Permissions::from_mode(closed)).unwrap();
+            write(&folder, "two").unwrap();
+            assert_eq!(mode(&folder), closed);
+        }
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
         drop(StagedFile::create(&target).unwrap());
         assert_eq!(names(place.path()), ["file", "plain"]);
     }

@@ -144,6 +144,8 @@ impl<'a> Steered<'a> {
         }
         for part in &mut ledger.parts {
             part.edited_by = self.edited_by(part.unit, before, after);
+            // They are computed for the units of the history, not for edited ones.
+            part.alternatives.clear();
         }
         let unedited = self.units.ledger(user, before, item, Detail::Raw);
         let shown: Vec<u32> = self.members_of(ledger.parts.iter().map(|p| p.unit));

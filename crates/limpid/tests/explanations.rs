@@ -3,12 +3,12 @@
 // Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use limpid::core::NoProgress;
+use limpid::core::{Edits, NoProgress};
 use limpid::data::synthetic::{self, World};
 use limpid::eval::faithfulness::Faithfulness;
 use limpid::eval::readability::Readability;
 use limpid::models::Config;
-use limpid::{DataSource, MeasureOptions, Prepared, SplitFrom, TrainOptions, train};
+use limpid::{DataSource, Filter, MeasureOptions, Prepared, SplitFrom, TrainOptions, Who, train};
 
 fn measured(model: &str) -> (Readability, Faithfulness) {
     let split = SplitFrom::Spec("ratio:70/10/20@7".parse().unwrap());
@@ -74,6 +74,46 @@ fn the_shares_of_a_linear_model_make_one() {
         let (_, f) = measured(model);
         let sum = f.comprehensiveness.mean + f.sufficiency.mean;
         assert!((sum - 1.0).abs() < 1e-4, "{model}: {sum}");
+    }
+}
+
+/// The words of a line have the title of every event that it cites; they say "not" only of an item that
+/// would lower the score, and a change that they state is one of the alternatives.
+#[test]
+fn words_name_all_that_is_cited() {
+    for model in ["ruleslim", "lia", "ease"] {
+        let split = SplitFrom::Spec("ratio:70/10/20@7".parse().unwrap());
+        let prepared = Prepared::synthetic(&synthetic::Config::default(), &split).unwrap();
+        let config = Config::named(model).unwrap();
+        let advisor = train(prepared, &config, &TrainOptions::default(), &NoProgress).unwrap();
+        let (mut several, mut told) = (0, 0);
+        for user in advisor.catalogue.users.names().iter().take(40) {
+            let (who, none) = (Who::user(user.as_str()), Edits::none());
+            let list = advisor.recommend(&who, 3, &Filter::default(), &none);
+            for item in list.unwrap().items {
+                let id = format!("id:{}", item.item.id);
+                let why = advisor.explain(&who, &id, &none, false).unwrap();
+                for part in &why.ledger.parts {
+                    for event in &part.cites {
+                        assert!(part.text.contains(&event.item.title), "{model}: {part:?}");
+                    }
+                    several += usize::from(part.cites.len() > 1);
+                    let definition = part.definition.as_deref().unwrap_or_default();
+                    for other in &part.alternatives {
+                        let negated = format!("not {}", other.item.title);
+                        let says = definition.contains(&negated);
+                        assert!(!says || other.change < 0.0, "{model}: {part:?}");
+                        let adds = format!("{} too would add", other.item.title);
+                        told += usize::from(definition.contains(&adds));
+                    }
+                }
+            }
+        }
+        let grouped = model == "ruleslim";
+        assert!(
+            !grouped || several > 50 && told > 50,
+            "{model}: {several}, {told}"
+        );
     }
 }
 

@@ -70,6 +70,14 @@ fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
             }
         }
         Some(given) => {
+            let splits = splits(folder);
+            if !splits.is_empty() && !splits.contains(&given) {
+                return Err(Error::unknown(
+                    "given split",
+                    &given,
+                    splits.iter().map(String::as_str),
+                ));
+            }
             for (end, part) in [("base", GivenSubset::Train), ("test", GivenSubset::Test)] {
                 let name = format!("{given}.{end}");
                 let entry = folder.get(&name).ok_or_else(|| missing(folder, &name))?;

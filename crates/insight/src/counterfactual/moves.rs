@@ -34,12 +34,18 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn of(edits: &[HistoryEdit]) -> Self {
-        let added = |e: &HistoryEdit| matches!(e, HistoryEdit::Add(_));
-        match (edits.iter().all(added), edits.iter().any(added)) {
-            (true, _) => Self::Additions,
-            (_, false) => Self::Removals,
-            _ => Self::Mixed,
+    pub(super) fn of<'a>(edits: impl IntoIterator<Item = &'a HistoryEdit>) -> Self {
+        let (mut added, mut removed) = (false, false);
+        for edit in edits {
+            match edit {
+                HistoryEdit::Add(_) => added = true,
+                HistoryEdit::Remove(_) => removed = true,
+            }
+        }
+        match (added, removed) {
+            (_, false) => Self::Additions,
+            (false, true) => Self::Removals,
+            (true, true) => Self::Mixed,
         }
     }
 }

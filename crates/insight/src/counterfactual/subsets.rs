@@ -13,7 +13,7 @@ use super::HistoryEdit;
 use super::moves::{Kind, Move, Moves, row};
 
 /// Most checks of sets of one size.
-const CHECKS: u64 = 12_000_000;
+const CHECKS: u64 = 5_000_000;
 
 /// Most sets of a kind that are kept, the most plausible ones.
 const KEPT: usize = 512;
@@ -24,6 +24,8 @@ const CHUNK: usize = 16;
 /// Sets that may reach the goal, by kind, most plausible first.
 pub(super) struct Promising {
     sets: [Vec<(f64, Vec<HistoryEdit>)>; 3],
+    /// The plausibility that a set of each kind must have to be kept.
+    least: [f64; 3],
     /// Whether every other set of the size misses the goal, for sure.
     pub(super) complete: bool,
     checks: u64,
@@ -33,6 +35,7 @@ impl Promising {
     fn none(complete: bool) -> Self {
         Self {
             sets: [Vec::new(), Vec::new(), Vec::new()],
+            least: [f64::NEG_INFINITY; 3],
             complete,
             checks: 0,
         }
@@ -55,12 +58,18 @@ impl Promising {
     }
 
     fn push(&mut self, moves: &[&Move]) {
-        let edits: Vec<HistoryEdit> = moves.iter().flat_map(|m| m.edits.clone()).collect();
-        let sets = &mut self.sets[Kind::of(&edits) as usize];
-        sets.push((moves.iter().map(|m| m.odds).sum(), edits));
+        let kind = Kind::of(moves.iter().flat_map(|m| &m.edits)) as usize;
+        let odds: f64 = moves.iter().map(|m| m.odds).sum();
+        if odds < self.least[kind] {
+            self.complete = false;
+            return;
+        }
+        let sets = &mut self.sets[kind];
+        sets.push((odds, moves.iter().flat_map(|m| m.edits.clone()).collect()));
         if sets.len() >= 2 * KEPT {
             sort(sets);
             sets.truncate(KEPT);
+            self.least[kind] = sets[KEPT - 1].0;
             self.complete = false;
         }
     }

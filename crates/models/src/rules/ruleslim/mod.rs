@@ -14,13 +14,19 @@
 //! ω_u = n_u^−½ / mean        K = Σ_u ω_u φ φᵀ
 //! ```
 //!
-//! Each of these problems is convex and solved exactly. Only the literal j is left out of a rule: a
-//! candidate is never in the user's row, so the rule with and without j has the same value whenever
-//! j is recommended. Afterwards a target keeps the M groups with the most evidence `Σ v_f K_fj`, and their
-//! weights are refitted with half the L1 penalty, which undoes part of the shrinkage.
+//! Each of these problems is convex and solved exactly. Where a number of groups M is kept and `l1` leaves
+//! far more, the penalty of that target is the first of `… 4 l1, 2 l1, l1` that leaves at least 2 M. Only
+//! the literal j is left out of a rule: a candidate is never in the user's row, so the rule with and without
+//! j has the same value whenever j is recommended. Afterwards a target keeps the M groups with the most
+//! evidence `Σ v_f K_fj`, and their weights are refitted with half the L1 penalty, which undoes part of the
+//! shrinkage.
 //!
 //! A score is defined for seen items too: it is the same sum over the user's features; an item
 //! of a group contributes to it through the group's rules.
+//!
+//! With `signed`, weights may be negative: then there are lines against an item. With a `teacher`, the target
+//! of a pair that a user does not have is not 0 but what the teacher expects (see
+//! [`soft_targets`](crate::linear::soft_targets)); scores and ledgers remain those of the weights.
 //!
 //! A ledger shows one line per group, compiled without loss into one rule (see
 //! [`Detail::Lines`]). AND and NOT occur only there: the fit itself is monotone,
