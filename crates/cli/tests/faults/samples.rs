@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::child::limpid;
+use crate::child::patiently;
 
 /// A folder with data and saved models.
 pub(crate) struct Samples {
@@ -59,7 +59,7 @@ impl Samples {
 
     fn train(&self, model: &str, to: &Path) -> crate::child::Outcome {
         let all = self.arguments(model, to);
-        limpid(&all.iter().map(String::as_str).collect::<Vec<_>>())
+        patiently(&all.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 
