@@ -100,8 +100,18 @@ pub(crate) fn limpid_after(setup: &str, args: &[&str]) -> Outcome {
     wait(command(setup, args).spawn().unwrap(), args.join(" "))
 }
 
+/// Runs the binary on honest data, in any time: a fit may be long where many share a machine.
+pub(crate) fn patiently(args: &[&str]) -> Outcome {
+    let child = command("", args).spawn().unwrap();
+    wait_until(child, args.join(" "), 30 * LIMIT)
+}
+
 /// Waits for the end of a process, and kills it after [`LIMIT`].
-pub(crate) fn wait(mut child: Child, args: String) -> Outcome {
+pub(crate) fn wait(child: Child, args: String) -> Outcome {
+    wait_until(child, args, LIMIT)
+}
+
+fn wait_until(mut child: Child, args: String, limit: Duration) -> Outcome {
     let reader = |pipe: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -128,7 +138,7 @@ pub(crate) fn wait(mut child: Child, args: String) -> Outcome {
         if let Some(status) = child.try_wait().unwrap() {
             break Some(status);
         }
-        if started.elapsed() > LIMIT {
+        if started.elapsed() > limit {
             child.kill().unwrap();
             child.wait().unwrap();
             break None;

@@ -57,7 +57,6 @@ fn disks() {
 }
 
 #[test]
-#[ignore = "control characters are not yet shown harmlessly everywhere"]
 fn texts() {
     assert_clean(&texts::run(20));
 }
