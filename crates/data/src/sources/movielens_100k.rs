@@ -48,6 +48,7 @@ pub(super) const SOURCE: Source = Source {
     read,
     metadata: &["u.item"],
     named_splits: true,
+    ..Source::DEFAULT
 };
 
 /// Whether the folder holds this set or one of its splits.
@@ -64,11 +65,15 @@ fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
             let entry = folder.single().or_else(|| folder.get("u.data"));
             let entry = entry.ok_or_else(|| missing(folder, "u.data"))?;
             read_events(entry, None, builder)?;
+            if folder.single().is_none() {
+                builder.report.given_splits = splits(folder);
+            }
         }
         Some(given) => {
             let splits = splits(folder);
-            if !splits.is_empty() && !splits.contains(&given.as_str()) {
-                return Err(Error::unknown("given split", &given, splits));
+            if !splits.is_empty() && !splits.contains(&given) {
+                let known = splits.iter().map(String::as_str);
+                return Err(Error::unknown("given split", &given, known));
             }
             for (end, part) in [("base", GivenSubset::Train), ("test", GivenSubset::Test)] {
                 let name = format!("{given}.{end}");
@@ -80,11 +85,13 @@ fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     items(folder, builder)
 }
 
-/// The splits that come with the data: u1, ua.
-fn splits<'a>(folder: &'a Folder<'_>) -> Vec<&'a str> {
-    let names = folder.top().map(|e| e.name.as_str());
-    names
-        .filter_map(|name| name.strip_suffix(".base"))
+/// The names of the splits that the set comes with.
+fn splits(folder: &Folder<'_>) -> Vec<String> {
+    folder
+        .top()
+        .filter_map(|e| e.name.strip_suffix(".base"))
+        .filter(|name| folder.get(&format!("{name}.test")).is_some())
+        .map(str::to_owned)
         .collect()
 }
 

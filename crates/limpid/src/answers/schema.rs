@@ -23,6 +23,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("limpid.evaluate/1", of::<Measured>()),
         ("limpid.evaluate-lists/1", of::<ListsMeasured>()),
         ("limpid.compare/1", of::<Compared>()),
+        ("limpid.compare-many/1", of::<ComparedMany>()),
         ("limpid.recommend/1", of::<Recommendations>()),
         ("limpid.recommend-all/1", of::<RecommendAll>()),
         ("limpid.similar/1", of::<Recommendations>()),
