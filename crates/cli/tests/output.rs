@@ -387,7 +387,7 @@ fn names_and_separators_are_read_as_they_are_typed() {
     ];
     let err = fails(at(), &same, 2);
     assert!(
-        err.starts_with("error: --user-column and --item-column use column 2"),
+        err.starts_with("error: --user-column must not be the column of items"),
         "{err}"
     );
 }

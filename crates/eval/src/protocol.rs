@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Bootstrap, Error, ItemGroups, Result, SampledCandidates, Universe, metrics::MetricAt};
 
 /// The items of a user that are masked, for the report. Papers differ in it, and numbers with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MaskName {
     /// The input items: those of fold-in events, or the train items on validation.

@@ -161,7 +161,7 @@ impl Experiment {
         let text = toml::to_string(&plain)
             .map_err(|e| Error::Usage(format!("cannot write this experiment as TOML: {e}")))?;
         // A table whose values are all defaults is a heading alone.
-        let is_heading = |part: &&str| part.starts_with('[') && part.trim_end().ends_with(']');
+        let is_heading = |part: &&str| part.starts_with('[') && !part.trim_end().contains('\n');
         let parts = text.split("\n\n").filter(|part| !is_heading(part));
         Ok(parts.collect::<Vec<_>>().join("\n\n"))
     }

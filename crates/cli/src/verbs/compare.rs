@@ -113,7 +113,7 @@ impl Command {
         let page = vec![
             Section::Lines(head),
             Section::Table(table),
-            Section::Text(foot.join("\n")),
+            Section::Lines(foot),
         ];
         output.answer(&compared, page)
     }
@@ -168,7 +168,7 @@ impl Command {
         let page = vec![
             Section::Lines(head),
             Section::Table(table),
-            Section::Text(foot.join("\n")),
+            Section::Lines(foot),
         ];
         output.answer(&compared, page)
     }

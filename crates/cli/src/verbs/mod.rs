@@ -83,40 +83,13 @@ fn dispatch(verb: Verb, output: &Output) -> Result<()> {
 /// An error with its causes, each once: our own messages include their causes.
 fn message(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |text, cause| {
-        let cause = worded(cause);
+        let cause = cause.to_string();
         match (text.is_empty(), text.contains(&cause)) {
             (true, _) => cause,
             (false, true) => text,
             (false, false) => format!("{text}: {cause}"),
         }
     })
-}
-
-/// A message in the words of the command line: options of reading are named by their flags.
-fn worded(error: &(dyn std::error::Error + 'static)) -> String {
-    let data = match error.downcast_ref::<limpid::Error>() {
-        Some(limpid::Error::Data(e)) => Some(e),
-        _ => error.downcast_ref::<limpid::data::Error>(),
-    };
-    match data {
-        Some(limpid::data::Error::Option {
-            option,
-            reason,
-            hint,
-        }) => format!("{} {reason}; {hint}", flag(option)),
-        _ => error.to_string(),
-    }
-}
-
-/// The flag of a reading option or filter, which libraries and run files name by its key.
-fn flag(option: &str) -> String {
-    match option {
-        "columns" => "--user-column and --item-column".to_owned(),
-        "given" | "separator" | "metadata" | "behaviors" | "split" => format!("--{option}"),
-        key if key.contains('_') => format!("--{}", key.replace('_', "-")),
-        column if column.ends_with(" column") => format!("--{}", column.replace(' ', "-")),
-        other => other.to_owned(),
-    }
 }
 
 /// Whether a reader of standard output went away (`| head`), which is no failure.
@@ -126,21 +99,4 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
             .downcast_ref::<std::io::Error>()
             .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_of_reading_are_named_by_their_flags() {
-        let error = limpid::data::Error::option("min_value", "keeps no event", "use a smaller one");
-        let error = anyhow::Error::from(limpid::Error::from(error));
-        assert_eq!(
-            message(&error),
-            "--min-value keeps no event; use a smaller one"
-        );
-        assert_eq!(flag("user column"), "--user-column");
-        assert_eq!(flag("synthetic world"), "synthetic world");
-    }
 }

@@ -26,10 +26,11 @@ const KEYS: [&str; 13] = [
 const MAPS: [&str; 3] = ["settings", "metrics", "files"];
 
 /// The table that matters most, where it is not the first one of the answer.
-const MAIN: [(&str, &str); 7] = [
+const MAIN: [(&str, &str); 8] = [
     ("limpid.why-not/", "counterfactuals"),
     ("limpid.quickstart/", "items"),
     ("limpid.evaluate/", "metrics"),
+    ("limpid.compare-many/", "metrics"),
     ("limpid.reproduce/", "rows"),
     ("limpid.data-describe/", ANSWER),
     ("limpid.manifest/", ANSWER),
