@@ -288,8 +288,13 @@ pub(crate) struct FilterArgs {
     /// Recommend only these items
     #[arg(long, value_name = "ITEMS")]
     only: Vec<String>,
-    /// Recommend only items with this metadata, such as 'genre=Drama'; repeat for more, all must hold
-    #[arg(long = "where", value_name = "FIELD=VALUE")]
+    /// Recommend only items with this condition, such as 'genre in (Drama, Crime) and year >= 1990';
+    /// repeat for more, all must hold
+    ///
+    /// Tests: FIELD = VALUE, != VALUE, in (VALUE, ...), in 1990..1999, < <= > >= NUMBER, ~ TEXT (contains),
+    /// !~ TEXT, joined by and, or, not and parentheses. Fields: id, title, popularity (training users) and
+    /// the metadata. Case does not matter; put values with reserved words or signs in quotes.
+    #[arg(long = "where", value_name = "CONDITION")]
     conditions: Vec<String>,
     /// Include items of the history
     #[arg(long)]

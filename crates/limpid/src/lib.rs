@@ -27,6 +27,7 @@
 mod advisor;
 pub mod answers;
 pub mod artifact;
+pub mod condition;
 mod error;
 pub mod experiment;
 pub mod lists;

@@ -38,11 +38,11 @@ pub struct ListRow<'a> {
 }
 
 impl Advisor {
-    /// A filter from texts: ids or titles to exclude and to allow, and conditions on metadata such as
-    /// `genre=Drama`, all of which must hold.
+    /// A filter from texts: ids or titles to exclude and to allow, and [conditions](crate::condition) such
+    /// as `genre=Drama`, all of which must hold.
     ///
     /// # Errors
-    /// [`limpid_core::Error::Unknown`] with suggestions.
+    /// [`limpid_core::Error::Unknown`] with suggestions, and as [`lookup::items_where`].
     pub fn filter(
         &self,
         exclude: &[String],
@@ -58,7 +58,10 @@ impl Advisor {
             let holds = lookup::items_where(&self.catalogue, condition)?;
             allowed = Some(match allowed {
                 None => holds,
-                Some(before) => before.into_iter().filter(|i| holds.contains(i)).collect(),
+                Some(before) => before
+                    .into_iter()
+                    .filter(|i| holds.binary_search(i).is_ok())
+                    .collect(),
             });
         }
         Ok(Filter {
