@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use limpid::data::sources::{
     Column, Duplicates, Format, MetadataSource, OnError, ReadOptions, TimeUnit,
 };
+use limpid::output::FileFormat;
 use limpid::{DataSource, Events, Who};
 
+use crate::output::Output;
 use crate::verbs::{
     compare, completions, data, doctor, evaluate, explain, inspect, models, quickstart, recommend,
     reproduce, rules, similar, train, verify,
@@ -38,9 +40,9 @@ const GLOBAL: &str = "Global options";
 /// Options that every verb takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
-    /// Output format; every JSON object names its schema
-    #[arg(long, global = true, help_heading = GLOBAL, value_enum, default_value_t = Printed::Table)]
-    pub(crate) format: Printed,
+    /// Output format; every JSON object names its schema [default: table]
+    #[arg(long, global = true, help_heading = GLOBAL, value_enum)]
+    pub(crate) format: Option<Printed>,
     /// Number of threads, 0 for all; results do not depend on it
     #[arg(long, global = true, help_heading = GLOBAL, default_value_t = 0, value_name = "N")]
     pub(crate) threads: usize,
@@ -60,6 +62,32 @@ pub(crate) enum Printed {
     Csv,
     /// Markdown
     Md,
+}
+
+impl Printed {
+    /// The format of a file with the same content.
+    pub(crate) fn file(self) -> FileFormat {
+        match self {
+            Self::Table | Self::Md => FileFormat::Md,
+            Self::Json => FileFormat::Json,
+            Self::Csv => FileFormat::Csv,
+        }
+    }
+}
+
+/// Where an answer is written.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OutArgs {
+    /// Write to a file; its ending is the format: .csv, .json or .md; - is standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+impl OutArgs {
+    /// The output with this file, which is checked now, before the work.
+    pub(crate) fn of(&self, output: &Output) -> Result<Output> {
+        output.to(self.output.as_deref())
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,10 +3,12 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use comfy_table::{
     Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table as Grid, Width, presets,
 };
+use limpid::Error;
+use limpid::output::{Destination, FileFormat};
 use serde::Serialize;
 
 use crate::args::{Global, Printed};
@@ -168,27 +170,106 @@ pub(crate) enum Section {
     Table(Table),
 }
 
-/// How results are printed.
+/// How results are printed, and where.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
-    format: Printed,
+    /// The value of `--format`, if it was given.
+    asked: Option<Printed>,
     quiet: bool,
+    /// The file of `-o`.
+    file: Option<Destination>,
 }
 
 impl Output {
     pub(crate) fn new(global: &Global) -> Self {
         Self {
-            format: global.format,
+            asked: global.format,
             quiet: global.quiet,
+            file: None,
         }
     }
 
-    /// Prints an answer in the chosen format.
+    /// The output with the file of `-o`, which is checked now, before the work.
+    pub(crate) fn to(&self, file: Option<&Path>) -> Result<Self> {
+        let streamed = self.format().file();
+        let Some(path) = file.filter(|path| *path != Path::new("-")) else {
+            return Ok(self.clone());
+        };
+        let to = Destination::new(path, ANSWERS, streamed)?;
+        self.agrees(&to)?;
+        Ok(Self {
+            file: Some(to),
+            ..self.clone()
+        })
+    }
+
+    /// The file of `-o` for rows, which is checked now, before the work.
+    pub(crate) fn rows(&self, file: &Path) -> Result<Destination> {
+        let streamed = match self.format() {
+            Printed::Json => FileFormat::Jsonl,
+            Printed::Table | Printed::Csv => FileFormat::Csv,
+            Printed::Md => FileFormat::Md,
+        };
+        let to = Destination::new(file, FileFormat::ROWS, streamed)?;
+        if to.format() == FileFormat::Md {
+            bail!(Error::Usage(
+                "rows are not printed as Markdown; use --format csv or json".to_owned()
+            ));
+        }
+        Ok(to)
+    }
+
+    /// The file of a plot, which is checked now, before the work.
+    pub(crate) fn plot(file: &Path) -> Result<Destination> {
+        if file == Path::new("-") {
+            bail!(Error::Usage(
+                "a plot is written to a file; name one, such as plot.svg".to_owned()
+            ));
+        }
+        Ok(Destination::new(
+            file,
+            FileFormat::PICTURES,
+            FileFormat::Svg,
+        )?)
+    }
+
+    /// A format that was asked for must be that of the file.
+    fn agrees(&self, to: &Destination) -> Result<()> {
+        match self.asked {
+            Some(asked) if asked != Printed::Table && asked.file() != to.format() => {
+                bail!(Error::Usage(format!(
+                    "--format {} differs from the ending of {}; give one of them",
+                    asked.file().ending(),
+                    to.described()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn format(&self) -> Printed {
+        self.asked.unwrap_or(Printed::Table)
+    }
+
+    /// Prints an answer in the chosen format, or writes it to the file of `-o`.
     pub(crate) fn answer<T: Serialize>(&self, answer: &T, page: Vec<Section>) -> Result<()> {
-        let text = match self.format {
-            Printed::Json => serde_json::to_string_pretty(answer)?,
-            Printed::Csv => csv_of(&page),
-            Printed::Md => markdown_of(&page),
+        let text = |format: FileFormat| -> Result<String> {
+            Ok(match format {
+                FileFormat::Json => serde_json::to_string_pretty(answer)?,
+                FileFormat::Csv => csv_of(&page),
+                FileFormat::Md => markdown_of(&page),
+                other => bail!(Error::Usage(format!(
+                    "this answer cannot be written as {}",
+                    other.ending()
+                ))),
+            })
+        };
+        if let Some(to) = &self.file {
+            to.write((text(to.format())? + "\n").as_bytes())?;
+            self.note(format!("written to {}", to.described()));
+            return Ok(());
+        }
+        let text = match self.format() {
             Printed::Table => page
                 .iter()
                 .map(|section| match section {
@@ -198,14 +279,31 @@ impl Output {
                 })
                 .collect::<Vec<_>>()
                 .join("\n\n"),
+            other => text(other.file())?,
         };
         print(&text)
     }
 
+    /// Says that rows were written: as the answer, or as a note where the rows are on standard output.
+    pub(crate) fn written<T: Serialize>(
+        &self,
+        to: &Destination,
+        answer: &T,
+        text: String,
+    ) -> Result<()> {
+        match to.path() {
+            Some(_) => self.answer(answer, vec![Section::Text(text)]),
+            None => {
+                self.note(text);
+                Ok(())
+            }
+        }
+    }
+
     /// Writes a plot.
-    pub(crate) fn picture(&self, file: &Path, svg: &str) -> Result<()> {
-        std::fs::write(file, svg).with_context(|| format!("cannot write {}", file.display()))?;
-        self.note(format!("plot written to {}", file.display()));
+    pub(crate) fn picture(&self, to: &Destination, svg: &str) -> Result<()> {
+        to.write(svg.as_bytes())?;
+        self.note(format!("plot written to {}", to.described()));
         Ok(())
     }
 
@@ -235,6 +333,9 @@ pub(crate) fn print(text: &str) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Formats of an answer in a file.
+const ANSWERS: &[FileFormat] = &[FileFormat::Csv, FileFormat::Json, FileFormat::Md];
 
 fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());

@@ -33,6 +33,7 @@ pub mod experiment;
 pub mod lists;
 pub mod lookup;
 pub mod measure;
+pub mod output;
 pub mod pipeline;
 pub mod planted;
 pub mod plot;

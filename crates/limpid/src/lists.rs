@@ -1,114 +1,36 @@
-//! Lists as files: writes CSV and Parquet, reads CSV and TSV of any tool.
+//! Lists as tables: the columns that are written, and reading CSV and TSV of any tool.
 
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
 use limpid_core::histories::HistoryArrays;
 use limpid_core::{Catalogue, Histories, Ids, ItemIdx, UserIdx};
 use limpid_data::sources::{self, ReadOptions};
 use limpid_eval::{Bootstrap, MaskName, MetricAt, Protocol, Report, evaluate_lists};
-use parquet::arrow::ArrowWriter;
 
+use crate::output::{Cell, Column, Kind, text};
 use crate::{Error, ListRow, Result};
 
-/// Writes rows `user_id, rank, item_id, score` to a file, block by block.
-pub enum ListWriter {
-    /// CSV with a header.
-    Csv(PathBuf, Box<csv::Writer<BufWriter<File>>>),
-    /// Parquet.
-    Parquet(PathBuf, Box<ArrowWriter<File>>),
+/// The columns of lists: `user_id`, `rank`, `item_id`, `score`.
+#[must_use]
+pub fn list_columns() -> Vec<Column> {
+    vec![
+        Column::new("user_id", Kind::Text),
+        Column::new("rank", Kind::Integer),
+        Column::new("item_id", Kind::Text),
+        Column::new("score", Kind::Single),
+    ]
 }
 
-fn schema() -> arrow_schema::SchemaRef {
-    use arrow_schema::{DataType, Field, Schema};
-    Arc::new(Schema::new(vec![
-        Field::new("user_id", DataType::Utf8, false),
-        Field::new("rank", DataType::UInt32, false),
-        Field::new("item_id", DataType::Utf8, false),
-        Field::new("score", DataType::Float32, false),
-    ]))
-}
-
-impl ListWriter {
-    /// Creates a file: `.csv` or `.parquet`.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for another extension, [`Error::Io`] if the file cannot be created.
-    pub fn create(path: &Path) -> Result<Self> {
-        let extension = path.extension().and_then(|e| e.to_str());
-        if !matches!(extension, Some("csv" | "parquet")) {
-            return Err(Error::Usage(format!(
-                "cannot write lists to {}: the extension must be .csv or .parquet",
-                path.display()
-            )));
-        }
-        let file = File::create(path).map_err(|e| Error::io("cannot create", path, e))?;
-        if extension == Some("parquet") {
-            let writer = ArrowWriter::try_new(file, schema(), None)
-                .map_err(|e| Error::artifact(path, e.to_string()))?;
-            return Ok(Self::Parquet(path.to_owned(), Box::new(writer)));
-        }
-        let mut writer = csv::Writer::from_writer(BufWriter::new(file));
-        writer
-            .write_record(["user_id", "rank", "item_id", "score"])
-            .map_err(|e| Error::artifact(path, e.to_string()))?;
-        Ok(Self::Csv(path.to_owned(), Box::new(writer)))
-    }
-
-    /// Writes rows.
-    ///
-    /// # Errors
-    /// [`Error::Artifact`] or [`Error::Io`] with the error of the file system.
-    pub fn write(&mut self, rows: &[ListRow<'_>]) -> Result<()> {
-        match self {
-            Self::Csv(path, writer) => {
-                for row in rows {
-                    writer
-                        .write_record([
-                            row.user,
-                            &row.rank.to_string(),
-                            row.item,
-                            &row.score.to_string(),
-                        ])
-                        .map_err(|e| Error::artifact(&*path, e.to_string()))?;
-                }
-                Ok(())
-            }
-            Self::Parquet(path, writer) => {
-                let columns: Vec<ArrayRef> = vec![
-                    Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.user))),
-                    Arc::new(UInt32Array::from_iter_values(rows.iter().map(|r| r.rank))),
-                    Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.item))),
-                    Arc::new(Float32Array::from_iter_values(rows.iter().map(|r| r.score))),
-                ];
-                RecordBatch::try_new(schema(), columns)
-                    .map_err(|e| Error::artifact(&*path, e.to_string()))
-                    .and_then(|batch| {
-                        writer
-                            .write(&batch)
-                            .map_err(|e| Error::artifact(&*path, e.to_string()))
-                    })
-            }
-        }
-    }
-
-    /// Completes the file.
-    ///
-    /// # Errors
-    /// [`Error::Artifact`] or [`Error::Io`] with the error of the file system.
-    pub fn finish(self) -> Result<()> {
-        match self {
-            Self::Csv(path, mut writer) => writer
-                .flush()
-                .map_err(|e| Error::io("cannot write", path, e)),
-            Self::Parquet(path, writer) => writer
-                .close()
-                .map(|_| ())
-                .map_err(|e| Error::artifact(path, e.to_string())),
-        }
+impl<'a> ListRow<'a> {
+    /// The row as cells of [`list_columns`].
+    #[must_use]
+    pub fn cells(&self) -> [Cell<'a>; 4] {
+        [
+            self.user.into(),
+            self.rank.into(),
+            self.item.into(),
+            self.score.into(),
+        ]
     }
 }
 
@@ -214,15 +136,16 @@ struct Ranked {
 
 impl Ranked {
     fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("cannot read", path, e))?;
-        let separator = if text.lines().next().unwrap_or("").contains('\t') {
+        let content =
+            std::fs::read_to_string(path).map_err(|e| Error::io("cannot read", path, e))?;
+        let separator = if content.lines().next().unwrap_or("").contains('\t') {
             b'\t'
         } else {
             b','
         };
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(separator)
-            .from_reader(text.as_bytes());
+            .from_reader(content.as_bytes());
         let refuse = |why: String| Error::artifact(path, why);
         let headers = reader.headers().map_err(|e| refuse(e.to_string()))?.clone();
         let find = |names: &[&str]| {
@@ -262,8 +185,8 @@ impl Ranked {
                 (None, None) => at as f64,
             };
             rows.push(RankedRow {
-                user: field(user).to_owned(),
-                item: field(item).to_owned(),
+                user: text::uncelled(field(user)).to_owned(),
+                item: text::uncelled(field(item)).to_owned(),
                 order,
             });
         }

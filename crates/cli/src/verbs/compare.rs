@@ -8,6 +8,7 @@ use limpid::Advisor;
 use limpid::measure::short;
 
 use super::evaluate::WhatArgs;
+use crate::args::OutArgs;
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
 
@@ -19,10 +20,13 @@ pub(crate) struct Command {
     b: PathBuf,
     #[command(flatten)]
     what: WhatArgs,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
         let (a, b) = (Advisor::open(&self.a)?, Advisor::open(&self.b)?);
         let bars = Bars::new(output.is_quiet());
         let compared = a.compare(&b, &self.what.options(), &bars)?;

@@ -12,7 +12,7 @@ use limpid::data::synthetic::{self, World};
 use limpid::measure::short;
 use limpid::{Prepared, SplitFrom};
 
-use crate::args::ReadArgs;
+use crate::args::{OutArgs, ReadArgs};
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
 
@@ -34,6 +34,8 @@ pub(crate) struct Describe {
     data: PathBuf,
     #[command(flatten)]
     read: ReadArgs,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +134,7 @@ impl Split {
 
 impl Describe {
     fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
         let log = self.read.source(self.data).log()?;
         let d = log.describe();
         output.notes(&d.report.notes);

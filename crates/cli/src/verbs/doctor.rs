@@ -11,13 +11,18 @@ use limpid::experiment::DEVICES;
 use limpid::models::{Config, ENTRIES};
 use limpid::{Filter, Prepared, SplitFrom, TrainOptions, Who, train};
 
+use crate::args::OutArgs;
 use crate::output::{Output, Section, Table};
 
 #[derive(Debug, Args)]
-pub(crate) struct Command {}
+pub(crate) struct Command {
+    #[command(flatten)]
+    out: OutArgs,
+}
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
         let mut checks = Vec::new();
         for entry in ENTRIES {
             let started = Instant::now();

@@ -15,6 +15,7 @@ use limpid::measure::{default_metrics, short};
 use limpid::plot::{self, drop_curves};
 use limpid::{Advisor, MeasureOptions, Subset};
 
+use crate::args::OutArgs;
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
 
@@ -57,6 +58,8 @@ pub(crate) struct Command {
     /// Training events to mask: a table of user and item
     #[arg(long, value_name = "FILE", requires = "lists")]
     seen: Option<PathBuf>,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 /// What to measure, of one model or two.
@@ -121,6 +124,8 @@ impl WhatArgs {
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
+        let plot = self.plot.as_deref().map(Output::plot).transpose()?;
         let options = MeasureOptions {
             breakdowns: !self.by.is_empty(),
             readability: self.readability,
@@ -168,7 +173,7 @@ impl Command {
             measured.on,
             measured.seed,
         );
-        if let (Some(file), Some(faithfulness)) = (&self.plot, &measured.faithfulness) {
+        if let (Some(file), Some(faithfulness)) = (&plot, &measured.faithfulness) {
             let curves = drop_curves(&measured.data, &[(measured.model.clone(), faithfulness)]);
             output.picture(file, &plot::curves(&curves)?)?;
         }

@@ -12,7 +12,7 @@ use limpid::insight::{Search, wording};
 use limpid::plot;
 use limpid::{Advisor, Error};
 
-use crate::args::{EditArgs, FilterArgs, WhoArgs, length};
+use crate::args::{EditArgs, FilterArgs, OutArgs, WhoArgs, length};
 use crate::output::{Output, Section, Table, number, signed};
 
 #[derive(Debug, Args)]
@@ -50,6 +50,8 @@ pub(crate) struct Command {
     filter: FilterArgs,
     #[command(flatten)]
     edit: EditArgs,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 /// Lines of a ledger that are printed without --all.
@@ -57,6 +59,8 @@ const LINES: usize = 15;
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
+        let plot = self.plot.as_deref().map(Output::plot).transpose()?;
         let advisor = Advisor::open(&self.model)?;
         let who = self.who.who()?;
         let edits = self.edit.edits()?;
@@ -82,7 +86,7 @@ impl Command {
             return output.answer(&answer, page);
         }
         let answer = advisor.explain(&who, item, &edits, self.raw)?;
-        if let Some(file) = &self.plot {
+        if let Some(file) = &plot {
             output.picture(file, &plot::waterfall(&answer, most)?)?;
         }
         let page = explanation_page(&answer, most);

@@ -7,6 +7,7 @@ use clap::Args;
 use limpid::artifact::read_manifest;
 use limpid::measure::short;
 
+use crate::args::OutArgs;
 use crate::output::{Output, Section, Table, print};
 
 #[derive(Debug, Args)]
@@ -16,10 +17,13 @@ pub(crate) struct Command {
     /// Print the experiment as a run.toml for 'limpid train --config'
     #[arg(long)]
     run: bool,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
         let m = read_manifest(&self.model)?;
         if self.run {
             return print(m.again().to_toml()?.trim_end());

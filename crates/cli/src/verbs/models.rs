@@ -6,16 +6,20 @@ use limpid::answers::{ModelAnswer, Models};
 use limpid::models::hyper::written;
 use limpid::models::{ENTRIES, Entry};
 
+use crate::args::OutArgs;
 use crate::output::{Output, Section, Table};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
     /// Show the parameters and presets of this model
     name: Option<String>,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
         let models: Vec<ModelAnswer> = match &self.name {
             Some(name) => vec![Entry::named(name)?.into()],
             None => ENTRIES.iter().map(Into::into).collect(),

@@ -1,12 +1,13 @@
 //! `limpid recommend`: lists for one user, an ad-hoc history, or all users.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
 use limpid::answers::{RecommendAll, Recommendations};
 use limpid::insight::wording;
-use limpid::lists::ListWriter;
+use limpid::lists::list_columns;
+use limpid::output::RowWriter;
 use limpid::{Advisor, Error};
 
 use crate::args::{EditArgs, FilterArgs, WhoArgs, length};
@@ -22,7 +23,8 @@ pub(crate) struct Command {
     /// Length of the list
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
-    /// File for --users all: .csv or .parquet
+    /// Write to a file; its ending is the format: .csv, .tsv, .jsonl or .parquet for --users all, otherwise
+    /// .csv, .json or .md; - is standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -35,9 +37,6 @@ pub(crate) struct Command {
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
-        let advisor = Advisor::open(&self.model)?;
-        let filter = self.filter.filter(&advisor)?;
-        let edits = self.edit.edits()?;
         if let Some(users) = &self.users {
             if users != "all" {
                 bail!(Error::Usage(format!(
@@ -49,28 +48,39 @@ impl Command {
                     "--users all requires a file, such as -o recs.csv or -o recs.parquet".into()
                 ));
             };
-            let mut writer = ListWriter::create(file)?;
-            let mut rows = 0;
-            advisor.recommend_all(self.n, &filter, &edits, &mut |block| {
-                rows += block.len();
-                writer.write(block)
-            })?;
-            writer.finish()?;
-            let written = RecommendAll {
-                schema: "limpid.recommend-all/1",
-                file: file.display().to_string(),
-                users: advisor.split()?.train.len(),
-                rows,
-            };
-            let text = format!(
-                "{} rows for {} users written to {}",
-                rows, written.users, written.file
-            );
-            return output.answer(&written, vec![Section::Text(text)]);
+            return self.all(file, output);
         }
+        let output = &output.to(self.output.as_deref())?;
+        let advisor = Advisor::open(&self.model)?;
+        let filter = self.filter.filter(&advisor)?;
+        let edits = self.edit.edits()?;
         let answer = advisor.recommend(&self.who.who()?, self.n, &filter, &edits)?;
         let page = page(&answer);
         output.answer(&answer, page)
+    }
+
+    fn all(&self, file: &Path, output: &Output) -> Result<()> {
+        let to = output.rows(file)?;
+        let advisor = Advisor::open(&self.model)?;
+        let filter = self.filter.filter(&advisor)?;
+        let edits = self.edit.edits()?;
+        let mut writer = RowWriter::create(&to, list_columns())?;
+        advisor.recommend_all(self.n, &filter, &edits, &mut |block| {
+            block.iter().try_for_each(|row| writer.row(&row.cells()))
+        })?;
+        let rows = writer.rows();
+        writer.finish()?;
+        let written = RecommendAll {
+            schema: "limpid.recommend-all/1",
+            file: to.described(),
+            users: advisor.split()?.train.len(),
+            rows,
+        };
+        let text = format!(
+            "{} rows for {} users written to {}",
+            rows, written.users, written.file
+        );
+        output.written(&to, &written, text)
     }
 }
 

@@ -71,11 +71,11 @@ impl Command {
         for (name, outcome) in &outcomes {
             if let Some(frontier) = outcome.frontier() {
                 let file = self.output.join(format!("{name}-frontier.svg"));
-                output.picture(&file, &plot::scatter(&frontier)?)?;
+                output.picture(&Output::plot(&file)?, &plot::scatter(&frontier)?)?;
             }
             if let Some(drops) = outcome.drops() {
                 let file = self.output.join(format!("{name}-drops.svg"));
-                output.picture(&file, &plot::curves(&drops)?)?;
+                output.picture(&Output::plot(&file)?, &plot::curves(&drops)?)?;
             }
             page.push(Section::Text(format!(
                 "{}\n{}",

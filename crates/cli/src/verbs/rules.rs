@@ -8,7 +8,7 @@ use limpid::Advisor;
 use limpid::planted::PlantedAnswer;
 use limpid::rules::{RuleAnswer, RuleKind, RuleOrder, RuleQuery};
 
-use crate::args::length;
+use crate::args::{OutArgs, length};
 use crate::output::{Output, Section, Table, number};
 
 #[derive(Debug, Args)]
@@ -42,6 +42,8 @@ pub(crate) struct Command {
     /// Largest number of rules to print
     #[arg(short, long, default_value_t = 20, value_name = "N", value_parser = length)]
     n: usize,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,6 +70,7 @@ enum Order {
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
         let advisor = Advisor::open(&self.model)?;
         if let Some(world) = &self.planted {
             let answer = advisor.planted(world)?;

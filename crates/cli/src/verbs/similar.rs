@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use limpid::Advisor;
 
-use crate::args::{FilterArgs, length};
+use crate::args::{FilterArgs, OutArgs, length};
 use crate::output::{Output, Section, Table, number};
 
 #[derive(Debug, Args)]
@@ -21,10 +21,13 @@ pub(crate) struct Command {
     n: usize,
     #[command(flatten)]
     filter: FilterArgs,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
         let advisor = Advisor::open(&self.model)?;
         let answer = advisor.similar(&self.item, self.n, &self.filter.filter(&advisor)?)?;
         let item = advisor.catalogue.find(&self.item)?;

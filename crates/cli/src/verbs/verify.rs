@@ -7,16 +7,20 @@ use clap::Args;
 use limpid::Advisor;
 use limpid::answers::Verified;
 
+use crate::args::OutArgs;
 use crate::output::{Output, Section};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
     /// Folder saved by 'limpid train'
     model: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        let output = &self.out.of(output)?;
         let manifest = limpid::artifact::verify(&self.model)?;
         // Checksums show that nothing changed; opening shows that the model can be used.
         Advisor::open(&self.model)?;
