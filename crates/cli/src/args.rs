@@ -1,19 +1,23 @@
 //! The grammar of the command line, once for all verbs.
 
+use std::io::Read;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use limpid::answers::RecommendAll;
+use limpid::batch::{Batch, Content, People};
 use limpid::data::sources::{
     Column, Duplicates, Format, MetadataSource, OnError, ReadOptions, TimeUnit,
 };
-use limpid::output::FileFormat;
+use limpid::output::{Destination, FileFormat};
 use limpid::{DataSource, Events, Who};
 
 use crate::output::Output;
+use crate::progress::Bars;
 use crate::verbs::{
-    compare, completions, data, doctor, evaluate, explain, inspect, models, quickstart, recommend,
-    reproduce, rules, similar, train, verify,
+    compare, completions, data, doctor, evaluate, explain, export, inspect, models, quickstart,
+    recommend, reproduce, rules, similar, train, verify,
 };
 
 /// A recommender that people can read, question and steer.
@@ -105,7 +109,7 @@ pub(crate) enum Verb {
     Evaluate(evaluate::Command),
     /// Compare two models of one split, paired by user
     Compare(compare::Command),
-    /// Recommend for one user, an ad-hoc history, or all users
+    /// Recommend for one user, an ad-hoc history, or many users
     Recommend(recommend::Command),
     /// Explain why an item is recommended, preferred to another, or not recommended
     Explain(explain::Command),
@@ -113,6 +117,8 @@ pub(crate) enum Verb {
     Rules(rules::Command),
     /// List items similar to an item
     Similar(similar::Command),
+    /// Export weights, vectors, rules or item-to-item lists to a file
+    Export(export::Command),
     /// Reproduce tables of papers and compare with the published values
     Reproduce(reproduce::Command),
     /// Show a model's settings, data and split
@@ -245,6 +251,71 @@ impl ReadArgs {
         };
         self.change(&mut source);
         source
+    }
+}
+
+/// The users of a batch.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Many users")]
+pub(crate) struct BatchArgs {
+    /// Users to write to the file of -o: all of the training set, a file, or - for standard input
+    ///
+    /// A file has one user id per line, or is a table of histories with a column of users and one of items,
+    /// in any format that data have. A history replaces the events of the data.
+    #[arg(long, value_name = "all|FILE|-", conflicts_with_all = ["user", "history"], requires = "output")]
+    pub(crate) users: Option<String>,
+    /// Continue a run that was stopped: parts in FILE.parts that are complete are kept
+    #[arg(long, requires = "users")]
+    resume: bool,
+}
+
+impl BatchArgs {
+    /// Writes the lists or ledgers of the users.
+    pub(crate) fn write(
+        &self,
+        users: &str,
+        advisor: &limpid::Advisor,
+        batch: Batch<'_>,
+        to: &Destination,
+        output: &Output,
+    ) -> Result<()> {
+        let people = match users {
+            "all" => People::training(advisor)?,
+            "-" => {
+                let mut bytes = Vec::new();
+                std::io::stdin().lock().read_to_end(&mut bytes)?;
+                People::from_bytes(advisor, &bytes)?
+            }
+            file => People::read(advisor, file.as_ref())?,
+        };
+        output.notes(&people.notes);
+        let (schema, what) = match batch.content {
+            Content::Lists { .. } => ("limpid.recommend-all/1", "rows"),
+            Content::Ledgers { .. } => ("limpid.explain-all/1", "lines of ledgers"),
+        };
+        let bars = Bars::new(output.is_quiet());
+        let batch = Batch {
+            resume: self.resume,
+            progress: &bars,
+            ..batch
+        };
+        let written = advisor.write_batch(&people, &batch, to)?;
+        drop(bars);
+        if written.resumed > 0 {
+            output.note(format!("resumed: {} users were complete", written.resumed));
+        }
+        let answer = RecommendAll {
+            schema,
+            file: to.described(),
+            users: written.users,
+            rows: written.rows,
+            notes: people.notes,
+        };
+        let text = format!(
+            "{} {what} for {} users written to {}",
+            written.rows, written.users, answer.file
+        );
+        output.written(to, &answer, text)
     }
 }
 

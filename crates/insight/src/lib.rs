@@ -21,5 +21,5 @@ pub use counterfactual::{
     Counterfactual, Goal, HistoryEdit, Question, Search, Smallest, Standing, Verdict, search,
 };
 pub use dictionary::{Directions, OverLatent};
-pub use steer::Steered;
+pub use steer::{Row, Steered};
 pub use wording::Wording;

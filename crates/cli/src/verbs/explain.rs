@@ -1,18 +1,20 @@
-//! `limpid explain`: the evidence for an item, the difference to another item, and the changes of the
-//! history that move an item into the list.
+//! `limpid explain`: the evidence for an item, the difference to another item, the changes of the history
+//! that move an item into the list, and the ledgers of many users.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
 use limpid::answers::{
     ContrastAnswer, ContrastLine, Explanation, ItemName, LedgerAnswer, PartAnswer, Standing, WhyNot,
 };
+use limpid::batch::{Batch, Content};
+use limpid::core::{Detail, NoProgress};
 use limpid::insight::{Search, wording};
 use limpid::plot;
 use limpid::{Advisor, Error};
 
-use crate::args::{EditArgs, FilterArgs, OutArgs, WhoArgs, length};
+use crate::args::{BatchArgs, EditArgs, FilterArgs, OutArgs, WhoArgs, length};
 use crate::output::{Output, Section, Table, number, signed};
 
 #[derive(Debug, Args)]
@@ -20,16 +22,16 @@ pub(crate) struct Command {
     /// Folder saved by 'limpid train'
     model: PathBuf,
     /// Item to explain, by id or title
-    #[arg(long, value_name = "ITEM", conflicts_with = "why_not")]
+    #[arg(long, value_name = "ITEM", conflicts_with_all = ["why_not", "users"])]
     item: Option<String>,
     /// Explain why --item scores higher or lower than this item
     #[arg(long, value_name = "ITEM", requires = "item")]
     instead_of: Option<String>,
     /// Explain why this item is not in the list, and search the smallest changes of the history that
     /// move it in
-    #[arg(long, value_name = "ITEM")]
+    #[arg(long, value_name = "ITEM", conflicts_with = "users")]
     why_not: Option<String>,
-    /// Length of the list for --why-not
+    /// Length of the list, for --why-not and --users
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
     /// Largest number of events in one change, for --why-not
@@ -39,11 +41,13 @@ pub(crate) struct Command {
     #[arg(long)]
     raw: bool,
     /// Plot the ledger as a waterfall chart to an SVG file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["why_not", "instead_of"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["why_not", "instead_of", "users"])]
     plot: Option<PathBuf>,
     /// Print all lines instead of the strongest 15
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    batch: BatchArgs,
     #[command(flatten)]
     who: WhoArgs,
     #[command(flatten)]
@@ -59,6 +63,9 @@ const LINES: usize = 15;
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        if let (Some(users), Some(file)) = (&self.batch.users, &self.out.output) {
+            return self.many(users, file, output);
+        }
         let output = &self.out.of(output)?;
         let plot = self.plot.as_deref().map(Output::plot).transpose()?;
         let advisor = Advisor::open(&self.model)?;
@@ -91,6 +98,22 @@ impl Command {
         }
         let page = explanation_page(&answer, most);
         output.answer(&answer, page)
+    }
+
+    fn many(&self, users: &str, file: &Path, output: &Output) -> Result<()> {
+        let to = output.rows(file)?;
+        let advisor = Advisor::open(&self.model)?;
+        let batch = Batch {
+            content: Content::Ledgers {
+                detail: if self.raw { Detail::Raw } else { Detail::Lines },
+            },
+            n: self.n,
+            filter: &self.filter.filter(&advisor)?,
+            edits: &self.edit.edits()?,
+            resume: false,
+            progress: &NoProgress,
+        };
+        self.batch.write(users, &advisor, batch, &to, output)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lists for one user, an ad-hoc history, or all users.
 
-use limpid_core::{Detail, Edits, Histories, ItemIdx, Mask, Recommender, Scored, top_k};
+use limpid_core::{Detail, Edits, Histories, ItemIdx, Ledger, Mask, Scored, top_k};
 use limpid_insight::Wording;
 
 use super::{Advisor, Who};
@@ -9,9 +9,6 @@ use crate::{Result, lookup};
 
 /// Number of reasons that a line of a list shows.
 const REASONS: usize = 2;
-
-/// Number of rows that are scored at once for the lists of all users.
-const BATCH: usize = 256;
 
 /// Which items may be recommended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,19 +19,6 @@ pub struct Filter {
     pub only: Option<Vec<ItemIdx>>,
     /// Whether items of the history are included.
     pub include_seen: bool,
-}
-
-/// One row of the lists for all users.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ListRow<'a> {
-    /// External id of the user.
-    pub user: &'a str,
-    /// Rank in their list, from 1.
-    pub rank: u32,
-    /// External id of the item.
-    pub item: &'a str,
-    /// Its score.
-    pub score: f32,
 }
 
 impl Advisor {
@@ -86,17 +70,20 @@ impl Advisor {
         let view = history.view();
         let model = self.steered(edits)?;
         let mask = self.mask(view, filter);
-        let scores = self.scores(&model, view)?;
+        // Activations serve the scores and every ledger.
+        let row = model.row(view);
+        let users = Histories::from_histories([view], self.catalogue.len())?;
+        let scores = model.score_rows(&users, std::slice::from_ref(&row));
+        let scores = scores.into_raw_vec_and_offset().0;
         let mut notes = Vec::new();
         let (list, evidence) = self.list(&scores, &mask, n, &mut notes);
         let mut items = Vec::with_capacity(list.len());
-        let row = model.row(view);
         let wording = self.wording(&model);
         for (at, scored) in list.iter().enumerate() {
             let because = match evidence {
                 true => {
                     let ledger = model.ledger(view, &row, scored.item, Detail::Lines);
-                    reasons(&wording, &ledger, scored.item)
+                    reasons(&wording, &ledger, scored.item, REASONS)
                 }
                 false => Vec::new(),
             };
@@ -112,6 +99,7 @@ impl Advisor {
             user: who.name(),
             history: view.item_values().len(),
             asked: n,
+            by: None,
             edits: model.written().join(", "),
             items,
             notes,
@@ -120,7 +108,7 @@ impl Advisor {
 
     /// The best items, and whether there is evidence for any of them. Without evidence, the list is the
     /// most popular items, and a note is added.
-    fn list(
+    pub(crate) fn list(
         &self,
         scores: &[f32],
         mask: &Mask,
@@ -170,67 +158,15 @@ impl Advisor {
         }
         (list, evidence)
     }
-
-    /// Items similar to an item: the list of a history of one event.
-    ///
-    /// # Errors
-    /// Where the item does not exist.
-    pub fn similar(&self, item: &str, n: usize, filter: &Filter) -> Result<Recommendations> {
-        let mut answer = self.recommend(
-            &Who::Items(vec![item.to_owned()]),
-            n,
-            filter,
-            &Edits::none(),
-        )?;
-        answer.schema = "limpid.similar/1";
-        Ok(answer)
-    }
-
-    /// Lists for every user of the training set, in the order of the data, passed to `write` block by
-    /// block.
-    ///
-    /// # Errors
-    /// Where the model was saved without users, a unit does not exist, or `write` fails.
-    pub fn recommend_all(
-        &self,
-        n: usize,
-        filter: &Filter,
-        edits: &Edits,
-        write: &mut dyn FnMut(&[ListRow<'_>]) -> Result<()>,
-    ) -> Result<()> {
-        use rayon::prelude::*;
-        let train = &self.split()?.train;
-        let model = self.steered(edits)?;
-        for start in (0..train.len()).step_by(BATCH) {
-            let block: Histories = train.slice(start, (start + BATCH).min(train.len()));
-            let scores = model.score(&block); // (block, I)
-            let lists: Vec<Vec<Scored>> = (0..block.len())
-                .into_par_iter()
-                .map(|row| {
-                    let mask = self.mask(block.row(row), filter);
-                    top_k(&scores.row(row).to_vec(), &mask, &self.tie_breaks, n)
-                })
-                .collect();
-            let mut rows = Vec::with_capacity(block.len() * n);
-            for (row, list) in lists.iter().enumerate() {
-                let Some(user) = block.users()[row] else {
-                    continue;
-                };
-                rows.extend(list.iter().enumerate().map(|(at, s)| ListRow {
-                    user: self.catalogue.users.name(user.0),
-                    rank: at as u32 + 1,
-                    item: self.catalogue.id(s.item),
-                    score: s.score,
-                }));
-            }
-            write(&rows)?;
-        }
-        Ok(())
-    }
 }
 
 /// The strongest reasons; the popularity of an item whose score is only base.
-fn reasons(wording: &Wording<'_>, ledger: &limpid_core::Ledger, item: ItemIdx) -> Vec<Reason> {
+pub(crate) fn reasons(
+    wording: &Wording<'_>,
+    ledger: &Ledger,
+    item: ItemIdx,
+    most: usize,
+) -> Vec<Reason> {
     if ledger.parts.is_empty() && ledger.base != 0.0 {
         return vec![Reason {
             unit: "base".to_owned(),
@@ -240,7 +176,7 @@ fn reasons(wording: &Wording<'_>, ledger: &limpid_core::Ledger, item: ItemIdx) -
     }
     let supporting = ledger.parts.iter().filter(|p| p.value > 0.0);
     supporting
-        .take(REASONS)
+        .take(most)
         .map(|part| Reason {
             unit: wording.units.info(part.unit, wording.catalogue).id,
             text: wording.part(part),

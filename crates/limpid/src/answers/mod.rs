@@ -26,7 +26,7 @@ pub use evaluate::{Compared, ListsMeasured, Measured};
 pub use explain::*;
 pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
 pub use quickstart::Quickstart;
-pub use recommend::{Reason, RecommendAll, Recommendations, Recommended};
+pub use recommend::{Exported, Reason, RecommendAll, Recommendations, Recommended};
 pub use reproduce::{RecipePlan, ReproducePlan, Reproduced, ReproducedTable};
 pub use train::{TrainPlan, Trained};
 pub use verify::Verified;
