@@ -85,10 +85,9 @@ impl Parts {
         let at = self.folder.join(REQUEST);
         match fs::read(&at) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            // A run that was stopped before its first part leaves an empty folder.
-            Err(_) if is_empty(&self.folder) => {
-                fs::remove_dir(&self.folder)
-                    .map_err(|e| Error::io("cannot remove", &self.folder, e))?;
+            // A run that was stopped before its first part leaves no request.
+            Err(_) if has_no_content(&self.folder) => {
+                self.remove()?;
                 Ok(None)
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -163,8 +162,14 @@ impl Parts {
     }
 }
 
-fn is_empty(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+/// Whether a folder is empty but for unfinished requests.
+fn has_no_content(folder: &Path) -> bool {
+    let unfinished = format!(".{REQUEST}.");
+    fs::read_dir(folder).is_ok_and(|entries| {
+        entries.into_iter().all(|entry| {
+            entry.is_ok_and(|e| e.file_name().to_string_lossy().starts_with(&unfinished))
+        })
+    })
 }
 
 /// Joins texts; a header is written once.
@@ -299,6 +304,18 @@ mod tests {
             .map(|b| b.unwrap())
             .collect();
         assert_eq!(batches.iter().map(|b| b.num_rows()).sum::<usize>(), 3);
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_before_its_first_part_is_no_obstacle() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        fs::create_dir(folder.path().join("a.csv.parts")).unwrap();
+        fs::write(folder.path().join("a.csv.parts/.request.json.new.7"), "").unwrap();
+        let to = Destination::new(&path, FileFormat::ROWS, FileFormat::Csv).unwrap();
+        let parts = Parts::open(&to, "request", true).unwrap();
+        assert_eq!(parts.join(&to, columns()).unwrap(), 0);
+        assert_eq!(fs::read_to_string(path).unwrap(), "id,cites\n");
     }
 
     #[test]

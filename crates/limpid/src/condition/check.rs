@@ -125,6 +125,9 @@ impl<'a> Values<'a> {
     }
 }
 
+/// Values that an error lists if none of them is near.
+const LISTED: usize = 20;
+
 /// When a value is the wanted one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Equality {
@@ -173,15 +176,16 @@ fn matching<S: AsRef<str>>(
                 }
                 // A number that no item has is an empty result; a text is more likely mistyped.
                 if !found && (number.is_none() || numbers.is_none()) {
-                    let names = similar(&word.text, values.iter().map(AsRef::as_ref));
+                    let all = || values.iter().map(AsRef::as_ref);
+                    let hint = match did_you_mean(&similar(&word.text, all())) {
+                        none if none.is_empty() && values.len() <= LISTED => {
+                            format!("; there are {}", all().collect::<Vec<_>>().join(", "))
+                        }
+                        near => near,
+                    };
                     return Err(Misfit {
                         word: word.clone(),
-                        why: format!(
-                            "no item has the {} '{}'{}",
-                            field.text,
-                            word.text,
-                            did_you_mean(&names)
-                        ),
+                        why: format!("no item has the {} '{}'{hint}", field.text, word.text),
                     });
                 }
             }
@@ -288,6 +292,10 @@ mod tests {
         assert!(
             error("genre > 3")
                 .starts_with("'genre' has values that are not numbers, such as 'Comedy'")
+        );
+        assert!(
+            error("genre = x")
+                .starts_with("no item has the genre 'x'; there are Comedy, Sci-Fi, Crime\n")
         );
         assert!(error("id = 9").starts_with("no item has the id '9'"));
         assert!(error("title > 9").contains("not numbers"));
