@@ -1,9 +1,17 @@
 //! Fuzzing of everything that reads bytes from outside: one target per reader.
 //!
-//! `cargo +nightly fuzz run table` (with [cargo-fuzz](https://github.com/rust-fuzz/cargo-fuzz)); the
-//! targets also build on stable, `cargo check` in this folder.
+//! `./run 60` runs every target for 60 seconds, with a stable compiler; `./run 60 table` only one.
 
+use std::sync::Arc;
+
+use limpid::artifact::{parse_manifest, parse_tensors};
+use limpid::core::traits::Artifact;
+use limpid::core::{Catalogue, Histories, OwnedHistory, Recommender};
+use limpid::models::{ENTRIES, Model};
+use limpid::recipe::Recipe;
+use limpid::Experiment;
 use limpid_data::sources::{Format, OnError, ReadOptions, read_bytes};
+use limpid_data::split::Recorded;
 
 /// Reads files of a format under both policies for malformed lines.
 ///
@@ -29,5 +37,53 @@ fn check(format: Option<Format>, files: &[(&str, &[u8])]) {
             assert_eq!(log.describe().events, log.n_events());
             assert_eq!(log.hash().len(), 64);
         }
+    }
+}
+
+/// Reads a file of a saved folder as everything that a folder has.
+///
+/// # Panics
+/// If a model that was accepted gives another number of scores than it has items.
+pub fn tensors(data: &[u8]) {
+    let Ok(tensors) = parse_tensors(Arc::new(data.to_vec())) else {
+        return;
+    };
+    if let Ok(catalogue) = Catalogue::load(&tensors) {
+        let recorded = Recorded {
+            spec: "none".parse().expect("a split"),
+            hash: String::new(),
+            data_hash: String::new(),
+        };
+        let _ = limpid_data::Split::load(&tensors, Arc::new(catalogue), recorded);
+    }
+    for entry in ENTRIES {
+        let Ok(model) = Model::load(&format!("model/{}", entry.name), &tensors) else {
+            continue;
+        };
+        // As when a folder is opened: an empty history tells the number of items.
+        let nobody = OwnedHistory::default();
+        let row = Histories::from_histories([nobody.view()], 0).expect("an empty history");
+        let n = model.score(&row).ncols();
+        if n <= 4096 {
+            let items = OwnedHistory::of_items((0..n as u32).map(limpid::core::ItemIdx).collect());
+            let row = Histories::from_histories([items.view()], n).expect("items in range");
+            assert_eq!(model.score(&row).ncols(), n, "{}", entry.name);
+        }
+    }
+}
+
+/// Reads a manifest.
+pub fn manifest(data: &[u8]) {
+    if let Ok(manifest) = parse_manifest(data) {
+        let again = manifest.again();
+        let _ = (again.config(), again.to_toml());
+    }
+}
+
+/// Reads a recipe and an experiment.
+pub fn recipe(text: &str) {
+    let _ = Recipe::of_text(text);
+    if let Ok(experiment) = Experiment::of_text(text) {
+        let _ = (experiment.config(), experiment.to_toml());
     }
 }

@@ -194,11 +194,23 @@ pub(crate) struct ReadArgs {
     target_behavior: Option<String>,
 }
 
+/// The longest list.
+const MAX_LENGTH: usize = 1_000_000;
+
 /// The length of a list.
 pub(crate) fn length(text: &str) -> Result<usize, String> {
+    whole(text, MAX_LENGTH)
+}
+
+/// The size of a search for changes of a history.
+pub(crate) fn edits(text: &str) -> Result<usize, String> {
+    whole(text, 100)
+}
+
+fn whole(text: &str, most: usize) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("must be a whole number of 1 or more".to_owned()),
-        Ok(n) => Ok(n),
+        Ok(n) if (1..=most).contains(&n) => Ok(n),
+        _ => Err(format!("must be a whole number from 1 to {most}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Progress bars for work of more than a second, and Ctrl-C.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use limpid::core::Progress;
 
+use crate::verbs;
+
 /// Shorter work shows no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A bar per stage, only where standard error is a terminal.
 pub(crate) struct Bars {
+    quiet: bool,
     shown: bool,
     stage: Mutex<Option<Stage>>,
 }
@@ -32,19 +35,34 @@ fn listen() -> &'static AtomicBool {
         // Without a handler Ctrl-C ends the program at once, which is the default.
         let _ = ctrlc::set_handler(|| {
             if FLAG.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
+                std::process::exit(i32::from(verbs::INTERRUPTED));
             }
+            say("interrupting at the next safe point; press Ctrl-C again to stop at once");
         });
         &FLAG
     })
+}
+
+/// Prints to standard error; what cannot be printed there cannot be reported either.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 impl Bars {
     pub(crate) fn new(quiet: bool) -> Self {
         listen();
         Self {
+            quiet,
             shown: !quiet && std::io::stderr().is_terminal(),
             stage: Mutex::new(None),
+        }
+    }
+
+    /// Refuses to go on after Ctrl-C, also where the work itself had no safe point.
+    pub(crate) fn check(&self, lost: &str) -> limpid::Result<()> {
+        match self.interrupted() {
+            true => Err(limpid::core::Error::Interrupted(lost.to_owned()).into()),
+            false => Ok(()),
         }
     }
 }
@@ -103,6 +121,18 @@ impl Progress for Bars {
             && let Some(stage) = current.as_ref()
         {
             stage.bar.set_prefix(text.to_owned());
+        }
+    }
+
+    fn warn(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        let text = format!("note: {text}");
+        let stage = self.stage.lock().ok();
+        match stage.as_ref().and_then(|stage| stage.as_ref()) {
+            Some(stage) => stage.bar.suspend(|| say(&text)),
+            None => say(&text),
         }
     }
 

@@ -227,6 +227,7 @@ fn a_dry_run_checks_everything_and_does_nothing() {
     // Reading this file would fail, so all reported faults are found before.
     fs::write(at.join("events.csv"), "not\u{0}a;table").unwrap();
     fs::create_dir(at.join("photos")).unwrap();
+    fs::write(at.join("photos/cat.jpg"), "meow").unwrap();
     let plan = [
         "train",
         "--data",

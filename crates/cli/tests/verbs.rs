@@ -392,7 +392,7 @@ fn small_verbs() {
         "reg"
     );
     assert!(ok(&["verify", &model]).contains("all checksums match"));
-    assert_eq!(json(&["inspect", &model])["schema"], "limpid.manifest/2");
+    assert_eq!(json(&["inspect", &model])["schema"], "limpid.manifest/3");
     assert!(ok(&["completions", "bash"]).contains("_limpid"));
     assert_eq!(json(&["doctor"])["schema"], "limpid.doctor/1");
     let item = json(&["recommend", &model, "--user", &a_user(), "-n", "1"]);

@@ -90,6 +90,9 @@ pub enum Error {
         /// How to fix it.
         hint: String,
     },
+    /// The state of an unfinished fit cannot be saved.
+    #[error("cannot save a checkpoint: {0}")]
+    Checkpoint(String),
     /// An array of an artifact is missing or invalid.
     #[error("tensor '{name}': {why}")]
     Tensor {
@@ -107,7 +110,7 @@ pub enum Error {
         why: String,
     },
     /// Interrupted by the user (Ctrl-C).
-    #[error("stopped on request; {0}")]
+    #[error("interrupted; {0}")]
     Interrupted(String),
 }
 

@@ -1,6 +1,15 @@
 //! The ledger: a score as a sum of named contributions.
 
-use crate::{Event, Unit, rules::Rule};
+use crate::{Event, ItemIdx, Unit, rules::Rule};
+
+/// What one more item in the history would change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Alternative {
+    /// An item that the user does not have.
+    pub item: ItemIdx,
+    /// The change of the score if they had it too; never 0.
+    pub change: f32,
+}
 
 /// One named piece of evidence.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,8 +18,12 @@ pub struct Part {
     pub unit: Unit,
     /// The rule, if the unit is one.
     pub rule: Option<Rule>,
-    /// The supporting events of the history, with item, behavior and time.
+    /// Every event of the history on which the value rests, with item, behavior and time. Law: without
+    /// the events on these items, the value is 0. Empty if it rests on no event of the history.
     pub cites: Vec<Event>,
+    /// Items of its group or rule that the user does not have and that would change the score, largest
+    /// change first. Only lines ([`Detail::Lines`](crate::Detail::Lines)) over groups and rules have them.
+    pub alternatives: Vec<Alternative>,
     /// The activation of the unit for this user, after edits.
     pub activation: f32,
     /// The change of the target's score per unit of activation.
@@ -29,6 +42,7 @@ impl Part {
             unit,
             rule: None,
             cites,
+            alternatives: Vec::new(),
             activation,
             effect,
             value: activation * effect,
@@ -40,6 +54,13 @@ impl Part {
     #[must_use]
     pub fn with_rule(mut self, rule: Option<Rule>) -> Self {
         self.rule = rule;
+        self
+    }
+
+    /// The same part with what further items would change.
+    #[must_use]
+    pub fn with_alternatives(mut self, alternatives: Vec<Alternative>) -> Self {
+        self.alternatives = alternatives;
         self
     }
 }

@@ -48,7 +48,7 @@ pub use error::{Error, Result};
 pub use histories::{Event, EventsByItem, Histories, History, OwnedHistory};
 pub use history_units::{HistoryUnits, UnitsOf};
 pub use ids::{Ids, ItemIdx, UserIdx};
-pub use ledger::{Ledger, Part};
+pub use ledger::{Alternative, Ledger, Part};
 pub use matrix::{Csr, Mat};
 pub use tensors::{Buffer, Tensor, Tensors};
 pub use topk::{Mask, RankedWithTies, Scored, rank_of, top_k};

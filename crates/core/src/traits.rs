@@ -1,8 +1,8 @@
 //! The traits of models, their circumstances and their artifacts.
 
 use crate::{
-    Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Result, Scored,
-    Tensors, Unit, UnitInfo,
+    Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Part, Result,
+    Scored, Tensors, Unit, UnitInfo,
 };
 
 /// An estimator: hyper-parameters from which a model is fitted.
@@ -50,6 +50,21 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Saves a state, if there are checkpoints; returns whether it was saved. One that cannot be written
+    /// is a warning, because the fit can go on without it.
+    pub fn checkpoint(&mut self, state: &Tensors) -> bool {
+        let Some(checkpoints) = self.checkpoints.as_deref_mut() else {
+            return false;
+        };
+        let saved = checkpoints.save(state);
+        if let Err(e) = &saved {
+            self.progress.warn(&format!(
+                "{e}; the fit goes on, but cannot be resumed from here"
+            ));
+        }
+        saved.is_ok()
+    }
+
     /// A run without progress, monitor or checkpoints, with a memory budget of 16 GB.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
@@ -90,6 +105,9 @@ pub trait Progress: Sync {
 
     /// A message for the progress bar, such as a loss.
     fn note(&self, _text: &str) {}
+
+    /// A message that has to reach the user, such as a checkpoint that cannot be written.
+    fn warn(&self, _text: &str) {}
 
     /// Whether the user interrupted; a fit checks it regularly and returns
     /// [`Error::Interrupted`].
@@ -222,9 +240,30 @@ pub trait Units: Send + Sync {
         detail: Detail,
     ) -> Ledger;
 
+    /// The parts that support an item most, at most `n`: the first of its [`ledger`](Self::ledger) in lines whose
+    /// value is positive. `None` where the whole ledger is needed to know them.
+    fn strongest(
+        &self,
+        _user: History<'_>,
+        _activations: &[(u32, f32)],
+        _item: ItemIdx,
+        _n: usize,
+    ) -> Option<Vec<Part>> {
+        None
+    }
+
     /// The change of an item's score per unit of activation, if it is the same for all
     /// histories (a weight of the model); `None` where it depends on the history.
+    ///
+    /// Law: where units have effects, scores are affine in the activations,
+    /// `score = score of no activation + Σ activation × effect`.
     fn effect(&self, _index: usize, _item: ItemIdx) -> Option<f32> {
+        None
+    }
+
+    /// The indices of all units whose activation may change when the events on an item are added or
+    /// removed; `None` where any unit may.
+    fn touched(&self, _item: ItemIdx) -> Option<Vec<usize>> {
         None
     }
 }
@@ -258,6 +297,16 @@ pub trait Artifact: Sized {
     /// # Errors
     /// If a value cannot be stored.
     fn save(&self, out: &mut Tensors) -> Result<()>;
+
+    /// A copy without what it holds of single users, such as vectors learned for them and hashes of
+    /// their rows: it treats everyone by their history alone. `None` if it holds nothing of single users.
+    ///
+    /// Law: nothing in the saved copy has one entry per user, and its scores do not depend on
+    /// [`History::user`].
+    #[must_use]
+    fn without_users(&self) -> Option<Self> {
+        None
+    }
 
     /// Loads it.
     ///

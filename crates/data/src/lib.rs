@@ -13,6 +13,7 @@ pub mod log;
 mod sampling;
 pub mod sources;
 pub mod split;
+pub mod staged;
 pub mod synthetic;
 
 pub use describe::Description;

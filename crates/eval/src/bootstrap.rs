@@ -32,11 +32,20 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
-    /// Checks the level.
+    /// The most resamples: the ends of an interval of 95 % do not change visibly beyond.
+    pub const MOST: usize = 100_000;
+
+    /// Checks the number of resamples and the level.
     ///
     /// # Errors
     /// [`limpid_core::Error::Range`].
     pub(crate) fn check(&self) -> limpid_core::Result<()> {
+        limpid_core::traits::require(
+            self.resamples <= Self::MOST,
+            "the number of resamples",
+            &format!("at most {}", Self::MOST),
+            self.resamples,
+        )?;
         limpid_core::traits::require(
             self.level > 0.0 && self.level < 1.0,
             "the confidence level",

@@ -188,8 +188,8 @@ impl Writer<'_> {
     }
 }
 
-/// Merges the links from items of one group into one line: their values add up, and the rule names the
-/// items that the user has and the absent items of the group that would have changed the value.
+/// Merges the links from items of one group into one line: their values add up, and the line names the
+/// items of the user on which the value rests.
 fn join_links(
     units: &dyn Units,
     grouping: &Grouping<'_>,
@@ -254,10 +254,15 @@ fn join(
     if (values[pattern] - value).abs() > 1e-5 * value.abs().max(1e-3) {
         return None;
     }
-    let rule = compile(&items, &values, pattern, 1e-9).ok()?;
-    let cites: Vec<Event> = user.events().filter(|e| items.contains(&e.item)).collect();
+    let line = compile(&items, &values, pattern, 1e-9).ok()?;
+    let named = |e: &Event| line.named.contains(&e.item);
+    let cites: Vec<Event> = user.events().filter(named).collect();
     let unit = Unit::new(Space::Group, group);
-    Some(Part::new(unit, 1.0, value as f32, cites).with_rule(Some(rule)))
+    let part = Part::new(unit, 1.0, value as f32, cites);
+    Some(
+        part.with_rule(Some(line.rule))
+            .with_alternatives(line.alternatives),
+    )
 }
 
 /// The strongest supporting lines, at most `n`.

@@ -4,7 +4,7 @@
 //! returns it; *lines* are the parts after those of one group are merged into one rule. Grouping shortens
 //! the ledgers of any model, so both are reported. Length is not comprehension: there was no user study.
 
-use limpid_core::rules::{Operator, Rule};
+use limpid_core::rules::{Literal, Operator, Rule};
 use limpid_core::{Ledger, Part};
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,8 @@ pub struct Readability {
     pub shapes: Shapes,
 }
 
-/// Forms of lines: means and shares over all displayed lines of all users.
+/// Forms of lines: means and shares over all displayed lines of all users. A negated literal counts only
+/// where having the item would lower the score, as in the words of a line; elsewhere it delimits a case.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Shapes {
     /// Displayed lines.
@@ -117,10 +118,19 @@ impl Shapes {
                 shapes.other += 1.0;
                 continue;
             };
+            let lowers = |l: &&Literal| {
+                let change = line.alternatives.iter().find(|a| a.item == l.item);
+                l.negated && change.is_some_and(|a| a.change < 0.0)
+            };
+            let positive = rule.literals.iter().filter(|l| !l.negated).count();
+            let negated = match positive {
+                0 => rule.literals.len(),
+                _ => rule.literals.iter().filter(lowers).count(),
+            };
             n_rules += 1;
-            n_literals += rule.literals.len();
-            shapes.most_literals = shapes.most_literals.max(rule.literals.len());
-            *shapes.share_of(rule) += 1.0;
+            n_literals += positive + negated;
+            shapes.most_literals = shapes.most_literals.max(positive + negated);
+            *shapes.share_of(rule.operator, positive, negated) += 1.0;
         }
         let n = shapes.n_lines.max(1) as f64;
         for share in [
@@ -140,10 +150,9 @@ impl Shapes {
     }
 
     /// The share that a rule counts in.
-    fn share_of(&mut self, rule: &Rule) -> &mut f64 {
-        let n = rule.literals.len();
-        let negated = rule.literals.iter().filter(|l| l.negated).count();
-        match (rule.operator, n - negated, negated) {
+    fn share_of(&mut self, operator: Operator, positive: usize, negated: usize) -> &mut f64 {
+        let n = positive + negated;
+        match (operator, positive, negated) {
             (Operator::Or, _, _) if n > 1 => &mut self.or,
             (Operator::AtLeast(_), _, _) if n > 1 => &mut self.at_least,
             (_, 0, _) => &mut self.not,
@@ -158,7 +167,7 @@ impl Shapes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_core::{Event, ItemIdx, Space, Unit};
+    use limpid_core::{Alternative, Event, ItemIdx, Space, Unit};
 
     fn line(rule: Option<Rule>, cites: &[u32], value: f32) -> Part {
         let unit = Unit::new(Space::Rule, value.abs() as u32);
@@ -169,15 +178,21 @@ mod tests {
     #[test]
     fn counts_by_hand() {
         let items = |n: u32| (0..n).map(ItemIdx);
+        let change = |item, change| Alternative {
+            item: ItemIdx(item),
+            change,
+        };
         let lines = Ledger::of_parts(
             0.0,
             vec![
                 line(Some(Rule::all(items(1))), &[0], 4.0),
+                // Item 5 would lower the score, item 6 would raise it.
                 line(
-                    Some(Rule::all(items(2)).and_not([ItemIdx(5)])),
+                    Some(Rule::all(items(2)).and_not([ItemIdx(5), ItemIdx(6)])),
                     &[0, 1],
                     3.0,
-                ),
+                )
+                .with_alternatives(vec![change(5, -1.0), change(6, 2.0)]),
                 line(Some(Rule::any(items(4))), &[1, 2], 1.0),
                 line(None, &[3], 2.0),
                 line(Some(Rule::all([]).and_not(items(1))), &[], -5.0),

@@ -18,7 +18,8 @@ pub mod wording;
 
 pub use contrast::{Contrast, ContrastPart, contrast};
 pub use counterfactual::{
-    Counterfactual, Goal, HistoryEdit, Question, Search, Smallest, Standing, Verdict, search,
+    Counterfactual, Goal, HistoryEdit, Lacking, Plausible, Question, Search, Smallest, Standing,
+    Verdict, lacking, search,
 };
 pub use dictionary::{Directions, OverLatent};
 pub use steer::{Row, Steered};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use limpid_core::{
     Catalogue, Csr, Detail, Edit, Edits, Error, Histories, History, ItemIdx, Ledger, Mat, Op, Part,
-    Recommender, Result, Unit, UnitsOf,
+    Recommender, Result, Unit, Units, UnitsOf,
 };
 
 /// A model with edits applied.
@@ -30,11 +30,6 @@ pub struct Row {
 }
 
 impl Row {
-    fn new(before: Vec<(u32, f32)>, after: Vec<(u32, f32)>) -> Self {
-        let edited = (after != before).then_some(after);
-        Self { before, edited }
-    }
-
     fn after(&self) -> &[(u32, f32)] {
         self.edited.as_deref().unwrap_or(&self.before)
     }
@@ -132,16 +127,9 @@ impl<'a> Steered<'a> {
     }
 
     fn edited_row(&self, before: Vec<(u32, f32)>) -> Row {
-        match self.edits.is_empty() {
-            true => Row {
-                before,
-                edited: None,
-            },
-            false => {
-                let after = self.apply(&before);
-                Row::new(before, after)
-            }
-        }
+        let edited = (!self.edits.is_empty()).then(|| self.apply(&before));
+        let edited = edited.filter(|after| *after != before);
+        Row { before, edited }
     }
 
     /// Scores `(U, I)` of histories whose [rows](Self::rows) are known, as [`Recommender::score`] gives
@@ -216,6 +204,22 @@ impl<'a> Steered<'a> {
         ledger
     }
 
+    /// The parts that support an item most, at most `n`, where they are known without the rest of the
+    /// [ledger](Self::ledger) and no edit changes the row.
+    #[must_use]
+    pub fn strongest(
+        &self,
+        user: History<'_>,
+        row: &Row,
+        item: ItemIdx,
+        n: usize,
+    ) -> Option<Vec<Part>> {
+        match row.edited {
+            None => self.units.strongest(user, &row.before, item, n),
+            Some(_) => None,
+        }
+    }
+
     fn members_of(&self, units: impl IntoIterator<Item = Unit>) -> Vec<u32> {
         let members = units.into_iter().flat_map(|u| self.units.members(u));
         members.map(|k| k as u32).collect()
@@ -275,5 +279,10 @@ impl Recommender for Steered<'_> {
 
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         self.ledger(user, &self.row(user), item, Detail::Raw)
+    }
+
+    /// The units of the model, if there are no edits; edited activations are not theirs.
+    fn units(&self) -> Option<&dyn Units> {
+        self.model.units().filter(|_| self.edits.is_empty())
     }
 }

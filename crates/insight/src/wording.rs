@@ -2,8 +2,13 @@
 //!
 //! Every number in a text is a number of the ledger.
 
-use limpid_core::rules::{Operator, Rule};
-use limpid_core::{Catalogue, Error, Event, ItemIdx, Ledger, Part, Result, Units};
+use std::collections::BTreeSet;
+
+use limpid_core::rules::Operator;
+use limpid_core::{Alternative, Catalogue, Error, ItemIdx, Ledger, Part, Result, Units};
+
+/// Smaller changes of a score are not worth a phrase, because they would be printed as 0.000.
+const TOLD: f32 = 5e-4;
 
 /// The line of a ledger's base.
 pub const BASE: &str = "base (same for all users)";
@@ -30,13 +35,27 @@ pub fn weaker(n: usize) -> String {
     format!("{n} weaker {}", if n == 1 { "reason" } else { "reasons" })
 }
 
-/// How concise a ledger is.
+/// How concise a ledger is: `entries` of the `supporting` reasons cover 80 %, and some are `against`.
 #[must_use]
-pub fn coverage(entries: usize, all: usize) -> String {
-    match all {
+pub fn coverage(entries: usize, supporting: usize, against: usize) -> String {
+    let covered = match supporting {
         1 => "1 reason covers all of the supporting evidence".to_owned(),
-        _ if entries == 1 => format!("1 of {all} reasons covers 80 % of the supporting evidence"),
-        _ => format!("{entries} of {all} reasons cover 80 % of the supporting evidence"),
+        n if entries == 1 => format!("1 of {n} reasons covers 80 % of the supporting evidence"),
+        n => format!("{entries} of {n} reasons cover 80 % of the supporting evidence"),
+    };
+    match against {
+        0 => covered,
+        1 => format!("{covered}; 1 reason speaks against"),
+        n => format!("{covered}; {n} reasons speak against"),
+    }
+}
+
+/// A reason beside its value: one that lowers the score says so.
+#[must_use]
+pub fn reason(text: &str, value: f32) -> String {
+    match value < 0.0 {
+        true => format!("against: {text}"),
+        false => text.to_owned(),
     }
 }
 
@@ -98,24 +117,56 @@ pub fn search(already: bool, n: usize, replayed: usize, exhaustive: bool) -> Str
         false => format!("Changes of the history that move it into the top {n}"),
     };
     let how = match exhaustive {
-        true => "including all single changes",
-        false => "only the most promising ones",
+        true => "all single changes compared",
+        false => "only the most promising ones compared",
     };
-    format!("{goal} (each replayed through the model; {replayed} tried, {how})")
+    format!("{goal} (each replayed through the model; {replayed} replayed, {how})")
 }
 
-/// The note if no change was found.
+/// The note if no change was found; all of up to `ruled_out` events were searched.
 #[must_use]
-pub fn no_change(already: bool, replayed: usize, max_edits: usize) -> String {
+pub fn no_change(already: bool, ruled_out: usize, max_edits: usize) -> String {
     let goal = match already {
         true => "moves it out",
         false => "moves it in",
     };
+    let events = |n: usize| if n == 1 { "event" } else { "events" };
+    if ruled_out >= max_edits {
+        return format!(
+            "no change of up to {max_edits} {} {goal} (all of them were searched); --max-edits allows \
+             more",
+            events(max_edits)
+        );
+    }
+    let proven = match ruled_out {
+        0 => String::new(),
+        n => format!(", and none of up to {n} {} exists", events(n)),
+    };
     format!(
-        "no change of up to {max_edits} events {goal} ({replayed} edited histories tried); \
-         --max-edits allows more"
+        "no change of up to {max_edits} {} was found that {goal}{proven}; --max-edits allows more",
+        events(max_edits)
     )
 }
+
+/// The note on a model whose scores are the same for every history.
+pub const UNRESPONSIVE: &str = "the scores of this model are the same for every history, so no change of \
+    the history moves an item; it moves up only when items above it enter the history";
+
+/// The note where changes add items of the list.
+pub const MAKES_ROOM: &str = "no change raises the item far enough; these add items that are in the list \
+    now, which leave it then and make room";
+
+/// How far the item is from the list.
+#[must_use]
+pub fn gap(n: usize, gap: &str) -> String {
+    format!("Missing to rank {n}: {gap}")
+}
+
+/// The heading of the evidence that an item lacks.
+pub const LACKING: &str = "Reasons that listed items have and this one lacks (mean over the list)";
+
+/// The heading of the single changes that come nearest.
+pub const NEAREST: &str = "Single changes that come nearest";
 
 /// Texts about the evidence of a model.
 #[derive(Clone, Copy)]
@@ -127,11 +178,16 @@ pub struct Wording<'a> {
 }
 
 impl Wording<'_> {
-    /// The reason of a part: the items of the history that it cites, or else its unit.
+    /// The reason of a part: every item of the history on which its value rests, or else its unit.
     #[must_use]
     pub fn part(&self, part: &Part) -> String {
-        let cited = self.cited(&part.cites);
-        if cited.is_empty() {
+        let mut items: Vec<ItemIdx> = Vec::new();
+        for event in &part.cites {
+            if !items.contains(&event.item) {
+                items.push(event.item);
+            }
+        }
+        if items.is_empty() {
             let info = || self.units.info(part.unit, self.catalogue);
             return match &part.rule {
                 Some(rule) => rule.text(self.catalogue),
@@ -141,46 +197,39 @@ impl Wording<'_> {
                 }
             };
         }
-        // A conjunction names the items that it needs; other items of its group change nothing. Negated
-        // literals are in the definition.
-        let titles: Vec<&str> = match &part.rule {
-            Some(rule) if rule.operator == Operator::And => {
-                let positive = rule.literals.iter().filter(|l| !l.negated);
-                positive.map(|l| self.catalogue.title(l.item)).collect()
-            }
-            _ => cited,
-        };
+        let titles: Vec<&str> = items.iter().map(|&i| self.catalogue.title(i)).collect();
         titles.join(" + ")
     }
 
-    fn cited(&self, events: &[Event]) -> Vec<&str> {
-        let mut items: Vec<ItemIdx> = Vec::new();
-        for event in events {
-            if !items.contains(&event.item) {
-                items.push(event.item);
-            }
-        }
-        items.into_iter().map(|i| self.catalogue.title(i)).collect()
-    }
-
-    /// What a rule requires beyond the items of the history.
+    /// What further items of its group or rule would do: "2 of these 3; Fargo too would add 0.030". An
+    /// absent item is a "not" only where having it would lower the score; the full condition, with every
+    /// negation, is the rule itself.
     #[must_use]
-    pub fn definition(&self, rule: &Rule) -> Option<String> {
-        match rule.operator {
-            Operator::And => {
-                let absent: Vec<&str> = rule
-                    .literals
-                    .iter()
-                    .filter(|l| l.negated)
-                    .map(|l| self.catalogue.title(l.item))
-                    .collect();
-                (!absent.is_empty()).then(|| format!("and not {}", absent.join(", not ")))
+    pub fn definition(&self, part: &Part) -> Option<String> {
+        let named = part.cites.iter().map(|e| e.item).collect::<BTreeSet<_>>();
+        let mut phrases = Vec::new();
+        match part.rule.as_ref().map(|r| (r.operator, r.literals.len())) {
+            Some((Operator::Or, n)) if n > 1 => phrases.push(format!("any 1 of {n} is enough")),
+            Some((Operator::AtLeast(k), n)) if n > 1 => {
+                phrases.push(format!("any {k} of {n} are enough"));
             }
-            Operator::Or | Operator::AtLeast(_) if rule.literals.len() > 1 => {
-                Some(rule.text(self.catalogue))
+            _ => {
+                let known = named.len() + part.alternatives.len();
+                if !named.is_empty() && known > named.len() {
+                    phrases.push(format!("{} of these {known}", named.len()));
+                }
             }
-            _ => None,
         }
+        let told = part.alternatives.iter().filter(|a| a.change.abs() >= TOLD);
+        let (more, less): (Vec<_>, Vec<_>) = told.partition(|a| a.change > 0.0);
+        let title = |a: &Alternative| self.catalogue.title(a.item);
+        if let Some(a) = less.first() {
+            phrases.push(format!("not {}: would take {:.3}", title(a), -a.change));
+        }
+        if let Some(a) = more.first() {
+            phrases.push(format!("{} too would add {:.3}", title(a), a.change));
+        }
+        (!phrases.is_empty()).then(|| phrases.join("; "))
     }
 
     /// A base that is a count of users.
@@ -244,7 +293,10 @@ impl Wording<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_core::{Histories, History, HistoryUnits, Ids, Mat, Recommender, Unit};
+    use limpid_core::rules::Rule;
+    use limpid_core::{
+        Event, Histories, History, HistoryUnits, Ids, Mat, Recommender, Space, Unit,
+    };
 
     struct Nothing;
 
@@ -281,9 +333,62 @@ mod tests {
         };
         assert!(wording.sentence(&wrong, 3).is_err());
         assert_eq!(change(&["A", "B"], &["C"]), "add A + B, remove C");
+        let none = no_change(false, 3, 3);
+        assert!(none.contains("all of them were searched"), "{none}");
+        let some = no_change(false, 1, 3);
+        assert!(some.contains("none of up to 1 event exists"), "{some}");
         assert_eq!(
-            coverage(1, 2),
+            coverage(1, 2, 0),
             "1 of 2 reasons covers 80 % of the supporting evidence"
         );
+        assert_eq!(
+            coverage(2, 3, 1),
+            "2 of 3 reasons cover 80 % of the supporting evidence; 1 reason speaks against"
+        );
+    }
+
+    /// Every cited item is in the words; NOT is, only where having the item would lower the score.
+    #[test]
+    fn a_line_says_what_its_table_computes() {
+        let names = ["Heat", "Alien", "Fargo", "Speed"]
+            .map(String::from)
+            .to_vec();
+        let catalogue = Catalogue::of_items(Ids::from_names(names).unwrap());
+        let wording = Wording {
+            catalogue: &catalogue,
+            units: &HistoryUnits::new(&Nothing, &catalogue),
+        };
+        let items = |n: u32| (0..n).map(ItemIdx);
+        let line = |rule, change: [f32; 2]| {
+            let alternatives = items(4)
+                .skip(2)
+                .zip(change)
+                .map(|(item, change)| Alternative { item, change });
+            let alternatives = alternatives.filter(|a| a.change != 0.0).collect();
+            Part::new(
+                Unit::new(Space::Group, 0),
+                1.0,
+                0.5,
+                items(2).map(Event::of).collect(),
+            )
+            .with_rule(Some(rule))
+            .with_alternatives(alternatives)
+        };
+        let both = || Rule::all(items(2));
+        let more = line(both().and_not([ItemIdx(2)]), [0.03, 0.0]);
+        assert_eq!(wording.part(&more), "Heat + Alien");
+        assert_eq!(
+            wording.definition(&more).unwrap(),
+            "2 of these 3; Fargo too would add 0.030"
+        );
+        let less = line(both().and_not([ItemIdx(2), ItemIdx(3)]), [-0.25, 0.03]);
+        assert_eq!(
+            wording.definition(&less).unwrap(),
+            "2 of these 4; not Fargo: would take 0.250; Speed too would add 0.030"
+        );
+        let any = line(Rule::any(items(4)), [0.0, 0.0]);
+        assert_eq!(wording.definition(&any).unwrap(), "any 1 of 4 is enough");
+        assert_eq!(wording.definition(&line(both(), [0.0, 0.0])), None);
+        assert_eq!(reason("Heat", -0.1), "against: Heat");
     }
 }

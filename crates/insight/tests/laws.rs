@@ -10,7 +10,7 @@ use limpid_core::{
     Mask, Mat, OwnedHistory, Part, Recommender, Result, Unit, UnitInfo, Units,
 };
 use limpid_insight::{
-    Goal, HistoryEdit, Question, Search, Smallest, Steered, Verdict, contrast, search,
+    Goal, HistoryEdit, Plausible, Question, Search, Smallest, Steered, Verdict, contrast, search,
 };
 use proptest::prelude::*;
 
@@ -101,6 +101,91 @@ impl Units for Links {
     fn effect(&self, index: usize, item: ItemIdx) -> Option<f32> {
         Some(self.weights[index][item.at()])
     }
+
+    fn touched(&self, item: ItemIdx) -> Option<Vec<usize>> {
+        Some(vec![item.at()])
+    }
+}
+
+/// Links, and rules "both of two items" with weights: edits of the two do not add up.
+#[derive(Debug)]
+struct Paired {
+    links: Links,
+    pairs: Vec<([u32; 2], Vec<f32>)>,
+}
+
+impl Recommender for Paired {
+    fn score(&self, users: &Histories) -> Mat {
+        self.score_activations(users, &self.activate(users))
+    }
+
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        self.links.explain(user, item)
+    }
+
+    fn units(&self) -> Option<&dyn Units> {
+        Some(self)
+    }
+}
+
+impl Units for Paired {
+    fn len(&self) -> usize {
+        self.links.len() + self.pairs.len()
+    }
+
+    fn unit(&self, index: usize) -> Unit {
+        self.links.unit(index)
+    }
+
+    fn members(&self, unit: Unit) -> Vec<usize> {
+        self.links.members(unit)
+    }
+
+    fn info(&self, unit: Unit, catalogue: &Catalogue) -> UnitInfo {
+        self.links.info(unit, catalogue)
+    }
+
+    fn resolve(&self, text: &str, catalogue: &Catalogue) -> Result<Unit> {
+        self.links.resolve(text, catalogue)
+    }
+
+    fn activate(&self, users: &Histories) -> Activations {
+        let rows = users.rows().map(|row| {
+            let mut active = self.links.row(row);
+            let pairs = self.pairs.iter().enumerate();
+            let both = pairs.filter(|(_, (p, _))| p.iter().all(|&i| row.contains(ItemIdx(i))));
+            active.extend(both.map(|(at, _)| ((self.links.len() + at) as u32, 1.0)));
+            active
+        });
+        Csr::from_rows(rows, self.len()).unwrap()
+    }
+
+    fn score_activations(&self, _: &Histories, activations: &Activations) -> Mat {
+        Mat::from_shape_fn((activations.n_rows(), self.links.len()), |(u, j)| {
+            let effect = |k| self.effect(k, ItemIdx(j as u32)).unwrap();
+            (0..self.len())
+                .map(|k| activations.get(u, k as u32) * effect(k))
+                .sum()
+        })
+    }
+
+    fn ledger(&self, _: History<'_>, _: &[(u32, f32)], _: ItemIdx, _: Detail) -> Ledger {
+        Ledger::default()
+    }
+
+    fn effect(&self, index: usize, item: ItemIdx) -> Option<f32> {
+        match index.checked_sub(self.links.len()) {
+            None => self.links.effect(index, item),
+            Some(pair) => Some(self.pairs[pair].1[item.at()]),
+        }
+    }
+
+    fn touched(&self, item: ItemIdx) -> Option<Vec<usize>> {
+        let pairs = self.pairs.iter().enumerate();
+        let with = pairs.filter(|(_, (p, _))| p.contains(&item.0));
+        let with = with.map(|(at, _)| self.links.len() + at);
+        Some([item.at()].into_iter().chain(with).collect())
+    }
 }
 
 fn catalogue(n: usize) -> Catalogue {
@@ -115,8 +200,8 @@ fn history(items: &[u32]) -> OwnedHistory {
     OwnedHistory::of_items(items.iter().map(|&i| ItemIdx(i)).collect())
 }
 
-fn ask(model: &Links, items: &[u32], item: u32, n: usize, goal: Goal) -> Verdict {
-    let catalogue = catalogue(model.weights.len());
+fn ask(model: &dyn Recommender, items: &[u32], item: u32, n: usize, goal: Goal) -> Verdict {
+    let catalogue = catalogue(model.score(&Histories::from_rows(&[], 7).unwrap()).ncols());
     let user = history(items);
     let ties = catalogue.tie_breaks(0);
     let mask = |h: History<'_>| {
@@ -133,6 +218,7 @@ fn ask(model: &Links, items: &[u32], item: u32, n: usize, goal: Goal) -> Verdict
         catalogue: &catalogue,
         tie_breaks: &ties,
         mask: &mask,
+        plausible: &Plausible::of_popularity(&catalogue),
     };
     search(&question, Search::default()).unwrap()
 }
@@ -292,7 +378,177 @@ fn any_model() -> impl Strategy<Value = Links> {
     })
 }
 
+fn any_paired() -> impl Strategy<Value = Paired> {
+    let pair = (0u32..7, 1u32..7, proptest::collection::vec(-3i8..6, 7));
+    (any_model(), proptest::collection::vec(pair, 0..4)).prop_map(|(links, pairs)| Paired {
+        links,
+        pairs: pairs
+            .into_iter()
+            .map(|(a, step, w)| ([a, (a + step) % 7], w.into_iter().map(f32::from).collect()))
+            .collect(),
+    })
+}
+
+/// Of all edits that reach the goal without items of the list: the fewest events, and by kind (additions,
+/// removals, both) the best plausibility of that size; by trying all subsets.
+fn by_trying_all(model: &Paired, items: &[u32], item: u32, n: usize) -> [Option<usize>; 3] {
+    let c = catalogue(7);
+    let ties = c.tie_breaks(0);
+    let ranked = |has: &[u32]| -> Vec<u32> {
+        let row = Histories::from_histories([history(has).view()], 7).unwrap();
+        let scores = model.score(&row).into_raw_vec_and_offset().0;
+        let mut mask = Mask::none(7);
+        mask.hide(has.iter().map(|&i| ItemIdx(i)));
+        let list = limpid_core::top_k(&scores, &mask, &ties, n);
+        list.iter().map(|s| s.item.0).collect()
+    };
+    let list = ranked(items);
+    let others: Vec<u32> = (0..7).filter(|&i| i != item).collect();
+    let mut best = [None; 3];
+    for subset in 1usize..1 << others.len() {
+        let changed = |i: &u32| {
+            others
+                .iter()
+                .position(|o| o == i)
+                .is_some_and(|b| subset >> b & 1 == 1)
+        };
+        let added: Vec<u32> = others
+            .iter()
+            .copied()
+            .filter(|i| changed(i) && !items.contains(i))
+            .collect();
+        if added.iter().any(|i| list.contains(i)) {
+            continue;
+        }
+        let mut has: Vec<u32> = items.iter().copied().filter(|i| !changed(i)).collect();
+        let removed = items.len() - has.len();
+        has.extend(&added);
+        let size = subset.count_ones() as usize;
+        let kind = match (added.is_empty(), removed) {
+            (false, 0) => 0,
+            (true, _) => 1,
+            _ => 2,
+        };
+        if ranked(&has).contains(&item) && best[kind].is_none_or(|b| size < b) {
+            best[kind] = Some(size);
+        }
+    }
+    best
+}
+
+#[test]
+fn a_model_that_ignores_the_history_says_so() {
+    struct Fixed;
+    impl Recommender for Fixed {
+        fn score(&self, users: &Histories) -> Mat {
+            Mat::from_shape_fn((users.len(), 7), |(_, j)| j as f32)
+        }
+        fn explain(&self, _: History<'_>, _: ItemIdx) -> Ledger {
+            Ledger::default()
+        }
+    }
+    let v = ask(&Fixed, &[0], 2, 2, Goal::Enter);
+    assert!(!v.responds && !v.already && v.counterfactuals.is_empty());
+    assert!(v.replayed < 10, "{}", v.replayed);
+    assert!(ask(&Counts, &[0], 1, 1, Goal::Enter).responds);
+}
+
+/// What similar users have is preferred among edits of one size, and what is missing is shown where
+/// nothing reaches the list.
+#[test]
+fn plausible_edits_come_first_and_failures_show_what_comes_nearest() {
+    let mut model = small();
+    model.weights[4][3] = 5.0;
+    model.weights[5][3] = 5.0;
+    let train = Histories::from_rows(&[vec![0, 5], vec![0, 5, 4], vec![2, 1]], 6).unwrap();
+    let mut c = catalogue(6);
+    c.train_counts = train.item_counts();
+    c.n_train_users = 3;
+    c.train_counts[3] = 1;
+    let user = history(&[0]);
+    let ties = c.tie_breaks(0);
+    let mask = |h: History<'_>| {
+        let mut mask = Mask::none(6);
+        mask.hide(h.items.iter().copied());
+        mask
+    };
+    let question = |model| Question {
+        model,
+        user: user.view(),
+        item: ItemIdx(3),
+        n: 1,
+        goal: Goal::Enter,
+        catalogue: &c,
+        tie_breaks: &ties,
+        mask: &mask,
+        plausible: Box::leak(Box::new(Plausible::of_neighbors(user.view(), &train, &c))),
+    };
+    let v = search(&question(&model), Search::default()).unwrap();
+    let first: Vec<_> = v
+        .counterfactuals
+        .iter()
+        .take(3)
+        .map(|c| &c.edits[0])
+        .collect();
+    let add = |i| HistoryEdit::Add(ItemIdx(i));
+    assert_eq!(first, [&add(5), &add(4), &add(2)]);
+    // Nothing supports item 3 any more; removing 0 would leave ties, so its effect is made negative.
+    let mut hopeless = small();
+    for from in 0..6 {
+        hopeless.weights[from][3] = -9.0;
+        hopeless.weights[from][1] = 3.0;
+        hopeless.weights[from][2] = 3.0;
+        hopeless.weights[from][4] = 1.0;
+    }
+    let limits = Search {
+        max_edits: 1,
+        ..Search::default()
+    };
+    let both = history(&[0, 5]);
+    let asked = Question {
+        user: both.view(),
+        ..question(&hopeless)
+    };
+    let v = search(&asked, limits).unwrap();
+    assert!(v.counterfactuals.is_empty() && v.ruled_out == 1, "{v:?}");
+    assert_eq!(v.nearest[0].after.score, -9.0, "{v:?}");
+}
+
 proptest! {
+    /// Sizes and proofs equal those of trying every subset, with rules over pairs of items too.
+    #[test]
+    fn the_smallest_edits_are_smallest(
+        model in any_paired(),
+        items in proptest::collection::btree_set(0u32..7, 0..5),
+        item in 0u32..7,
+        n in 1usize..4,
+    ) {
+        prop_assume!(!items.contains(&item));
+        let items: Vec<u32> = items.into_iter().collect();
+        let v = ask(&model, &items, item, n, Goal::Enter);
+        if !v.already {
+            let best = by_trying_all(&model, &items, item, n);
+            let fewest = best.into_iter().flatten().min().filter(|&s| s <= 3);
+            let found: Vec<_> = v.counterfactuals.iter().filter(|c| !c.makes_room).collect();
+            prop_assert_eq!(found.first().map(|c| c.edits.len()), fewest, "{:?}", v);
+            prop_assert_eq!(v.ruled_out, fewest.map_or(3, |s| s - 1), "{:?}", v);
+            for c in &found {
+                let adds = c.edits.iter().filter(|e| matches!(e, HistoryEdit::Add(_))).count();
+                let kind = match (adds, c.edits.len() - adds) {
+                    (_, 0) => 0,
+                    (0, _) => 1,
+                    _ => 2,
+                };
+                prop_assert_eq!(Some(c.edits.len()), best[kind], "{:?} {:?}", c, best);
+                let expected = match Some(c.edits.len()) == fewest {
+                    true => Smallest::Proven,
+                    false => Smallest::OfItsKind,
+                };
+                prop_assert_eq!(c.smallest, expected);
+            }
+        }
+    }
+
     #[test]
     fn no_edit_is_no_change_bit_for_bit(model in any_model(), items in proptest::collection::vec(0u32..7, 0..6)) {
         let c = catalogue(7);

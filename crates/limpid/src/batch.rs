@@ -296,8 +296,7 @@ impl Worker<'_> {
         if most == 0 {
             return Cell::Texts(Vec::new());
         }
-        let ledger = self.model.ledger(history, row, scored.item, Detail::Lines);
-        let reasons = reasons(wording, &ledger, scored.item, most);
+        let reasons = reasons(&self.model, wording, history, row, scored.item, most);
         Cell::Texts(reasons.into_iter().map(|r| r.text.into()).collect())
     }
 

@@ -128,6 +128,23 @@ pub fn is_usage(error: &(dyn std::error::Error + 'static)) -> bool {
     }
 }
 
+/// Whether an error of the limpid libraries is an interruption by the user.
+#[must_use]
+pub fn is_interruption(error: &(dyn std::error::Error + 'static)) -> bool {
+    use limpid_core::Error::Interrupted;
+    let core = error.downcast_ref::<limpid_core::Error>();
+    let eval = error.downcast_ref::<limpid_eval::Error>();
+    let ours = error.downcast_ref::<Error>();
+    matches!(core, Some(Interrupted(_)))
+        || matches!(eval, Some(limpid_eval::Error::Core(Interrupted(_))))
+        || matches!(
+            ours,
+            Some(
+                Error::Core(Interrupted(_)) | Error::Eval(limpid_eval::Error::Core(Interrupted(_)))
+            )
+        )
+}
+
 fn core_usage(error: &limpid_core::Error) -> bool {
     use limpid_core::Error as E;
     // The other variants are about names, values and texts of the caller.
@@ -138,6 +155,7 @@ fn core_usage(error: &limpid_core::Error) -> bool {
             | E::Memory { .. }
             | E::Tensor { .. }
             | E::Numeric { .. }
+            | E::Checkpoint(_)
             | E::Interrupted(_)
     )
 }

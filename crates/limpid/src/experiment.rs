@@ -29,7 +29,7 @@ use limpid_models::Config;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::read_manifest_file;
-use crate::{Error, MeasureOptions, Result, artifact};
+use crate::{Error, MeasureOptions, Result, artifact, small_file};
 
 /// Hyper-parameters by name.
 pub type Settings = serde_json::Map<String, serde_json::Value>;
@@ -138,8 +138,16 @@ impl Experiment {
         if path.extension().is_some_and(|e| e == "json") {
             return Ok(read_manifest_file(path)?.again());
         }
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("cannot read", path, e))?;
-        toml::from_str(&text).map_err(|e| Error::config(path, e.to_string()))
+        let text = small_file::text(path)?;
+        Self::of_text(&text).map_err(|why| Error::config(path, why))
+    }
+
+    /// The experiment in the text of a `run.toml`.
+    ///
+    /// # Errors
+    /// The place of the fault, the rule, and the fix.
+    pub fn of_text(text: &str) -> std::result::Result<Self, String> {
+        toml::from_str(text).map_err(|e| e.to_string())
     }
 
     /// The text of a `run.toml`. TOML has no null, so settings that are null, as in manifests of format 1,

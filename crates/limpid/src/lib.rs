@@ -42,29 +42,37 @@ pub mod plot;
 mod prepare;
 pub mod recipe;
 pub mod rules;
+mod small_file;
 mod training;
 pub mod tune;
 
 pub use advisor::{Advisor, Events, Filter, SimilarBy, Who};
-pub use error::{Error, Result, is_usage};
+pub use error::{Error, Result, is_interruption, is_usage};
 pub use experiment::{DataSource, Experiment, SplitFrom};
 pub use limpid_data::Subset;
 pub use measure::MeasureOptions;
 pub use prepare::Prepared;
 pub use training::{TrainOptions, train};
 
-/// Sets the number of threads, 0 for all; results do not depend on it.
+/// Threads per CPU that are started at most; more of them only wait for each other.
+const THREADS_PER_CPU: usize = 4;
+
+/// Sets the number of threads, 0 for one per CPU, and returns it: at most four per CPU. Results do not
+/// depend on it.
 ///
 /// # Errors
 /// [`Error::Usage`] if work has already started with another number.
-pub fn set_threads(threads: usize) -> Result<()> {
+pub fn set_threads(threads: usize) -> Result<usize> {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     if threads == 0 {
-        return Ok(());
+        return Ok(cpus);
     }
+    let threads = threads.min(THREADS_PER_CPU * cpus);
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
-        .map_err(|e| Error::Usage(format!("cannot use {threads} threads: {e}")))
+        .map_err(|e| Error::Usage(format!("cannot use {threads} threads: {e}")))?;
+    Ok(threads)
 }
 
 /// The vocabulary.

@@ -1,7 +1,8 @@
 //! Recipes: a table of a paper (or our own) as data, run by one verb.
 //!
 //! A recipe names a data set, a split with seeds, a protocol, and rows of models with their settings.
-//! A row on a split is an [`Experiment`]. A row may have a published value with its location in the
+//! A row on a split is an [`Experiment`]; with `tune = true` its settings are those of the best metric on the
+//! validation set of each split, so that a baseline is compared at its best. A row may have a published value with its location in the
 //! paper and a tolerance, or required bounds. Finished runs are saved by the hash of their inputs, so
 //! that an interrupted table resumes. The outcome compares published values with ours, with a confidence
 //! interval over splits and a verdict.
@@ -16,7 +17,7 @@ use limpid_data::{Shown, SplitSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{DataSource, Experiment, Settings};
-use crate::{Error, MeasureOptions, Result, Subset};
+use crate::{Error, MeasureOptions, Result, Subset, small_file};
 
 pub use report::{Outcome, RowOutcome, Summary, markdown};
 pub use run::{RunOptions, SplitResult, check, run};
@@ -69,6 +70,10 @@ pub struct Row {
     /// Its hyper-parameters.
     #[serde(default)]
     pub settings: Settings,
+    /// Tunes the settings that the row does not name on the validation set of each split, over the values
+    /// that the model declares.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tune: bool,
     /// Seed of the model.
     #[serde(default = "one")]
     pub seed: u64,
@@ -121,9 +126,17 @@ impl Recipe {
     /// # Errors
     /// [`Error::Io`], or [`Error::Config`] with the place of the fault.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("cannot read", path, e))?;
-        let recipe: Self = toml::from_str(&text).map_err(|e| Error::config(path, e.to_string()))?;
-        recipe.check().map_err(|why| Error::config(path, why))?;
+        let text = small_file::text(path)?;
+        Self::of_text(&text).map_err(|why| Error::config(path, why))
+    }
+
+    /// The recipe in a text, checked.
+    ///
+    /// # Errors
+    /// The place of the fault, the rule, and the fix.
+    pub fn of_text(text: &str) -> std::result::Result<Self, String> {
+        let recipe: Self = toml::from_str(text).map_err(|e| e.to_string())?;
+        recipe.check()?;
         Ok(recipe)
     }
 
@@ -171,6 +184,13 @@ impl Recipe {
                 self.experiment(row, &split, None)
                     .and_then(|e| e.check_run())
                     .map_err(|e| format!("row '{}': {}", row.name, e))?;
+            }
+            if row.tune && self.on == Subset::Validation {
+                return Err(format!(
+                    "row '{}': tune selects settings on the validation set, so the table must be measured \
+                     on = \"test\"",
+                    row.name
+                ));
             }
         }
         if let Some(baseline) = &self.baseline
@@ -270,8 +290,14 @@ mod tests {
             ("reg = 100.0", "reg = -1", "row 'EASE': reg must be"),
             ("baseline = \"POP\"", "baseline = \"TOP\"", "is not a row"),
             ("name = \"EASE\"", "name = \"POP\"", "appears twice"),
+            (
+                "metric = \"ndcg@20\"",
+                "metric = \"ndcg@20\"\non = \"validation\"",
+                "row 'EASE': tune selects",
+            ),
         ] {
-            let recipe: Recipe = toml::from_str(&TABLE.replace(from, to)).unwrap();
+            let table = TABLE.replace("require =", "tune = true\n        require =");
+            let recipe: Recipe = toml::from_str(&table.replace(from, to)).unwrap();
             let why = recipe.check().unwrap_err();
             assert!(why.contains(expected), "{why}");
         }

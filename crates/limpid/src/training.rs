@@ -1,6 +1,6 @@
 //! Fits a model on prepared data, which gives an [`Advisor`].
 
-mod checkpoint;
+pub(crate) mod checkpoint;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,7 +30,8 @@ pub struct TrainOptions {
     pub memory_budget: u64,
     /// Device to compute on; one of [`DEVICES`](crate::experiment::DEVICES).
     pub device: String,
-    /// A file for the state of an unfinished fit; the same fit resumes from it and deletes it at the end.
+    /// A file for the state of an unfinished fit, which the same fit resumes from. It is deleted when the
+    /// model is saved.
     pub checkpoint: Option<PathBuf>,
 }
 
@@ -115,9 +116,6 @@ pub fn train(
             checkpoints: file.as_mut().map(|f| f as &mut dyn Checkpoints),
         },
     )?;
-    if let Some(file) = file {
-        file.delete()?;
-    }
     let manifest = Manifest {
         schema: SCHEMA.to_owned(),
         format: FORMAT,
@@ -133,9 +131,12 @@ pub fn train(
         metrics: BTreeMap::new(),
         holds_histories: true,
         files: BTreeMap::new(),
+        checksum: String::new(),
     };
     let catalogue = Arc::clone(&split.catalogue);
-    Ok(Advisor::new(manifest, model, catalogue, Some(split)))
+    let mut advisor = Advisor::new(manifest, model, catalogue, Some(split));
+    advisor.checkpoint.clone_from(&options.checkpoint);
+    Ok(advisor)
 }
 
 /// The evaluation during training; none without a validation set.

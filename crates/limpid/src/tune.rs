@@ -1,9 +1,9 @@
 //! Tunes settings on the validation set, and returns the Pareto frontier of accuracy and brevity.
 //!
 //! The grid is the product of the values that a model declares for its parameters. Of the trials whose
-//! metric is within a tolerance of the best, the one with the fewest lines is selected (the fastest to
-//! fit, where explanations were not measured), because validation is too noisy to distinguish them. The
-//! test set is not used.
+//! metric is within a tolerance of the best, the one with the fewest lines is selected, because validation is
+//! too noisy to distinguish them. With a tolerance of 0 the best metric is selected, and explanations are not
+//! measured. The test set is not used.
 //!
 //! ```
 //! use limpid::core::NoProgress;
@@ -116,7 +116,7 @@ pub fn tune(
                 metrics: vec![how.metric],
                 on: Subset::Validation,
                 resamples: 0,
-                readability: true,
+                readability: how.tolerance > 0.0,
                 ..MeasureOptions::default()
             },
             progress,

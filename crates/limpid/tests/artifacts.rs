@@ -147,26 +147,198 @@ fn faults_are_named() {
     let manifest = path.join("manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
     for (from, to, expected) in [
-        ("\"format\": 2", "\"format\": 999", "update limpid"),
-        ("\"format\": 2", "\"fromat\": 2", "has no format"),
-        (
-            "model/ease",
-            "model/of tomorrow",
-            "unknown model format 'model/of tomorrow'",
-        ),
-        (
-            "\"model.safetensors\"",
-            "\"../model.safetensors\"",
-            "outside its folder",
-        ),
+        ("\"format\": 3", "\"format\": 999", "update limpid"),
+        ("\"format\": 3", "\"fromat\": 3", "has no format"),
+        ("model/ease", "model/slim", "its own checksum"),
+        ("\"seed\": 1", "\"seed\": 2", "its own checksum"),
+        ("\"reg\": ", "\"reg\": 1", "its own checksum"),
+        ("\"checksum\"", "\"checksun\"", "its own checksum"),
         ("{", "", "damaged"),
     ] {
+        assert!(text.contains(from), "{from}");
         fs::write(&manifest, text.replacen(from, to, 1)).unwrap();
         assert!(refusal(&path).contains(expected), "{}", refusal(&path));
     }
     fs::remove_file(&manifest).unwrap();
     assert!(refusal(&path).contains("no manifest.json"));
     assert!(refusal(&folder.path().join("nowhere")).contains("no manifest.json"));
+}
+
+/// Manifests of formats 1 and 2 have no checksum; what contradicts itself is refused all the same.
+#[test]
+fn faults_of_older_manifests_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/v2/ease");
+    for file in fs::read_dir(fixture).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    let manifest = folder.path().join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    for (from, to, expected) in [
+        (
+            "\"model/ease\"",
+            "\"model/of tomorrow\"",
+            "unknown model format 'model/of tomorrow'",
+        ),
+        ("\"model/ease\"", "\"model/slim\"", "contradicts itself"),
+        (
+            "\"model.safetensors\"",
+            "\"../model.safetensors\"",
+            "outside its folder",
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        fs::write(&manifest, text.replacen(from, to, 1)).unwrap();
+        assert!(
+            refusal(folder.path()).contains(expected),
+            "{}",
+            refusal(folder.path())
+        );
+    }
+}
+
+/// `verify` vouches for every file of the folder, also where opening does not need it.
+#[test]
+fn verify_covers_the_whole_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = saved(folder.path());
+    artifact::verify(&path).unwrap();
+    let run = path.join("run.toml");
+    let text = fs::read_to_string(&run).unwrap();
+    fs::write(&run, text.replace("seed = 1", "seed = 2")).unwrap();
+    assert!(Advisor::open(&path).is_ok());
+    let why = artifact::verify(&path).unwrap_err().to_string();
+    assert!(
+        why.contains("run.toml") && why.contains("checksum"),
+        "{why}"
+    );
+    fs::write(&run, text).unwrap();
+    fs::write(path.join("extra.safetensors"), "").unwrap();
+    let why = artifact::verify(&path).unwrap_err().to_string();
+    assert!(why.contains("not part of the saved model"), "{why}");
+}
+
+/// Files of two folders do not go together, also where a new manifest would say so.
+#[test]
+fn files_name_the_folder_that_they_belong_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = saved(folder.path());
+    let other = folder.path().join("other");
+    let split = SplitFrom::Spec("ratio:70/10/20@4".parse().unwrap());
+    let prepared = Prepared::synthetic(&world(), &split).unwrap();
+    let config = Config::named("ease").unwrap();
+    let seed = TrainOptions::seeded(1);
+    let advisor = train(prepared, &config, &seed, &NoProgress).unwrap();
+    advisor.save(&other, true).unwrap();
+    // The manifest is written anew for the foreign files, checksums included.
+    let mut manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(path.join("manifest.json")).unwrap()).unwrap();
+    let theirs: serde_json::Value =
+        serde_json::from_slice(&fs::read(other.join("manifest.json")).unwrap()).unwrap();
+    manifest["files"]["model.safetensors"] = theirs["files"]["model.safetensors"].clone();
+    fs::copy(
+        other.join("model.safetensors"),
+        path.join("model.safetensors"),
+    )
+    .unwrap();
+    seal(&path, manifest);
+    assert!(
+        refusal(&path).contains("its split is"),
+        "{}",
+        refusal(&path)
+    );
+}
+
+/// Writes a manifest with the checksum that it should have.
+fn seal(path: &Path, mut manifest: serde_json::Value) {
+    manifest.as_object_mut().unwrap().remove("checksum");
+    let checksum = blake3::hash(manifest.to_string().as_bytes()).to_hex();
+    manifest["checksum"] = checksum.to_string().into();
+    fs::write(path.join("manifest.json"), manifest.to_string()).unwrap();
+}
+
+/// A folder that merely has a `manifest.json` is somebody's work.
+#[test]
+fn only_empty_folders_and_saved_models_are_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site");
+    fs::create_dir(&path).unwrap();
+    assert!(!artifact::check_target(&path, 0).unwrap().replaces);
+    fs::write(path.join("manifest.json"), "{}").unwrap();
+    fs::write(path.join("index.html"), "<p>").unwrap();
+    let why = artifact::check_target(&path, 0).unwrap_err().to_string();
+    assert!(why.contains("it contains 'index.html'"), "{why}");
+    assert!(small("popularity").save(&path, true).is_err());
+    assert!(path.join("index.html").exists());
+    fs::remove_file(path.join("index.html")).unwrap();
+    fs::remove_file(path.join("manifest.json")).unwrap();
+    small("popularity").save(&path, true).unwrap();
+    assert!(artifact::check_target(&path, 0).unwrap().replaces);
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert!(artifact::check_target(&file, 0).is_err());
+    assert!(artifact::check_target(&file.join("model"), 0).is_err());
+}
+
+/// A manifest that is a device without an end, or a folder, is refused at once.
+#[cfg(unix)]
+#[test]
+fn endless_manifests_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = saved(folder.path());
+    let manifest = path.join("manifest.json");
+    fs::remove_file(&manifest).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &manifest).unwrap();
+    assert!(
+        refusal(&path).contains("no manifest.json"),
+        "{}",
+        refusal(&path)
+    );
+    let file = limpid::Experiment::read(Path::new("/dev/zero"))
+        .unwrap_err()
+        .to_string();
+    assert!(file.contains("more than"), "{file}");
+}
+
+/// All files of a folder have the same mode: that of any new file.
+#[cfg(unix)]
+#[test]
+fn all_files_have_one_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = saved(folder.path());
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let plain = folder.path().join("plain");
+    fs::write(&plain, "").unwrap();
+    for entry in fs::read_dir(&path).unwrap() {
+        let entry = entry.unwrap().path();
+        assert_eq!(mode(&entry), mode(&plain), "{}", entry.display());
+    }
+}
+
+/// A reader finds one model or the other while a folder is exchanged, never a mixture.
+#[test]
+fn a_folder_can_be_opened_while_it_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = saved(folder.path());
+    let (ease, popularity) = (small("ease"), small("popularity"));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut opened = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                Advisor::open(&path).unwrap();
+                opened += 1;
+            }
+            opened
+        });
+        for n in 0..60 {
+            [&ease, &popularity][n % 2].save(&path, true).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(reader.join().unwrap() > 0);
+    });
 }
 
 /// A model and a catalogue of another model are refused even if all files are intact.

@@ -188,6 +188,14 @@ macro_rules! models {
                 }
             }
 
+            /// As [`Artifact::without_users`].
+            #[must_use]
+            pub fn without_users(&self) -> Option<Self> {
+                match self {
+                    $(Self::$variant(m) => m.without_users().map(Self::$variant),)+
+                }
+            }
+
             /// Saves it.
             ///
             /// # Errors
@@ -206,10 +214,12 @@ models! {
     Lia = rules::lia;
     Ease = linear::ease;
     Edlae = linear::edlae;
+    Mrf = linear::mrf;
     Slim = linear::slim;
     ItemKnn = linear::item_knn;
     MultVae = latent::multvae;
     MultDae = latent::multdae;
+    Eigen = latent::eigen;
     Ials = latent::ials;
     BceMf = latent::bcemf;
     SasRec = sequential::sasrec;

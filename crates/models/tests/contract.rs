@@ -12,7 +12,7 @@ use limpid_core::{
     Training, Units, UnitsOf, top_k,
 };
 use limpid_insight::dictionary::RandomDirections;
-use limpid_insight::{Goal, HistoryEdit, Question, Search, Steered, search};
+use limpid_insight::{Goal, HistoryEdit, Plausible, Question, Search, Steered, search};
 use limpid_models::{Config, ENTRIES, Entry, Model};
 use proptest::prelude::*;
 
@@ -310,6 +310,59 @@ fn lines_and_parts_agree() {
     }
 }
 
+/// A line names every event on which its value rests: without the events on the named items, its value
+/// is 0. And what a further item would change is what it changes when the model scores it.
+#[test]
+fn lines_name_all_that_counts() {
+    let mut with_groups = 0;
+    for (name, model, histories, catalogue) in all() {
+        let units = UnitsOf::model(model, catalogue);
+        let score = |history: &OwnedHistory, item: ItemIdx| {
+            model.score(&Histories::single(history.view(), N_ITEMS as usize))[[0, item.at()]]
+        };
+        for rows in some(histories) {
+            // Rows of the training data are scored like those of unknown users after an edit.
+            let rows: Vec<OwnedHistory> = rows.rows().map(|r| r.to_owned().anonymous()).collect();
+            for row in &rows {
+                let active = units.activations(row.view());
+                let items = (0..N_ITEMS).step_by(7).map(ItemIdx);
+                for item in items.filter(|&i| !row.view().contains(i)) {
+                    for detail in [Detail::Raw, Detail::Lines] {
+                        let ledger = units.ledger(row.view(), &active, item, detail);
+                        for line in ledger.parts.iter().filter(|p| !p.cites.is_empty()) {
+                            let mut left = row.clone();
+                            for event in &line.cites {
+                                left.remove(event.item);
+                            }
+                            let active = units.activations(left.view());
+                            let after = units.ledger(left.view(), &active, item, detail);
+                            let same = after.parts.iter().find(|p| p.unit == line.unit);
+                            let value = same.map_or(0.0, |p| p.value);
+                            assert!(
+                                close(value, 0.0, size_of(&ledger)),
+                                "{name}: {value} is left of {line:?}"
+                            );
+                        }
+                        for line in &ledger.parts {
+                            with_groups += usize::from(line.unit.item().is_none());
+                            for more in &line.alternatives {
+                                let mut with = row.clone();
+                                with.add(more.item, catalogue.target_behavior);
+                                let change = score(&with, item) - score(row, item);
+                                assert!(
+                                    close(change, more.change, size_of(&ledger).max(change.abs())),
+                                    "{name}: {more:?} changes {change}"
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(with_groups >= 40, "{with_groups}");
+}
+
 /// `score == decode(encode)`, and the gradient of the decoder equals central differences.
 #[test]
 fn laws_of_latent() {
@@ -379,6 +432,7 @@ fn check_units(
         );
     }
     for rows in some(histories) {
+        check_touched(name, units, &rows, catalogue);
         let active = units.activate(&rows);
         assert_eq!(active.n_columns(), units.len(), "{name}");
         let scores = model.score(&rows);
@@ -407,6 +461,37 @@ fn check_units(
                     close(ledger.score, score, size),
                     "{name}: user {u}, item {item:?}: ledger {} and score {score}",
                     ledger.score
+                );
+            }
+        }
+    }
+}
+
+/// Adding or removing an item changes no activation but those of the units that it touches.
+fn check_touched(name: &str, units: &dyn Units, rows: &Histories, catalogue: &Catalogue) {
+    let row_of = |history: &OwnedHistory| {
+        let active = units.activate(&Histories::single(history.view(), N_ITEMS as usize));
+        let (columns, values) = active.row(0);
+        let pairs = columns.iter().copied().zip(values.iter().copied());
+        pairs.collect::<std::collections::BTreeMap<u32, f32>>()
+    };
+    for row in rows.rows() {
+        let history = row.to_owned().anonymous();
+        let before = row_of(&history);
+        for item in (0..N_ITEMS).step_by(7).map(ItemIdx) {
+            let Some(touched) = units.touched(item) else {
+                continue;
+            };
+            let mut edited = history.clone();
+            if edited.remove(item) == 0 {
+                edited.add(item, catalogue.target_behavior);
+            }
+            let after = row_of(&edited);
+            for unit in before.keys().chain(after.keys()) {
+                let same = before.get(unit) == after.get(unit);
+                assert!(
+                    same || touched.contains(&(*unit as usize)),
+                    "{name}: {item:?} changes unit {unit}, not one of {touched:?}"
                 );
             }
         }
@@ -521,6 +606,7 @@ fn counterfactuals_are_true() {
             mask.hide(h.items.iter().copied());
             mask
         };
+        let plausible = Plausible::of_neighbors(row, histories, catalogue);
         let question = Question {
             model,
             user: row,
@@ -530,6 +616,7 @@ fn counterfactuals_are_true() {
             catalogue,
             tie_breaks: &ties,
             mask: &mask,
+            plausible: &plausible,
         };
         let limits = Search {
             max_edits: 2,

@@ -133,7 +133,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`Error::Range`] for an invalid schedule, [`Error::Numeric`] if a loss is not finite,
-/// [`Error::Interrupted`] on request, and errors of [`Run::checkpoints`].
+/// [`Error::Interrupted`] on request.
 pub fn train<L: Learner>(
     learner: &mut L,
     schedule: &Schedule,
@@ -158,7 +158,7 @@ pub fn train<L: Learner>(
             if run.progress.interrupted() {
                 // Epochs since the last checkpoint are lost.
                 let kept = match run.checkpoints.is_some() {
-                    true => format!("{} epochs saved; rerun to resume", state.saved),
+                    true => saved_epochs(state.saved),
                     false => "no checkpoint was saved".to_owned(),
                 };
                 return Err(Error::Interrupted(kept));
@@ -184,6 +184,15 @@ pub fn train<L: Learner>(
         state.save(learner, fingerprint, run)?;
     }
     Ok(state.finish(learner))
+}
+
+/// The epochs that an interrupted fit keeps, in words.
+fn saved_epochs(n: usize) -> String {
+    match n {
+        0 => "no epoch was saved".to_owned(),
+        1 => "1 epoch saved; rerun to resume".to_owned(),
+        n => format!("{n} epochs saved; rerun to resume"),
+    }
 }
 
 /// The state of training.
@@ -259,10 +268,7 @@ impl State {
         fingerprint: &str,
         run: &mut Run<'_>,
     ) -> Result<()> {
-        let Some(checkpoints) = run.checkpoints.as_deref_mut() else {
-            return Ok(());
-        };
-        if !checkpoints.wanted() {
+        if !run.checkpoints.as_ref().is_some_and(|c| c.wanted()) {
             return Ok(());
         }
         let mut out = Tensors::new();
@@ -287,8 +293,9 @@ impl State {
                 );
             }
         }
-        checkpoints.save(&out)?;
-        self.saved = self.epoch;
+        if run.checkpoint(&out) {
+            self.saved = self.epoch;
+        }
         Ok(())
     }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use limpid::answers::{
-    ContrastAnswer, ContrastLine, Explanation, ItemName, LedgerAnswer, PartAnswer, Standing, WhyNot,
+    ContrastAnswer, ContrastLine, CounterfactualAnswer, Explanation, ItemName, LedgerAnswer,
+    MissingAnswer, PartAnswer, Standing, WhyNot,
 };
 use limpid::batch::{Batch, Content};
 use limpid::core::{Detail, NoProgress};
@@ -14,7 +15,7 @@ use limpid::insight::{Search, wording};
 use limpid::plot;
 use limpid::{Advisor, Error};
 
-use crate::args::{BatchArgs, EditArgs, FilterArgs, OutArgs, WhoArgs, length};
+use crate::args::{BatchArgs, EditArgs, FilterArgs, OutArgs, WhoArgs, edits, length};
 use crate::output::{Output, Section, Table, number, signed};
 
 #[derive(Debug, Args)]
@@ -34,8 +35,8 @@ pub(crate) struct Command {
     /// Length of the list, for --why-not and --users
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
-    /// Largest number of events in one change, for --why-not
-    #[arg(long, default_value_t = 6, value_name = "N")]
+    /// Largest number of events in one change, for --why-not; all changes of up to 3 are searched
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = edits)]
     max_edits: usize,
     /// List every unit separately instead of joining units into lines
     #[arg(long)]
@@ -96,7 +97,7 @@ impl Command {
         if let Some(file) = &plot {
             output.picture(file, &plot::waterfall(&answer, most)?)?;
         }
-        let page = explanation_page(&answer, most);
+        let page = explanation_page(&answer, most, self.raw);
         output.answer(&answer, page)
     }
 
@@ -117,8 +118,8 @@ impl Command {
     }
 }
 
-/// The page of one explanation; the quickstart prints it too.
-pub(crate) fn explanation_page(answer: &Explanation, most: usize) -> Vec<Section> {
+/// The page of one explanation, with the full rules if it is `raw`; the quickstart prints it too.
+pub(crate) fn explanation_page(answer: &Explanation, most: usize, raw: bool) -> Vec<Section> {
     let item = &answer.item;
     let head = format!(
         "For {}{}\n{}",
@@ -132,7 +133,7 @@ pub(crate) fn explanation_page(answer: &Explanation, most: usize) -> Vec<Section
         )
     );
     let mut page = vec![Section::Text(head)];
-    page.extend(ledger_sections(&answer.ledger, most));
+    page.extend(ledger_sections(&answer.ledger, most, raw));
     page.extend(notes(&answer.notes));
     page
 }
@@ -141,7 +142,7 @@ fn notes(notes: &[String]) -> Option<Section> {
     (!notes.is_empty()).then(|| Section::Text(notes.join("\n")))
 }
 
-fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
+fn ledger_sections(ledger: &LedgerAnswer, most: usize, raw: bool) -> Vec<Section> {
     let edited = ledger.parts.iter().any(|p| p.edited_by.is_some());
     let mut header = vec!["value", "reason", "unit"];
     if edited {
@@ -156,9 +157,11 @@ fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
         .enumerate()
         .partition(|(at, part)| *at < most || silenced(part));
     for (_, part) in shown {
-        let text = match &part.definition {
-            Some(definition) => format!("{}   ({definition})", part.text),
-            None => part.text.clone(),
+        let text = wording::reason(&part.text, part.value);
+        let text = match (&part.definition, &part.rule) {
+            (_, Some(rule)) if raw && *rule != part.text => format!("{text}   ({rule})"),
+            (Some(definition), _) => format!("{text}   ({definition})"),
+            (None, _) => text,
         };
         let unit = match &part.named {
             Some(named) => format!("{} {named}", part.unit),
@@ -184,7 +187,12 @@ fn ledger_sections(ledger: &LedgerAnswer, most: usize) -> Vec<Section> {
     line(number(ledger.score), wording::TOTAL.to_owned());
     let mut sections = vec![Section::Table(table)];
     if ledger.entries_for_80_percent > 0 {
-        let coverage = wording::coverage(ledger.entries_for_80_percent, ledger.parts.len());
+        let count = |of: fn(&PartAnswer) -> bool| ledger.parts.iter().filter(|p| of(p)).count();
+        let coverage = wording::coverage(
+            ledger.entries_for_80_percent,
+            count(|p| p.value > 0.0),
+            count(|p| p.value < 0.0),
+        );
         sections.push(Section::Text(coverage));
     }
     sections
@@ -277,21 +285,7 @@ pub(crate) fn why_not_page(answer: &WhyNot, most: usize) -> Vec<Section> {
             last.map(|(last, score)| (last.item.title.as_str(), score)),
         )
     );
-    let mut table = Table::new(["change", "new rank", "score", "threshold", "search"]);
-    for c in &answer.counterfactuals {
-        let titles =
-            |items: &[ItemName]| -> Vec<String> { items.iter().map(|i| i.title.clone()).collect() };
-        let (add, remove) = (titles(&c.add), titles(&c.remove));
-        let add: Vec<&str> = add.iter().map(String::as_str).collect();
-        let remove: Vec<&str> = remove.iter().map(String::as_str).collect();
-        table.row([
-            wording::change(&add, &remove),
-            c.rank.to_string(),
-            number(c.score),
-            c.bar.map_or_else(String::new, number),
-            c.smallest.to_owned(),
-        ]);
-    }
+    let table = changes(&answer.counterfactuals, true);
     let mut page = vec![Section::Text(head)];
     if !table.is_empty() {
         page.push(Section::Text(wording::search(
@@ -303,7 +297,65 @@ pub(crate) fn why_not_page(answer: &WhyNot, most: usize) -> Vec<Section> {
         page.push(Section::Table(table));
     }
     page.extend(notes(&answer.notes));
+    if let Some(missing) = answer.missing.as_ref().filter(|_| answer.responds) {
+        page.extend(missing_sections(answer.n, missing));
+    }
     page.push(Section::Text(wording::CURRENT.to_owned()));
-    page.extend(ledger_sections(&answer.ledger, most.min(5)));
+    page.extend(ledger_sections(&answer.ledger, most.min(5), false));
     page
+}
+
+/// The changes of a history, one per row, with how they were found.
+fn changes(counterfactuals: &[CounterfactualAnswer], search: bool) -> Table {
+    let mut header = vec!["change", "new rank", "score", "threshold"];
+    if search {
+        header.push("search");
+    }
+    let mut table = Table::new(header);
+    for c in counterfactuals {
+        let titles = |items: &[ItemName]| -> Vec<String> {
+            items.iter().map(|item| item.title.clone()).collect()
+        };
+        let (add, remove) = (titles(&c.add), titles(&c.remove));
+        let add: Vec<&str> = add.iter().map(String::as_str).collect();
+        let remove: Vec<&str> = remove.iter().map(String::as_str).collect();
+        let mut cells = vec![
+            wording::change(&add, &remove),
+            c.rank.to_string(),
+            number(c.score),
+            c.bar.map_or_else(String::new, number),
+        ];
+        if search {
+            cells.push(c.smallest.to_owned());
+        }
+        table.row(cells);
+    }
+    table
+}
+
+/// What is missing to the list.
+fn missing_sections(n: usize, missing: &MissingAnswer) -> Vec<Section> {
+    let mut sections = Vec::new();
+    if let Some(gap) = missing.gap {
+        sections.push(Section::Text(wording::gap(n, &number(gap))));
+    }
+    if !missing.lacking.is_empty() {
+        let mut table = Table::new(["listed", "this", "reason", "unit", "supports"]);
+        for lacking in &missing.lacking {
+            table.row([
+                signed(lacking.listed),
+                signed(lacking.this),
+                lacking.text.clone(),
+                lacking.unit.clone(),
+                lacking.supports.to_string(),
+            ]);
+        }
+        sections.push(Section::Text(wording::LACKING.to_owned()));
+        sections.push(Section::Table(table));
+    }
+    if !missing.nearest.is_empty() {
+        sections.push(Section::Text(wording::NEAREST.to_owned()));
+        sections.push(Section::Table(changes(&missing.nearest, false)));
+    }
+    sections
 }

@@ -25,19 +25,35 @@ use anyhow::Result;
 use crate::args::{Cli, Verb};
 use crate::output::Output;
 
-/// Runs a verb: exit code 0 for success, 1 for failure, 2 for wrong use.
+/// Exit code after Ctrl-C: 128 and the number of the signal.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Runs a verb: exit code 0 for success, 1 for failure, 2 for wrong use, 130 after Ctrl-C.
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let output = Output::new(&cli.global);
-    let threads = limpid::set_threads(cli.global.threads).map_err(Into::into);
+    let threads = set_threads(cli.global.threads, &output);
     match threads.and_then(|()| dispatch(cli.verb, &output)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // An error message that cannot be written changes nothing.
             let _ = writeln!(std::io::stderr(), "error: {}", message(&error));
+            if error.chain().any(limpid::is_interruption) {
+                return ExitCode::from(INTERRUPTED);
+            }
             let usage = error.chain().any(limpid::is_usage);
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }
+}
+
+fn set_threads(threads: usize, output: &Output) -> Result<()> {
+    let used = limpid::set_threads(threads)?;
+    if used < threads {
+        output.note(format!(
+            "note: {used} threads are used, the most that help on this machine, not {threads}"
+        ));
+    }
+    Ok(())
 }
 
 fn dispatch(verb: Verb, output: &Output) -> Result<()> {

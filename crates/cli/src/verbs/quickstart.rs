@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Args;
 use limpid::answers::{Measured, Quickstart};
+use limpid::artifact::check_target;
 use limpid::core::{Edits, NoProgress};
 use limpid::data::synthetic;
 use limpid::experiment::DEFAULT_MODEL;
@@ -35,6 +36,9 @@ pub(crate) struct Command {
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        if let Some(folder) = &self.output {
+            check_target(folder, 0)?;
+        }
         let started = Instant::now();
         let world = synthetic::Config::default();
         let split = SplitFrom::Spec("ratio:70/10/20@7".parse()?);
@@ -91,7 +95,7 @@ impl Command {
             "limpid explain model/ --user {user} --item {}",
             first.id
         )));
-        page.extend(explanation_page(&why, 8));
+        page.extend(explanation_page(&why, 8, false));
 
         let missed = advisor.recommend(&who, JUST_MISSED, &filter, &none)?;
         let missed = &missed.items.last().context("the list is empty")?.item;

@@ -86,6 +86,7 @@ impl Command {
                 table.row(cells);
             }
             page.push(Section::Table(table));
+            page.extend(outcome.tuned().into_iter().map(Section::Text));
         }
         page.push(Section::Text(format!(
             "report written to {}",

@@ -79,9 +79,10 @@ pub(crate) struct Command {
     /// Device to compute on [default: cpu]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
-    /// Do not save user histories
+    /// Save nothing of single users: no ids, no histories, no vectors learned for them
     ///
-    /// 'limpid evaluate' and '--user' need them; '--history' does not.
+    /// 'limpid evaluate' and '--user' need them; '--history' does not. The checkpoint of an unfinished fit
+    /// beside the folder is not meant by this; it is deleted when the model is saved.
     #[arg(long)]
     without_users: bool,
     #[command(flatten)]
@@ -124,9 +125,17 @@ impl Command {
             None => (checked, None),
         };
         let advisor = checked.fit(prepared, Some(self.checkpoint()), &bars)?;
+        bars.check("the model was not saved")?;
         drop(bars);
         let manifest = advisor.save(&self.output, !self.without_users)?;
         let mut notes = Vec::new();
+        if self.without_users && advisor.model.without_users().is_some() {
+            notes.push(format!(
+                "{} learns a vector for each user; the saved model has none, and no metrics measured with \
+                 them: every user is represented by their history",
+                advisor.model.name()
+            ));
+        }
         if manifest.holds_histories {
             notes.push(
                 "the folder contains user histories and titles, which may be private or licensed; use \

@@ -27,15 +27,24 @@ impl Command {
         let answer = Verified {
             schema: "limpid.verify/1",
             ok: true,
+            format: manifest.format,
+            manifest_checked: !manifest.checksum.is_empty(),
             files: manifest.files.len(),
             bytes: manifest.files.values().map(|f| f.bytes).sum(),
         };
-        let text = format!(
-            "{}: {} files, {} bytes, all checksums match",
+        let mut text = format!(
+            "{}: {} files, {} bytes, all checksums match, all values are finite",
             self.model.display(),
             answer.files,
             answer.bytes
         );
+        if !answer.manifest_checked {
+            text += &format!(
+                "\nthe manifest has format {} and no checksum of its own: changes of settings, metrics or \
+                 seeds in it are not found; models that are trained now have one",
+                answer.format
+            );
+        }
         output.answer(&answer, vec![Section::Text(text)])
     }
 }

@@ -91,6 +91,18 @@ impl Rule {
         }
     }
 
+    /// The items on which it rests for a user: those of its literals that are not negated and that the
+    /// user has. None if it would hold without them too, because of absent items.
+    #[must_use]
+    pub fn rests_on(&self, has: impl Fn(ItemIdx) -> bool) -> Vec<ItemIdx> {
+        let positive = self.literals.iter().filter(|l| !l.negated);
+        let own: Vec<ItemIdx> = positive.map(|l| l.item).filter(|&i| has(i)).collect();
+        match self.holds(|i| has(i) && !own.contains(&i)) {
+            true => Vec::new(),
+            false => own,
+        }
+    }
+
     /// Its text with titles: `Toy Story ∧ ¬Scream`, `any of {…}`, `at least 2 of {…}`.
     #[must_use]
     pub fn text(&self, catalogue: &Catalogue) -> String {
@@ -134,6 +146,15 @@ mod tests {
         assert_eq!(Rule::at_least(2, [a, b]).text(&c), "at least 2 of {A, B}");
         assert!(Rule::all([]).holds(has));
         assert!(!Rule::any([]).holds(has));
+        assert_eq!(and.rests_on(has), [a]);
+        // "A or not C" holds without A, as long as C is absent.
+        let or = Rule {
+            operator: Operator::Or,
+            ..and.clone()
+        };
+        assert!(or.rests_on(has).is_empty());
+        assert_eq!(or.rests_on(|_| true), [a]);
+        assert_eq!(Rule::at_least(1, [a, b, x]).rests_on(has), [a, b]);
         assert_eq!(Rule::any([a, b]).text(&c), "any of {A, B}");
     }
 }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::did_you_mean;
 use crate::log::{IMPORT_SEED, shuffled};
 use crate::sources::{Flaw, Lines, Records, text, wrong_fields};
+use crate::staged::StagedFolder;
 use crate::{Error, Log, Result};
 
 use super::assemble::catalogue;
@@ -67,51 +68,24 @@ struct TableSize {
 }
 
 impl Split {
-    /// Writes the split as a folder, which is complete once it has its name: it is written beside
-    /// it and renamed. A folder that holds a split already is replaced.
+    /// Writes the split as a folder, as [`staged`](crate::staged) does. A folder that holds a split already
+    /// is replaced.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be written, [`Error::Source`] where the folder holds something
     /// else.
     pub fn write_folder(&self, dir: &Path) -> Result<()> {
-        let write = "choose a folder that can be written";
-        let name = dir.file_name().map_or_else(
-            || "split".to_owned(),
-            |name| name.to_string_lossy().into_owned(),
-        );
-        let beside =
-            |what: &str| dir.with_file_name(format!(".{name}.{what}-{}", std::process::id()));
-        let (new, old) = (beside("new"), beside("old"));
-        let exists = dir.exists();
-        if exists && !dir.join("split.json").exists() && !is_empty_folder(dir)? {
+        let replaceable = !dir.exists() || dir.join("split.json").exists();
+        if !replaceable && !is_empty_folder(dir)? {
             return Err(Error::source(
                 dir,
                 "the folder is not empty and holds no split",
                 "choose a folder that is new, empty or holds a split",
             ));
         }
-        let written = fs::create_dir_all(&new)
-            .map_err(|e| Error::io(&new, e, write))
-            .and_then(|()| self.write_into(&new));
-        let renamed = written.and_then(|()| {
-            if exists {
-                fs::rename(dir, &old).map_err(|e| Error::io(dir, e, write))?;
-            }
-            fs::rename(&new, dir).map_err(|e| Error::io(dir, e, write))
-        });
-        if renamed.is_err() {
-            // Report the error of writing, not that of the cleanup.
-            let _ = fs::remove_dir_all(&new);
-            if exists && !dir.exists() {
-                let _ = fs::rename(&old, dir);
-            }
-            return renamed;
-        }
-        if exists {
-            fs::remove_dir_all(&old)
-                .map_err(|e| Error::io(&old, e, "remove it: the split is saved"))?;
-        }
-        Ok(())
+        let staged = StagedFolder::create(dir)?;
+        self.write_into(staged.path())?;
+        staged.publish()
     }
 
     /// Reads a split of a log, with its metadata.

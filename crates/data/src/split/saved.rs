@@ -74,6 +74,22 @@ impl Split {
             if users.iter().any(Option::is_none) || !users.is_sorted() {
                 return Err(refuse(name, "sorted by user, one row each", "not"));
             }
+            let known = catalogue.users.len();
+            if let Some(&Some(last)) = users.last()
+                && last.at() >= known
+            {
+                return Err(refuse(
+                    name,
+                    &format!("the {known} users of the catalogue"),
+                    "others",
+                ));
+            }
+            let behaviors = catalogue.behaviors.len();
+            let of_rows = rows.behaviors().unwrap_or_default();
+            if of_rows.iter().any(|&b| usize::from(b) >= behaviors) {
+                let expected = format!("the {behaviors} behaviors of the catalogue");
+                return Err(refuse(name, &expected, "others"));
+            }
             Ok(rows)
         };
         let head = match from.all_meta().contains_key("split") {

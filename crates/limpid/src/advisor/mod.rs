@@ -5,7 +5,7 @@ mod recommend;
 mod similar;
 mod why_not;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use limpid_core::{
@@ -17,8 +17,9 @@ use limpid_data::split::Recorded;
 use limpid_insight::{Steered, Wording};
 use limpid_models::Model;
 
-use crate::answers::{CitedEvent, ItemName, LedgerAnswer, PartAnswer};
+use crate::answers::{AlternativeAnswer, CitedEvent, ItemName, LedgerAnswer, PartAnswer};
 use crate::artifact::{self, Manifest};
+use crate::training::checkpoint;
 use crate::{Error, Result, lookup};
 
 pub use recommend::Filter;
@@ -101,6 +102,8 @@ pub struct Advisor {
     /// The histories, unless it was saved without users.
     pub split: Option<Split>,
     tie_breaks: Vec<u64>,
+    /// The checkpoint of its fit, kept until the model is saved.
+    pub(crate) checkpoint: Option<PathBuf>,
 }
 
 impl Advisor {
@@ -119,6 +122,7 @@ impl Advisor {
             catalogue,
             split,
             tie_breaks,
+            checkpoint: None,
         }
     }
 
@@ -159,13 +163,19 @@ impl Advisor {
         Ok(Self::new(folder.manifest, model, catalogue, split))
     }
 
-    /// Saves the model as a folder; returns the manifest with its checksums.
+    /// Saves the model as a folder; returns the manifest with its checksums. Without users, the folder has
+    /// no ids, no histories, nothing that the model holds of single users (see
+    /// [`Model::without_users`]), and no metrics that were measured with that.
     ///
     /// # Errors
     /// As [`artifact::write`].
     pub fn save(&self, path: &Path, with_users: bool) -> Result<Manifest> {
         let mut model = Tensors::new();
-        self.model.save(&mut model)?;
+        let reduced = match with_users {
+            true => None,
+            false => self.model.without_users(),
+        };
+        reduced.as_ref().unwrap_or(&self.model).save(&mut model)?;
         let mut catalogue = Tensors::new();
         if with_users {
             self.catalogue.save(&mut catalogue)?;
@@ -183,11 +193,18 @@ impl Advisor {
             split.save(&mut histories)?;
             files.push(("histories", &histories));
         }
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             holds_histories: split.is_some(),
             ..self.manifest.clone()
         };
-        artifact::write(path, manifest, &files)
+        if reduced.is_some() {
+            manifest.metrics.clear();
+        }
+        let manifest = artifact::write(path, manifest, &files)?;
+        if let Some(checkpoint) = &self.checkpoint {
+            checkpoint::delete(checkpoint)?;
+        }
+        Ok(manifest)
     }
 
     /// The hashes that break ties in lists `(items)`.
@@ -292,7 +309,15 @@ impl Advisor {
                 kind: part.unit.space.kind(),
                 text: wording.part(part),
                 rule: part.rule.as_ref().map(|r| r.text(&self.catalogue)),
-                definition: part.rule.as_ref().and_then(|r| wording.definition(r)),
+                definition: wording.definition(part),
+                alternatives: part
+                    .alternatives
+                    .iter()
+                    .map(|a| AlternativeAnswer {
+                        item: self.item_name(a.item),
+                        change: a.change,
+                    })
+                    .collect(),
                 cites: part.cites.iter().map(|e| self.cited(e)).collect(),
                 activation: part.activation,
                 effect: part.effect,

@@ -1,7 +1,7 @@
 //! Lists for one user, an ad-hoc history, or all users.
 
-use limpid_core::{Detail, Edits, Histories, ItemIdx, Ledger, Mask, Scored, top_k};
-use limpid_insight::Wording;
+use limpid_core::{Detail, Edits, Histories, History, ItemIdx, Mask, Part, Scored, top_k};
+use limpid_insight::{Row, Steered, Wording};
 
 use super::{Advisor, Who};
 use crate::answers::{Reason, Recommendations, Recommended};
@@ -81,10 +81,7 @@ impl Advisor {
         let wording = self.wording(&model);
         for (at, scored) in list.iter().enumerate() {
             let because = match evidence {
-                true => {
-                    let ledger = model.ledger(view, &row, scored.item, Detail::Lines);
-                    reasons(&wording, &ledger, scored.item, REASONS)
-                }
+                true => reasons(&model, &wording, view, &row, scored.item, REASONS),
                 false => Vec::new(),
             };
             items.push(Recommended {
@@ -160,24 +157,33 @@ impl Advisor {
     }
 }
 
-/// The strongest reasons; the popularity of an item whose score is only base.
+/// The strongest reasons, at most `most`; the popularity of an item whose score is only base.
 pub(crate) fn reasons(
+    model: &Steered<'_>,
     wording: &Wording<'_>,
-    ledger: &Ledger,
+    user: History<'_>,
+    row: &Row,
     item: ItemIdx,
     most: usize,
 ) -> Vec<Reason> {
-    if ledger.parts.is_empty() && ledger.base != 0.0 {
-        return vec![Reason {
-            unit: "base".to_owned(),
-            text: wording.popularity(item),
-            value: ledger.base,
-        }];
-    }
-    let supporting = ledger.parts.iter().filter(|p| p.value > 0.0);
-    supporting
-        .take(most)
-        .map(|part| Reason {
+    let parts = match model.strongest(user, row, item, most) {
+        Some(parts) => parts,
+        None => {
+            let ledger = model.ledger(user, row, item, Detail::Lines);
+            if ledger.parts.is_empty() && ledger.base != 0.0 {
+                return vec![Reason {
+                    unit: "base".to_owned(),
+                    text: wording.popularity(item),
+                    value: ledger.base,
+                }];
+            }
+            let supporting = ledger.parts.into_iter().filter(|p| p.value > 0.0);
+            supporting.take(most).collect()
+        }
+    };
+    let parts = parts.iter();
+    parts
+        .map(|part: &Part| Reason {
             unit: wording.units.info(part.unit, wording.catalogue).id,
             text: wording.part(part),
             value: part.value,

@@ -1,18 +1,29 @@
 //! Why an item is not in a list, and the changes of the history that move it in.
 
-use limpid_core::{Detail, Edits, History, Mask, top_k};
+use limpid_core::{Detail, Edits, History, Ledger, Mask, Scored, top_k};
 use limpid_insight::{
-    Counterfactual, Goal, HistoryEdit, Question, Search, Smallest, search, wording,
+    Counterfactual, Goal, HistoryEdit, Plausible, Question, Search, Smallest, Steered, lacking,
+    search, wording,
 };
 
 use super::{Advisor, Filter, Who};
-use crate::answers::{CounterfactualAnswer, ItemName, Standing, WhyNot};
+use crate::answers::{
+    CounterfactualAnswer, ItemName, LackingAnswer, MissingAnswer, Standing, WhyNot,
+};
 use crate::{Error, Result};
+
+/// Reasons of listed items that a why-not shows as lacking.
+const LACKING: usize = 5;
+
+/// The most listed items whose reasons are compared, the best ones.
+const COMPARED: usize = 20;
 
 impl Advisor {
     /// Explains why an item is not in the top `n` of a user or history, and searches the smallest changes
     /// of the history that move it in; if it is already in the list, those that move it out. Every
-    /// change is replayed through the model before it is shown.
+    /// change is replayed through the model before it is shown. Of changes of one size, those that are
+    /// most plausible are shown (see [`Plausible`]); where none of up to
+    /// [`max_edits`](Search::max_edits) events exists, the answer says what is missing.
     ///
     /// # Errors
     /// As [`Advisor::explain`]; [`Error::Usage`] if the item is in the history or excluded by the filter,
@@ -53,6 +64,7 @@ impl Advisor {
         let scores = self.scores(&model, view)?;
         let rank = self.rank_under(&scores, &mask, item);
         let already = rank <= n;
+        let plausible = self.plausible(view);
         let verdict = search(
             &Question {
                 model: &model,
@@ -63,25 +75,39 @@ impl Advisor {
                 catalogue: &self.catalogue,
                 tie_breaks: &self.tie_breaks,
                 mask: &mask_of,
+                plausible: &plausible,
             },
             limits,
         )?;
-        let last = top_k(&scores, &mask, &self.tie_breaks, n)
-            .get(n - 1)
-            .map(|s| Standing {
-                item: self.item_name(s.item),
-                score: s.score,
-                rank: Some(n),
-            });
+        let list = top_k(&scores, &mask, &self.tie_breaks, n);
+        let last = list.get(n - 1).map(|s| Standing {
+            item: self.item_name(s.item),
+            score: s.score,
+            rank: Some(n),
+        });
         let mut notes = self.notes_on(item);
-        if verdict.counterfactuals.is_empty() {
+        if !verdict.responds {
+            notes.push(wording::UNRESPONSIVE.to_owned());
+        } else if verdict.counterfactuals.is_empty() {
             notes.push(wording::no_change(
                 already,
-                verdict.replayed,
+                verdict.ruled_out,
                 limits.max_edits,
             ));
+        } else if verdict.counterfactuals.iter().any(|c| c.makes_room) {
+            notes.push(wording::MAKES_ROOM.to_owned());
         }
+        let reached = verdict.counterfactuals.iter().any(|c| !c.makes_room);
         let ledger = model.ledger(view, &model.row(view), item, Detail::Lines);
+        let missing = (!already && !reached).then(|| MissingAnswer {
+            gap: finite(verdict.before.bar - verdict.before.score),
+            lacking: self.lacking(&model, view, &ledger, &list),
+            nearest: verdict
+                .nearest
+                .iter()
+                .map(|c| self.counterfactual_answer(c))
+                .collect(),
+        });
         Ok(WhyNot {
             schema: "limpid.why-not/1",
             user: who.name(),
@@ -101,10 +127,53 @@ impl Advisor {
                 .iter()
                 .map(|c| self.counterfactual_answer(c))
                 .collect(),
+            missing,
+            responds: verdict.responds,
+            max_edits: limits.max_edits,
+            ruled_out: verdict.ruled_out,
             replayed: verdict.replayed,
             exhaustive: verdict.exhaustive,
             notes,
         })
+    }
+
+    /// How plausible changes of a history are: from the training rows, or without them from popularity.
+    fn plausible(&self, history: History<'_>) -> Plausible {
+        match &self.split {
+            Some(split) => Plausible::of_neighbors(history, &split.train, &self.catalogue),
+            None => Plausible::of_popularity(&self.catalogue),
+        }
+    }
+
+    /// The strongest reasons that the items of a list have and an item lacks.
+    fn lacking(
+        &self,
+        model: &Steered<'_>,
+        history: History<'_>,
+        own: &Ledger,
+        list: &[Scored],
+    ) -> Vec<LackingAnswer> {
+        let row = model.row(history);
+        let listed: Vec<Ledger> = list
+            .iter()
+            .take(COMPARED)
+            .map(|s| model.ledger(history, &row, s.item, Detail::Lines))
+            .collect();
+        let wording = self.wording(model);
+        let answer = |l: limpid_insight::Lacking| {
+            let info = wording.units.info(l.part.unit, &self.catalogue);
+            LackingAnswer {
+                unit: info.id,
+                text: wording.part(&l.part),
+                this: l.here,
+                listed: l.listed,
+                supports: l.supports,
+            }
+        };
+        lacking(own, &listed, LACKING)
+            .into_iter()
+            .map(answer)
+            .collect()
     }
 
     fn rank_under(&self, scores: &[f32], mask: &Mask, item: limpid_core::ItemIdx) -> usize {
@@ -133,8 +202,11 @@ impl Advisor {
             bar: finite(c.after.bar),
             smallest: match c.smallest {
                 Smallest::Proven => "proven smallest",
+                Smallest::OfItsKind => "smallest of its kind",
                 Smallest::Found => "smallest found",
             },
+            plausibility: c.plausibility,
+            makes_room: c.makes_room,
         }
     }
 }

@@ -65,12 +65,16 @@ pub struct PartAnswer {
     pub kind: &'static str,
     /// The reason in words.
     pub text: String,
-    /// The rule's full definition, where it is one.
+    /// The rule's full definition, where it is one: ¬ delimits the case, and does not say that the item
+    /// would lower the score (see `alternatives`).
     pub rule: Option<String>,
-    /// What the rule requires beyond the reason: items that the user does not have, or how many items of
-    /// a group. Absence alone never counts for or against the item.
+    /// What further items of its rule or group would change, in words; null where none would.
     pub definition: Option<String>,
-    /// The events of the history that it cites.
+    /// Items of its rule or group that the user does not have and that would change the score, largest
+    /// change first.
+    pub alternatives: Vec<AlternativeAnswer>,
+    /// The events of the history on which the value rests, all of them named in `text`; without them it
+    /// is 0.
     pub cites: Vec<CitedEvent>,
     /// Activation of the unit.
     pub activation: f32,
@@ -80,6 +84,16 @@ pub struct PartAnswer {
     pub value: f32,
     /// The edits that changed it, if any.
     pub edited_by: Option<String>,
+}
+
+/// What one more item in the history would change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlternativeAnswer {
+    /// The item.
+    #[serde(flatten)]
+    pub item: ItemName,
+    /// The change of the score, if the user had it too.
+    pub change: f32,
 }
 
 /// The difference of two ledgers.
@@ -165,11 +179,20 @@ pub struct WhyNot {
     pub last: Option<Standing>,
     /// The current ledger of the item.
     pub ledger: LedgerAnswer,
-    /// The smallest changes of the history that do so, each replayed through the model.
+    /// The smallest changes of the history that do so, each replayed through the model: fewest events
+    /// first, of one size the most plausible.
     pub counterfactuals: Vec<CounterfactualAnswer>,
+    /// What is missing, where no change raises the item into the list; null otherwise.
+    pub missing: Option<MissingAnswer>,
+    /// Whether scores depend on the history at all; if not, no change was searched.
+    pub responds: bool,
+    /// The largest number of events in one change.
+    pub max_edits: usize,
+    /// No change of up to this many events does so, except those that only make room.
+    pub ruled_out: usize,
     /// How many edited histories were scored.
     pub replayed: usize,
-    /// Whether all changes of a single event were tried.
+    /// Whether all changes of a single event were compared.
     pub exhaustive: bool,
     /// Notes for the reader.
     pub notes: Vec<String>,
@@ -188,6 +211,37 @@ pub struct CounterfactualAnswer {
     pub score: f32,
     /// The threshold after the change; null where the list has room.
     pub bar: Option<f32>,
-    /// `proven smallest` or `smallest found`.
+    /// `proven smallest`, `smallest of its kind` (of additions or removals only) or `smallest found`.
     pub smallest: &'static str,
+    /// How plausible it is: the sum of the log odds that users with such histories have what is added,
+    /// and do not have what is removed.
+    pub plausibility: f64,
+    /// Whether it adds an item of the list, which leaves the list then, and so makes room.
+    pub makes_room: bool,
+}
+
+/// What an item misses to enter the list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MissingAnswer {
+    /// The score that is missing to the last rank of the list; null where the list has room.
+    pub gap: Option<f32>,
+    /// The strongest reasons that the items of the list have and this one lacks.
+    pub lacking: Vec<LackingAnswer>,
+    /// The changes of a single event that come nearest, replayed.
+    pub nearest: Vec<CounterfactualAnswer>,
+}
+
+/// A reason that the items of the list have and an item lacks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LackingAnswer {
+    /// The unit.
+    pub unit: String,
+    /// The reason in words, as for the listed item that it supports most.
+    pub text: String,
+    /// Its contribution to the score of the item.
+    pub this: f32,
+    /// Its mean contribution over the items of the list (the best 20).
+    pub listed: f32,
+    /// How many of them it supports.
+    pub supports: usize,
 }

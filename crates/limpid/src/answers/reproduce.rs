@@ -55,6 +55,6 @@ pub struct RecipePlan {
     pub splits: Vec<String>,
     /// The rows.
     pub rows: Vec<String>,
-    /// Fits: splits × rows.
+    /// Fits: splits × rows, and the trials of tuned rows.
     pub runs: usize,
 }

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::tensor_file::Seal;
 use crate::experiment::{Expected, Experiment};
 
 /// The format that this version writes. Older formats are read, newer ones are refused.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The schema name of every manifest.
-pub const SCHEMA: &str = "limpid.manifest/2";
+pub const SCHEMA: &str = "limpid.manifest/3";
 
 /// The experiment of a model, its results, and the files of its folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// `limpid.manifest/2`.
+    /// `limpid.manifest/3`.
     pub schema: String,
     /// Number of the format on disk.
     pub format: u32,
@@ -36,11 +38,45 @@ pub struct Manifest {
     pub metrics: BTreeMap<String, f64>,
     /// Whether the folder contains user histories.
     pub holds_histories: bool,
-    /// Every file of the folder, except this one and `run.toml`.
+    /// Every file of the folder, except this one (and `run.toml` in format 2).
     pub files: BTreeMap<String, FileRecord>,
+    /// BLAKE3 (hexadecimal) of all the above as compact JSON; empty in formats 1 and 2.
+    #[serde(default)]
+    pub checksum: String,
+}
+
+/// The checksum of a manifest as it is in its file, without the checksum in it.
+pub(super) fn checksum(manifest: &Value) -> String {
+    let mut manifest = manifest.clone();
+    if let Some(fields) = manifest.as_object_mut() {
+        fields.remove("checksum");
+    }
+    blake3::hash(manifest.to_string().as_bytes())
+        .to_hex()
+        .to_string()
 }
 
 impl Manifest {
+    /// The text of `manifest.json`, and the manifest with its checksum.
+    pub(super) fn sealed(mut self) -> serde_json::Result<(Self, String)> {
+        self.checksum.clear();
+        // Of the text and not of the numbers in memory, because a reader has the text.
+        let value: Value = serde_json::from_str(&serde_json::to_string(&self)?)?;
+        self.checksum = checksum(&value);
+        let text = serde_json::to_string_pretty(&self)? + "\n";
+        Ok((self, text))
+    }
+
+    /// What each file of the folder says about the model that it belongs to.
+    pub(super) fn seal_of(&self, file: &str) -> Seal {
+        Seal {
+            file: file.to_owned(),
+            kind: self.kind.clone(),
+            model: self.experiment.model.clone(),
+            split: self.split.hash.clone(),
+        }
+    }
+
     /// The experiment with the hashes of its data and split: running it gives the same model, or an error
     /// that names what changed.
     #[must_use]

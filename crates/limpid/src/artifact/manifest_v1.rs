@@ -55,6 +55,7 @@ impl ManifestV1 {
             metrics: self.metrics,
             holds_histories: self.holds_histories,
             files: self.files,
+            checksum: String::new(),
         })
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn map(path: &Path) -> Result<SharedBytes> {
         return Ok(Arc::new(Vec::new()));
     }
     // SAFETY: the map is read-only and private to this process, and lives as long as it is
-    // referenced. Saved folders are written once, under another name, and renamed, so that limpid never
+    // referenced. Saved folders are written once, under another name, and exchanged, so that limpid never
     // changes a file that it may have mapped; truncating one by hand while it is in use ends the
     // process with a bus error, a known limitation of mapped files.
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io("cannot map", path, e))?;

@@ -313,6 +313,19 @@ impl Outcome {
             .collect()
     }
 
+    /// The settings that were selected on the validation set of each split, one line per tuned row.
+    #[must_use]
+    pub fn tuned(&self) -> Vec<String> {
+        let tuned = self.rows.iter().filter(|row| row.row.tune);
+        tuned
+            .map(|row| {
+                let splits = row.results.iter().map(|r| r.tuned.join(" "));
+                let splits: Vec<String> = splits.collect();
+                format!("{}: tuned per split: {}", row.row.name, splits.join("; "))
+            })
+            .collect()
+    }
+
     /// Accuracy against explanation length, one point per row; none where explanations were not measured.
     #[must_use]
     pub fn frontier(&self) -> Option<Scatter> {
@@ -438,6 +451,9 @@ pub fn markdown(outcomes: &[(String, Outcome)]) -> String {
             if is_drawn {
                 let _ = writeln!(out, "\n![{picture}]({name}-{picture}.svg)");
             }
+        }
+        for line in outcome.tuned() {
+            let _ = writeln!(out, "\n{line}");
         }
         for row in &outcome.rows {
             if let Some(note) = &row.row.note {

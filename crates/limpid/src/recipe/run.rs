@@ -9,10 +9,11 @@ use limpid_eval::readability::Readability;
 use limpid_models::registry::Reads;
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Recipe, report};
+use super::{Outcome, Recipe, Row, report};
 use crate::answers::RecipePlan;
 use crate::pipeline::{Checked, OnChange};
 use crate::rules::RuleSummary;
+use crate::tune::TuneOptions;
 use crate::{Error, Experiment, Prepared, Result, TrainOptions, train};
 
 /// Options of a run.
@@ -39,7 +40,10 @@ pub struct SplitResult {
     pub split_hash: String,
     /// The metric on the held-out set.
     pub value: f64,
-    /// Seconds of the fit.
+    /// The settings selected on the validation set, as `key=value`; none for a row that is not tuned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tuned: Vec<String>,
+    /// Seconds of the fit, without tuning.
     pub fit_seconds: f64,
     /// Readability of explanations, where measured.
     pub readability: Option<Readability>,
@@ -56,6 +60,15 @@ pub struct SplitResult {
 pub fn check(name: &str, recipe: &Recipe, options: &RunOptions) -> Result<RecipePlan> {
     let table = checked(recipe, options)?;
     let first = table.first().and_then(|(_, rows)| rows.first());
+    let mut runs = 0;
+    for (_, rows) in &table {
+        for (row, checked) in recipe.rows.iter().zip(rows) {
+            runs += match row.tune {
+                true => checked.check_tuning(&named(row), &tuning(recipe)?)?,
+                false => 1,
+            };
+        }
+    }
     Ok(RecipePlan {
         recipe: name.to_owned(),
         title: recipe.title.clone(),
@@ -65,7 +78,7 @@ pub fn check(name: &str, recipe: &Recipe, options: &RunOptions) -> Result<Recipe
         data_bytes: first.map_or(0, |c| c.data_bytes),
         splits: table.iter().map(|(split, _)| split.clone()).collect(),
         rows: recipe.rows.iter().map(|row| row.name.clone()).collect(),
-        runs: table.len() * recipe.rows.len(),
+        runs,
     })
 }
 
@@ -91,7 +104,13 @@ fn checked(recipe: &Recipe, options: &RunOptions) -> Result<Vec<(String, Vec<Che
             let rows = recipe
                 .rows
                 .iter()
-                .map(|row| recipe.experiment(row, &split, folder)?.check())
+                .map(|row| {
+                    let checked = recipe.experiment(row, &split, folder)?.check()?;
+                    if row.tune {
+                        checked.check_tuning(&named(row), &tuning(recipe)?)?;
+                    }
+                    Ok(checked)
+                })
                 .collect::<Result<_>>()?;
             Ok((split, rows))
         })
@@ -120,13 +139,26 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
                 }
             };
             let prepared = &read[at].1;
-            let kept = kept_at(checked, prepared, options)?;
+            let kept = kept_at(row, checked, prepared, options)?;
             if let Some(result) = kept.as_deref().and_then(read_kept) {
                 results.push(result);
                 continue;
             }
             progress.note(&format!("{} on {split}", row.name));
-            let result = measure(checked, prepared, progress)?;
+            let result = match row.tune {
+                false => measure(checked, prepared, progress)?,
+                true => {
+                    let how = tuning(recipe)?;
+                    let (best, tuned) =
+                        checked
+                            .clone()
+                            .tune(prepared, &named(row), &how, progress)?;
+                    SplitResult {
+                        tuned: tuned.trials[tuned.chosen].settings.clone(),
+                        ..measure(&best, prepared, progress)?
+                    }
+                }
+            };
             if let Some(path) = &kept {
                 keep(path, &result)?;
             }
@@ -134,6 +166,21 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
         }
     }
     Ok(report::outcome(recipe, results))
+}
+
+/// How the rows of a table are tuned: for its metric, over the whole grid, without preference for short
+/// explanations.
+fn tuning(recipe: &Recipe) -> Result<TuneOptions> {
+    Ok(TuneOptions {
+        metric: recipe.metric.parse()?,
+        tolerance: 0.0,
+        trials: 0,
+    })
+}
+
+/// The settings that a row names, which are not tuned.
+fn named(row: &Row) -> Vec<String> {
+    row.settings.keys().cloned().collect()
 }
 
 fn measure(checked: &Checked, prepared: &Prepared, progress: &dyn Progress) -> Result<SplitResult> {
@@ -149,6 +196,7 @@ fn measure(checked: &Checked, prepared: &Prepared, progress: &dyn Progress) -> R
             .metrics
             .first()
             .map_or(f64::NAN, |m| m.value),
+        tuned: Vec::new(),
         fit_seconds: advisor.manifest.fit_seconds,
         readability: measured.readability,
         faithfulness: measured.faithfulness,
@@ -162,6 +210,7 @@ fn measure(checked: &Checked, prepared: &Prepared, progress: &dyn Progress) -> R
 /// The file of a result, named by a hash of everything that the result depends on. The hash of the split
 /// covers the data.
 fn kept_at(
+    row: &Row,
     checked: &Checked,
     prepared: &Prepared,
     options: &RunOptions,
@@ -169,11 +218,14 @@ fn kept_at(
     let Some(cache) = &options.cache else {
         return Ok(None);
     };
-    let inputs = serde_json::json!({
+    let mut inputs = serde_json::json!({
         "program": options.program,
         "split": prepared.split.hash,
         "experiment": Experiment { data: None, ..checked.experiment.clone() },
     });
+    if row.tune {
+        inputs["tuned except"] = named(row).into();
+    }
     let hash = blake3::hash(inputs.to_string().as_bytes()).to_hex();
     Ok(Some(cache.join(format!("{}.json", &hash[..32]))))
 }
@@ -192,4 +244,92 @@ fn keep(path: &Path, result: &SplitResult) -> Result<()> {
     let temporary = path.with_extension("part");
     fs::write(&temporary, json).map_err(|e| Error::io("cannot write", &temporary, e))?;
     fs::rename(&temporary, path).map_err(|e| Error::io("cannot write", path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::markdown;
+    use limpid_core::NoProgress;
+
+    /// A tuned row has the best settings of its grid on validation; a named setting stays, and a
+    /// second run reads the first.
+    #[test]
+    fn rows_are_tuned_on_validation_per_split() {
+        let table = r#"
+            title = "A table"
+            source = "nobody"
+            data = "synthetic"
+            split = "ratio:70/10/20"
+            seeds = [1]
+            metric = "ndcg@20"
+            [[row]]
+            name = "tuned"
+            model = "itemknn"
+            settings = { k = 50 }
+            tune = true
+            [[row]]
+            name = "fixed"
+            model = "itemknn"
+            settings = { k = 50 }
+        "#;
+        let recipe: Recipe = toml::from_str(table).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let options = RunOptions {
+            cache: Some(folder.path().to_owned()),
+            ..RunOptions::default()
+        };
+        let shrinks = limpid_models::Entry::named("itemknn").unwrap().parameters()[1].tune;
+        let runs = check("table", &recipe, &options).unwrap().runs;
+        assert_eq!(runs, 1 + shrinks.len() + 1);
+        let outcome = run(&recipe, &options, &NoProgress).unwrap();
+        assert_eq!(run(&recipe, &options, &NoProgress).unwrap(), outcome);
+        let selected = &outcome.rows[0].results[0].tuned;
+        assert!(outcome.rows[1].results[0].tuned.is_empty());
+        let report = markdown(&[("table".to_owned(), outcome.clone())]);
+        assert!(report.contains(&format!("tuned: tuned per split: {}", selected[0])));
+
+        // The same by hand: validation selects, test is measured.
+        let by_hand = |on: &str, setting: &str| {
+            let settings = format!("settings = {{ k = 50, {} }}", setting.replace('=', " = "));
+            let metric = format!("metric = \"ndcg@20\"\non = \"{on}\"");
+            let table = table
+                .replace("tune = true", "")
+                .replace("settings = { k = 50 }", &settings)
+                .replace("metric = \"ndcg@20\"", &metric);
+            let recipe: Recipe = toml::from_str(&table).unwrap();
+            let outcome = run(&recipe, &RunOptions::default(), &NoProgress).unwrap();
+            outcome.rows[0].results[0].value
+        };
+        let settings: Vec<String> = shrinks.iter().map(|s| format!("shrink={s}")).collect();
+        let values = settings.iter().map(|s| by_hand("validation", s));
+        let values: Vec<f64> = values.collect();
+        let best = (0..values.len()).fold(0, |b, i| if values[i] > values[b] { i } else { b });
+        assert_eq!(selected, &[settings[best].clone()]);
+        assert_eq!(
+            by_hand("test", &settings[best]),
+            outcome.rows[0].results[0].value
+        );
+    }
+
+    #[test]
+    fn a_tuned_row_needs_a_validation_set() {
+        let table = r#"
+            title = "A table"
+            source = "nobody"
+            data = "synthetic"
+            split = "ratio:80/0/20@1"
+            metric = "ndcg@20"
+            [[row]]
+            name = "EASE"
+            model = "ease"
+            tune = true
+        "#;
+        let recipe: Recipe = toml::from_str(table).unwrap();
+        let why = check("table", &recipe, &RunOptions::default()).unwrap_err();
+        assert!(
+            why.is_usage() && why.to_string().contains("validation set"),
+            "{why}"
+        );
+    }
 }

@@ -1,17 +1,18 @@
 //! A file with the state of an unfinished fit.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use limpid_core::{Checkpoints, Tensors};
+use limpid_data::staged::{self, StagedFile};
 
 use crate::artifact::{parse_tensors, write_tensors};
 use crate::{Error, Result};
 
-/// One file; a new state is written under a temporary name and renamed, so that an interruption loses
-/// only the new state.
+/// One file; a new state replaces the last one when it is complete, so that an interruption loses only
+/// the new state.
 pub(super) struct CheckpointFile {
     path: PathBuf,
     /// When the last state was written, and how long that took.
@@ -21,6 +22,17 @@ pub(super) struct CheckpointFile {
 /// Writing states takes at most this fraction (1 / n) of the time of a fit.
 const SHARE: u32 = 50;
 
+/// Deletes the checkpoint of a fit, and what killed fits left of theirs.
+pub(crate) fn delete(path: &Path) -> Result<()> {
+    staged::sweep(path);
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("cannot delete", path, e))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl CheckpointFile {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
@@ -29,30 +41,19 @@ impl CheckpointFile {
         }
     }
 
-    /// Deletes the file after the fit.
-    pub(super) fn delete(self) -> Result<()> {
-        match fs::remove_file(&self.path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("cannot delete", &self.path, e))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn replace(&self, state: &Tensors) -> Result<()> {
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder).map_err(|e| Error::io("cannot create", folder, e))?;
-        }
-        let part = self.path.with_extension("part");
-        write_tensors(state, &part)?;
-        fs::rename(&part, &self.path).map_err(|e| Error::io("cannot write", &self.path, e))
+        let staged = StagedFile::create(&self.path)?;
+        write_tensors(state, staged.path())?;
+        Ok(staged.publish()?)
     }
 }
 
 impl Checkpoints for CheckpointFile {
     /// A file that cannot be read is ignored: the fit starts from the beginning.
     fn last(&self) -> Option<Tensors> {
-        parse_tensors(Arc::new(fs::read(&self.path).ok()?)).ok()
+        let is_file = fs::metadata(&self.path).is_ok_and(|about| about.is_file());
+        let bytes = is_file.then(|| fs::read(&self.path).ok())??;
+        parse_tensors(Arc::new(bytes)).ok()
     }
 
     fn wanted(&self) -> bool {
@@ -62,13 +63,9 @@ impl Checkpoints for CheckpointFile {
 
     fn save(&mut self, state: &Tensors) -> limpid_core::Result<()> {
         let start = Instant::now();
-        self.replace(state)
-            .map_err(|e| limpid_core::Error::Tensor {
-                name: "checkpoint".to_owned(),
-                why: e.to_string(),
-            })?;
+        let saved = self.replace(state);
         self.written = Some((Instant::now(), start.elapsed()));
-        Ok(())
+        saved.map_err(|e| limpid_core::Error::Checkpoint(e.to_string()))
     }
 }
 
@@ -96,8 +93,13 @@ mod tests {
         assert_eq!(last.f32("weights").unwrap().1.to_vec(), [2.0, 0.5]);
         fs::write(&path, b"no tensors").unwrap();
         assert!(file.last().is_none());
-        file.delete().unwrap();
+        delete(&path).unwrap();
         assert!(!path.exists());
-        CheckpointFile::new(path).delete().unwrap();
+        delete(&path).unwrap();
+        // A state that cannot be written is an error here, and a warning in a fit.
+        fs::write(folder.path().join("file"), "").unwrap();
+        let mut nowhere = CheckpointFile::new(folder.path().join("file/model.checkpoint"));
+        let why = nowhere.save(&Tensors::new()).unwrap_err().to_string();
+        assert!(why.contains("cannot save a checkpoint"), "{why}");
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! A training row uses the vector learned for its user. Any other row is folded in by the linear map
 //! from the mean of its item vectors that best fits the learned vectors. A ledger has the contributions
-//! of that map; the difference to the learned vector is the residual.
+//! of that map; the difference to the learned vector is the residual. A model that is saved without users
+//! has the map only.
 
 use limpid_core::traits::Monitor;
 use limpid_core::{
@@ -312,6 +313,15 @@ impl Artifact for Model {
         out.put_i64("known", &[self.known.len()], self.known.clone());
         out.put_f32("map", &[d, d], self.map.clone());
         Ok(())
+    }
+
+    /// Without the learned vectors, which give the histories away, everyone is folded in.
+    fn without_users(&self) -> Option<Self> {
+        Some(Self {
+            users: Vec::new().into(),
+            known: Vec::new(),
+            ..self.clone()
+        })
     }
 
     fn load(from: &Tensors) -> Result<Self> {

@@ -40,6 +40,9 @@ pub(crate) const ENTRY: Entry = Entry {
     defaults: hyper::defaults::<Config>,
 };
 
+/// Largest width: systems of width × width are solved for every user.
+const MAX_WIDTH: usize = 2048;
+
 choices! {
     /// How the vectors of one side are computed in training.
     pub enum Solver {
@@ -54,7 +57,7 @@ hyper! {
     /// Hyper-parameters.
     pub struct Config {
         /// Dimension of user and item vectors.
-        embedding_size: usize = 64, in whole(1, 2048), tune [32, 64, 128];
+        embedding_size: usize = 64, in whole(1, MAX_WIDTH), tune [32, 64, 128];
         /// Confidence weight of an event (α): observed pairs weigh 1 + alpha, all others 1.
         alpha: f64 = 5.0, in at_least(0.0), tune [2, 5, 20];
         /// L2 regularization of user and item vectors.
@@ -246,8 +249,11 @@ impl Artifact for Model {
     fn load(from: &Tensors) -> Result<Self> {
         let (shape, items) = from.f32("items")?;
         let (n_items, embedding_size) = match *shape {
-            [n, d] if d > 0 => (n, d),
-            _ => return Err(Error::shape("items", "items × width", format!("{shape:?}"))),
+            [n, d] if (1..=MAX_WIDTH).contains(&d) => (n, d),
+            _ => {
+                let expected = format!("items × a width of at most {MAX_WIDTH}");
+                return Err(Error::shape("items", expected, format!("{shape:?}")));
+            }
         };
         let weights: (f64, f64) = from.meta("weights")?;
         require(

@@ -1,6 +1,7 @@
 //! Models with a latent user representation.
 
 pub mod bcemf;
+pub mod eigen;
 pub mod ials;
 pub mod multdae;
 pub mod multvae;

@@ -30,7 +30,7 @@ hyper! {
     /// Hyper-parameters; the defaults are those of the paper.
     pub struct Config {
         /// Width of the hidden layers between the items and the code; 0: no hidden layer.
-        hidden: usize = 600;
+        hidden: usize = 600, in whole(0, 16_384);
         /// Final weight of the KL divergence (β).
         anneal_cap: f32 = 0.2, in between(0.0, 1.0);
         /// Training steps after which the KL weight would reach 1 (it grows linearly up to anneal_cap).

@@ -2,7 +2,11 @@
 //!
 //! Both minimize `Σ_u ω_u ‖x_u − x_u B‖² + Σ_i reg_i ‖B_i·‖²` subject to `diag(B) = 0`. With
 //! `P = (Xᵀ diag(ω) X + diag(reg))⁻¹` the solution is `B_ij = −P_ij / P_jj` off the diagonal (Steck,
-//! WWW 2019, equation 8). All computations are in double precision; only B is rounded to single.
+//! WWW 2019, equation 8). P is found by inverting a matrix over items, or, where that is cheaper, one over
+//! users ([`dual`]). Items without training events have neither weights nor a place in the solution.
+//! Matrices are inverted in double precision; B is rounded to single.
+
+mod dual;
 
 use faer::linalg::cholesky::llt;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
@@ -74,36 +78,125 @@ pub(crate) fn fit_links(
     rho: f64,
     run: &Run<'_>,
 ) -> Result<ItemLinks> {
-    let n = histories.n_items();
-    check_memory(n, run.memory_budget)?;
-    run.progress.start("Gram matrix and inverse", 2);
     let rows = histories.to_csr();
-    let gram = gram_lower(&rows, &user_weights(&rows, exponent));
-    let l2: Vec<f64> = (0..n).map(|i| reg + rho * gram[i * n + i]).collect();
-    run.progress.step(1);
-    if run.progress.interrupted() {
-        return Err(Error::Interrupted(
-            "no checkpoint was saved, because the inverse was not started".to_owned(),
-        ));
-    }
-    let links = zero_diagonal_weights(gram, &l2, n)?;
-    run.progress.step(1);
-    ItemLinks::dense(links, n)
+    let users = user_weights(&rows, exponent);
+    let (items, rows) = with_events(&rows);
+    let size = Size::of(&rows);
+    check_memory(size, run.memory_budget)?;
+    let links = match size.is_dual() {
+        true => dual::fit(&rows, &users, |gram| reg + rho * gram, run)?,
+        false => {
+            run.progress.start("Gram matrix and inverse", 2);
+            let n = rows.n_columns();
+            let gram = gram_lower(&rows, &users);
+            let l2: Vec<f64> = (0..n).map(|i| reg + rho * gram[i * n + i]).collect();
+            run.progress.step(1);
+            check_interrupt(run)?;
+            let links = zero_diagonal_weights(gram, &l2, n)?;
+            run.progress.step(1);
+            links
+        }
+    };
+    ItemLinks::dense_among(links, items, histories.n_items())
 }
 
-/// Refuses a catalogue whose dense matrices do not fit: two of `I²` doubles and one of `I²` floats.
-fn check_memory(n_items: usize, budget: u64) -> Result<()> {
-    let needed = 20 * (n_items as u64).pow(2);
-    if needed <= budget {
+fn check_interrupt(run: &Run<'_>) -> Result<()> {
+    match run.progress.interrupted() {
+        true => Err(Error::Interrupted(
+            "no checkpoint was saved, because the solution in closed form has none".to_owned(),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The items with events `(A)`, ascending, and the rows `(U, A)` over them alone.
+fn with_events(rows: &Csr) -> (Vec<u32>, Csr) {
+    const ABSENT: u32 = u32::MAX;
+    let mut places = vec![ABSENT; rows.n_columns()];
+    for &item in rows.columns() {
+        places[item as usize] = 0;
+    }
+    let items = (0..rows.n_columns() as u32).filter(|&i| places[i as usize] != ABSENT);
+    let items: Vec<u32> = items.collect();
+    for (place, &item) in items.iter().enumerate() {
+        places[item as usize] = place as u32;
+    }
+    let columns = rows.columns().iter().map(|&i| places[i as usize]);
+    let (offsets, values) = (rows.offsets().to_vec(), rows.values().to_vec());
+    let among = Csr::new(offsets, columns.collect(), values, items.len())
+        .unwrap_or_else(|_| unreachable!("places ascend with the items"));
+    (items, among)
+}
+
+/// The size of a problem, which decides how it is solved: nothing else does, so the same data give
+/// the same model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Size {
+    /// Items with events A.
+    items: f64,
+    /// Users with events U.
+    users: f64,
+    /// `Σ_u n_u²`: additions of the Gram matrix over items.
+    item_pairs: f64,
+    /// `Σ_i n_i²`: additions of the Gram matrix over users.
+    user_pairs: f64,
+}
+
+impl Size {
+    fn of(rows: &Csr) -> Self {
+        let mut counts = vec![0u32; rows.n_columns()];
+        rows.columns().iter().for_each(|&i| counts[i as usize] += 1);
+        let lengths = rows.offsets().windows(2).map(|w| (w[1] - w[0]) as f64);
+        Self {
+            items: rows.n_columns() as f64,
+            users: lengths.clone().filter(|&n| n > 0.0).count() as f64,
+            item_pairs: lengths.map(|n| n * n).sum(),
+            user_pairs: counts.iter().map(|&n| f64::from(n).powi(2)).sum(),
+        }
+    }
+
+    /// Whether inverting a matrix over users takes fewer operations than inverting one over items.
+    fn is_dual(self) -> bool {
+        let Self { items, users, .. } = self;
+        // Cholesky, triangular inverse and product of triangles: a third of A³ each.
+        let primal = self.item_pairs + items.powi(3);
+        // Cholesky and triangular inverse over users; half of a product (A, U) · (U, A).
+        let dual = self.user_pairs + 2.0 / 3.0 * users.powi(3) + users * items.powi(2);
+        dual < primal
+    }
+
+    /// Bytes of the matrices: two of A² doubles and B in single precision; or two of U² doubles, one of U · A with
+    /// a copy in single precision, a band of A, and B.
+    fn bytes(self) -> f64 {
+        let Self { items, users, .. } = self;
+        let b = 4.0 * items.powi(2);
+        match self.is_dual() {
+            true => {
+                let band = dual::BAND as f64 * items;
+                b + 8.0 * (2.0 * users.powi(2) + 1.5 * users * items + band)
+            }
+            false => b + 16.0 * items.powi(2),
+        }
+    }
+}
+
+/// Refuses a catalogue whose dense matrices do not fit.
+fn check_memory(size: Size, budget: u64) -> Result<()> {
+    let needed = size.bytes();
+    if needed <= budget as f64 {
         return Ok(());
     }
     Err(Error::Memory {
-        what: format!("a dense item-to-item model of {n_items} items"),
-        needed_mb: needed / 1_000_000,
+        what: format!(
+            "a dense item-to-item model of {} items with training events",
+            size.items
+        ),
+        needed_mb: (needed / 1e6).ceil() as u64,
         budget_mb: budget / 1_000_000,
-        hint: "increase the memory budget, remove rare items (k-core), or use ruleslim or slim, \
-               which store only nonzero weights"
-            .to_owned(),
+        hint:
+            "increase --memory, remove rare items with --k-core, or use a model that stores only \
+               some of the weights: --model mrf (EASE on a sparsity pattern), slim or ruleslim"
+                .to_owned(),
     })
 }
 
@@ -117,30 +210,8 @@ pub(crate) fn zero_diagonal_weights(mut gram: Vec<f64>, l2: &[f64], n: usize) ->
         gram[i * n + i] += r;
     }
     let par = Par::rayon(PARTS);
+    cholesky(&mut gram, n, "item")?;
     let mut a = MatMut::from_column_major_slice_mut(&mut gram, n, n);
-    let mut memory = faer::dyn_stack::MemBuffer::try_new(llt::factor::cholesky_in_place_scratch::<
-        f64,
-    >(n, par, faer::Spec::default()))
-    .map_err(|_| Error::Numeric {
-        what: "Cholesky factorization".to_owned(),
-        why: "not enough memory for its workspace; use a sparse model such as slim".to_owned(),
-    })?;
-    llt::factor::cholesky_in_place(
-        a.as_mut(),
-        Default::default(),
-        par,
-        faer::dyn_stack::MemStack::new(&mut memory),
-        faer::Spec::default(),
-    )
-    .map_err(
-        |llt::factor::LltError::NonPositivePivot { index }| Error::Numeric {
-            what: "Cholesky factorization".to_owned(),
-            why: format!(
-                "the regularized Gram matrix is not positive definite at item #{index}; use a \
-             larger reg"
-            ),
-        },
-    )?;
     // G = L Lᵀ, so P = L⁻ᵀ L⁻¹; the product overwrites L, which is not needed anymore.
     let mut inverse = vec![0.0; n * n];
     let mut l_inv = MatMut::from_column_major_slice_mut(&mut inverse, n, n);
@@ -189,6 +260,39 @@ pub(crate) fn zero_diagonal_weights(mut gram: Vec<f64>, l2: &[f64], n: usize) ->
     Ok(links)
 }
 
+/// The Cholesky factor, in the lower triangle of a column-major matrix `(n, n)`.
+///
+/// # Errors
+/// [`Error::Numeric`] unless the matrix is positive definite.
+fn cholesky(matrix: &mut [f64], n: usize, axis: &str) -> Result<()> {
+    let par = Par::rayon(PARTS);
+    let mut memory = faer::dyn_stack::MemBuffer::try_new(llt::factor::cholesky_in_place_scratch::<
+        f64,
+    >(n, par, faer::Spec::default()))
+    .map_err(|_| Error::Numeric {
+        what: "Cholesky factorization".to_owned(),
+        why: "not enough memory for its workspace; use a sparse model such as mrf or slim"
+            .to_owned(),
+    })?;
+    llt::factor::cholesky_in_place(
+        MatMut::from_column_major_slice_mut(matrix, n, n),
+        Default::default(),
+        par,
+        faer::dyn_stack::MemStack::new(&mut memory),
+        faer::Spec::default(),
+    )
+    .map(|_| ())
+    .map_err(
+        |llt::factor::LltError::NonPositivePivot { index }| Error::Numeric {
+            what: "Cholesky factorization".to_owned(),
+            why: format!(
+                "the regularized Gram matrix is not positive definite at {axis} #{index}; use a \
+                 larger reg"
+            ),
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,14 +327,70 @@ mod tests {
         assert!(zero_diagonal_weights(vec![], &[], 0).unwrap().is_empty());
     }
 
+    fn size(items: f64, users: f64) -> Size {
+        Size {
+            items,
+            users,
+            item_pairs: 0.0,
+            user_pairs: 0.0,
+        }
+    }
+
     #[test]
     fn a_catalogue_beyond_the_memory_budget_is_refused() {
-        assert!(check_memory(1000, 20_000_000).is_ok());
-        let message = check_memory(1001, 20_000_000).unwrap_err().to_string();
-        assert!(message.contains("1001 items") && message.contains("ruleslim"));
+        assert!(check_memory(size(1000.0, 1e6), 20_000_000).is_ok());
+        let message = check_memory(size(1001.0, 1e6), 20_000_000)
+            .unwrap_err()
+            .to_string();
+        for word in ["1001 items", "21 MB", "--memory", "--k-core", "--model mrf"] {
+            assert!(message.contains(word), "{message}");
+        }
+    }
+
+    #[test]
+    fn few_users_are_inverted_instead_of_many_items() {
+        assert!(size(17_600.0, 1900.0).is_dual() && !size(3706.0, 6040.0).is_dual());
+        // Dense histories make the Gram matrix of the users the more expensive one.
+        let dense = Size {
+            user_pairs: 1e12,
+            ..size(1000.0, 500.0)
+        };
+        assert!(size(1000.0, 500.0).is_dual() && !dense.is_dual());
+    }
+
+    #[test]
+    fn items_without_events_are_dropped() {
+        let (items, among) = with_events(&rows(&[vec![4, 1], vec![], vec![1]], 6));
+        assert_eq!(items, [1, 4]);
+        assert_eq!(among, rows(&[vec![1, 0], vec![], vec![0]], 2));
     }
 
     proptest! {
+        /// Both ways give the same weights, with and without user weights, proportional L2 and values.
+        #[test]
+        fn primal_and_dual_agree(
+            data in proptest::collection::vec(
+                proptest::collection::btree_map(0u32..70, 1u8..5, 0..20), 1..12),
+            exponent in 0f64..1.0,
+            rho in 0f64..2.0,
+            reg in prop_oneof![0.01f64..0.5, 0.5f64..50.0],
+        ) {
+            let data = data.into_iter().map(|row| {
+                row.into_iter().map(|(i, v)| (i, f32::from(v))).collect()
+            });
+            let (_, rows) = with_events(&Csr::from_rows(data, 70).unwrap());
+            let n = rows.n_columns();
+            let users = user_weights(&rows, exponent);
+            let gram = gram_lower(&rows, &users);
+            let l2: Vec<f64> = (0..n).map(|i| reg + rho * gram[i * n + i]).collect();
+            let primal = zero_diagonal_weights(gram, &l2, n).unwrap();
+            let run = Run::seeded(0);
+            let dual = dual::fit(&rows, &users, |gram| reg + rho * gram, &run).unwrap();
+            for (p, d) in primal.iter().zip(&dual) {
+                prop_assert!((p - d).abs() <= 2e-6, "{p} {d}");
+            }
+        }
+
         /// The optimality condition: off the diagonal, `(G + R) B` is zero in column j at every
         /// row but j.
         #[test]

@@ -26,7 +26,7 @@ hyper! {
     /// Hyper-parameters.
     pub struct Config {
         /// L2 regularization (λ); increase with the number of users.
-        reg: f64 = 500.0, in above(0.0), tune [100, 200, 500, 1000, 2000];
+        reg: f64 = 500.0, in above(0.0), tune [10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
     }
 }
 
@@ -91,17 +91,22 @@ mod tests {
 
     #[test]
     fn refuses_a_reg_of_zero_and_a_catalogue_beyond_the_memory_budget() {
-        let histories = Histories::from_rows(&[vec![0]], 40_000).unwrap();
+        let histories = Histories::from_rows(&[(0..2000).collect()], 2000).unwrap();
         let catalogue = Catalogue::default();
         let data = Training {
             histories: &histories,
             catalogue: &catalogue,
         };
         assert!(Config { reg: 0.0 }.fit(&data, &mut Run::seeded(0)).is_err());
-        let message = Config::default()
-            .fit(&data, &mut Run::seeded(0))
-            .unwrap_err()
-            .to_string();
-        assert!(message.contains("32000 MB"), "{message}");
+        let mut run = Run {
+            memory_budget: 16_000_000,
+            ..Run::seeded(0)
+        };
+        let refused = Config::default().fit(&data, &mut run).unwrap_err();
+        let message = refused.to_string();
+        assert!(
+            message.contains("more than the budget of 16 MB"),
+            "{message}"
+        );
     }
 }

@@ -30,9 +30,9 @@ hyper! {
     /// Hyper-parameters.
     pub struct Config {
         /// Constant part of the L2 regularization (λ); increase with the number of users.
-        reg: f64 = 100.0, in above(0.0), tune [50, 100, 300];
+        reg: f64 = 100.0, in above(0.0), tune [10, 30, 100, 300, 1000];
         /// L2 regularization in proportion to item popularity: `p/(1−p)` for a dropout rate p.
-        rho: f64 = 1.0, in at_least(0.0), tune [0, 0.3, 1];
+        rho: f64 = 1.0, in at_least(0.0), tune [0, 0.3, 1, 3];
         /// Weight of a user with n items: `n^−user_exponent`; 0 weights all users equally (the paper).
         user_exponent: f64 = 0.5, in between(0.0, 1.0);
     }

@@ -4,6 +4,11 @@
 //! (WWW 2001); shrinkage after Bell and Koren (2007).
 //! `sim(i, j) = Σ_u x_ui x_uj / (‖x_i‖ ‖x_j‖ + shrink)`; a target keeps its `k` most similar items,
 //! and `score(u, j) = Σ_{i ∈ u ∩ kNN(j)} x_ui sim(i, j)`.
+//!
+//! Departure from the paper: `shrink` is 50 users by default. Without it, pairs with a single user have
+//! the largest similarities, which costs a third of the accuracy on sparse data: validation ndcg@20 on
+//! `ratio:70/10/20@1` for shrink 0 → 50 is .0407 → .0605 on Amazon Grocery, .0158 → .0247 on Tmall, .2302 → .2353 on
+//! ML-100K, .1767 → .1781 on ml-latest-small, .1892 → .1892 on ML-1M and .1517 → .1511 on ml-latest-2k.
 
 use limpid_core::{Artifact, Csr, Error, Fit, Result, Run, Tensors, Training, hash};
 use rayon::prelude::*;
@@ -27,8 +32,9 @@ hyper! {
     pub struct Config {
         /// Number of nearest neighbors per target item.
         k: usize = 100, in whole_from(1), tune [20, 50, 100, 200];
-        /// Shrinkage: added to the denominator of the cosine, so that pairs with few users count less.
-        shrink: f32 = 0.0, in at_least(0.0), tune [0, 10, 50];
+        /// Shrinkage: added to the denominator of the cosine, so that pairs with few users count less; auto: 50
+        /// users, that is 50 times the mean square of the values.
+        shrink: Option<f32> = None, in at_least(0.0), tune [0, 5, 20, 50, 100, 300];
     }
 }
 
@@ -51,6 +57,7 @@ impl Fit for Config {
                 squares.sqrt()
             })
             .collect();
+        let shrink = self.shrink.map_or_else(|| auto_shrink(&by_user), f64::from);
         let progress = run.progress;
         progress.start("neighbors", n_items as u64);
         let neighbors: Vec<Vec<(u32, f32)>> = (0..n_items)
@@ -62,7 +69,7 @@ impl Fit for Config {
                     if progress.interrupted() {
                         return Vec::new();
                     }
-                    self.neighbors(j, &by_user, &by_item, &norms, acc)
+                    self.neighbors(j, &by_user, &by_item, &norms, shrink, acc)
                 },
             )
             .collect();
@@ -75,6 +82,16 @@ impl Fit for Config {
             links: ItemLinks::sparse(by_target.transpose())?,
         })
     }
+}
+
+/// Users that shrink a similarity by half, by default.
+const USERS: f64 = 50.0;
+
+/// The default shrinkage: [`USERS`] times the mean square of the values, so that it does not depend on
+/// their unit. 0 for data without values.
+fn auto_shrink(rows: &Csr) -> f64 {
+    let squares: f64 = rows.values().iter().map(|&v| f64::from(v).powi(2)).sum();
+    USERS * squares / rows.nnz().max(1) as f64
 }
 
 /// Sums over the users of one target, with a list of the nonzero entries.
@@ -101,6 +118,7 @@ impl Config {
         by_user: &Csr,
         by_item: &Csr,
         norms: &[f64],
+        shrink: f64,
         acc: &mut Accumulator,
     ) -> Vec<(u32, f32)> {
         let (users, values) = by_item.row(j);
@@ -116,7 +134,7 @@ impl Config {
         let mut similar: Vec<(f64, f64, u32)> = Vec::with_capacity(acc.touched.len());
         for &i in &acc.touched {
             let dot = std::mem::take(&mut acc.dot[i as usize]);
-            let norm = norms[i as usize] * norms[j] + f64::from(self.shrink);
+            let norm = norms[i as usize] * norms[j] + shrink;
             if i as usize != j && dot != 0.0 && norm > 0.0 {
                 similar.push((dot / norm, norms[i as usize], i));
             }
@@ -176,15 +194,27 @@ mod tests {
     #[test]
     fn cosine_by_hand() {
         let rows = [vec![0, 1], vec![0, 2]];
-        let model = fit(&Config::default(), &rows, 3);
+        let with = |k, shrink| fit(&Config { k, shrink }, &rows, 3);
+        let model = with(100, Some(0.0));
         let asked = Histories::from_rows(&[vec![1]], 3).unwrap();
         let scores = model.score(&asked);
         assert!((scores[[0, 0]] - 0.5f32.sqrt()).abs() < 1e-6);
         assert_eq!(scores[[0, 1]], 0.0);
         assert_eq!(scores[[0, 2]], 0.0);
-        let shrunk = fit(&Config { k: 1, shrink: 1.0 }, &rows, 3);
-        let expected = 1.0 / (2f32.sqrt() + 1.0);
-        assert!((shrunk.score(&asked)[[0, 0]] - expected).abs() < 1e-6);
+        for (shrink, users) in [(Some(1.0), 1.0), (None, 50.0)] {
+            let expected = 1.0 / (2f32.sqrt() + users);
+            assert!((with(1, shrink).score(&asked)[[0, 0]] - expected).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_default_shrinkage_follows_the_unit_of_values() {
+        let of = |v| Csr::from_rows([vec![(0, v), (1, v)], vec![(1, v)]], 2).unwrap();
+        assert_eq!(
+            [of(1.0), of(2.0)].map(|rows| auto_shrink(&rows)),
+            [50.0, 200.0]
+        );
+        assert_eq!(auto_shrink(&Csr::from_rows([vec![]], 2).unwrap()), 0.0);
     }
 
     #[test]
@@ -192,7 +222,8 @@ mod tests {
         let rows: Vec<Vec<u32>> = (0..20)
             .map(|u| (0..10).filter(|i| (u + i) % 3 != 0).collect())
             .collect();
-        let model = fit(&Config { k: 2, shrink: 0.0 }, &rows, 10);
+        let shrink = Some(0.0);
+        let model = fit(&Config { k: 2, shrink }, &rows, 10);
         let ItemLinks::Sparse(csr) = &model.links else {
             unreachable!()
         };

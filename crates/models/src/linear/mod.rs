@@ -1,4 +1,5 @@
-//! Linear models: item-to-item weights in closed form, by coordinate descent or by similarity; popularity.
+//! Linear models: item-to-item weights in closed form, dense or on a pattern, by coordinate descent or by
+//! similarity; popularity.
 
 pub(crate) mod closed_form;
 pub(crate) mod descent;
@@ -6,5 +7,7 @@ pub mod ease;
 pub mod edlae;
 pub mod item_knn;
 pub mod item_links;
+pub mod mrf;
 pub mod popularity;
 pub mod slim;
+pub mod soft_targets;

@@ -31,13 +31,13 @@ hyper! {
     /// Hyper-parameters.
     pub struct Config {
         /// L1 penalty; larger is sparser.
-        l1: f64 = 1.0, in above(0.0), tune [1, 3, 10];
+        l1: f64 = 1.0, in above(0.0), tune [0.1, 0.3, 1, 3, 10];
         /// L2 regularization; increase with the number of users.
-        reg: f64 = 100.0, in above(0.0), tune [50, 100, 300, 1000], alias "l2";
+        reg: f64 = 100.0, in above(0.0), tune [30, 100, 300, 1000], alias "l2";
         /// Whether weights may be negative.
         signed: bool = false;
         /// Weight of a user with n items: `n^−user_exponent`; 0 weights all users equally (the paper).
-        user_exponent: f64 = 0.0, in between(0.0, 1.0), tune [0, 0.5];
+        user_exponent: f64 = 0.0, in between(0.0, 1.0);
     }
 }
 
@@ -55,6 +55,7 @@ impl Fit for Config {
         let task = Task {
             features: &features,
             weights: user_weights(&rows, self.user_exponent),
+            soft: None,
             settings: Settings {
                 reg: self.reg,
                 rho: PerKind::both(0.0),

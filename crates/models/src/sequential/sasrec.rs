@@ -63,13 +63,13 @@ hyper! {
         /// Training loss: softmax over all items, or bpr with one sampled negative (as published).
         loss: Loss = Loss::Softmax;
         /// Size of item embeddings and of all hidden layers.
-        embedding_size: usize = 64, in whole_from(1), tune [32, 64, 128];
+        embedding_size: usize = 64, in whole(1, 2048), tune [32, 64, 128];
         /// Number of self-attention blocks.
         layers: usize = 1, in whole(1, 8);
         /// Number of attention heads; must divide embedding_size.
-        heads: usize = 1, in whole_from(1);
+        heads: usize = 1, in whole(1, 2048);
         /// Maximum sequence length: the last events of a history that are read.
-        max_length: usize = 20, in whole_from(1);
+        max_length: usize = 20, in whole(1, 10_000);
         /// Dropout rate of layer outputs in training.
         dropout: f32 = 0.0, in between(0.0, 0.95);
         /// L2 regularization (weight decay in the gradient).
@@ -488,11 +488,13 @@ impl Artifact for Model {
             length,
         };
         let whole = form.heads > 0 && d.is_multiple_of(form.heads) && length > 0;
-        if !whole || form.layers == 0 {
+        // More layers than arrays cannot be there; their names need not be made to know it.
+        let layers = 1..=from.arrays().count();
+        if !whole || !layers.contains(&form.layers) {
             let found = format!("{} heads, {} layers", form.heads, form.layers);
             return Err(Error::shape(
                 "the dimensions of a SASRec model",
-                "a number of heads that divides its width, and at least one layer",
+                "a number of heads that divides its width, and at least one layer with its arrays",
                 found,
             ));
         }

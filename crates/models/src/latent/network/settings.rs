@@ -40,7 +40,7 @@ hyper! {
         /// Source of the other defaults: the model's paper, or the baseline in LIA's tables.
         preset: Preset = Preset::Paper;
         /// Width of the code (bottleneck layer).
-        embedding_size: usize = 200, in whole_from(1);
+        embedding_size: usize = 200, in whole(1, 16_384);
         /// L2 regularization (weight decay in the gradient).
         reg: f32 = 0.0, in at_least(0.0), tune [0, 1e-3];
         /// Dropout rate of input items in training.

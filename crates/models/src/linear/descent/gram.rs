@@ -7,6 +7,8 @@
 
 use rayon::prelude::*;
 
+use super::rows::Rows;
+
 /// A row is scanned, rather than searched, while it has at most this many entries per wanted
 /// column: sequential access is that much faster than random access.
 const WALK: usize = 12;
@@ -70,6 +72,11 @@ impl Incidence {
         self.user_offsets.len() - 1
     }
 
+    /// The number of features of all users together.
+    pub(super) fn size(&self) -> usize {
+        self.features.len()
+    }
+
     pub(super) fn n_users(&self) -> usize {
         self.weights.len()
     }
@@ -122,6 +129,7 @@ impl Gram {
     /// Computes what fits into `budget` bytes.
     pub(super) fn new(incidence: &Incidence, budget: u64) -> Self {
         let p = incidence.n_features();
+        // Half of the memory is for the upper triangle, from which the rest is mirrored.
         if 6 * (p as u64).pow(2) <= budget {
             return Self::Whole(whole(incidence));
         }
@@ -151,61 +159,93 @@ impl Gram {
         Self::Head(head)
     }
 
-    /// Writes the wanted columns of row `feature` to `out` `(S)`. `buffer` `(P)` is all zeros before and
-    /// after.
+    /// Appends the wanted columns of row `feature` to `rows`. `buffer` `(P)` is all zeros before and after.
     pub(super) fn gather(
         &self,
         incidence: &Incidence,
         feature: u32,
         wanted: &Wanted<'_>,
-        out: &mut [f32],
+        rows: &mut Rows,
         buffer: &mut [f64],
     ) {
         let columns = wanted.columns;
+        let head = match self {
+            Self::Whole(k) => {
+                let p = incidence.n_features();
+                let row = &k[feature as usize * p..(feature as usize + 1) * p];
+                for (o, &f) in rows.push_dense().iter_mut().zip(columns) {
+                    *o = row[f as usize];
+                }
+                return;
+            }
+            Self::Head(head) => head,
+        };
+        rows.push_sparse();
+        match head.get(feature as usize) {
+            Some(row) if row.len() <= WALK * columns.len() => {
+                for &(column, value) in row {
+                    let place = wanted.places[column as usize];
+                    if place != NO_PLACE {
+                        rows.set(place, value);
+                    }
+                }
+            }
+            Some(row) => {
+                let mut row = row.as_slice();
+                for &f in columns {
+                    // Both lists are ascending, so earlier entries are never needed again.
+                    let at = gallop(row, f);
+                    row = &row[at..];
+                    let place = wanted.places[f as usize];
+                    match row.first() {
+                        Some(&(column, value)) if column == f && place != NO_PLACE => {
+                            rows.set(place, value);
+                        }
+                        Some(_) => {}
+                        None => break,
+                    }
+                }
+            }
+            None => {
+                // The sums are complete: a column is taken where it is met first.
+                incidence.add_row(feature, 0, buffer);
+                for &u in incidence.users(feature) {
+                    for &f in incidence.features(u) {
+                        let value = std::mem::take(&mut buffer[f as usize]);
+                        let place = wanted.places[f as usize];
+                        if value != 0.0 && place != NO_PLACE {
+                            rows.set(place, value as f32);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes all columns of row `feature` to `out` `(P)`.
+    pub(super) fn row(&self, incidence: &Incidence, feature: u32, out: &mut Vec<f64>) {
+        out.clear();
         match self {
             Self::Whole(k) => {
                 let p = incidence.n_features();
                 let row = &k[feature as usize * p..(feature as usize + 1) * p];
-                for (o, &f) in out.iter_mut().zip(columns) {
-                    *o = row[f as usize];
+                out.extend(row.iter().map(|&v| f64::from(v)));
+            }
+            Self::Head(head) => {
+                out.resize(incidence.n_features(), 0.0);
+                match head.get(feature as usize) {
+                    Some(row) => {
+                        for &(column, value) in row {
+                            out[column as usize] = f64::from(value);
+                        }
+                    }
+                    None => {
+                        incidence.add_row(feature, 0, out);
+                        // As a stored row would be.
+                        out.iter_mut().for_each(|v| *v = f64::from(*v as f32));
+                    }
                 }
             }
-            Self::Head(head) => match head.get(feature as usize) {
-                Some(row) if row.len() <= WALK * columns.len() => {
-                    out.fill(0.0);
-                    for &(column, value) in row {
-                        let place = wanted.places[column as usize];
-                        if place != NO_PLACE {
-                            out[place as usize] = value;
-                        }
-                    }
-                }
-                Some(row) => {
-                    out.fill(0.0);
-                    let mut row = row.as_slice();
-                    for (o, &f) in out.iter_mut().zip(columns) {
-                        // Both lists are ascending, so earlier entries are never needed again.
-                        let at = gallop(row, f);
-                        row = &row[at..];
-                        match row.first() {
-                            Some(&(column, value)) if column == f => *o = value,
-                            Some(_) => {}
-                            None => break,
-                        }
-                    }
-                }
-                None => {
-                    incidence.add_row(feature, 0, buffer);
-                    for (o, &f) in out.iter_mut().zip(columns) {
-                        *o = buffer[f as usize] as f32;
-                    }
-                    for &u in incidence.users(feature) {
-                        for &f in incidence.features(u) {
-                            buffer[f as usize] = 0.0;
-                        }
-                    }
-                }
-            },
         }
     }
 }
@@ -289,12 +329,17 @@ mod tests {
             }
             let mut buffer = vec![0.0; 70];
             for f in 0..70u32 {
-                let mut out = vec![f32::NAN; wanted.len()];
                 let these = Wanted {
                     columns: &wanted,
                     places: &places,
                 };
-                gram.gather(&incidence, f, &these, &mut out, &mut buffer);
+                let mut fetched = Rows::default();
+                fetched.clear(wanted.len());
+                gram.gather(&incidence, f, &these, &mut fetched, &mut buffer);
+                let mut out = vec![0.0; wanted.len()];
+                fetched.subtract(0, -1.0, &mut out);
+                let mut all = Vec::new();
+                gram.row(&incidence, f, &mut all);
                 for (&q, &value) in wanted.iter().zip(&out) {
                     let expected: f64 = rows
                         .iter()
@@ -303,6 +348,7 @@ mod tests {
                         .map(|(_, w)| w)
                         .sum();
                     prop_assert_eq!(f64::from(value), expected);
+                    prop_assert_eq!(all[q as usize], expected);
                 }
                 prop_assert!(buffer.iter().all(|&v| v == 0.0));
             }

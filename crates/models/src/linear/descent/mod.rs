@@ -18,6 +18,7 @@ mod gram;
 mod local;
 mod own;
 mod progress;
+mod rows;
 
 use limpid_core::{Csr, Error, Result, Run, hash};
 use rayon::prelude::*;
@@ -27,6 +28,7 @@ use gram::{Gram, Incidence, NO_PLACE, Wanted};
 use local::{Descent, Problem};
 use own::Own;
 use progress::Done;
+use rows::Rows;
 
 /// One value for links and one for rules.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,6 +83,9 @@ pub(crate) struct Task<'a> {
     pub(crate) rows: &'a Csr,
     /// User weights ω `(U)`.
     pub(crate) weights: Vec<f64>,
+    /// Targets `(I, U)` of items that a user does not have, between 0 and 1 (see
+    /// [`soft_targets`](crate::linear::soft_targets)).
+    pub(crate) soft: Option<Csr>,
     /// The objective.
     pub(crate) settings: Settings,
     /// Identifies settings and data in a checkpoint, so that no other fit resumes from it.
@@ -93,10 +98,9 @@ pub(crate) struct Task<'a> {
 /// that strong interactions have more weight; a feature only says that the user has the item.
 ///
 /// # Errors
-/// [`Error::Range`] for a value that is not above 0, [`Error::Interrupted`] on request, and what
-/// [`Run::checkpoints`] returns.
-pub(crate) fn fit(task: Task<'_>, run: &mut Run<'_>) -> Result<Csr> {
-    let targets = Targets::new(task.rows)?;
+/// [`Error::Range`] for a value that is not above 0, [`Error::Interrupted`] on request.
+pub(crate) fn fit(mut task: Task<'_>, run: &mut Run<'_>) -> Result<Csr> {
+    let targets = Targets::new(task.rows, task.soft.take())?;
     run.progress.start("Gram matrix", 1);
     let engine = Engine::new(task, &targets, run.memory_budget);
     run.progress.step(1);
@@ -140,13 +144,14 @@ pub(crate) fn fingerprint(rows: &Csr) -> u64 {
 
 /// `x_uj` of the targets: 1, or values with a mean of 1.
 struct Targets {
-    users: Csr, // (I, U)
+    users: Csr,        // (I, U)
+    soft: Option<Csr>, // (I, U)
     weighted: bool,
     largest: f64,
 }
 
 impl Targets {
-    fn new(rows: &Csr) -> Result<Self> {
+    fn new(rows: &Csr, soft: Option<Csr>) -> Result<Self> {
         let values = rows.values();
         if let Some(bad) = values.iter().find(|v| **v <= 0.0) {
             return Err(Error::range(
@@ -178,6 +183,7 @@ impl Targets {
         };
         Ok(Self {
             users,
+            soft,
             weighted,
             largest,
         })
@@ -209,6 +215,17 @@ impl Ranking {
         }
         Self { features, rank_of }
     }
+}
+
+/// A target's path of penalties ends once this many times the kept number of groups have weights: the
+/// others would be dropped. It bounds the time where weights are many; twice is as accurate as all.
+const EXPLORED: usize = 2;
+
+/// Bytes for stored rows of K: in proportion to the features of all users, because a row that few users
+/// have is computed as fast as it is read; at least 256 MB, at most a quarter of the memory budget (the
+/// rest is for the rows of a target, the model and other processes).
+fn gram_budget(size: usize, memory_budget: u64) -> u64 {
+    (256 * size as u64).max(256 << 20).min(memory_budget / 4)
 }
 
 /// Data shared by all targets.
@@ -246,7 +263,7 @@ impl Workspace {
         Self {
             descent: Descent::default(),
             buffer: vec![0.0; p],
-            own: Own::new(p, engine.incidence.n_users()),
+            own: Own::new(engine.incidence.n_users()),
             all: vec![0.0; p],
             chosen: Vec::new(),
             places: vec![NO_PLACE; p],
@@ -266,6 +283,7 @@ impl<'a> Engine<'a> {
             weights,
             settings,
             fingerprint,
+            soft: _,
         } = task;
         let n_items = features.n_items();
         let mut active: Vec<Vec<u32>> = (0..rows.n_rows())
@@ -293,8 +311,7 @@ impl<'a> Engine<'a> {
             row.sort_unstable();
         });
         let incidence = Incidence::new(active, weights, ranking.features.len());
-        // A quarter of the memory budget: the rest is for the rows, the model and other processes.
-        let gram = Gram::new(&incidence, memory_budget / 4);
+        let gram = Gram::new(&incidence, gram_budget(incidence.size(), memory_budget));
         let of_rank = |value: &dyn Fn(usize) -> f64| -> Vec<f32> {
             let features = ranking.features.iter();
             features.map(|&f| value(f as usize) as f32).collect()
@@ -343,7 +360,7 @@ impl<'a> Engine<'a> {
             return Vec::new();
         }
         self.evidence(target, link, all, buffer);
-        own.prepare(self, target, buffer);
+        own.prepare(self, target);
         for rule in own.rules() {
             all[rule.rank as usize] = rule.evidence;
         }
@@ -364,7 +381,7 @@ impl<'a> Engine<'a> {
         at(&self.l1, l1);
         diagonal.clear();
         diagonal.extend(chosen.iter().map(|&f| self.diagonal[f as usize] as f32));
-        own.locate(chosen);
+        own.locate(chosen, places);
         for rule in own.rules() {
             if let Some(s) = rule.place {
                 diagonal[s] = rule.diagonal as f32;
@@ -378,21 +395,33 @@ impl<'a> Engine<'a> {
             l1,
             signed: self.settings.signed,
         };
-        let fetch = &mut |s: usize, row: &mut [f32]| {
-            if !own.fetch(s, chosen, row) {
+        let fetch = &mut |s: usize, rows: &mut Rows| {
+            if !own.fetch(s, chosen, rows) {
                 let wanted = Wanted {
                     columns: chosen,
                     places,
                 };
                 self.gram
-                    .gather(&self.incidence, chosen[s], &wanted, row, buffer);
-                own.correct(chosen[s], row);
+                    .gather(&self.incidence, chosen[s], &wanted, rows, buffer);
+                own.correct(chosen[s], rows);
             }
         };
-        let mut weights = descent.solve(problem, fetch);
+        let group = |s: u32| self.group[chosen[s as usize] as usize];
+        let most = self.settings.keep.map(|keep| EXPLORED * keep);
+        let enough = most.map(|most| {
+            move |features: &mut dyn Iterator<Item = u32>| {
+                let mut groups: Vec<u32> = features.map(group).collect();
+                groups.sort_unstable();
+                groups.dedup();
+                groups.len() >= most
+            }
+        });
+        let enough = enough
+            .as_ref()
+            .map(|e| e as &dyn Fn(&mut dyn Iterator<Item = u32>) -> bool);
+        let mut weights = descent.solve(problem, fetch, enough);
         if self.settings.keep.is_some() || self.settings.refit.is_some() {
-            let kept = self.kept_groups(&weights, chosen, c);
-            let group = |s: u32| self.group[chosen[s as usize] as usize];
+            let kept = self.kept_groups(&weights, chosen, problem);
             weights = descent.refit(problem, self.settings.refit.unwrap_or(1.0), |s| {
                 kept.binary_search(&group(s)).is_ok()
             });
@@ -416,32 +445,53 @@ impl<'a> Engine<'a> {
     fn evidence(&self, target: u32, link: u32, out: &mut Vec<f32>, buffer: &mut [f64]) {
         let p = self.incidence.n_features();
         out.resize(p, 0.0);
-        if !self.targets.weighted {
+        let mut add = |users: &Csr| {
+            let (users, values) = users.row(target as usize);
+            for (&u, &x) in users.iter().zip(values) {
+                let weight = self.incidence.weight(u) * f64::from(x);
+                for &f in self.incidence.features(u) {
+                    buffer[f as usize] += weight;
+                }
+            }
+        };
+        match &self.gram {
             // x_uj is the link itself.
-            if let Gram::Whole(k) = &self.gram {
+            Gram::Whole(k) if !self.targets.weighted => {
                 out.copy_from_slice(&k[link as usize * p..(link as usize + 1) * p]);
-                return;
+            }
+            _ => {
+                out.fill(0.0);
+                add(&self.targets.users);
             }
         }
-        let (users, values) = self.targets.users.row(target as usize);
-        for (&u, &x) in users.iter().zip(values) {
-            let weight = self.incidence.weight(u) * f64::from(x);
-            for &f in self.incidence.features(u) {
-                buffer[f as usize] += weight;
-            }
+        if let Some(soft) = &self.targets.soft {
+            add(soft);
         }
         for (o, b) in out.iter_mut().zip(buffer.iter_mut()) {
-            *o = std::mem::take(b) as f32;
+            *o += std::mem::take(b) as f32;
         }
     }
 
     /// The groups with the most evidence, ascending; ties go to the lower number.
-    fn kept_groups(&self, weights: &[(u32, f64)], chosen: &[u32], c: &[f32]) -> Vec<u32> {
+    fn kept_groups(
+        &self,
+        weights: &[(u32, f64)],
+        chosen: &[u32],
+        problem: Problem<'_>,
+    ) -> Vec<u32> {
+        let Problem {
+            c, diagonal, l2, ..
+        } = problem;
         let mut evidence: Vec<(u32, f64)> = weights
             .iter()
             .map(|&(s, w)| {
                 let s = s as usize;
-                (self.group[chosen[s] as usize], w * f64::from(c[s]))
+                let evidence = match self.settings.signed {
+                    false => w * f64::from(c[s]),
+                    // What the objective loses without this weight.
+                    true => 0.5 * w * w * f64::from(diagonal[s] + l2[s]),
+                };
+                (self.group[chosen[s] as usize], evidence)
             })
             .collect();
         evidence.sort_by_key(|&(g, _)| g);

@@ -4,7 +4,8 @@
 //! item of g; "at least two" likewise except for those who have j and exactly one other. So their rows
 //! of K are the stored ones minus a sum over few users, and no copies of rules are stored.
 
-use super::gram::Wanted;
+use super::gram::NO_PLACE;
+use super::rows::Rows;
 use super::{Engine, UNRANKED};
 
 /// One of the two rules, for the current target.
@@ -25,18 +26,14 @@ pub(super) struct Own {
     rules: Vec<OwnRule>,
     spare: Vec<Vec<f64>>,
     others: Vec<u8>, // (U): how many other items of the group a user has; zeros between uses
-    every: Vec<u32>, // 0..P
-    stored: Vec<f32>, // (P)
 }
 
 impl Own {
-    pub(super) fn new(p: usize, n_users: usize) -> Self {
+    pub(super) fn new(n_users: usize) -> Self {
         Self {
             rules: Vec::new(),
             spare: Vec::new(),
             others: vec![0; n_users],
-            every: (0..p as u32).collect(),
-            stored: vec![0.0; p],
         }
     }
 
@@ -44,8 +41,8 @@ impl Own {
         &self.rules
     }
 
-    /// Computes the rules' rows for a target. `buffer` `(P)` is zeros before and after.
-    pub(super) fn prepare(&mut self, engine: &Engine<'_>, target: u32, buffer: &mut [f64]) {
+    /// Computes the rules' rows for a target.
+    pub(super) fn prepare(&mut self, engine: &Engine<'_>, target: u32) {
         self.spare.extend(self.rules.drain(..).map(|r| r.row));
         let (items, ranks) = engine.own_rules(target);
         if ranks == [None; 2] {
@@ -62,15 +59,7 @@ impl Own {
         for (needed, rank) in ranks.iter().enumerate() {
             let &Some(rank) = rank else { continue };
             let mut row = self.spare.pop().unwrap_or_default();
-            let every = Wanted {
-                columns: &self.every,
-                places: &self.every,
-            };
-            engine
-                .gram
-                .gather(incidence, rank, &every, &mut self.stored, buffer);
-            row.clear();
-            row.extend(self.stored.iter().map(|&v| f64::from(v)));
+            engine.gram.row(incidence, rank, &mut row);
             let mut evidence = 0.0;
             let (users, values) = users_of(target);
             for (&u, &x) in users.iter().zip(values) {
@@ -83,6 +72,14 @@ impl Own {
                     }
                 } else if others > needed {
                     evidence += weight * f64::from(x);
+                }
+            }
+            if let Some(soft) = &engine.targets.soft {
+                let (users, values) = soft.row(target as usize);
+                for (&u, &x) in users.iter().zip(values) {
+                    if usize::from(self.others[u as usize]) > needed {
+                        evidence += incidence.weight(u) * f64::from(x);
+                    }
                 }
             }
             // Sums in f32 and corrections in f64 do not cancel exactly.
@@ -108,30 +105,32 @@ impl Own {
         }
     }
 
-    /// Finds the rules among the selected features.
-    pub(super) fn locate(&mut self, chosen: &[u32]) {
+    /// Finds the rules among the selected features, and takes them out of `places` `(P)`: their entries are
+    /// not those that are stored.
+    pub(super) fn locate(&mut self, chosen: &[u32], places: &mut [u32]) {
         for rule in &mut self.rules {
             debug_assert_ne!(rule.rank, UNRANKED);
             rule.place = chosen.binary_search(&rule.rank).ok();
+            places[rule.rank as usize] = NO_PLACE;
         }
     }
 
-    /// Writes the row of the selected feature `s` if it is one of the rules.
-    pub(super) fn fetch(&self, s: usize, chosen: &[u32], row: &mut [f32]) -> bool {
+    /// Appends the row of the selected feature `s` if it is one of the rules.
+    pub(super) fn fetch(&self, s: usize, chosen: &[u32], rows: &mut Rows) -> bool {
         let Some(rule) = self.rules.iter().find(|r| r.place == Some(s)) else {
             return false;
         };
-        for (o, &f) in row.iter_mut().zip(chosen) {
+        for (o, &f) in rows.push_dense().iter_mut().zip(chosen) {
             *o = rule.row[f as usize] as f32;
         }
         true
     }
 
-    /// Writes the entries of the rules into the row of another feature.
-    pub(super) fn correct(&self, feature: u32, row: &mut [f32]) {
+    /// Writes the entries of the rules into the row of another feature, the last one fetched.
+    pub(super) fn correct(&self, feature: u32, rows: &mut Rows) {
         for rule in &self.rules {
             if let Some(place) = rule.place {
-                row[place] = rule.row[feature as usize] as f32;
+                rows.set(place as u32, rule.row[feature as usize] as f32);
             }
         }
     }

@@ -62,11 +62,12 @@ impl Done {
     }
 
     pub(super) fn save(&mut self, run: &mut Run<'_>) -> Result<()> {
-        let Some(checkpoints) = run.checkpoints.as_mut() else {
+        if run.checkpoints.is_none() {
             return Ok(());
-        };
-        if self.rows.len() > self.saved_rows {
-            checkpoints.save(&write(&self.rows, &self.fingerprint)?)?;
+        }
+        if self.rows.len() > self.saved_rows
+            && run.checkpoint(&write(&self.rows, &self.fingerprint)?)
+        {
             self.saved_rows = self.rows.len();
         }
         self.saved_at = Instant::now();
@@ -76,9 +77,10 @@ impl Done {
     /// The state of an interrupted fit, in words.
     pub(super) fn summary(&self, n_items: usize, run: &Run<'_>) -> String {
         match run.checkpoints {
+            Some(_) if self.saved_rows == 0 => "no target was saved".to_owned(),
             Some(_) => format!(
                 "{} of {n_items} targets saved; rerun to resume",
-                self.rows.len()
+                self.saved_rows
             ),
             None => "no checkpoint was saved, because the run has no checkpoints".to_owned(),
         }

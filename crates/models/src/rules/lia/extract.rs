@@ -91,13 +91,38 @@ impl Postings {
         }
     }
 
+    /// The counts `(R)` of a row of distinct items.
+    pub(super) fn counts(&self, items: &[u32]) -> Vec<i32> {
+        let mut counts = vec![0i32; self.needs.len()];
+        for (rule, sign) in items.iter().flat_map(|&item| self.of(item)) {
+            counts[rule as usize] += i32::from(sign);
+        }
+        counts
+    }
+
+    /// The rules that another item makes hold (true) or fail (false), for a row with these counts.
+    pub(super) fn turned(&self, counts: &[i32], item: u32) -> impl Iterator<Item = (u32, bool)> {
+        self.of(item).filter_map(|(rule, sign)| {
+            let (count, need) = (counts[rule as usize], self.needs[rule as usize]);
+            let after = count + i32::from(sign) >= need;
+            (after != (count >= need)).then_some((rule, after))
+        })
+    }
+
+    /// The rules with a literal on an item, and its sign in each.
+    pub(super) fn of(&self, item: u32) -> impl Iterator<Item = (u32, i16)> {
+        let at = item as usize;
+        self.rules[self.starts[at]..self.starts[at + 1]]
+            .iter()
+            .copied()
+    }
+
     /// The rules that hold for a row of distinct items, ascending.
     pub(super) fn active(&self, items: &[u32]) -> Vec<u32> {
         let mut counts = vec![0i32; self.needs.len()];
         let mut touched: Vec<u32> = self.without.clone();
         for &item in items {
-            let at = item as usize;
-            for &(rule, sign) in &self.rules[self.starts[at]..self.starts[at + 1]] {
+            for (rule, sign) in self.of(item) {
                 let rule_at = rule as usize;
                 counts[rule_at] += i32::from(sign);
                 if sign > 0 && counts[rule_at] == self.needs[rule_at] {

@@ -3,8 +3,8 @@
 use limpid_core::rules::{Literal, Operator, Rule};
 use limpid_core::unit::find_event;
 use limpid_core::{
-    Activations, Artifact, Buffer, Catalogue, Csr, Detail, Error, Histories, History, ItemIdx,
-    Ledger, Mat, Part, Recommender, Result, Space, Tensors, Unit, UnitInfo, Units,
+    Activations, Alternative, Artifact, Buffer, Catalogue, Csr, Detail, Error, Histories, History,
+    ItemIdx, Ledger, Mat, Part, Recommender, Result, Space, Tensors, Unit, UnitInfo, Units,
 };
 use limpid_tensor::matmul::{Factor, product};
 use ndarray::Axis;
@@ -164,6 +164,52 @@ impl Model {
     }
 }
 
+/// What the absent items of rules would change in the score of one item for one user.
+struct Absences<'a> {
+    model: &'a Model,
+    item: ItemIdx,
+    items: Vec<u32>,
+    counts: Vec<i32>, // (R)
+}
+
+impl<'a> Absences<'a> {
+    fn new(model: &'a Model, user: History<'_>, item: ItemIdx) -> Self {
+        let items: Vec<u32> = user.item_values().iter().map(|(i, _)| i.0).collect();
+        Self {
+            counts: model.postings.counts(&items),
+            model,
+            item,
+            items,
+        }
+    }
+
+    /// The absent items of a rule, with the change of the score over all rules and links.
+    fn alternatives(&self, rule: &Rule) -> Vec<Alternative> {
+        let absent = rule.literals.iter().map(|l| l.item);
+        let absent = absent.filter(|i| *i != self.item && self.items.binary_search(&i.0).is_err());
+        let mut all: Vec<Alternative> = absent
+            .map(|item| Alternative {
+                item,
+                change: self.change(item),
+            })
+            .filter(|a| a.change != 0.0)
+            .collect();
+        all.sort_by(|a, b| b.change.abs().total_cmp(&a.change.abs()));
+        all
+    }
+
+    fn change(&self, added: ItemIdx) -> f32 {
+        let turned = self.model.postings.turned(&self.counts, added.0);
+        let rules = turned.map(|(k, holds)| {
+            let effect = f64::from(self.model.effect_of_rule(k as usize, self.item));
+            if holds { effect } else { -effect }
+        });
+        let links = self.model.links.as_ref();
+        let link = links.map_or(0.0, |l| f64::from(l.weight(added.at(), self.item)));
+        (rules.sum::<f64>() + link) as f32
+    }
+}
+
 impl Recommender for Model {
     fn score(&self, users: &Histories) -> Mat {
         self.score_activations(users, &self.activate(users))
@@ -278,9 +324,10 @@ impl Units for Model {
         user: History<'_>,
         activations: &[(u32, f32)],
         item: ItemIdx,
-        _: Detail,
+        detail: Detail,
     ) -> Ledger {
         let events = user.by_item();
+        let absences = (detail == Detail::Lines).then(|| Absences::new(self, user, item));
         let parts = activations.iter().filter_map(|&(index, activation)| {
             let index = index as usize;
             let effect = self.effect_of(index, item);
@@ -290,12 +337,18 @@ impl Units for Model {
                 let cites = match (unit.item(), rule) {
                     (Some(from), _) => events.of(from).collect(),
                     (None, Some(rule)) => {
-                        let reasons = rule.literals.iter().filter(|l| !l.negated);
-                        reasons.flat_map(|l| events.of(l.item)).collect()
+                        let reasons = rule.rests_on(|i| events.has(i)).into_iter();
+                        reasons.flat_map(|i| events.of(i)).collect()
                     }
                     (None, None) => Vec::new(),
                 };
-                Part::new(unit, activation, effect, cites).with_rule(rule.cloned())
+                let part = Part::new(unit, activation, effect, cites).with_rule(rule.cloned());
+                match (&absences, rule) {
+                    (Some(absences), Some(rule)) => {
+                        part.with_alternatives(absences.alternatives(rule))
+                    }
+                    _ => part,
+                }
             })
         });
         let base = self.base.get(item.at()).copied().unwrap_or(0.0);
@@ -304,6 +357,15 @@ impl Units for Model {
 
     fn effect(&self, index: usize, item: ItemIdx) -> Option<f32> {
         Some(self.effect_of(index, item))
+    }
+
+    fn touched(&self, item: ItemIdx) -> Option<Vec<usize>> {
+        if item.at() >= self.n_items() {
+            return Some(Vec::new());
+        }
+        let rules = self.postings.of(item.0).map(|(rule, _)| rule as usize);
+        let link = self.links.as_ref().map(|_| self.rules.len() + item.at());
+        Some(rules.chain(link).collect())
     }
 }
 

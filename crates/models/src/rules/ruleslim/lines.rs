@@ -1,11 +1,12 @@
 //! One line per group: the links and rules of a group combined into one rule, exactly.
 //!
 //! For a target, the value of a group of m items is a table over the 2^m subsets a user may have:
-//! `h(S) = Σ_{i ∈ S} v_i + v_or [|S| ≥ 1] + v_two [|S| ≥ 2]`. The user's line is the shortest rule that
-//! holds exactly if `h` has the user's value (see [`limpid_core::rules::compile`]).
+//! `h(S) = Σ_{i ∈ S} v_i + v_or [|S| ≥ 1] + v_two [|S| ≥ 2]`. The user's line names all of their items on
+//! which `h` rests, and its rule holds only if `h` has the user's value (see
+//! [`limpid_core::rules::compile`]).
 //!
-//! NOT in a line only separates cases: `h` never decreases when an item is added, so the absence of an
-//! item is not evidence for the target.
+//! NOT in a rule only separates cases. What an absent item would really change is an alternative of the
+//! line: `h` of the user's subset with it, minus `h` without.
 
 use limpid_core::rules::compile::{MAX_ITEMS, compile};
 use limpid_core::{EventsByItem, History, ItemIdx, Ledger, Part, Space, Unit};
@@ -97,8 +98,12 @@ fn line(
         .iter()
         .enumerate()
         .fold(0, |p, (b, i)| p | usize::from(has(i)) << b);
-    let rule = compile(&items, &values, pattern, EQUAL).ok()?;
+    let line = compile(&items, &values, pattern, EQUAL).ok()?;
     let value = values[pattern] as f32;
     let unit = Unit::new(Space::Group, group);
-    Some(Part::new(unit, 1.0, value, cited(events, &items)).with_rule(Some(rule)))
+    let part = Part::new(unit, 1.0, value, cited(events, &line.named));
+    Some(
+        part.with_rule(Some(line.rule))
+            .with_alternatives(line.alternatives),
+    )
 }

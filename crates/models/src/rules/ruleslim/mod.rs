@@ -40,6 +40,7 @@ use ndarray::parallel::prelude::*;
 use crate::hyper::{self, choices, hyper};
 use crate::linear::closed_form::user_weights;
 use crate::linear::descent::{self, PerKind, Settings, Task};
+use crate::linear::soft_targets::{Teacher, soft_targets};
 use crate::registry::{Entry, Reads};
 use crate::rules::features::{Feature, Features, group_support};
 use crate::rules::group_names::Names;
@@ -96,6 +97,12 @@ hyper! {
         points: f64 = 0.0, in at_least(0.0);
         /// How much dissimilar metadata lowers the similarity of items when they are grouped; 0: not at all.
         coherence: f64 = 0.0, in between(0.0, 1.0);
+        /// Whether weights may be negative: more accurate, with longer ledgers that have reasons against.
+        signed: bool = false;
+        /// A model whose expectations of unseen items are targets of the fit too.
+        teacher: Teacher = Teacher::None;
+        /// Weight of the teacher's expectations; events have weight 1.
+        teacher_strength: f64 = 0.5, in between(0.0, 1.0);
         /// Popularity prior: base score of an item that all users have; breaks ties by popularity.
         prior: f64 = 1e-3, in between(0.0, 0.01);
     }
@@ -113,7 +120,7 @@ impl Config {
                 rule: self.rho_rule,
             },
             l1: PerKind::both(self.l1 * unit),
-            signed: false,
+            signed: self.signed,
             keep: (self.groups > 0).then_some(self.groups),
             refit: (self.refit < 1.0).then_some(self.refit),
             points: self.points,
@@ -150,6 +157,7 @@ impl Fit for Config {
         let task = Task {
             features: &features,
             weights: user_weights(&rows, self.user_exponent),
+            soft: soft_targets(self.teacher, self.teacher_strength, data, run)?,
             settings: self.settings((n_users as f64 / 1000.0).min(mean_support(&rows) / 20.0)),
             fingerprint: format!("ruleslim {self:?} {:016x}", descent::fingerprint(&rows)),
             rows: &rows,
@@ -398,6 +406,16 @@ impl Units for Model {
 
     fn effect(&self, index: usize, item: ItemIdx) -> Option<f32> {
         Some(self.weight(index as u32, item))
+    }
+
+    fn touched(&self, item: ItemIdx) -> Option<Vec<usize>> {
+        let group = self.groups().of(item);
+        let rules = group.into_iter().flat_map(|g| {
+            let rules = self.features.or_of(g).into_iter();
+            rules.chain(self.features.two_of(g))
+        });
+        let link = (item.at() < self.n_items()).then_some(item.0);
+        Some(link.into_iter().chain(rules).map(|k| k as usize).collect())
     }
 }
 

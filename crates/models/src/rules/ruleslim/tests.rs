@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use limpid_core::histories::HistoryArrays;
 use limpid_core::rules::{Operator, Rule};
-use limpid_core::{Catalogue, Checkpoints, Ids, NoProgress, OwnedHistory, Progress, UserIdx};
+use limpid_core::{
+    Alternative, Catalogue, Checkpoints, Ids, NoProgress, OwnedHistory, Progress, UserIdx,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -227,13 +229,22 @@ fn rules_without_the_target_and_lines_by_hand() {
         one.parts[0].rule,
         Some(Rule::all([ItemIdx(1)]).and_not([ItemIdx(0), ItemIdx(2)]))
     );
-    // For target 0 its own literal is left out: 1 gives 0.25 + 0.5.
+    let change = |item, change| Alternative {
+        item: ItemIdx(item),
+        change,
+    };
+    assert_eq!(one.parts[0].alternatives, [change(0, 2.5), change(2, 2.0)]);
+    // For target 0 its own literal is left out: 1 gives 0.25 + 0.5. Without 1, 2 would give 0.5, so both
+    // are named.
     let own = line(&[1, 2], 0);
     assert_eq!(own.parts[0].value, 0.75);
-    assert_eq!(own.parts[0].rule, Some(Rule::all([ItemIdx(1)])));
+    let both = Rule::all([ItemIdx(1), ItemIdx(2)]);
+    assert_eq!(own.parts[0].rule, Some(both));
+    assert!(own.parts[0].alternatives.is_empty());
     // Unless the user has it already.
     let seen = line(&[0, 1], 0);
-    assert_eq!(seen.parts[0].rule, Some(Rule::all([ItemIdx(1)])));
+    let both = Rule::all([ItemIdx(0), ItemIdx(1)]);
+    assert_eq!(seen.parts[0].rule, Some(both));
     assert_eq!(seen.score, 0.75);
     assert!(line(&[3], 3).parts.is_empty());
 
@@ -472,7 +483,20 @@ proptest! {
                 prop_assert!(rule.holds(|i| history.contains(&i.0)));
                 prop_assert!(rule.literals.len() <= 4);
                 prop_assert!(!rule.literals.iter().any(|l| l.item == item && !history.contains(&item.0)));
-                prop_assert!(!part.cites.is_empty());
+                // The line names the user's items of its rule, and nothing is left without them.
+                let named: Vec<ItemIdx> = part.cites.iter().map(|e| e.item).collect();
+                prop_assert!(!named.is_empty());
+                if rule.operator == Operator::And {
+                    let positive = rule.literals.iter().filter(|l| !l.negated);
+                    prop_assert!(positive.map(|l| l.item).eq(named.iter().copied()));
+                }
+                let mut without = user.to_owned();
+                for &item in &named {
+                    without.remove(item);
+                }
+                let left = lines_of(&model, without.view(), item);
+                let same = left.parts.iter().find(|p| p.unit == part.unit);
+                prop_assert!(same.is_none_or(|p| p.value.abs() < 1e-9));
                 // Muting the unit of a line removes exactly its value.
                 let muted = model.members(part.unit);
                 let left = features.iter().copied().filter(|(f, _)| !muted.contains(&(*f as usize)));
