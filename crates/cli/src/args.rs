@@ -36,8 +36,8 @@ First steps:
   limpid train --data ml-1m/ --split ratio:70/10/20@7 -o model/
   limpid evaluate model/
   limpid recommend model/ --user 42
-  limpid explain model/ --user 42 --item 318      why
-  limpid explain model/ --user 42 --why-not 2571  why not, and what would help";
+  limpid explain model/ --user 42 --item 1214     why
+  limpid explain model/ --user 42 --why-not 541   why not, and what would help";
 
 const GLOBAL: &str = "Global options";
 
@@ -62,8 +62,12 @@ pub(crate) enum Printed {
     Table,
     /// One JSON object with a versioned schema
     Json,
-    /// The first table as CSV
+    /// One table as CSV: raw numbers, ids, one row per entry
     Csv,
+    /// One table as TSV
+    Tsv,
+    /// One table as JSON Lines
+    Jsonl,
     /// Markdown
     Md,
 }
@@ -75,6 +79,8 @@ impl Printed {
             Self::Table | Self::Md => FileFormat::Md,
             Self::Json => FileFormat::Json,
             Self::Csv => FileFormat::Csv,
+            Self::Tsv => FileFormat::Tsv,
+            Self::Jsonl => FileFormat::Jsonl,
         }
     }
 }
@@ -82,15 +88,21 @@ impl Printed {
 /// Where an answer is written.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OutArgs {
-    /// Write to a file; its ending is the format: .csv, .json or .md; - is standard output
-    #[arg(long, short, value_name = "FILE")]
+    /// Write to a file; its ending selects the format: .csv, .tsv, .jsonl, .json, .md or .parquet
+    ///
+    /// With a / at the end it is a folder, and every table of the answer is a file there; - is standard
+    /// output. The place is checked before the work, and a file appears when it is complete.
+    #[arg(long, short, value_name = "FILE|FOLDER/")]
     pub(crate) output: Option<PathBuf>,
+    /// Write this table of the answer, for formats of rows [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: Option<String>,
 }
 
 impl OutArgs {
     /// The output with this file, which is checked now, before the work.
     pub(crate) fn of(&self, output: &Output) -> Result<Output> {
-        output.to(self.output.as_deref())
+        output.with(self)
     }
 }
 
@@ -158,8 +170,8 @@ pub(crate) struct ReadArgs {
     /// Column of behaviors (view, cart, buy): its name or number
     #[arg(long, value_name = "COLUMN")]
     behavior_column: Option<Column>,
-    /// Field separator [default: detected from the first line]
-    #[arg(long, value_name = "CHAR")]
+    /// Field separator: a character, or tab [default: detected from the first line]
+    #[arg(long, value_name = "CHAR", value_parser = separator)]
     separator: Option<char>,
     /// Unit of times: seconds, milliseconds, microseconds or nanoseconds [default: detected from the
     /// values]
@@ -211,6 +223,16 @@ fn whole(text: &str, most: usize) -> Result<usize, String> {
     match text.parse() {
         Ok(n) if (1..=most).contains(&n) => Ok(n),
         _ => Err(format!("must be a whole number from 1 to {most}")),
+    }
+}
+
+/// A character; a tab can be written as shells and other programs write it.
+fn separator(text: &str) -> Result<char, String> {
+    let mut chars = text.chars();
+    match (text, chars.next(), chars.next()) {
+        ("\\t" | "tab" | "TAB", ..) => Ok('\t'),
+        (_, Some(one), None) => Ok(one),
+        _ => Err("must be one character, such as ';', or tab".to_owned()),
     }
 }
 
@@ -274,7 +296,7 @@ pub(crate) struct BatchArgs {
     ///
     /// A file has one user id per line, or is a table of histories with a column of users and one of items,
     /// in any format that data have. A history replaces the events of the data.
-    #[arg(long, value_name = "all|FILE|-", conflicts_with_all = ["user", "history"], requires = "output")]
+    #[arg(long, value_name = "all|FILE|-", conflicts_with_all = ["user", "history", "table"], requires = "output")]
     pub(crate) users: Option<String>,
     /// Continue a run that was stopped: parts in FILE.parts that are complete are kept
     #[arg(long, requires = "users")]
@@ -336,10 +358,15 @@ impl BatchArgs {
 #[command(next_help_heading = "User or history")]
 pub(crate) struct WhoArgs {
     /// User of the data, by id
-    #[arg(long, value_name = "ID", conflicts_with = "history")]
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with = "history",
+        allow_negative_numbers = true
+    )]
     pub(crate) user: Option<String>,
     /// Item of an ad-hoc history, by id or title (force with id:… or title:…); repeat for more
-    #[arg(long, value_name = "ITEM")]
+    #[arg(long, value_name = "ITEM", allow_negative_numbers = true)]
     pub(crate) history: Vec<String>,
     /// Events of the user: train, all, or a table of additional events
     #[arg(
@@ -394,10 +421,10 @@ impl WhoArgs {
 #[command(next_help_heading = "Filters")]
 pub(crate) struct FilterArgs {
     /// Exclude items: ids or titles, separated by commas; repeat for more
-    #[arg(long, value_name = "ITEMS")]
+    #[arg(long, value_name = "ITEMS", allow_negative_numbers = true)]
     exclude: Vec<String>,
     /// Recommend only these items
-    #[arg(long, value_name = "ITEMS")]
+    #[arg(long, value_name = "ITEMS", allow_negative_numbers = true)]
     only: Vec<String>,
     /// Recommend only items with this condition, such as 'genre in (Drama, Crime) and year >= 1990';
     /// repeat for more, all must hold

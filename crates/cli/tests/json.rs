@@ -1,6 +1,7 @@
-//! Every schema that the binary prints has an example with the same keys in `docs/json.md`.
+//! Every schema that the binary prints has an example with the same keys in `docs/json.md`, and conforms
+//! to the JSON Schema in `docs/schema`.
 //!
-//! To rewrite the examples after a field was added: `LIMPID_WRITE_DOCS=1 cargo test -p limpid-cli --test
+//! To rewrite the examples and the schemas after a field was added: `LIMPID_WRITE_DOCS=1 cargo test -p limpid-cli --test
 //! json`.
 
 // Tests fail by panicking.
@@ -8,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -71,7 +72,11 @@ fn answer(at: &Path, args: &[&str], into: &mut BTreeMap<String, Value>) -> Value
     assert!(out.status.success(), "limpid {}: {err}", args.join(" "));
     let value: Value = serde_json::from_slice(&out.stdout).unwrap();
     let schema = value["schema"].as_str().unwrap().to_owned();
-    into.entry(schema).or_insert_with(|| value.clone());
+    // Of several answers, the example is the one with the most keys.
+    let known = into.get(&schema).map_or(0, |before| keys(before).len());
+    if keys(&value).len() > known {
+        into.insert(schema, value.clone());
+    }
     value
 }
 
@@ -119,6 +124,19 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
     let user = lists.lines().nth(1).unwrap().split(',').next().unwrap();
     let list = ask(&["recommend", "model", "--user", user, "-n", "12"]);
     let item = |rank: usize| list["items"][rank - 1]["id"].as_str().unwrap().to_owned();
+    let unit = list["items"][0]["because"][0]["unit"].as_str().unwrap();
+    let edit = format!("{unit}=off");
+    let steered = [
+        "recommend",
+        "model",
+        "--user",
+        user,
+        "-n",
+        "12",
+        "--edit",
+        &edit,
+    ];
+    ask(&steered);
     let why = ["explain", "model", "--user", user];
     ask(&[&why[..], &["--item", &item(1)]].concat());
     ask(&[&why[..], &["--item", &item(1), "--instead-of", &item(5)]].concat());
@@ -188,6 +206,101 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
     all
 }
 
+/// The published schema of an answer.
+fn published(schema: &str) -> PathBuf {
+    let name = schema.trim_start_matches("limpid.").replace('/', ".");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schema");
+    folder.join(format!("{name}.json"))
+}
+
+/// Where a value differs from a schema; `None` if it conforms. Objects have no other keys than those of
+/// their schema.
+fn differs(value: &Value, schema: &Value, root: &Value, at: &str) -> Option<String> {
+    if let Some(name) = schema["$ref"].as_str() {
+        let found = root.pointer(name.trim_start_matches('#')).unwrap();
+        return differs(value, found, root, at);
+    }
+    for key in ["anyOf", "oneOf"] {
+        if let Some(all) = schema[key].as_array() {
+            let every: Option<Vec<_>> = all.iter().map(|s| differs(value, s, root, at)).collect();
+            if let Some(why) = every {
+                return Some(why.join(" | "));
+            }
+        }
+    }
+    if let Some(all) = schema["enum"].as_array()
+        && !all.contains(value)
+    {
+        return Some(format!("{at}: {value} is not in {all:?}"));
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(n) if n.is_i64() || n.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let fits = |t: &Value| t == kind || (t == "number" && kind == "integer");
+    match &schema["type"] {
+        Value::Array(types) if !types.iter().any(fits) => {
+            return Some(format!("{at}: {kind}, not {types:?}"));
+        }
+        one @ Value::String(_) if !fits(one) => return Some(format!("{at}: {kind}, not {one}")),
+        _ => {}
+    }
+    match value {
+        Value::Array(all) => {
+            let each = |(i, v): (usize, &Value)| match &schema["prefixItems"][i] {
+                Value::Null => match &schema["items"] {
+                    items @ Value::Object(_) => differs(v, items, root, &format!("{at}[{i}]")),
+                    _ => None,
+                },
+                item => differs(v, item, root, &format!("{at}[{i}]")),
+            };
+            all.iter().enumerate().find_map(each)
+        }
+        Value::Object(fields) => {
+            let required = schema["required"].as_array().into_iter().flatten();
+            for name in required {
+                if !fields.contains_key(name.as_str().unwrap()) {
+                    return Some(format!("{at}: has no {name}"));
+                }
+            }
+            let Some(known) = schema["properties"].as_object() else {
+                return match &schema["additionalProperties"] {
+                    each @ Value::Object(_) => fields
+                        .iter()
+                        .find_map(|(k, v)| differs(v, each, root, &format!("{at}.{k}"))),
+                    _ => None,
+                };
+            };
+            fields.iter().find_map(|(k, v)| match known.get(k) {
+                Some(field) => differs(v, field, root, &format!("{at}.{k}")),
+                None if schema.get("oneOf").is_some() => None,
+                None => Some(format!("{at}: the key {k} is not in the schema")),
+            })
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn published_schemas_are_those_of_the_types() {
+    let renew = std::env::var_os("LIMPID_WRITE_DOCS").is_some();
+    for (name, schema) in limpid::answers::schemas() {
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        let file = published(name);
+        if renew {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, &text).unwrap();
+        }
+        let known = fs::read_to_string(&file).unwrap();
+        assert_eq!(known, text, "docs/schema is not up to date: {name}");
+    }
+}
+
 /// The page in pieces: text and the content of its JSON blocks, in turn.
 fn pieces(page: &str) -> Vec<&str> {
     page.split("```json\n")
@@ -227,6 +340,9 @@ fn the_documented_examples_have_the_keys_of_real_answers() {
     let names = |of: &BTreeMap<String, Value>| of.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&documented), names(&answers));
     for (schema, real) in &answers {
+        let rules: Value =
+            serde_json::from_str(&fs::read_to_string(published(schema)).unwrap()).unwrap();
+        assert_eq!(differs(real, &rules, &rules, schema), None);
         let (real, example) = (keys(real), keys(&documented[schema]));
         let missing: Vec<_> = real.difference(&example).collect();
         let extra: Vec<_> = example.difference(&real).collect();

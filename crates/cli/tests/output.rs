@@ -71,7 +71,7 @@ fn an_answer_is_written_in_the_format_of_the_ending() {
             .contains("|---|")
     );
     let csv = run(&["-o", "-", "--format", "csv"]);
-    assert!(csv.starts_with("rank,"), "{csv}");
+    assert!(csv.starts_with("user,rank,id,title,score\n"), "{csv}");
     let args = similar(&["-o", "near.json", "--format", "csv"]);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let differs = fails(at(), &args, 2);
@@ -163,4 +163,254 @@ fn lists_of_all_users_are_rows_in_every_format() {
             .into_iter()
             .any(|name| name.to_string_lossy().contains(".new."))
     );
+}
+
+/// The best item of a user, the unit of its strongest reason, and the user.
+fn a_reason() -> (String, String, String) {
+    ok(
+        at(),
+        &[
+            "recommend",
+            "model",
+            "--users",
+            "all",
+            "-n",
+            "1",
+            "-o",
+            "one.jsonl",
+        ],
+    );
+    let rows = fs::read_to_string(at().join("one.jsonl")).unwrap();
+    let row: Value = serde_json::from_str(rows.lines().next().unwrap()).unwrap();
+    let user = row["user_id"].as_str().unwrap().to_owned();
+    let list = [
+        "recommend",
+        "model",
+        "--user",
+        &user,
+        "-n",
+        "5",
+        "--format",
+        "json",
+    ];
+    let list: Value = serde_json::from_str(&ok(at(), &list)).unwrap();
+    let first = &list["items"][0];
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (text(&first["id"]), text(&first["because"][0]["unit"]), user)
+}
+
+#[test]
+fn csv_is_tidy_and_has_every_table() {
+    let (item, _, user) = a_reason();
+    let explain = ["explain", "model", "--user", &user, "--item", &item];
+    let with = |more: &[&str]| ok(at(), &[&explain[..], more].concat());
+    let answer: Value = serde_json::from_str(&with(&["--format", "json"])).unwrap();
+    let csv = with(&["--format", "csv", "--quiet"]);
+    let mut rows = csv::Reader::from_reader(csv.as_bytes());
+    let header = rows.headers().unwrap().clone();
+    assert!(
+        header
+            .iter()
+            .take(4)
+            .eq(["user", "item_id", "rank", "unit"]),
+        "{header:?}"
+    );
+    let value = header.iter().position(|h| h == "value").unwrap();
+    let parts = answer["ledger"]["parts"].as_array().unwrap();
+    let mut n = 0;
+    for (row, part) in rows.records().zip(parts) {
+        let row = row.unwrap();
+        assert_eq!((&row[0], &row[1]), (&*user, &*item));
+        assert_eq!(row[3], *part["unit"].as_str().unwrap());
+        // The number is that of the JSON, not a rounded one.
+        let exact: f64 = row[value].parse().unwrap();
+        assert_eq!(exact as f32, part["value"].as_f64().unwrap() as f32);
+        n += 1;
+    }
+    assert_eq!(n, parts.len());
+    with(&["-o", "why/"]);
+    for name in ["parts", "cites", "answer"] {
+        let file = at().join("why").join(format!("{name}.csv"));
+        assert!(
+            fs::read_to_string(file).unwrap().lines().count() > 1,
+            "{name}"
+        );
+    }
+    assert_eq!(fs::read_to_string(at().join("why/parts.csv")).unwrap(), csv);
+    let cites = with(&["--format", "tsv", "--table", "cites"]);
+    assert!(
+        cites.starts_with("user\titem_id\trank\tpart_unit\tid\ttitle"),
+        "{cites}"
+    );
+    with(&["-o", "parts.parquet"]);
+    assert!(
+        fs::read(at().join("parts.parquet"))
+            .unwrap()
+            .starts_with(b"PAR1")
+    );
+    let missing = fails(
+        at(),
+        &[&explain[..], &["--format", "csv", "--table", "x"]].concat(),
+        2,
+    );
+    assert!(missing.contains("it has parts, cites, answer"), "{missing}");
+    let useless = fails(at(), &[&explain[..], &["--table", "parts"]].concat(), 2);
+    assert!(useless.contains("--table selects a table of"), "{useless}");
+}
+
+#[test]
+fn steering_shows_what_moved_and_which_edit() {
+    let (item, unit, user) = a_reason();
+    let edit = format!("{unit}=off");
+    let list = |more: &[&str]| -> Value {
+        let args = [
+            "recommend",
+            "model",
+            "--user",
+            &user,
+            "-n",
+            "5",
+            "--format",
+            "json",
+        ];
+        serde_json::from_str(&ok(at(), &[&args[..], more].concat())).unwrap()
+    };
+    let (plain, edited) = (list(&[]), list(&["--edit", &edit]));
+    assert!(plain["items"][0].get("before").is_none());
+    let rank = |id: &Value| {
+        let found = plain["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .position(|i| i["id"] == *id);
+        found.map(|at| at as u64 + 1)
+    };
+    for place in edited["items"].as_array().unwrap() {
+        let before = place["before"]["rank"].as_u64().unwrap();
+        assert_eq!(rank(&place["id"]).unwrap_or(before), before);
+        let change: f64 = place["moved_by"]
+            .as_array()
+            .map_or(0.0, |m| m[0]["change"].as_f64().unwrap());
+        let score = |v: &Value| v["score"].as_f64().unwrap();
+        assert!((score(place) - score(&place["before"]) - change).abs() < 1e-6);
+    }
+    // The item that the unit spoke for falls.
+    let everywhere = edited["items"].as_array().unwrap().iter();
+    let left = edited["left"].as_array().into_iter().flatten();
+    let found = everywhere.chain(left).find(|i| i["id"] == *item).unwrap();
+    assert_eq!(found["before"]["rank"], 1);
+    assert_eq!(found["moved_by"][0]["edit"], edit.as_str());
+    let text = ok(
+        at(),
+        &["recommend", "model", "--user", &user, "--edit", &edit],
+    );
+    assert!(
+        text.contains("before") && text.contains("moved by"),
+        "{text}"
+    );
+}
+
+#[test]
+fn edits_without_effect_and_misspelled_units_are_said() {
+    let (item, unit, user) = a_reason();
+    let args = "train --data synthetic --split ratio:70/10/20@7 --model popularity -o popular";
+    ok(at(), &args.split(' ').collect::<Vec<_>>());
+    let edit = format!("{unit}=off");
+    let text = ok(
+        at(),
+        &["recommend", "popular", "--user", &user, "--edit", &edit],
+    );
+    assert!(text.contains(&format!("{edit} has no effect")), "{text}");
+    let wrong = format!("lnk:{item}=off");
+    let err = fails(
+        at(),
+        &["recommend", "model", "--user", &user, "--edit", &wrong],
+        2,
+    );
+    assert!(
+        err.contains(&format!("did you mean 'link:{item}'?")),
+        "{err}"
+    );
+}
+
+#[test]
+fn names_and_separators_are_read_as_they_are_typed() {
+    let rows = "u\ti\tn\nu1\t-5\t1\nu1\t7\t1\nu2\t-5\t1\nu2\t8\t1\nu3\t7\t1\nu3\t8\t1\n";
+    fs::write(at().join("negative.txt"), rows).unwrap();
+    for separator in ["\\t", "tab", "\t"] {
+        let args = ["data", "describe", "negative.txt", "--data-format", "table"];
+        let more = [
+            "--separator",
+            separator,
+            "--user-column",
+            "u",
+            "--item-column",
+            "i",
+        ];
+        let text = ok(at(), &[&args[..], &more].concat());
+        assert!(text.contains("users"), "{text}");
+    }
+    let train = [
+        "train",
+        "--data",
+        "negative.txt",
+        "--user-column",
+        "1",
+        "--item-column",
+        "2",
+    ];
+    let more = ["--split", "none", "--model", "ease", "-o", "negative"];
+    ok(at(), &[&train[..], &more].concat());
+    let near = ok(at(), &["similar", "negative", "--item", "-5"]);
+    assert!(near.starts_with("Items similar to -5"), "{near}");
+    ok(at(), &["recommend", "negative", "--history", "-5"]);
+    let err = fails(
+        at(),
+        &[
+            "data",
+            "describe",
+            "negative.txt",
+            "--user-column",
+            "who",
+            "--item-column",
+            "i",
+        ],
+        2,
+    );
+    assert!(err.contains("who"), "{err}");
+    let same = [
+        "data",
+        "describe",
+        "negative.txt",
+        "--user-column",
+        "i",
+        "--item-column",
+        "i",
+    ];
+    let err = fails(at(), &same, 2);
+    assert!(
+        err.starts_with("error: --user-column and --item-column use column 2"),
+        "{err}"
+    );
+}
+
+#[test]
+fn rules_fit_eighty_columns() {
+    let train = "train --data synthetic --split ratio:70/10/20@7 --model ruleslim -o rules";
+    ok(at(), &train.split(' ').collect::<Vec<_>>());
+    let out = Command::new(env!("CARGO_BIN_EXE_limpid"))
+        .env("COLUMNS", "80")
+        .current_dir(at())
+        .args(["rules", "rules", "-n", "10"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let wide = text.lines().find(|l| l.chars().count() > 80);
+    assert_eq!(wide, None, "{text}");
+    // A rule of any length takes a few whole lines: none is a column of single words.
+    let entries = text.split("\n\n").skip(1);
+    assert!(entries.clone().count() >= 10);
+    for entry in entries {
+        assert!(entry.lines().count() <= 12, "{entry}");
+    }
 }

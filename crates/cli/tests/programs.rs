@@ -138,7 +138,7 @@ fn conditions_filter_lists_and_rules() {
     let error = refused("genre = Drama and yaer > 1990");
     assert!(error.contains("unknown field 'yaer'"), "{error}");
     assert!(
-        error.contains("  genre = Drama and yaer > 1990\n                    ^^^^\n"),
+        error.contains("    genre = Drama and yaer > 1990\n                      ^^^^\n"),
         "{error}"
     );
     assert!(refused("genre = Dramma").contains("did you mean 'Drama'?"));

@@ -17,13 +17,21 @@ pub fn similar<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<
         .filter(|name| !name.is_empty())
         .map(|name| {
             let lower = name.to_lowercase();
+            // A year at the end of a title is rarely written.
+            let lower = match year_of(&text) {
+                None => lower
+                    .strip_suffix(year_of(&lower).unwrap_or(""))
+                    .unwrap_or(&lower)
+                    .trim_end(),
+                Some(_) => &lower,
+            };
             let long = text.chars().count() >= 3;
             let contained = long && lower.contains(&text);
             // Jaro–Winkler misses transpositions in short names such as 'rge'.
-            let mistyped = long && strsim::damerau_levenshtein(&text, &lower) == 1;
+            let mistyped = long && strsim::damerau_levenshtein(&text, lower) == 1;
             let alike = match mistyped {
-                true => strsim::jaro_winkler(&text, &lower).max(SIMILAR),
-                false => strsim::jaro_winkler(&text, &lower),
+                true => strsim::jaro_winkler(&text, lower).max(SIMILAR),
+                false => strsim::jaro_winkler(&text, lower),
             };
             let score = match contained {
                 true => alike.max(SIMILAR) + 1.0,
@@ -36,6 +44,15 @@ pub fn similar<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.truncate(SUGGESTIONS);
     scored.into_iter().map(|(_, name)| name).collect()
+}
+
+/// The year at the end of a title: `(1979)`.
+fn year_of(title: &str) -> Option<&str> {
+    let (at, _) = title.char_indices().rev().nth(5)?;
+    let year = title[at..].strip_prefix('(')?.strip_suffix(')')?;
+    year.chars()
+        .all(|c| c.is_ascii_digit())
+        .then(|| &title[at..])
 }
 
 impl Error {
@@ -172,6 +189,7 @@ mod tests {
         let c = catalogue();
         let message = |text: &str| c.find(text).unwrap_err().to_string();
         assert!(message("Toy Stroy (1995)").contains("did you mean 'Toy Story (1995)'?"));
+        assert!(message("Alein").contains("did you mean 'Alien (1979)'?"));
         assert!(message("Heat").contains("id:3 (Heat), id:4 (Heat)"));
         assert!(message("title:2").starts_with("unknown item '2'"));
         assert!(message("id:22").contains("id:2 (Alien (1979))"));

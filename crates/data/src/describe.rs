@@ -13,7 +13,7 @@ const MOST_VALUES: usize = 20;
 const SHOWN_TITLES: usize = 5;
 
 /// Statistics of a log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Description {
     /// What the data set is called.
     pub name: String,
@@ -55,7 +55,7 @@ pub struct Description {
 }
 
 /// A name and how often it occurs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Count {
     /// What is counted.
     pub name: String,
@@ -64,7 +64,7 @@ pub struct Count {
 }
 
 /// A range of values and how many events have one of it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ValueCount {
     /// The smallest value of the range.
     pub from: f32,
@@ -75,7 +75,7 @@ pub struct ValueCount {
 }
 
 /// How a count is spread: the smallest, quarters, the largest and the mean.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Quantiles {
     /// The smallest.
     pub min: usize,
@@ -94,7 +94,7 @@ pub struct Quantiles {
 }
 
 /// A field of metadata in numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FieldDescription {
     /// Its name.
     pub name: String,

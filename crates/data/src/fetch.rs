@@ -33,7 +33,7 @@ const KEEP: &str = "Must not be redistributed without permission.";
 const SHARE: &str = "May be redistributed under the same terms.";
 
 /// A data set that can be fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct KnownSet {
     /// The name; the archive is this and `.zip`.
     pub name: &'static str,
@@ -120,7 +120,7 @@ pub fn known() -> &'static [KnownSet] {
 }
 
 /// Whether the archive was verified.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Checksum {
     /// The MD5 of the archive is the published one.
@@ -132,7 +132,7 @@ pub enum Checksum {
 }
 
 /// What was fetched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct FetchReport {
     /// The name of the set.
     pub name: String,

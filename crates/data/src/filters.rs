@@ -13,7 +13,7 @@ use crate::check::check;
 use crate::{Error, Log, Result};
 
 /// What is kept of a log. The default keeps every event and drops the values (implicit feedback).
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filters {
     /// Drops events whose value is below this.

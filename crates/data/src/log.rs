@@ -61,7 +61,7 @@ pub enum GivenSubset {
 }
 
 /// What was read and what was left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReadReport {
     /// The format: `MovieLens 1M`.
     pub format: String,

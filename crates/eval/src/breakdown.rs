@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::MetricAt;
 
 /// What the means are broken down by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakdownBy {
     /// Quartiles of users by the number of their input events. Users with equally many events are in the
@@ -19,7 +19,7 @@ pub enum BreakdownBy {
 }
 
 /// A table of means.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Breakdown {
     /// What the means are broken down by.
     pub by: BreakdownBy,
@@ -30,7 +30,7 @@ pub struct Breakdown {
 }
 
 /// One group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BreakdownRow {
     /// `head`, `middle`, `tail`, or `quartile 1` (least active) to `quartile 4`.
     pub name: String,

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Settings of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Comparing {
     /// Settings of the interval of the difference.
     pub bootstrap: Bootstrap,
@@ -37,7 +37,7 @@ impl Default for Comparing {
 }
 
 /// The comparison of result a with result b.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Comparison {
     /// Users in both results.
     pub n_users: usize,
@@ -52,7 +52,7 @@ pub struct Comparison {
 }
 
 /// The paired difference of one metric, a minus b.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Difference {
     /// Which metric.
     pub metric: MetricAt,

@@ -19,7 +19,7 @@ use crate::spread::Spread;
 use crate::{Protocol, Result};
 
 /// Faithfulness of a model's explanations, as distributions over users.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Faithfulness {
     /// Users whose explanation cites items of the history; the others are left out.
     pub n_users: usize,
@@ -46,7 +46,7 @@ pub struct Faithfulness {
 }
 
 /// The drop of the item when the items of this many strongest lines are deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CurvePoint {
     /// Number of lines whose items are deleted.
     pub lines: usize,

@@ -18,7 +18,7 @@ pub const SHOWN: f64 = 0.8;
 pub const STRONGEST: usize = 5;
 
 /// Explanation length of a model, as distributions over users.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Readability {
     /// Users whose top-ranked item has supporting evidence.
     pub n_users: usize,
@@ -42,7 +42,7 @@ pub struct Readability {
 
 /// Forms of lines: means and shares over all displayed lines of all users. A negated literal counts only
 /// where having the item would lower the score, as in the words of a line; elsewhere it delimits a case.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Shapes {
     /// Displayed lines.
     pub n_lines: usize,

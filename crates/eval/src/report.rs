@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Bootstrap, Interval, breakdown::Breakdown, metrics::MetricAt};
 
 /// The result of an evaluation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Report {
     /// Evaluated users: those with held-out items.
     pub n_users: usize,
@@ -48,7 +48,7 @@ impl Report {
 }
 
 /// One metric.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MetricReport {
     /// Which.
     pub metric: MetricAt,
@@ -61,7 +61,7 @@ pub struct MetricReport {
 }
 
 /// A metric that is undefined on this data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AbsentMetric {
     /// Which.
     pub metric: MetricAt,

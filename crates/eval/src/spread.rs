@@ -4,7 +4,7 @@ use limpid_core::quantile::interpolated;
 use serde::{Deserialize, Serialize};
 
 /// The distribution of a quantity over users; zeros without users.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Spread {
     /// The mean.
     pub mean: f64,

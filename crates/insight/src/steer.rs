@@ -52,7 +52,7 @@ impl<'a> Steered<'a> {
     pub fn new(model: &'a dyn Recommender, edits: &Edits, catalogue: &Catalogue) -> Result<Self> {
         let units = UnitsOf::model(model, catalogue);
         let resolved = edits.all().iter().map(|edit| {
-            let unit = units.resolve(edit.unit(), catalogue)?;
+            let unit = resolve(&units, edit.unit(), catalogue)?;
             // Printed edits name units by their ids, which can be parsed.
             let edit = edit.on(units.info(unit, catalogue).id);
             if !units.graded() {
@@ -246,6 +246,23 @@ impl<'a> Steered<'a> {
             .collect();
         (!written.is_empty()).then(|| written.join(", "))
     }
+}
+
+/// The unit of a text; an error suggests the event that the text may mean.
+fn resolve(units: &UnitsOf<'_>, text: &str, catalogue: &Catalogue) -> Result<Unit> {
+    let missing = match units.resolve(text, catalogue) {
+        Err(Error::NoSuchUnit { unit, hint }) => (unit, hint),
+        other => return other,
+    };
+    let (unit, hint) = missing;
+    // An item without "link:", or with a misspelled one.
+    let item = text.split_once(':').map_or(text, |(_, item)| item);
+    let event = format!("link:{item}");
+    let hint = match units.resolve(&event, catalogue) {
+        Ok(_) => format!("did you mean '{event}'? {hint}"),
+        Err(_) => hint,
+    };
+    Err(Error::NoSuchUnit { unit, hint })
 }
 
 /// The activation of a unit in a sparse row.

@@ -11,7 +11,7 @@ use limpid_core::{Alternative, Catalogue, Error, ItemIdx, Ledger, Part, Result, 
 const TOLD: f32 = 5e-4;
 
 /// The line of a ledger's base.
-pub const BASE: &str = "base (same for all users)";
+pub const BASE: &str = "baseline (same for every user)";
 
 /// The line of a ledger's residual.
 pub const UNEXPLAINED: &str = "unexplained (residual)";
@@ -29,10 +29,17 @@ pub const CURRENT: &str = "Current evidence";
 pub const IN_HISTORY: &str =
     "the item is already in the history; only --include-seen recommends it again";
 
+/// The note on a ledger unit by unit that is the same as the one of joined lines.
+pub const RAW_IS_PLAIN: &str =
+    "every line of this explanation is a single unit, so --raw shows the same lines";
+
 /// The line that sums up the reasons that are not listed.
 #[must_use]
 pub fn weaker(n: usize) -> String {
-    format!("{n} weaker {}", if n == 1 { "reason" } else { "reasons" })
+    format!(
+        "{n} weaker {} combined",
+        if n == 1 { "reason" } else { "reasons" }
+    )
 }
 
 /// How concise a ledger is: `entries` of the `supporting` reasons cover 80 %, and some are `against`.
@@ -266,7 +273,7 @@ impl Wording<'_> {
         }
         if !rest.is_empty() {
             let sum: f32 = rest.iter().map(|p| p.value).sum();
-            clauses.push(format!("{} ({sum:+.3} together)", weaker(rest.len())));
+            clauses.push(format!("{} ({sum:+.3})", weaker(rest.len())));
         }
         if why.base != 0.0 {
             clauses.push(format!("{BASE} {:+.3}", why.base));
@@ -325,7 +332,7 @@ mod tests {
         let ledger = Ledger::of_parts(0.0, vec![part(0, 0.5), part(1, -0.25)]);
         assert_eq!(
             wording.sentence(&ledger, 1).unwrap(),
-            "Score 0.250: Alien supports it (+0.500); 1 weaker reason (-0.250 together)."
+            "Score 0.250: Alien supports it (+0.500); 1 weaker reason combined (-0.250)."
         );
         let wrong = Ledger {
             score: 9.0,

@@ -42,7 +42,7 @@ pub const DEVICES: [&str; 1] = ["cpu"];
 
 /// The recipe of a model. [`Experiment::check`] refuses an experiment that cannot be run, before any data
 /// are read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Experiment {
     /// Name in the catalogue of models.
@@ -69,7 +69,7 @@ pub struct Experiment {
 }
 
 /// The path of a log, reading options and filters.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataSource {
     /// The file or folder. `synthetic` and `synthetic:planted`, where no such file exists, are
@@ -85,7 +85,7 @@ pub struct DataSource {
 }
 
 /// How the split is made. Written as one text: a spec such as `ratio:70/10/20@7`, or a folder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub enum SplitFrom {
     /// By a spec.
@@ -95,7 +95,7 @@ pub enum SplitFrom {
 }
 
 /// BLAKE3 hashes (hexadecimal) that the data and the split must have.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expected {
     /// Of the log as read, before filters.
@@ -158,8 +158,12 @@ impl Experiment {
     pub fn to_toml(&self) -> Result<String> {
         let mut plain = self.clone();
         plain.settings.retain(|_, value| !value.is_null());
-        toml::to_string(&plain)
-            .map_err(|e| Error::Usage(format!("cannot write this experiment as TOML: {e}")))
+        let text = toml::to_string(&plain)
+            .map_err(|e| Error::Usage(format!("cannot write this experiment as TOML: {e}")))?;
+        // A table whose values are all defaults is a heading alone.
+        let is_heading = |part: &&str| part.starts_with('[') && part.trim_end().ends_with(']');
+        let parts = text.split("\n\n").filter(|part| !is_heading(part));
+        Ok(parts.collect::<Vec<_>>().join("\n\n"))
     }
 
     /// The model with its settings.

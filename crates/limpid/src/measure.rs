@@ -34,7 +34,7 @@ use crate::answers::{Compared, Measured};
 use crate::{Advisor, Error, Result};
 
 /// What to measure, and the protocol.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeasureOptions {
     /// The metrics.

@@ -24,7 +24,7 @@ struct TruthRule {
 }
 
 /// Planted rules and the learned rules that match them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct PlantedAnswer {
     /// `limpid.planted/1`.
     pub schema: &'static str,
@@ -44,7 +44,7 @@ pub struct PlantedAnswer {
 }
 
 /// One planted rule and the learned rule that matches it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct PlantedRow {
     /// The rule in words.
     pub rule: String,

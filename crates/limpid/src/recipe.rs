@@ -23,7 +23,7 @@ pub use report::{Outcome, RowOutcome, Summary, markdown};
 pub use run::{RunOptions, SplitResult, check, run};
 
 /// A table as data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// What the table shows.
@@ -60,7 +60,7 @@ pub struct Recipe {
 }
 
 /// One row of a table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// Its name in the table.
@@ -95,7 +95,7 @@ pub struct Row {
 }
 
 /// Bounds that are required of a row; none by default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Require {
     /// Smallest value of the metric.

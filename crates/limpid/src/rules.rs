@@ -70,7 +70,7 @@ pub enum RuleOrder {
 }
 
 /// The rules of a model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RulesAnswer {
     /// `limpid.rules/1`.
     pub schema: &'static str,
@@ -83,7 +83,7 @@ pub struct RulesAnswer {
 }
 
 /// A rule with the items that it supports.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RuleAnswer {
     /// The unit, as written in edits.
     pub unit: String,
@@ -106,7 +106,7 @@ pub struct RuleAnswer {
 }
 
 /// An item that a rule supports.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RuleTarget {
     /// The item.
     #[serde(flatten)]
@@ -121,7 +121,7 @@ pub struct RuleTarget {
 
 /// Summary of the live rules of a model: those over several items, or with a NOT, that change the score
 /// of at least one item.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RuleSummary {
     /// Number of live rules.
     pub live: usize,

@@ -45,7 +45,7 @@ pub struct TuneOptions {
 }
 
 /// One point of the grid.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Trial {
     /// The settings, as `key=value`.
     pub settings: Vec<String>,
@@ -60,7 +60,7 @@ pub struct Trial {
 }
 
 /// All trials and the selected one.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Tuned {
     /// The metric.
     pub metric: String,

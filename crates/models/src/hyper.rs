@@ -39,7 +39,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// The values that a parameter may have, as data: a user interface makes a slider, switch or list of it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Range {
     /// A finite number.
@@ -68,7 +68,7 @@ pub enum Range {
 }
 
 /// One value of a [`Range::Choice`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Choice {
     /// How it is written.
     pub name: &'static str,

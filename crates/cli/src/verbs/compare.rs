@@ -54,23 +54,23 @@ impl Command {
                 format!("{:.0} %", 100.0 * d.b_larger),
             ]);
         }
-        let head = format!(
-            "a: {} ({})\nb: {} ({})\nsplit {} ({}), {} users",
-            compared.a,
-            self.a.display(),
-            compared.b,
-            self.b.display(),
-            compared.split.spec,
-            short(&compared.split.hash),
-            compared.comparison.n_users,
-        );
+        let head = vec![
+            format!("a: {} ({})", compared.a, self.a.display()),
+            format!("b: {} ({})", compared.b, self.b.display()),
+            format!(
+                "split {} ({}), {} users",
+                compared.split.spec,
+                short(&compared.split.hash),
+                compared.comparison.n_users,
+            ),
+        ];
         let foot = format!(
             "{}\np: sign-flip permutation test over users, two-sided; metrics over all lists at once \
              (coverage, Gini) have no per-user values and are omitted",
             compared.masks
         );
         let page = vec![
-            Section::Text(head),
+            Section::Lines(head),
             Section::Table(table),
             Section::Text(foot),
         ];

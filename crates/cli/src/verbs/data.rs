@@ -128,7 +128,10 @@ impl Split {
             parts: parts.into(),
             notes: prepared.notes.clone(),
         };
-        output.answer(&answer, vec![Section::Text(head), Section::Table(table)])
+        output.answer(
+            &answer,
+            vec![Section::Lines(vec![head]), Section::Table(table)],
+        )
     }
 }
 
@@ -198,7 +201,7 @@ impl Describe {
         for (reason, n) in &d.report.skipped {
             fact("skipped lines", format!("{n}: {reason}"));
         }
-        let head = Section::Text(d.name.clone());
+        let head = Section::Lines(vec![d.name.clone()]);
         let answer = DataDescription {
             schema: "limpid.data-describe/1",
             description: d,

@@ -146,7 +146,7 @@ impl Command {
                 bootstrap,
             )?;
             let head = format!("{} against {}", lists.display(), truth.display());
-            let page = page(head, &report, &self.by, None);
+            let page = page(head, &report, &self.by, "held-out", None);
             let answer = ListsMeasured {
                 schema: "limpid.evaluate-lists/1",
                 lists: lists.display().to_string(),
@@ -178,7 +178,8 @@ impl Command {
             output.picture(file, &plot::curves(&curves)?)?;
         }
         let shown = format!("shown: {}", measured.shown);
-        let mut page = page(head, &measured.report, &self.by, Some(shown));
+        let on = measured.on.to_string();
+        let mut page = page(head, &measured.report, &self.by, &on, Some(shown));
         page.extend(measured.readability.iter().flat_map(readable));
         page.extend(measured.faithfulness.iter().flat_map(faithful));
         output.answer(&measured, page)
@@ -278,7 +279,7 @@ fn faithful(f: &Faithfulness) -> Vec<Section> {
     ]
 }
 
-fn page(head: String, report: &Report, by: &[By], shown: Option<String>) -> Vec<Section> {
+fn page(head: String, report: &Report, by: &[By], on: &str, shown: Option<String>) -> Vec<Section> {
     let mut table = Table::new(["metric", "value", "95 % interval", "users"]);
     for m in &report.metrics {
         let interval = m
@@ -291,7 +292,7 @@ fn page(head: String, report: &Report, by: &[By], shown: Option<String>) -> Vec<
             m.n_users.to_string(),
         ]);
     }
-    let mut page = vec![Section::Text(head), Section::Table(table)];
+    let mut page = vec![Section::Lines(vec![head]), Section::Table(table)];
     for breakdown in &report.breakdowns {
         let (wanted, title, range) = match breakdown.by {
             BreakdownBy::UserActivity => (By::Activity, "activity", "history"),
@@ -318,7 +319,7 @@ fn page(head: String, report: &Report, by: &[By], shown: Option<String>) -> Vec<
     notes.push(report.masks.clone());
     if report.n_skipped > 0 {
         notes.push(format!(
-            "{} users without held-out items are skipped",
+            "{} users with no {on} items were skipped",
             report.n_skipped
         ));
     }
@@ -334,6 +335,6 @@ fn page(head: String, report: &Report, by: &[By], shown: Option<String>) -> Vec<
             absent.metric, absent.why
         ));
     }
-    page.push(Section::Text(notes.join("\n")));
+    page.push(Section::Lines(notes));
     page
 }

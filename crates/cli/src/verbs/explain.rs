@@ -23,14 +23,29 @@ pub(crate) struct Command {
     /// Folder saved by 'limpid train'
     model: PathBuf,
     /// Item to explain, by id or title
-    #[arg(long, value_name = "ITEM", conflicts_with_all = ["why_not", "users"])]
+    #[arg(
+        long,
+        value_name = "ITEM",
+        conflicts_with_all = ["why_not", "users"],
+        allow_negative_numbers = true
+    )]
     item: Option<String>,
     /// Explain why --item scores higher or lower than this item
-    #[arg(long, value_name = "ITEM", requires = "item")]
+    #[arg(
+        long,
+        value_name = "ITEM",
+        requires = "item",
+        allow_negative_numbers = true
+    )]
     instead_of: Option<String>,
     /// Explain why this item is not in the list, and search the smallest changes of the history that
     /// move it in
-    #[arg(long, value_name = "ITEM", conflicts_with = "users")]
+    #[arg(
+        long,
+        value_name = "ITEM",
+        conflicts_with = "users",
+        allow_negative_numbers = true
+    )]
     why_not: Option<String>,
     /// Length of the list, for --why-not and --users
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
@@ -121,25 +136,27 @@ impl Command {
 /// The page of one explanation, with the full rules if it is `raw`; the quickstart prints it too.
 pub(crate) fn explanation_page(answer: &Explanation, most: usize, raw: bool) -> Vec<Section> {
     let item = &answer.item;
-    let head = format!(
-        "For {}{}\n{}",
-        wording::owner(answer.user.as_deref()),
-        wording::edited(&answer.edits),
+    let head = vec![
+        head(answer.user.as_deref(), &answer.edits),
         wording::position(
             &item.title,
             &item.id,
             &number(answer.ledger.score),
-            answer.rank
-        )
-    );
-    let mut page = vec![Section::Text(head)];
+            answer.rank,
+        ),
+    ];
+    let mut page = vec![Section::Lines(head)];
     page.extend(ledger_sections(&answer.ledger, most, raw));
     page.extend(notes(&answer.notes));
     page
 }
 
+fn head(user: Option<&str>, edits: &str) -> String {
+    format!("For {}{}", wording::owner(user), wording::edited(edits))
+}
+
 fn notes(notes: &[String]) -> Option<Section> {
-    (!notes.is_empty()).then(|| Section::Text(notes.join("\n")))
+    (!notes.is_empty()).then(|| Section::Lines(notes.to_vec()))
 }
 
 fn ledger_sections(ledger: &LedgerAnswer, most: usize, raw: bool) -> Vec<Section> {
@@ -201,13 +218,11 @@ fn ledger_sections(ledger: &LedgerAnswer, most: usize, raw: bool) -> Vec<Section
 fn contrast_page(answer: &ContrastAnswer, most: usize) -> Vec<Section> {
     let position =
         |s: &Standing| wording::position(&s.item.title, &s.item.id, &number(s.score), s.rank);
-    let head = format!(
-        "For {}{}\nthis: {}\nthat: {}",
-        wording::owner(answer.user.as_deref()),
-        wording::edited(&answer.edits),
-        position(&answer.this),
-        position(&answer.that)
-    );
+    let head = vec![
+        head(answer.user.as_deref(), &answer.edits),
+        format!("this: {}", position(&answer.this)),
+        format!("that: {}", position(&answer.that)),
+    ];
     let edited = answer.parts.iter().any(|p| p.edited_by.is_some());
     let mut header = vec!["difference", "this", "that", "reason", "unit"];
     if edited {
@@ -260,7 +275,7 @@ fn contrast_page(answer: &ContrastAnswer, most: usize) -> Vec<Section> {
         number(answer.that.score),
         wording::TOTAL.to_owned(),
     ]);
-    let mut page = vec![Section::Text(head), Section::Table(table)];
+    let mut page = vec![Section::Lines(head), Section::Table(table)];
     page.extend(notes(&answer.notes));
     page
 }
@@ -270,23 +285,21 @@ pub(crate) fn why_not_page(answer: &WhyNot, most: usize) -> Vec<Section> {
     let item = &answer.item;
     let threshold = answer.last.as_ref().map(|last| number(last.score));
     let last = answer.last.as_ref().zip(threshold.as_deref());
-    let head = format!(
-        "For {}{}\n{}\n{}",
-        wording::owner(answer.user.as_deref()),
-        wording::edited(&answer.edits),
+    let head = vec![
+        head(answer.user.as_deref(), &answer.edits),
         wording::position(
             &item.item.title,
             &item.item.id,
             &number(item.score),
-            item.rank
+            item.rank,
         ),
         wording::threshold(
             answer.n,
             last.map(|(last, score)| (last.item.title.as_str(), score)),
-        )
-    );
+        ),
+    ];
     let table = changes(&answer.counterfactuals, true);
-    let mut page = vec![Section::Text(head)];
+    let mut page = vec![Section::Lines(head)];
     if !table.is_empty() {
         page.push(Section::Text(wording::search(
             answer.already,

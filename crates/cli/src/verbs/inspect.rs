@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use limpid::artifact::read_manifest;
+use limpid::data::Filters;
 use limpid::measure::short;
 
 use crate::args::OutArgs;
@@ -62,7 +63,10 @@ impl Command {
                 m.data.users, m.data.items, m.data.train_events
             ),
         ]);
-        facts.row(["  filters", &m.data.filters]);
+        match &e.data {
+            Some(source) => facts.row(["  filters", &in_full(&source.filters)]),
+            None => facts.row(["  filters", &m.data.filters]),
+        }
         facts.row([
             "split",
             &format!("{} ({})", m.split.spec, short(&m.split.hash)),
@@ -88,4 +92,27 @@ impl Command {
         }
         output.answer(&m, vec![Section::Table(facts), Section::Table(files)])
     }
+}
+
+/// Every filter, also those that keep everything.
+fn in_full(filters: &Filters) -> String {
+    let behaviors = match &filters.behaviors {
+        Some(names) => format!("only {}", names.join(" and ")),
+        None => "all behaviors that the model reads".to_owned(),
+    };
+    let values = match filters.min_value {
+        Some(min) => format!("values of at least {min}"),
+        None => "any value".to_owned(),
+    };
+    let core = match filters.k_core {
+        Some((users, items)) => {
+            format!("users with at least {users} items, items with at least {items} users")
+        }
+        None => "no k-core".to_owned(),
+    };
+    let weights = match filters.weighted {
+        true => "weighted by values",
+        false => "implicit (every event counts as 1)",
+    };
+    format!("{behaviors}; {values}; {core}; {weights}")
 }

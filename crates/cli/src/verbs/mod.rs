@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::args::{Cli, Verb};
-use crate::output::Output;
+use crate::output::{self, Output};
 
 /// Exit code after Ctrl-C: 128 and the number of the signal.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -34,9 +34,14 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     let threads = set_threads(cli.global.threads, &output);
     match threads.and_then(|()| dispatch(cli.verb, &output)) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // An error message that cannot be written changes nothing.
-            let _ = writeln!(std::io::stderr(), "error: {}", message(&error));
+            let _ = writeln!(
+                std::io::stderr(),
+                "error: {}",
+                output::message(&message(&error))
+            );
             if error.chain().any(limpid::is_interruption) {
                 return ExitCode::from(INTERRUPTED);
             }
@@ -80,11 +85,64 @@ fn dispatch(verb: Verb, output: &Output) -> Result<()> {
 /// An error with its causes, each once: our own messages include their causes.
 fn message(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |text, cause| {
-        let cause = cause.to_string();
+        let cause = worded(cause);
         match (text.is_empty(), text.contains(&cause)) {
             (true, _) => cause,
             (false, true) => text,
             (false, false) => format!("{text}: {cause}"),
         }
     })
+}
+
+/// A message in the words of the command line: options of reading are named by their flags.
+fn worded(error: &(dyn std::error::Error + 'static)) -> String {
+    let data = match error.downcast_ref::<limpid::Error>() {
+        Some(limpid::Error::Data(e)) => Some(e),
+        _ => error.downcast_ref::<limpid::data::Error>(),
+    };
+    match data {
+        Some(limpid::data::Error::Option {
+            option,
+            reason,
+            hint,
+        }) => format!("{} {reason}; {hint}", flag(option)),
+        _ => error.to_string(),
+    }
+}
+
+/// The flag of a reading option or filter, which libraries and run files name by its key.
+fn flag(option: &str) -> String {
+    match option {
+        "columns" => "--user-column and --item-column".to_owned(),
+        "given" | "separator" | "metadata" | "behaviors" | "split" => format!("--{option}"),
+        key if key.contains('_') => format!("--{}", key.replace('_', "-")),
+        column if column.ends_with(" column") => format!("--{}", column.replace(' ', "-")),
+        other => other.to_owned(),
+    }
+}
+
+/// Whether a reader of standard output went away (`| head`), which is no failure.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_reading_are_named_by_their_flags() {
+        let error = limpid::data::Error::option("min_value", "keeps no event", "use a smaller one");
+        let error = anyhow::Error::from(limpid::Error::from(error));
+        assert_eq!(
+            message(&error),
+            "--min-value keeps no event; use a smaller one"
+        );
+        assert_eq!(flag("user column"), "--user-column");
+        assert_eq!(flag("synthetic world"), "synthetic world");
+    }
 }

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use limpid::Advisor;
-use limpid::answers::Recommendations;
+use limpid::answers::{Moved, Recommendations};
 use limpid::batch::{Batch, Content};
 use limpid::core::NoProgress;
 use limpid::insight::wording;
 
-use crate::args::{BatchArgs, EditArgs, FilterArgs, WhoArgs, length};
-use crate::output::{Output, Section, Table, number};
+use crate::args::{BatchArgs, EditArgs, FilterArgs, OutArgs, WhoArgs, length};
+use crate::output::{Output, Section, Table, number, signed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
@@ -20,10 +20,6 @@ pub(crate) struct Command {
     /// Length of the list
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
-    /// Write to a file; its ending is the format: .csv, .tsv, .jsonl or .parquet for --users, otherwise
-    /// .csv, .json or .md; - is standard output
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
     /// Number of reasons in the column 'because' of --users; 0 leaves it out, which is faster
     #[arg(long, default_value_t = 2, value_name = "N", requires = "users")]
     reasons: usize,
@@ -35,14 +31,16 @@ pub(crate) struct Command {
     filter: FilterArgs,
     #[command(flatten)]
     edit: EditArgs,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
-        if let (Some(users), Some(file)) = (&self.batch.users, &self.output) {
+        if let (Some(users), Some(file)) = (&self.batch.users, &self.out.output) {
             return self.many(users, file, output);
         }
-        let output = &output.to(self.output.as_deref())?;
+        let output = &self.out.of(output)?;
         let advisor = Advisor::open(&self.model)?;
         let filter = self.filter.filter(&advisor)?;
         let edits = self.edit.edits()?;
@@ -75,20 +73,55 @@ pub(crate) fn page(answer: &Recommendations) -> Vec<Section> {
         None => format!("History of {} items", answer.history),
     };
     head += &wording::edited(&answer.edits);
-    let mut table = Table::new(["rank", "id", "title", "score", "because of"]);
+    let edited = answer.items.iter().any(|item| item.before.is_some());
+    // Where units were edited, what moved is the question; 'limpid explain' has the evidence.
+    let header: &[&str] = match edited {
+        true => &["rank", "before", "id", "title", "score", "moved by"],
+        false => &["rank", "id", "title", "score", "because of"],
+    };
+    let mut table = Table::new(header.iter().copied());
     for item in &answer.items {
         let because: Vec<&str> = item.because.iter().map(|r| r.text.as_str()).collect();
-        table.row([
+        let mut cells = vec![
             item.rank.to_string(),
             item.item.id.clone(),
             item.item.title.clone(),
             number(item.score),
-            because.join("; "),
-        ]);
+        ];
+        match item.before {
+            Some(before) => {
+                cells.insert(1, before.rank.to_string());
+                cells.push(moved_by(&item.moved_by));
+            }
+            None => cells.push(because.join("; ")),
+        }
+        table.row(cells);
     }
-    let mut page = vec![Section::Text(head), Section::Table(table)];
+    let mut page = vec![Section::Lines(vec![head]), Section::Table(table)];
+    if !answer.left.is_empty() {
+        let mut table = Table::new(["rank", "before", "id", "left the list", "score", "moved by"]);
+        for item in &answer.left {
+            table.row([
+                item.rank.to_string(),
+                item.before.rank.to_string(),
+                item.item.id.clone(),
+                item.item.title.clone(),
+                number(item.score),
+                moved_by(&item.moved_by),
+            ]);
+        }
+        page.push(Section::Table(table));
+    }
     if !answer.notes.is_empty() {
-        page.push(Section::Text(answer.notes.join("\n")));
+        page.push(Section::Lines(answer.notes.clone()));
     }
     page
+}
+
+/// The edits that change a score, and by how much.
+fn moved_by(moved: &[Moved]) -> String {
+    let each = moved
+        .iter()
+        .map(|m| format!("{} ({})", m.edit, signed(m.change)));
+    each.collect::<Vec<_>>().join("; ")
 }

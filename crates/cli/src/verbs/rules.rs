@@ -16,10 +16,10 @@ pub(crate) struct Command {
     /// Folder saved by 'limpid train'
     model: PathBuf,
     /// List only rules that mention this item
-    #[arg(long, value_name = "ITEM")]
+    #[arg(long, value_name = "ITEM", allow_negative_numbers = true)]
     item: Option<String>,
     /// List only rules that support this item
-    #[arg(long, value_name = "ITEM")]
+    #[arg(long, value_name = "ITEM", allow_negative_numbers = true)]
     supports: Option<String>,
     /// List only rules that support an item with this condition, such as 'genre = Drama and year < 1960'
     #[arg(long = "where", value_name = "CONDITION")]
@@ -95,47 +95,45 @@ impl Command {
             },
             n: self.n,
         })?;
-        let mut table = Table::new([
-            "unit",
-            "rule",
-            "users",
-            "supports",
-            "weight",
-            "confidence",
-            "lift",
-        ]);
-        for rule in &answer.rules {
-            for (at, target) in rule.targets.iter().enumerate() {
-                // Only the first line of a rule repeats what holds for all of them.
-                let first = |text: String| if at == 0 { text } else { String::new() };
-                let percent = |share: Option<f64>| {
-                    share.map_or_else(String::new, |s| format!("{:.0} %", 100.0 * s))
-                };
-                table.row([
-                    first(rule.unit.clone()),
-                    first(rule_words(rule)),
-                    first(percent(rule.support_share)),
-                    target.item.title.clone(),
-                    number(target.weight),
-                    percent(target.confidence),
-                    target.lift.map_or_else(String::new, |l| format!("{l:.1}")),
-                ]);
-            }
-        }
         let head = format!("{} of {} rules", answer.rules.len(), answer.matching);
-        let mut page = vec![Section::Text(head), Section::Table(table)];
-        page.extend(answer.notes.iter().cloned().map(Section::Text));
+        let mut page = vec![Section::Lines(vec![head])];
+        page.extend(answer.rules.iter().map(entry));
+        page.extend(answer.notes.iter().map(|n| Section::Lines(vec![n.clone()])));
         output.answer(&answer, page)
     }
 }
 
-/// A rule with what its items have in common and the number of items that it supports.
-fn rule_words(rule: &RuleAnswer) -> String {
-    let named = rule
-        .named
-        .as_ref()
-        .map_or(String::new(), |n| format!("{n}: "));
-    format!("{named}{} ({} targets)", rule.text, rule.n_targets)
+/// A rule, what its items have in common, and the items that it supports.
+fn entry(rule: &RuleAnswer) -> Section {
+    let percent =
+        |share: Option<f64>| share.map_or_else(String::new, |s| format!("{:.0} %", 100.0 * s));
+    let mut table = Table::new(["weight", "confidence", "lift", "id", "supports"]);
+    for target in &rule.targets {
+        table.row([
+            number(target.weight),
+            percent(target.confidence),
+            target.lift.map_or_else(String::new, |l| format!("{l:.1}")),
+            target.item.id.clone(),
+            target.item.title.clone(),
+        ]);
+    }
+    let holds = match (rule.support, rule.support_share) {
+        (Some(users), share) => format!("holds for {users} users ({}); ", percent(share)),
+        _ => String::new(),
+    };
+    let supports = match rule.n_targets {
+        1 => "supports 1 item".to_owned(),
+        n if n > rule.targets.len() => {
+            format!("supports {n} items, the first {}:", rule.targets.len())
+        }
+        n => format!("supports {n} items"),
+    };
+    Section::Entry {
+        name: rule.unit.clone(),
+        head: rule.named.clone().unwrap_or_default(),
+        lines: vec![rule.text.clone(), format!("{holds}{supports}")],
+        table,
+    }
 }
 
 /// Planted rules and the learned rules that match them.
@@ -155,16 +153,19 @@ fn planted_page(answer: &PlantedAnswer) -> Vec<Section> {
         ]);
     }
     let found = answer.planted.iter().filter(|r| r.found.is_some()).count();
-    let summary = format!(
-        "{found} of {} planted rules found: recall {:.2}, precision {:.2}, F1 {:.3}\n\
-         {} rules over several items were learned; precision is over the {} whose largest weight is on a \
+    let summary = vec![
+        format!(
+            "{found} of {} planted rules found: recall {:.2}, precision {:.2}, F1 {:.3}",
+            answer.planted.len(),
+            answer.recall,
+            answer.precision,
+            answer.f1,
+        ),
+        format!(
+            "{} rules over several items were learned; precision is over the {} whose largest weight is on a \
          planted target. The others predict other items, such as bodies from targets",
-        answer.planted.len(),
-        answer.recall,
-        answer.precision,
-        answer.f1,
-        answer.learned,
-        answer.about_targets,
-    );
-    vec![Section::Text(summary), Section::Table(table)]
+            answer.learned, answer.about_targets,
+        ),
+    ];
+    vec![Section::Lines(summary), Section::Table(table)]
 }

@@ -14,7 +14,7 @@ pub(crate) struct Command {
     /// Folder saved by 'limpid train'
     model: PathBuf,
     /// Item to compare with, by id or title
-    #[arg(long, value_name = "ITEM")]
+    #[arg(long, value_name = "ITEM", allow_negative_numbers = true)]
     item: String,
     /// Similarity of items; what a model supports depends on it
     #[arg(long, value_enum, value_name = "KIND", default_value_t = By::Scores)]
@@ -72,9 +72,9 @@ impl Command {
                 number(item.score),
             ]);
         }
-        let mut page = vec![Section::Text(head), Section::Table(table)];
+        let mut page = vec![Section::Lines(vec![head]), Section::Table(table)];
         if !answer.notes.is_empty() {
-            page.push(Section::Text(answer.notes.join("\n")));
+            page.push(Section::Lines(answer.notes.clone()));
         }
         output.answer(&answer, page)
     }

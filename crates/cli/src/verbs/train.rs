@@ -146,7 +146,7 @@ impl Command {
         output.notes(&notes);
         let mut page: Vec<Section> = tuned.iter().flat_map(frontier).collect();
         let folder = self.output.display().to_string();
-        page.push(Section::Text(summary(
+        page.push(Section::Lines(summary(
             &advisor.described(),
             &manifest,
             &folder,
@@ -276,7 +276,7 @@ fn read_words(plan: &TrainPlan) -> String {
     }
 }
 
-fn summary(described: &str, manifest: &Manifest, folder: &str) -> String {
+fn summary(described: &str, manifest: &Manifest, folder: &str) -> Vec<String> {
     let mut lines = vec![
         format!(
             "{described} trained in {:.2} s on {} ({} users, {} items, {} train events)",
@@ -296,7 +296,7 @@ fn summary(described: &str, manifest: &Manifest, folder: &str) -> String {
         lines.push(format!("{name} {value:.4}"));
     }
     lines.push(format!("saved to {folder}"));
-    lines.join("\n")
+    lines
 }
 
 /// The trials on the frontier, and the selected one.

@@ -32,19 +32,19 @@ impl Command {
             files: manifest.files.len(),
             bytes: manifest.files.values().map(|f| f.bytes).sum(),
         };
-        let mut text = format!(
-            "{}: {} files, {} bytes, all checksums match, all values are finite",
+        let mut text = vec![format!(
+            "{} is intact: {} files, {} bytes, all checksums match, all values are finite",
             self.model.display(),
             answer.files,
             answer.bytes
-        );
+        )];
         if !answer.manifest_checked {
-            text += &format!(
-                "\nthe manifest has format {} and no checksum of its own: changes of settings, metrics or \
+            text.push(format!(
+                "the manifest has format {} and no checksum of its own: changes of settings, metrics or \
                  seeds in it are not found; models that are trained now have one",
                 answer.format
-            );
+            ));
         }
-        output.answer(&answer, vec![Section::Text(text)])
+        output.answer(&answer, vec![Section::Lines(text)])
     }
 }

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 /// How to read a data set. The default detects the format, stops at the first malformed line and
 /// keeps the last of duplicate events.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadOptions {
     /// The format; `None` detects it from the names and first lines of the files.
@@ -38,7 +38,7 @@ pub struct ReadOptions {
 }
 
 /// A format of data sets, by its name in the [list of formats](super).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Format(&'static str);
 
@@ -78,7 +78,7 @@ impl<'de> Deserialize<'de> for Format {
 }
 
 /// The columns of a table; `None` detects the column from the header.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Columns {
     /// The user ids.
@@ -94,7 +94,7 @@ pub struct Columns {
 }
 
 /// A column of a table, by its name in the header or by its number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum Column {
     /// Its number, from 1. A table whose columns are given by number needs no header.
@@ -134,7 +134,7 @@ impl fmt::Display for Column {
 }
 
 /// A file or folder with item metadata.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MetadataSource {
     /// The file or folder.
     pub path: PathBuf,
@@ -172,7 +172,9 @@ impl FromStr for MetadataSource {
 }
 
 /// What to do with a malformed line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
     /// Stop with an error that says where, the rule and the fix.
@@ -183,7 +185,9 @@ pub enum OnError {
 }
 
 /// What to do with events of the same user, item and behavior (and subset of a given split).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Duplicates {
     /// Keep the last by time (by file order without times or at equal times).
@@ -198,7 +202,9 @@ pub enum Duplicates {
 }
 
 /// The unit of times since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeUnit {
     /// Seconds.

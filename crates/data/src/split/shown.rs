@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{HeldOut, Split};
 
 /// A held-out set of a split, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Subset {
     /// The validation set.
@@ -30,7 +32,7 @@ impl fmt::Display for Subset {
 }
 
 /// The events of a user that a model is shown when it is scored. They are seen items and masked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shown {
     /// The train events.

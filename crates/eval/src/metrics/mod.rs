@@ -162,7 +162,7 @@ fn most_similar(folded: &str) -> Option<&'static str> {
 }
 
 /// A metric with its cutoff, written `ndcg@20`; the `k` of a metric without a cutoff is 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(into = "String", try_from = "String")]
 pub struct MetricAt {
     /// The metric.

@@ -28,6 +28,12 @@ impl Advisor {
         if view.contains(item) {
             notes.push(wording::IN_HISTORY.to_owned());
         }
+        if raw && !ledger.parts.is_empty() {
+            let joined = model.ledger(view, &model.row(view), item, Detail::Lines);
+            if joined.parts == ledger.parts {
+                notes.push(wording::RAW_IS_PLAIN.to_owned());
+            }
+        }
         if ledger.parts.is_empty() {
             let popularity = wording.popularity(item);
             notes.push(format!("{}; {popularity}", wording::NO_EVIDENCE));

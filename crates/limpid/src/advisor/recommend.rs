@@ -1,10 +1,10 @@
 //! Lists for one user, an ad-hoc history, or all users.
 
-use limpid_core::{Detail, Edits, Histories, History, ItemIdx, Mask, Part, Scored, top_k};
+use limpid_core::{Detail, Edits, Histories, History, ItemIdx, Mask, Part, Scored, rank_of, top_k};
 use limpid_insight::{Row, Steered, Wording};
 
 use super::{Advisor, Who};
-use crate::answers::{Reason, Recommendations, Recommended};
+use crate::answers::{Before, Left, Moved, Reason, Recommendations, Recommended};
 use crate::{Result, lookup};
 
 /// Number of reasons that a line of a list shows.
@@ -77,6 +77,10 @@ impl Advisor {
         let scores = scores.into_raw_vec_and_offset().0;
         let mut notes = Vec::new();
         let (list, evidence) = self.list(&scores, &mask, n, &mut notes);
+        let steering = Steering::of(self, edits, view, &scores)?;
+        if let Some(steering) = &steering {
+            notes.extend(steering.without_effect());
+        }
         let mut items = Vec::with_capacity(list.len());
         let wording = self.wording(&model);
         for (at, scored) in list.iter().enumerate() {
@@ -88,9 +92,19 @@ impl Advisor {
                 rank: at + 1,
                 item: self.item_name(scored.item),
                 score: scored.score,
+                before: steering
+                    .as_ref()
+                    .map(|s| s.before(self, &mask, scored.item)),
+                moved_by: steering
+                    .as_ref()
+                    .map_or_else(Vec::new, |s| s.moved_by(scored.item)),
                 because,
             });
         }
+        let left = match &steering {
+            Some(steering) => steering.left(self, &scores, &mask, n),
+            None => Vec::new(),
+        };
         Ok(Recommendations {
             schema: "limpid.recommend/1",
             user: who.name(),
@@ -99,6 +113,7 @@ impl Advisor {
             by: None,
             edits: model.written().join(", "),
             items,
+            left,
             notes,
         })
     }
@@ -154,6 +169,73 @@ impl Advisor {
             ));
         }
         (list, evidence)
+    }
+}
+
+/// The scores of a history without edits and with each edit alone, to say what moved and why.
+struct Steering {
+    plain: Vec<f32>,
+    alone: Vec<(String, Vec<f32>)>,
+}
+
+impl Steering {
+    /// `scores` are those with all edits; `None` without edits.
+    fn of(
+        advisor: &Advisor,
+        edits: &Edits,
+        user: History<'_>,
+        scores: &[f32],
+    ) -> Result<Option<Self>> {
+        if edits.is_empty() {
+            return Ok(None);
+        }
+        let plain = advisor.scores(&advisor.steered(&Edits::none())?, user)?;
+        let mut alone = Vec::with_capacity(edits.all().len());
+        for edit in edits.all() {
+            let model = advisor.steered(&Edits::new(vec![edit.clone()])?)?;
+            let own = match edits.all() {
+                [_] => scores.to_vec(),
+                _ => advisor.scores(&model, user)?,
+            };
+            alone.push((model.written().concat(), own));
+        }
+        Ok(Some(Self { plain, alone }))
+    }
+
+    /// Notes on the edits that change no score.
+    fn without_effect(&self) -> impl Iterator<Item = String> {
+        let idle = self.alone.iter().filter(|(_, own)| *own == self.plain);
+        idle.map(|(edit, _)| {
+            format!("{edit} has no effect: no score of this history depends on its unit")
+        })
+    }
+
+    fn before(&self, advisor: &Advisor, mask: &Mask, item: ItemIdx) -> Before {
+        Before {
+            rank: rank_of(&self.plain, mask, &advisor.tie_breaks, item),
+            score: self.plain[item.at()],
+        }
+    }
+
+    fn moved_by(&self, item: ItemIdx) -> Vec<Moved> {
+        let changes = self.alone.iter().map(|(edit, own)| Moved {
+            edit: edit.clone(),
+            change: own[item.at()] - self.plain[item.at()],
+        });
+        changes.filter(|m| m.change != 0.0).collect()
+    }
+
+    /// The items of the list without edits that are not in the list of `scores`.
+    fn left(&self, advisor: &Advisor, scores: &[f32], mask: &Mask, n: usize) -> Vec<Left> {
+        let list = top_k(&self.plain, mask, &advisor.tie_breaks, n);
+        let standing = list.iter().map(|s| Left {
+            item: advisor.item_name(s.item),
+            rank: rank_of(scores, mask, &advisor.tie_breaks, s.item),
+            score: scores[s.item.at()],
+            before: self.before(advisor, mask, s.item),
+            moved_by: self.moved_by(s.item),
+        });
+        standing.filter(|left| left.rank > n).collect()
     }
 }
 

@@ -66,6 +66,8 @@ impl Advisor {
             rank: at + 1,
             item: self.item_name(scored.item),
             score: scored.score,
+            before: None,
+            moved_by: Vec::new(),
             because: Vec::new(),
         });
         Ok(Recommendations {
@@ -76,6 +78,7 @@ impl Advisor {
             by: Some(by.name()),
             edits: String::new(),
             items: items.collect(),
+            left: Vec::new(),
             notes,
         })
     }

@@ -5,7 +5,7 @@ use limpid_data::fetch::{FetchReport, KnownSet};
 use serde::Serialize;
 
 /// Counts, ranges and quantiles of a data set.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DataDescription {
     /// `limpid.data-describe/1`.
     pub schema: &'static str,
@@ -15,7 +15,7 @@ pub struct DataDescription {
 }
 
 /// A split, written as a folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct DataSplit {
     /// `limpid.data-split/1`.
     pub schema: &'static str,
@@ -34,7 +34,7 @@ pub struct DataSplit {
 }
 
 /// The size of train, validation or test.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct SplitPart {
     /// `train`, `validation` or `test`.
     pub part: &'static str,
@@ -45,7 +45,7 @@ pub struct SplitPart {
 }
 
 /// The public data sets that can be downloaded.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DataSets {
     /// `limpid.data-sets/1`.
     pub schema: &'static str,
@@ -54,7 +54,7 @@ pub struct DataSets {
 }
 
 /// A downloaded data set.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Fetched {
     /// `limpid.data-fetch/1`.
     pub schema: &'static str,
@@ -64,7 +64,7 @@ pub struct Fetched {
 }
 
 /// A synthetic world, written as a folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Synthesized {
     /// `limpid.data-synthesize/1`.
     pub schema: &'static str,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// The machine and the self-test of every model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Doctor {
     /// `limpid.doctor/1`.
     pub schema: &'static str,
@@ -22,7 +22,7 @@ pub struct Doctor {
 }
 
 /// A device and whether it can be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct DeviceCheck {
     /// Its name after `--device`.
     pub device: &'static str,
@@ -31,7 +31,7 @@ pub struct DeviceCheck {
 }
 
 /// The self-test of one model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ModelCheck {
     /// Its name in the catalogue.
     pub model: &'static str,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::artifact::SplitRecord;
 
 /// An evaluation with its whole protocol.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Measured {
     /// `limpid.evaluate/1`.
     pub schema: &'static str,
@@ -39,7 +39,7 @@ pub struct Measured {
 }
 
 /// Two evaluations on the same users.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Compared {
     /// `limpid.compare/1`.
     pub schema: &'static str,
@@ -59,7 +59,7 @@ pub struct Compared {
 }
 
 /// An evaluation of lists of another tool.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ListsMeasured {
     /// `limpid.evaluate-lists/1`.
     pub schema: &'static str,

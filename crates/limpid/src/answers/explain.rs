@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::ItemName;
 
 /// The ledger of an item.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Explanation {
     /// `limpid.explain/1`.
     pub schema: &'static str,
@@ -26,7 +26,7 @@ pub struct Explanation {
 }
 
 /// An event of the history that evidence cites.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct CitedEvent {
     /// The item.
     #[serde(flatten)]
@@ -40,7 +40,7 @@ pub struct CitedEvent {
 }
 
 /// A ledger in external ids: `base + Σ parts.value + residual = score`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LedgerAnswer {
     /// The score.
     pub score: f32,
@@ -55,7 +55,7 @@ pub struct LedgerAnswer {
 }
 
 /// One part of a ledger in external ids.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct PartAnswer {
     /// The unit, as written in edits.
     pub unit: String,
@@ -87,7 +87,7 @@ pub struct PartAnswer {
 }
 
 /// What one more item in the history would change.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct AlternativeAnswer {
     /// The item.
     #[serde(flatten)]
@@ -97,7 +97,7 @@ pub struct AlternativeAnswer {
 }
 
 /// The difference of two ledgers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ContrastAnswer {
     /// `limpid.contrast/1`.
     pub schema: &'static str,
@@ -130,7 +130,7 @@ pub struct ContrastAnswer {
 }
 
 /// An item with its score and rank.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Standing {
     /// The item.
     #[serde(flatten)]
@@ -142,7 +142,7 @@ pub struct Standing {
 }
 
 /// One unit in two ledgers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ContrastLine {
     /// The unit.
     pub unit: String,
@@ -159,7 +159,7 @@ pub struct ContrastLine {
 }
 
 /// Why an item is not in a list, and the changes of the history that move it in.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct WhyNot {
     /// `limpid.why-not/1`.
     pub schema: &'static str,
@@ -199,7 +199,7 @@ pub struct WhyNot {
 }
 
 /// A change of the history that moves the item.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CounterfactualAnswer {
     /// Items to add.
     pub add: Vec<ItemName>,
@@ -221,7 +221,7 @@ pub struct CounterfactualAnswer {
 }
 
 /// What an item misses to enter the list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct MissingAnswer {
     /// The score that is missing to the last rank of the list; null where the list has room.
     pub gap: Option<f32>,
@@ -232,7 +232,7 @@ pub struct MissingAnswer {
 }
 
 /// A reason that the items of the list have and an item lacks.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LackingAnswer {
     /// The unit.
     pub unit: String,

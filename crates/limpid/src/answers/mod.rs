@@ -1,4 +1,5 @@
-//! The JSON of every verb, one file per verb. `docs/json.md` shows an example of each.
+//! The JSON of every verb, one file per verb. `docs/json.md` shows an example of each, `docs/schema` has
+//! their JSON Schemas.
 //!
 //! Every answer names its schema, `limpid.<verb>/1`. Within a version, fields are only added; a changed
 //! meaning is a new version. Items and users are external ids.
@@ -11,6 +12,7 @@ mod models;
 mod quickstart;
 mod recommend;
 mod reproduce;
+mod schema;
 mod train;
 mod verify;
 
@@ -26,13 +28,16 @@ pub use evaluate::{Compared, ListsMeasured, Measured};
 pub use explain::*;
 pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
 pub use quickstart::Quickstart;
-pub use recommend::{Exported, Reason, RecommendAll, Recommendations, Recommended};
+pub use recommend::{
+    Before, Exported, Left, Moved, Reason, RecommendAll, Recommendations, Recommended,
+};
 pub use reproduce::{RecipePlan, ReproducePlan, Reproduced, ReproducedTable};
+pub use schema::schemas;
 pub use train::{TrainPlan, Trained};
 pub use verify::Verified;
 
 /// An item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ItemName {
     /// Its external id.
     pub id: String,

@@ -7,7 +7,7 @@ use limpid_models::{Entry, Parameter, Preset};
 use serde::Serialize;
 
 /// The catalogue of models.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Models {
     /// `limpid.models/1`.
     pub schema: &'static str,
@@ -16,7 +16,7 @@ pub struct Models {
 }
 
 /// One model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ModelAnswer {
     /// Its name after `--model`.
     pub name: &'static str,
@@ -35,7 +35,7 @@ pub struct ModelAnswer {
 }
 
 /// One hyper-parameter.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ParameterAnswer {
     /// Its name after `--set`.
     pub name: &'static str,
@@ -54,7 +54,7 @@ pub struct ParameterAnswer {
 }
 
 /// A choice of one parameter that sets several others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct PresetAnswer {
     /// The parameter.
     pub parameter: &'static str,

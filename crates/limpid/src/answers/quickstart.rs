@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Explanation, Measured, Recommendations, WhyNot};
 
 /// The answers of all steps.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Quickstart {
     /// `limpid.quickstart/1`.
     pub schema: &'static str,

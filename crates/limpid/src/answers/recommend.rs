@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::ItemName;
 
 /// A list for a user or history.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Recommendations {
     /// `limpid.recommend/1`.
     pub schema: &'static str,
@@ -22,12 +22,15 @@ pub struct Recommendations {
     pub edits: String,
     /// The list, best first.
     pub items: Vec<Recommended>,
+    /// Items that the edits moved out of the list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Left>,
     /// Notes for the reader: a list shorter than requested, no evidence, cold-start items.
     pub notes: Vec<String>,
 }
 
 /// One line of a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Recommended {
     /// Its rank, from 1.
     pub rank: usize,
@@ -36,12 +39,53 @@ pub struct Recommended {
     pub item: ItemName,
     /// Its score.
     pub score: f32,
+    /// Its place without the edits; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
+    /// What each edit alone changes about its score, for the edits that change it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moved_by: Vec<Moved>,
     /// The strongest reasons.
     pub because: Vec<Reason>,
 }
 
+/// The place of an item without the edits.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Before {
+    /// Its rank.
+    pub rank: usize,
+    /// Its score.
+    pub score: f32,
+}
+
+/// What one edit alone changes about a score.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Moved {
+    /// The edit.
+    pub edit: String,
+    /// The score with this edit minus the score without edits.
+    pub change: f32,
+}
+
+/// An item that the edits moved out of the list.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Left {
+    /// The item.
+    #[serde(flatten)]
+    pub item: ItemName,
+    /// Its rank now.
+    pub rank: usize,
+    /// Its score now.
+    pub score: f32,
+    /// Its place without the edits.
+    pub before: Before,
+    /// What each edit alone changes about its score, for the edits that change it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moved_by: Vec<Moved>,
+}
+
 /// A reason: one part of a ledger.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Reason {
     /// The unit, as written in edits.
     pub unit: String,
@@ -52,7 +96,7 @@ pub struct Reason {
 }
 
 /// The lists or ledgers of many users, written to a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RecommendAll {
     /// `limpid.recommend-all/1` or `limpid.explain-all/1`.
     pub schema: &'static str,
@@ -67,7 +111,7 @@ pub struct RecommendAll {
 }
 
 /// What was exported.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Exported {
     /// `limpid.export/1`.
     pub schema: &'static str,

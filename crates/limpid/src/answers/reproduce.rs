@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::recipe::Outcome;
 
 /// Tables that were run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Reproduced {
     /// `limpid.reproduce/1`.
     pub schema: &'static str,
@@ -16,7 +16,7 @@ pub struct Reproduced {
 }
 
 /// One table with the name of its recipe.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ReproducedTable {
     /// The name of the recipe, without `.toml`.
     pub recipe: String,
@@ -26,7 +26,7 @@ pub struct ReproducedTable {
 }
 
 /// The plan of a reproduction. All rows were checked; no data were read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ReproducePlan {
     /// `limpid.reproduce-plan/1`.
     pub schema: &'static str,
@@ -41,7 +41,7 @@ pub struct ReproducePlan {
 }
 
 /// The plan of one recipe.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RecipePlan {
     /// The name of the recipe, without `.toml`.
     pub recipe: String,

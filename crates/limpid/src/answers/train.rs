@@ -7,7 +7,7 @@ use crate::artifact::Manifest;
 use crate::tune::Tuned;
 
 /// A model that was trained and saved.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Trained {
     /// `limpid.train/1`.
     pub schema: &'static str,
@@ -23,7 +23,7 @@ pub struct Trained {
 }
 
 /// The plan of a training. Everything that can be checked without reading the data was checked.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct TrainPlan {
     /// `limpid.train-plan/1`.
     pub schema: &'static str,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// A saved model whose checksums all match.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Verified {
     /// `limpid.verify/1`.
     pub schema: &'static str,

@@ -15,7 +15,7 @@ pub const FORMAT: u32 = 3;
 pub const SCHEMA: &str = "limpid.manifest/3";
 
 /// The experiment of a model, its results, and the files of its folder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Manifest {
     /// `limpid.manifest/3`.
     pub schema: String,
@@ -92,7 +92,7 @@ impl Manifest {
 }
 
 /// The data as read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DataRecord {
     /// Name of the data set.
     pub name: String,
@@ -110,7 +110,7 @@ pub struct DataRecord {
 }
 
 /// The split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SplitRecord {
     /// The spec: `ratio:70/10/20@7`.
     pub spec: String,
@@ -119,7 +119,7 @@ pub struct SplitRecord {
 }
 
 /// Length and checksum of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FileRecord {
     /// Length in bytes.
     pub bytes: u64,

@@ -5,8 +5,11 @@
 //! interpreted by what shows it; [`text`] has one function for each medium.
 
 mod destination;
+mod ordered;
 mod rows;
+mod tables;
 pub mod text;
 
 pub use destination::{Destination, FileFormat, Sink};
 pub use rows::{Cell, Column, Kind, RowWriter};
+pub use tables::{ANSWER, DataTable, tables};

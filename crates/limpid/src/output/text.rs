@@ -120,14 +120,17 @@ pub fn markdown(text: &str) -> String {
         }
     }
     // Addresses become links by themselves.
-    let mut out = out.replace("://", ":\\//");
+    let mut out = out.replace("//", "\\/\\/");
     for prefix in ["www.", "WWW."] {
         out = out.replace(prefix, &prefix.replace('.', "\\."));
     }
     let digits = out.chars().take_while(char::is_ascii_digit).count();
     if out.starts_with(['#', '+', '-', '=']) {
         out.insert(0, '\\');
-    } else if digits > 0 && out[digits..].starts_with(['.', ')']) {
+    } else if digits > 0
+        && out[digits..].starts_with(['.', ')'])
+        && !out[digits + 1..].starts_with(|c: char| !c.is_whitespace())
+    {
         out.insert(digits, '\\');
     }
     out
@@ -275,10 +278,11 @@ mod tests {
     fn markdown_has_no_markup() {
         assert_eq!(
             markdown("<b>|[x](https://a.b)|*_`"),
-            "&lt;b&gt;\\|\\[x\\](https:\\//a.b)\\|\\*\\_\\`"
+            "&lt;b&gt;\\|\\[x\\](https:\\/\\/a.b)\\|\\*\\_\\`"
         );
         assert_eq!(markdown("# 1"), "\\# 1");
         assert_eq!(markdown("12. Mai"), "12\\. Mai");
+        assert_eq!(markdown("0.125"), "0.125");
         assert_eq!(markdown("Tom & Jerry"), "Tom &amp; Jerry");
     }
 

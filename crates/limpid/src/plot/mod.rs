@@ -15,6 +15,7 @@ pub use waterfall::waterfall;
 
 use plotters::prelude::*;
 
+use crate::output::text;
 use crate::{Error, Result};
 
 /// Width and height in pixels.
@@ -79,5 +80,6 @@ fn page(
         draw(&root.margin(44, 12, 16, 20))?;
         root.present().map_err(failed)?;
     }
-    Ok(svg)
+    // Some characters of titles have no place in XML, and others reorder what stands beside them.
+    Ok(text::xml(&svg).into_owned())
 }

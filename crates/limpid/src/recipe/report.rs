@@ -14,7 +14,7 @@ use crate::plot::{Curves, Dot, Scatter, drop_curves};
 use crate::rules::RuleSummary;
 
 /// A mean over splits with its 95 % interval (Student's t over splits).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Summary {
     /// The mean.
     pub mean: f64,
@@ -46,7 +46,7 @@ impl Summary {
 }
 
 /// The outcome of a row.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RowOutcome {
     /// The row of the recipe.
     pub row: Row,
@@ -63,7 +63,7 @@ pub struct RowOutcome {
 }
 
 /// The outcome of a recipe.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Outcome {
     /// `limpid.reproduce/1`.
     pub schema: &'static str,

@@ -32,7 +32,7 @@ pub struct RunOptions {
 }
 
 /// One row on one split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SplitResult {
     /// The split, with its seed.
     pub split: String,
