@@ -1,20 +1,24 @@
 //! The grammar of the command line, once for all verbs.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use limpid::answers::RecommendAll;
+use limpid::batch::{Batch, Content, People};
 use limpid::data::GivenSubset;
 use limpid::data::sources::{
     Column, Duplicates, EventFile, Format, MetadataSource, OnError, Quote, ReadOptions, TimeUnit,
 };
-use limpid::output::FileFormat;
+use limpid::output::{Destination, FileFormat};
 use limpid::{DataSource, Events, Who};
 
 use crate::output::Output;
+use crate::progress::Bars;
 use crate::verbs::{
-    compare, completions, data, doctor, evaluate, explain, inspect, models, quickstart, recommend,
-    reproduce, rules, similar, train, verify,
+    compare, completions, data, doctor, evaluate, explain, export, inspect, models, quickstart,
+    recommend, reproduce, rules, similar, train, verify,
 };
 
 /// A recommender that people can read, question and steer.
@@ -118,7 +122,7 @@ pub(crate) enum Verb {
     Evaluate(evaluate::Command),
     /// Compare models of one split, paired by user
     Compare(compare::Command),
-    /// Recommend for one user, an ad-hoc history, or all users
+    /// Recommend for one user, an ad-hoc history, or many users
     Recommend(recommend::Command),
     /// Explain why an item is recommended, preferred to another, or not recommended
     Explain(explain::Command),
@@ -126,6 +130,8 @@ pub(crate) enum Verb {
     Rules(rules::Command),
     /// List items similar to an item
     Similar(similar::Command),
+    /// Export weights, vectors, rules or item-to-item lists to a file
+    Export(export::Command),
     /// Reproduce tables of papers and compare with the published values
     Reproduce(reproduce::Command),
     /// Show a model's settings, data and split
@@ -340,6 +346,71 @@ impl ReadArgs {
     }
 }
 
+/// The users of a batch.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Many users")]
+pub(crate) struct BatchArgs {
+    /// Users to write to the file of -o: all of the training set, a file, or - for standard input
+    ///
+    /// A file has one user id per line, or is a table of histories with a column of users and one of items,
+    /// in any format that data have. A history replaces the events of the data.
+    #[arg(long, value_name = "all|FILE|-", conflicts_with_all = ["user", "history", "table"], requires = "output")]
+    pub(crate) users: Option<String>,
+    /// Continue a run that was stopped: parts in FILE.parts that are complete are kept
+    #[arg(long, requires = "users")]
+    resume: bool,
+}
+
+impl BatchArgs {
+    /// Writes the lists or ledgers of the users.
+    pub(crate) fn write(
+        &self,
+        users: &str,
+        advisor: &limpid::Advisor,
+        batch: Batch<'_>,
+        to: &Destination,
+        output: &Output,
+    ) -> Result<()> {
+        let people = match users {
+            "all" => People::training(advisor)?,
+            "-" => {
+                let mut bytes = Vec::new();
+                std::io::stdin().lock().read_to_end(&mut bytes)?;
+                People::from_bytes(advisor, &bytes)?
+            }
+            file => People::read(advisor, file.as_ref())?,
+        };
+        output.notes(&people.notes);
+        let (schema, what) = match batch.content {
+            Content::Lists { .. } => ("limpid.recommend-all/1", "rows"),
+            Content::Ledgers { .. } => ("limpid.explain-all/1", "lines of ledgers"),
+        };
+        let bars = Bars::new(output.is_quiet());
+        let batch = Batch {
+            resume: self.resume,
+            progress: &bars,
+            ..batch
+        };
+        let written = advisor.write_batch(&people, &batch, to)?;
+        drop(bars);
+        if written.resumed > 0 {
+            output.note(format!("resumed: {} users were complete", written.resumed));
+        }
+        let answer = RecommendAll {
+            schema,
+            file: to.described(),
+            users: written.users,
+            rows: written.rows,
+            notes: people.notes,
+        };
+        let text = format!(
+            "{} {what} for {} users written to {}",
+            written.rows, written.users, answer.file
+        );
+        output.written(to, &answer, text)
+    }
+}
+
 /// The user or history to recommend for.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "User or history")]
@@ -413,8 +484,13 @@ pub(crate) struct FilterArgs {
     /// Recommend only these items
     #[arg(long, value_name = "ITEMS", allow_negative_numbers = true)]
     only: Vec<String>,
-    /// Recommend only items with this metadata, such as 'genre=Drama'; repeat for more, all must hold
-    #[arg(long = "where", value_name = "FIELD=VALUE")]
+    /// Recommend only items with this condition, such as 'genre in (Drama, Crime) and year >= 1990';
+    /// repeat for more, all must hold
+    ///
+    /// Tests: FIELD = VALUE, != VALUE, in (VALUE, ...), in 1990..1999, < <= > >= NUMBER, ~ TEXT (contains),
+    /// !~ TEXT, joined by and, or, not and parentheses. Fields: id, title, popularity (training users) and
+    /// the metadata. Case does not matter; put values with reserved words or signs in quotes.
+    #[arg(long = "where", value_name = "CONDITION")]
     conditions: Vec<String>,
     /// Include items of the history
     #[arg(long)]

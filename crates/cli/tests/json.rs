@@ -145,6 +145,27 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
     ask(&[&why[..], &["--item", &item(1)]].concat());
     ask(&[&why[..], &["--item", &item(1), "--instead-of", &item(5)]].concat());
     ask(&[&why[..], &["--why-not", &item(12), "-n", "5"]].concat());
+    ask(&[
+        "explain",
+        "model",
+        "--users",
+        "all",
+        "-n",
+        "1",
+        "-o",
+        "why.parquet",
+    ]);
+    ask(&[
+        "similar",
+        "model",
+        "--item",
+        &item(1),
+        "--by",
+        "links",
+        "-n",
+        "2",
+    ]);
+    ask(&["export", "model", "rules", "-o", "rules.csv"]);
     ask(&["rules", "model"]);
     ask(&["rules", "model", "--planted", "world"]);
     fs::write(

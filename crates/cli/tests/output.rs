@@ -119,6 +119,8 @@ fn lists_of_all_users_are_rows_in_every_format() {
             "all",
             "-n",
             "2",
+            "--reasons",
+            "0",
             "-o",
             file,
         ]
@@ -139,7 +141,7 @@ fn lists_of_all_users_are_rows_in_every_format() {
     run("all.parquet", &[]);
     let csv = fs::read_to_string(at().join("all.csv")).unwrap();
     let tsv = fs::read_to_string(at().join("all.tsv")).unwrap();
-    assert!(csv.starts_with("user_id,rank,item_id,score\n"));
+    assert!(csv.starts_with("user_id,rank,item_id,score,title\n"));
     assert_eq!(csv.replace(',', "\t"), tsv);
     let lines = fs::read_to_string(at().join("all.jsonl")).unwrap();
     assert_eq!(lines.lines().count() + 1, csv.lines().count());

@@ -167,6 +167,13 @@ pub trait Latent: Recommender {
 
     /// The gradient of the score of an item with respect to a representation `(D)`, at `z` `(D)`.
     fn decode_gradient(&self, z: &[f32], item: ItemIdx) -> Vec<f32>;
+
+    /// Item vectors `(I, D)`, if the decoder is linear.
+    ///
+    /// Law: `decode(z) = z · vectorsᵀ + decode(0)`, up to rounding.
+    fn item_vectors(&self) -> Option<Mat> {
+        None
+    }
 }
 
 /// Sparse activations of units `(U, K)`.

@@ -22,5 +22,5 @@ pub use counterfactual::{
     Verdict, lacking, search,
 };
 pub use dictionary::{Directions, OverLatent};
-pub use steer::Steered;
+pub use steer::{Row, Steered};
 pub use wording::Wording;

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use limpid_core::{
-    Activations, Catalogue, Csr, Detail, Edit, Edits, Error, Histories, History, ItemIdx, Ledger,
-    Mat, Op, Part, Recommender, Result, Unit, Units, UnitsOf,
+    Catalogue, Csr, Detail, Edit, Edits, Error, Histories, History, ItemIdx, Ledger, Mat, Op, Part,
+    Recommender, Result, Unit, Units, UnitsOf,
 };
 
 /// A model with edits applied.
@@ -25,7 +25,14 @@ pub struct Steered<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     before: Vec<(u32, f32)>,
-    after: Vec<(u32, f32)>,
+    /// `None` where the edits change nothing.
+    edited: Option<Vec<(u32, f32)>>,
+}
+
+impl Row {
+    fn after(&self) -> &[(u32, f32)] {
+        self.edited.as_deref().unwrap_or(&self.before)
+    }
 }
 
 /// An edit with its resolved unit.
@@ -101,16 +108,43 @@ impl<'a> Steered<'a> {
     /// The activations of one history, before and after the edits, for its ledgers.
     #[must_use]
     pub fn row(&self, user: History<'_>) -> Row {
-        let before = self.units.activations(user);
-        let after = self.apply(&before);
-        Row { before, after }
+        self.edited_row(self.units.activations(user))
+    }
+
+    /// The rows of several histories.
+    #[must_use]
+    pub fn rows(&self, users: &Histories) -> Vec<Row> {
+        let activations = self.units.activate(users);
+        let rows = (0..users.len()).map(|u| {
+            let (columns, values) = activations.row(u);
+            columns
+                .iter()
+                .copied()
+                .zip(values.iter().copied())
+                .collect()
+        });
+        rows.map(|row| self.edited_row(row)).collect()
+    }
+
+    fn edited_row(&self, before: Vec<(u32, f32)>) -> Row {
+        let edited = (!self.edits.is_empty()).then(|| self.apply(&before));
+        let edited = edited.filter(|after| *after != before);
+        Row { before, edited }
+    }
+
+    /// Scores `(U, I)` of histories whose [rows](Self::rows) are known, as [`Recommender::score`] gives
+    /// them.
+    #[must_use]
+    pub fn score_rows(&self, users: &Histories, rows: &[Row]) -> Mat {
+        let after = rows.iter().map(|row| row.after().to_vec());
+        // Indices are the units' own, and the numbers of edits are bounded when they are read.
+        let after = Csr::from_rows(after, self.units.len())
+            .unwrap_or_else(|_| unreachable!("edited activations are a valid matrix"));
+        self.units.score_activations(users, &after)
     }
 
     /// The row after the edits, including zeros set by edits.
     fn apply(&self, row: &[(u32, f32)]) -> Vec<(u32, f32)> {
-        if self.edits.is_empty() {
-            return row.to_vec();
-        }
         let mut out: BTreeMap<u32, f32> = row.iter().copied().collect();
         for (&index, ops) in &self.by_index {
             let before = out.get(&index).copied().unwrap_or(0.0);
@@ -137,9 +171,9 @@ impl<'a> Steered<'a> {
     /// the user. A muted part remains, with value 0.
     #[must_use]
     pub fn ledger(&self, user: History<'_>, row: &Row, item: ItemIdx, detail: Detail) -> Ledger {
-        let Row { before, after } = row;
+        let (before, after) = (&row.before, row.after());
         let mut ledger = self.units.ledger(user, after, item, detail);
-        if after == before {
+        if row.edited.is_none() {
             return ledger;
         }
         for part in &mut ledger.parts {
@@ -182,9 +216,9 @@ impl<'a> Steered<'a> {
         item: ItemIdx,
         n: usize,
     ) -> Option<Vec<Part>> {
-        match row.after == row.before {
-            true => self.units.strongest(user, &row.after, item, n),
-            false => None,
+        match row.edited {
+            None => self.units.strongest(user, &row.before, item, n),
+            Some(_) => None,
         }
     }
 
@@ -259,20 +293,7 @@ impl Recommender for Steered<'_> {
         if self.edits.is_empty() {
             return self.model.score(users);
         }
-        let before: Activations = self.units.activate(users);
-        let rows = (0..users.len()).map(|u| {
-            let (columns, values) = before.row(u);
-            let row: Vec<(u32, f32)> = columns
-                .iter()
-                .copied()
-                .zip(values.iter().copied())
-                .collect();
-            self.apply(&row)
-        });
-        // Indices are the units' own, and the numbers of edits are bounded when they are read.
-        let after = Csr::from_rows(rows, self.units.len())
-            .unwrap_or_else(|_| unreachable!("edited activations are a valid matrix"));
-        self.units.score_activations(users, &after)
+        self.score_rows(users, &self.rows(users))
     }
 
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {

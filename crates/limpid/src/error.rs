@@ -57,6 +57,16 @@ pub enum Error {
         /// The first digits of the hash found.
         found: String,
     },
+    /// A condition on items that cannot be parsed, or that does not fit the catalogue.
+    #[error("{why}\n{}", crate::condition::with_carets(.text, .place))]
+    Condition {
+        /// What is wrong, and the names that exist.
+        why: String,
+        /// The condition, as written.
+        text: String,
+        /// The place in the text, in bytes.
+        place: std::ops::Range<usize>,
+    },
     /// Wrong use: this model or these options do not support the operation.
     #[error("{0}")]
     Usage(String),
@@ -80,7 +90,7 @@ impl Error {
             Self::Core(e) => core_usage(e),
             Self::Data(e) => data_usage(e),
             Self::Eval(e) => eval_usage(e),
-            Self::Config { .. } | Self::Usage(_) => true,
+            Self::Config { .. } | Self::Condition { .. } | Self::Usage(_) => true,
             Self::Io { .. } | Self::Artifact { .. } | Self::Changed { .. } => false,
         }
     }

@@ -27,8 +27,11 @@
 mod advisor;
 pub mod answers;
 pub mod artifact;
+pub mod batch;
+pub mod condition;
 mod error;
 pub mod experiment;
+pub mod export;
 pub mod lists;
 pub mod lookup;
 pub mod measure;
@@ -43,7 +46,7 @@ mod small_file;
 mod training;
 pub mod tune;
 
-pub use advisor::{Advisor, Events, Filter, ListRow, Who};
+pub use advisor::{Advisor, Events, Filter, SimilarBy, Who};
 pub use error::{Error, Result, is_interruption, is_usage};
 pub use experiment::{DataSource, Experiment, SplitFrom};
 pub use limpid_data::Subset;

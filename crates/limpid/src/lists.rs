@@ -1,4 +1,4 @@
-//! Lists as tables: the columns that are written, and reading CSV and TSV of any tool.
+//! Lists of any tool, read from CSV and TSV and evaluated.
 
 use std::path::Path;
 
@@ -7,32 +7,8 @@ use limpid_core::{Catalogue, Histories, Ids, ItemIdx, UserIdx};
 use limpid_data::sources::{self, ReadOptions};
 use limpid_eval::{Bootstrap, MaskName, MetricAt, Protocol, Report, Universe, evaluate_lists};
 
-use crate::output::{Cell, Column, Kind, text};
-use crate::{Error, ListRow, Result};
-
-/// The columns of lists: `user_id`, `rank`, `item_id`, `score`.
-#[must_use]
-pub fn list_columns() -> Vec<Column> {
-    vec![
-        Column::new("user_id", Kind::Text),
-        Column::new("rank", Kind::Integer),
-        Column::new("item_id", Kind::Text),
-        Column::new("score", Kind::Single),
-    ]
-}
-
-impl<'a> ListRow<'a> {
-    /// The row as cells of [`list_columns`].
-    #[must_use]
-    pub fn cells(&self) -> [Cell<'a>; 4] {
-        [
-            self.user.into(),
-            self.rank.into(),
-            self.item.into(),
-            self.score.into(),
-        ]
-    }
-}
+use crate::output::text;
+use crate::{Error, Result};
 
 /// Evaluates lists of any tool against held-out items; both are tables with user and item columns.
 /// Lists are ordered by their `rank` or `score` column if they have one, otherwise by line. `seen`

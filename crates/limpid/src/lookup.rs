@@ -2,7 +2,8 @@
 
 use limpid_core::{Catalogue, ItemIdx, UserIdx};
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::condition::Condition;
 
 /// The items of several texts.
 ///
@@ -46,38 +47,29 @@ pub fn user(catalogue: &Catalogue, id: &str) -> Result<UserIdx> {
     })
 }
 
-/// The items for which `field=value` holds, such as `genre=Drama`; case does not matter.
+/// The items for which a [condition](crate::condition) holds, ascending. `FIELD=VALUE` with a value of the
+/// metadata needs no quotes, whatever the value contains.
 ///
 /// # Errors
-/// [`Error::Usage`] where the text is not a condition, [`limpid_core::Error::Unknown`] where the field or the value
-/// does not exist.
+/// As [`Condition::parse`] and [`Condition::items`].
 pub fn items_where(catalogue: &Catalogue, condition: &str) -> Result<Vec<ItemIdx>> {
-    let (name, value) = condition.split_once('=').ok_or_else(|| {
-        Error::Usage(format!(
-            "cannot parse condition '{condition}'; write FIELD=VALUE, such as genre=Drama"
-        ))
-    })?;
-    let field = catalogue
-        .field(name.trim())
-        .ok_or_else(|| limpid_core::Error::Unknown {
-            what: "metadata field",
-            name: name.trim().to_owned(),
-            similar: catalogue.fields.iter().map(|f| f.name.clone()).collect(),
-        })?;
-    let value = value.trim();
-    let column = field
-        .values
-        .names()
-        .iter()
-        .position(|v| v.to_lowercase() == value.to_lowercase())
-        .ok_or_else(|| {
-            let values = field.values.names().iter().map(String::as_str);
-            limpid_core::Error::unknown("metadata value", value, values)
-        })?;
-    Ok((0..catalogue.len())
-        .filter(|&i| field.of_items.get(i, column as u32) != 0.0)
-        .map(|i| ItemIdx(i as u32))
-        .collect())
+    let holds = match plain_value(catalogue, condition) {
+        Some(holds) => holds,
+        None => Condition::parse(condition)?.items(catalogue)?,
+    };
+    let items = holds.iter().enumerate().filter(|(_, holds)| **holds);
+    Ok(items.map(|(i, _)| ItemIdx(i as u32)).collect())
+}
+
+/// The items of `FIELD=VALUE` where the whole rest of the text is a value of the field.
+fn plain_value(catalogue: &Catalogue, condition: &str) -> Option<Vec<bool>> {
+    let (name, value) = condition.split_once('=')?;
+    let field = catalogue.field(name.trim())?;
+    let value = value.trim().to_lowercase();
+    let mut values = field.values.names().iter();
+    let column = values.position(|v| v.to_lowercase() == value)? as u32;
+    let has = |i: usize| i < field.of_items.n_rows() && field.of_items.get(i, column) != 0.0;
+    Some((0..catalogue.len()).map(has).collect())
 }
 
 #[cfg(test)]
@@ -112,21 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn conditions_on_metadata() {
-        let c = catalogue();
-        assert_eq!(items_where(&c, "genre=sci-fi").unwrap(), [ItemIdx(1)]);
+    fn a_value_of_the_metadata_needs_no_quotes() {
+        let mut c = catalogue();
+        c.fields[0].values =
+            Ids::from_names(vec!["Lock, Stock and Barrel".into(), "a=b".into()]).unwrap();
+        let found = |text: &str| items_where(&c, text).unwrap();
+        assert_eq!(found("genre=lock, stock and barrel"), [ItemIdx(2)]);
+        assert_eq!(found("genre = a=b"), [ItemIdx(1)]);
+        assert_eq!(found("genre='a=b' or id=1"), [ItemIdx(0), ItemIdx(1)]);
         assert!(items_where(&c, "genre").is_err());
-        assert!(
-            items_where(&c, "maker=x")
-                .unwrap_err()
-                .to_string()
-                .contains("genre")
-        );
-        assert!(
-            items_where(&c, "genre=Dramma")
-                .unwrap_err()
-                .to_string()
-                .contains("Drama")
-        );
     }
 }

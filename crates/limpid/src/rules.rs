@@ -6,7 +6,7 @@ use limpid_core::{ItemIdx, Recommender, Units};
 use serde::{Deserialize, Serialize};
 
 use crate::answers::ItemName;
-use crate::{Advisor, Error, Result};
+use crate::{Advisor, Error, Result, lookup};
 
 /// Number of targets listed with a rule where no target is given.
 const TARGETS: usize = 3;
@@ -18,6 +18,9 @@ pub struct RuleQuery {
     pub item: Option<String>,
     /// Only rules that support this item.
     pub supports: Option<String>,
+    /// Only rules that support an item for which this [condition](crate::condition) holds, with these items
+    /// only.
+    pub condition: Option<String>,
     /// Only rules with at most this number of literals.
     pub max_literals: Option<usize>,
     /// Only rules of this kind.
@@ -149,7 +152,8 @@ impl Advisor {
             let item = text.as_deref().map(|t| self.catalogue.find(t));
             item.transpose()
         };
-        let (mentions, supports) = (find(&query.item)?, find(&query.supports)?);
+        let mentions = find(&query.item)?;
+        let supports = self.supported(find(&query.supports)?, query.condition.as_deref())?;
         let mut found: Vec<Found> = (0..units.len())
             .filter(|&index| query.links || units.unit(index).item().is_none())
             .filter_map(|index| {
@@ -157,7 +161,8 @@ impl Advisor {
                 let mentioned = mentions.is_none_or(|i| rule.literals.iter().any(|l| l.item == i));
                 let short = query.max_literals.is_none_or(|n| rule.literals.len() <= n);
                 let of_kind = query.kind.is_none_or(|kind| kind.is_of(&rule));
-                (mentioned && short && of_kind).then(|| self.found(units, index, rule, supports))?
+                (mentioned && short && of_kind)
+                    .then(|| self.found(units, index, rule, supports.as_deref()))?
             })
             .collect();
         let postings = self.split.as_ref().map(|s| ItemPostings::new(&s.train));
@@ -236,20 +241,34 @@ impl Advisor {
         targets
     }
 
-    /// A unit with the items that it supports; none if there are none, or not the required one.
+    /// The items that rules have to support one of, ascending; `None` for any.
+    fn supported(
+        &self,
+        item: Option<ItemIdx>,
+        condition: Option<&str>,
+    ) -> Result<Option<Vec<ItemIdx>>> {
+        let Some(condition) = condition else {
+            return Ok(item.map(|item| vec![item]));
+        };
+        let mut holds = lookup::items_where(&self.catalogue, condition)?;
+        holds.retain(|&of| item.is_none_or(|item| item == of));
+        Ok(Some(holds))
+    }
+
+    /// A unit with the items that it supports; none if there are none, or not one of `supports`.
     fn found(
         &self,
         units: &dyn Units,
         index: usize,
         rule: Rule,
-        supports: Option<ItemIdx>,
+        supports: Option<&[ItemIdx]>,
     ) -> Option<Found> {
         let mut targets = self.targets(units, index);
         let n_targets = targets.len();
-        match supports {
-            Some(wanted) => targets.retain(|&(item, _)| item == wanted),
-            None => targets.truncate(TARGETS),
+        if let Some(wanted) = supports {
+            targets.retain(|(item, _)| wanted.binary_search(item).is_ok());
         }
+        targets.truncate(TARGETS);
         (!targets.is_empty()).then_some(Found {
             index,
             rule,

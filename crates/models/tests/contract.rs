@@ -375,6 +375,18 @@ fn laws_of_latent() {
             assert_eq!(latent.decode(&z), model.score(&rows), "{name}");
             let item = ItemIdx(3);
             let z = z.row(0).to_vec();
+            if let Some(vectors) = latent.item_vectors() {
+                let at = |z: Vec<f32>| Mat::from_shape_vec((1, z.len()), z).unwrap();
+                let constant = latent.decode(&at(vec![0.0; z.len()]));
+                let linear = at(z.clone()).dot(&vectors.t()) + &constant;
+                let decoded = latent.decode(&at(z.clone()));
+                for (a, b) in linear.iter().zip(&decoded) {
+                    assert!(
+                        (a - b).abs() < 1e-4 * (1.0 + b.abs()),
+                        "{name}: {a} and {b}"
+                    );
+                }
+            }
             let gradient = latent.decode_gradient(&z, item);
             assert_eq!(gradient.len(), z.len(), "{name}");
             let score = |z: Vec<f32>| {

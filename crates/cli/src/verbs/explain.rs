@@ -1,7 +1,7 @@
-//! `limpid explain`: the evidence for an item, the difference to another item, and the changes of the
-//! history that move an item into the list.
+//! `limpid explain`: the evidence for an item, the difference to another item, the changes of the history
+//! that move an item into the list, and the ledgers of many users.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -9,11 +9,13 @@ use limpid::answers::{
     ContrastAnswer, ContrastLine, CounterfactualAnswer, Explanation, ItemName, LedgerAnswer,
     MissingAnswer, PartAnswer, Standing, WhyNot,
 };
+use limpid::batch::{Batch, Content};
+use limpid::core::{Detail, NoProgress};
 use limpid::insight::{Search, wording};
 use limpid::plot;
 use limpid::{Advisor, Error};
 
-use crate::args::{EditArgs, FilterArgs, OutArgs, WhoArgs, edits, length};
+use crate::args::{BatchArgs, EditArgs, FilterArgs, OutArgs, WhoArgs, edits, length};
 use crate::output::{Output, Section, Table, number, signed};
 
 #[derive(Debug, Args)]
@@ -24,7 +26,7 @@ pub(crate) struct Command {
     #[arg(
         long,
         value_name = "ITEM",
-        conflicts_with = "why_not",
+        conflicts_with_all = ["why_not", "users"],
         allow_negative_numbers = true
     )]
     item: Option<String>,
@@ -38,9 +40,14 @@ pub(crate) struct Command {
     instead_of: Option<String>,
     /// Explain why this item is not in the list, and search the smallest changes of the history that
     /// move it in
-    #[arg(long, value_name = "ITEM", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "ITEM",
+        conflicts_with = "users",
+        allow_negative_numbers = true
+    )]
     why_not: Option<String>,
-    /// Length of the list for --why-not
+    /// Length of the list, for --why-not and --users
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
     /// Largest number of events in one change, for --why-not; all changes of up to 3 are searched
@@ -50,11 +57,13 @@ pub(crate) struct Command {
     #[arg(long)]
     raw: bool,
     /// Plot the ledger as a waterfall chart to an SVG file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["why_not", "instead_of"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["why_not", "instead_of", "users"])]
     plot: Option<PathBuf>,
     /// Print all lines instead of the strongest 15
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    batch: BatchArgs,
     #[command(flatten)]
     who: WhoArgs,
     #[command(flatten)]
@@ -70,6 +79,9 @@ const LINES: usize = 15;
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
+        if let (Some(users), Some(file)) = (&self.batch.users, &self.out.output) {
+            return self.many(users, file, output);
+        }
         let output = &self.out.of(output)?;
         let plot = self.plot.as_deref().map(Output::plot).transpose()?;
         let advisor = Advisor::open(&self.model)?;
@@ -102,6 +114,22 @@ impl Command {
         }
         let page = explanation_page(&answer, most, self.raw);
         output.answer(&answer, page)
+    }
+
+    fn many(&self, users: &str, file: &Path, output: &Output) -> Result<()> {
+        let to = output.rows(file)?;
+        let advisor = Advisor::open(&self.model)?;
+        let batch = Batch {
+            content: Content::Ledgers {
+                detail: if self.raw { Detail::Raw } else { Detail::Lines },
+            },
+            n: self.n,
+            filter: &self.filter.filter(&advisor)?,
+            edits: &self.edit.edits()?,
+            resume: false,
+            progress: &NoProgress,
+        };
+        self.batch.write(users, &advisor, batch, &to, output)
     }
 }
 

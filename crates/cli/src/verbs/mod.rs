@@ -6,6 +6,7 @@ pub(crate) mod data;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod models;
 pub(crate) mod quickstart;
@@ -73,6 +74,7 @@ fn dispatch(verb: Verb, output: &Output) -> Result<()> {
         Verb::Reproduce(command) => command.run(output),
         Verb::Rules(command) => command.run(output),
         Verb::Similar(command) => command.run(output),
+        Verb::Export(command) => command.run(output),
         Verb::Inspect(command) => command.run(output),
         Verb::Verify(command) => command.run(output),
         Verb::Doctor(command) => command.run(output),

@@ -1,28 +1,30 @@
-//! `limpid recommend`: lists for one user, an ad-hoc history, or all users.
+//! `limpid recommend`: lists for one user, an ad-hoc history, or many users.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
-use limpid::answers::{Moved, RecommendAll, Recommendations};
+use limpid::Advisor;
+use limpid::answers::{Moved, Recommendations};
+use limpid::batch::{Batch, Content};
+use limpid::core::NoProgress;
 use limpid::insight::wording;
-use limpid::lists::list_columns;
-use limpid::output::RowWriter;
-use limpid::{Advisor, Error};
 
-use crate::args::{EditArgs, FilterArgs, OutArgs, WhoArgs, length};
+use crate::args::{BatchArgs, EditArgs, FilterArgs, OutArgs, WhoArgs, length};
 use crate::output::{Output, Section, Table, number, signed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
     /// Folder saved by 'limpid train'
     model: PathBuf,
-    /// Recommend for all users
-    #[arg(long, value_name = "all", conflicts_with_all = ["user", "history", "table"], requires = "output")]
-    users: Option<String>,
     /// Length of the list
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
+    /// Number of reasons in the column 'because' of --users; 0 leaves it out, which is faster
+    #[arg(long, default_value_t = 2, value_name = "N", requires = "users")]
+    reasons: usize,
+    #[command(flatten)]
+    batch: BatchArgs,
     #[command(flatten)]
     who: WhoArgs,
     #[command(flatten)]
@@ -35,18 +37,8 @@ pub(crate) struct Command {
 
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
-        if let Some(users) = &self.users {
-            if users != "all" {
-                bail!(Error::Usage(format!(
-                    "--users {users}: the only value is all; for one user, use --user ID"
-                )));
-            }
-            let Some(file) = &self.out.output else {
-                bail!(Error::Usage(
-                    "--users all requires a file, such as -o recs.csv or -o recs.parquet".into()
-                ));
-            };
-            return self.all(file, output);
+        if let (Some(users), Some(file)) = (&self.batch.users, &self.out.output) {
+            return self.many(users, file, output);
         }
         let output = &self.out.of(output)?;
         let advisor = Advisor::open(&self.model)?;
@@ -57,28 +49,20 @@ impl Command {
         output.answer(&answer, page)
     }
 
-    fn all(&self, file: &Path, output: &Output) -> Result<()> {
+    fn many(&self, users: &str, file: &Path, output: &Output) -> Result<()> {
         let to = output.rows(file)?;
         let advisor = Advisor::open(&self.model)?;
-        let filter = self.filter.filter(&advisor)?;
-        let edits = self.edit.edits()?;
-        let mut writer = RowWriter::create(&to, list_columns())?;
-        advisor.recommend_all(self.n, &filter, &edits, &mut |block| {
-            block.iter().try_for_each(|row| writer.row(&row.cells()))
-        })?;
-        let rows = writer.rows();
-        writer.finish()?;
-        let written = RecommendAll {
-            schema: "limpid.recommend-all/1",
-            file: to.described(),
-            users: advisor.split()?.train.len(),
-            rows,
+        let batch = Batch {
+            content: Content::Lists {
+                reasons: self.reasons,
+            },
+            n: self.n,
+            filter: &self.filter.filter(&advisor)?,
+            edits: &self.edit.edits()?,
+            resume: false,
+            progress: &NoProgress,
         };
-        let text = format!(
-            "{} rows for {} users written to {}",
-            rows, written.users, written.file
-        );
-        output.written(&to, &written, text)
+        self.batch.write(users, &advisor, batch, &to, output)
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) struct Command {
     /// List only rules that support this item
     #[arg(long, value_name = "ITEM", allow_negative_numbers = true)]
     supports: Option<String>,
+    /// List only rules that support an item with this condition, such as 'genre = Drama and year < 1960'
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
     /// List only rules with at most N literals
     #[arg(long, value_name = "N")]
     max_literals: Option<usize>,
@@ -34,7 +37,7 @@ pub(crate) struct Command {
     #[arg(long, value_enum, value_name = "KEY", default_value_t = Order::Weight)]
     sort: Order,
     /// Compare with the planted rules of a folder written by 'limpid data synthesize'
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["item", "supports", "max_literals", "operator", "links"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["item", "supports", "condition", "max_literals", "operator", "links"])]
     planted: Option<PathBuf>,
     /// Largest number of rules to print
     #[arg(short, long, default_value_t = 20, value_name = "N", value_parser = length)]
@@ -76,6 +79,7 @@ impl Command {
         let answer = advisor.rules(&RuleQuery {
             item: self.item,
             supports: self.supports,
+            condition: self.condition,
             max_literals: self.max_literals,
             kind: self.operator.map(|kind| match kind {
                 Kind::And => RuleKind::And,

@@ -1,10 +1,10 @@
-//! `limpid similar`: items similar to an item, which are the list of a history of this item alone.
+//! `limpid similar`: items similar to an item, by scores, vectors or learned links.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Args;
-use limpid::Advisor;
+use clap::{Args, ValueEnum};
+use limpid::{Advisor, SimilarBy};
 
 use crate::args::{FilterArgs, OutArgs, length};
 use crate::output::{Output, Section, Table, number};
@@ -16,6 +16,9 @@ pub(crate) struct Command {
     /// Item to compare with, by id or title
     #[arg(long, value_name = "ITEM", allow_negative_numbers = true)]
     item: String,
+    /// Similarity of items; what a model supports depends on it
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = By::Scores)]
+    by: By,
     /// Length of the list
     #[arg(short, long, default_value_t = 10, value_name = "N", value_parser = length)]
     n: usize,
@@ -25,16 +28,40 @@ pub(crate) struct Command {
     out: OutArgs,
 }
 
+/// A similarity of items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum By {
+    /// The scores of a history of the item alone
+    Scores,
+    /// The cosine of item vectors
+    Vectors,
+    /// The learned weights from the item to others
+    Links,
+}
+
+impl By {
+    pub(crate) fn similarity(self) -> SimilarBy {
+        match self {
+            Self::Scores => SimilarBy::Scores,
+            Self::Vectors => SimilarBy::Vectors,
+            Self::Links => SimilarBy::Links,
+        }
+    }
+}
+
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let output = &self.out.of(output)?;
         let advisor = Advisor::open(&self.model)?;
-        let answer = advisor.similar(&self.item, self.n, &self.filter.filter(&advisor)?)?;
+        let filter = self.filter.filter(&advisor)?;
+        let by = self.by.similarity();
+        let answer = advisor.similar(&self.item, by, self.n, &filter)?;
         let item = advisor.catalogue.find(&self.item)?;
         let head = format!(
-            "Items similar to {} ({})",
+            "Items similar to {} ({}), by {}",
             advisor.catalogue.title(item),
-            advisor.catalogue.items.name(item.0)
+            advisor.catalogue.items.name(item.0),
+            by.name()
         );
         let mut table = Table::new(["rank", "id", "title", "score"]);
         for item in &answer.items {

@@ -2,6 +2,7 @@
 
 mod explain;
 mod recommend;
+mod similar;
 mod why_not;
 
 use std::path::{Path, PathBuf};
@@ -21,7 +22,9 @@ use crate::artifact::{self, Manifest};
 use crate::training::checkpoint;
 use crate::{Error, Result, lookup};
 
-pub use recommend::{Filter, ListRow};
+pub use recommend::Filter;
+pub(crate) use recommend::reasons;
+pub use similar::SimilarBy;
 
 /// The seed of the hashes that break ties in lists: the hash of the split, so that all models of a split
 /// break them alike.
@@ -75,7 +78,7 @@ impl Who {
 
 /// The training or fold-in events of a user, with the held-out ones if `all`; none of a user without a
 /// row.
-fn user_history(split: &Split, user: UserIdx, all: bool) -> OwnedHistory {
+pub(crate) fn user_history(split: &Split, user: UserIdx, all: bool) -> OwnedHistory {
     let Some(rows) = split.user(user) else {
         return OwnedHistory::of_events(Some(user), Vec::new());
     };
@@ -262,12 +265,12 @@ impl Advisor {
     }
 
     /// The model with edits applied; without edits it scores like the model itself.
-    fn steered(&self, edits: &Edits) -> Result<Steered<'_>> {
+    pub(crate) fn steered(&self, edits: &Edits) -> Result<Steered<'_>> {
         Ok(Steered::new(&self.model, edits, &self.catalogue)?)
     }
 
     /// The wording of this model's evidence.
-    fn wording<'a>(&'a self, model: &'a Steered<'_>) -> Wording<'a> {
+    pub(crate) fn wording<'a>(&'a self, model: &'a Steered<'_>) -> Wording<'a> {
         Wording {
             catalogue: &self.catalogue,
             units: &**model.units(),
@@ -275,7 +278,7 @@ impl Advisor {
     }
 
     /// The items that may not be recommended for a history.
-    fn mask(&self, history: History<'_>, filter: &Filter) -> Mask {
+    pub(crate) fn mask(&self, history: History<'_>, filter: &Filter) -> Mask {
         let mut mask = Mask::none(self.catalogue.len());
         if let Some(only) = &filter.only {
             mask.only(only.iter().copied());

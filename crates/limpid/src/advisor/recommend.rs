@@ -1,9 +1,7 @@
 //! Lists for one user, an ad-hoc history, or all users.
 
-use limpid_core::{
-    Detail, Edits, Histories, History, ItemIdx, Mask, Part, Recommender, Scored, rank_of, top_k,
-};
-use limpid_insight::{Steered, Wording, steer::Row};
+use limpid_core::{Detail, Edits, Histories, History, ItemIdx, Mask, Part, Scored, rank_of, top_k};
+use limpid_insight::{Row, Steered, Wording};
 
 use super::{Advisor, Who};
 use crate::answers::{Before, Left, Moved, Reason, Recommendations, Recommended};
@@ -11,9 +9,6 @@ use crate::{Result, lookup};
 
 /// Number of reasons that a line of a list shows.
 const REASONS: usize = 2;
-
-/// Number of rows that are scored at once for the lists of all users.
-const BATCH: usize = 256;
 
 /// Which items may be recommended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,25 +21,12 @@ pub struct Filter {
     pub include_seen: bool,
 }
 
-/// One row of the lists for all users.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ListRow<'a> {
-    /// External id of the user.
-    pub user: &'a str,
-    /// Rank in their list, from 1.
-    pub rank: u32,
-    /// External id of the item.
-    pub item: &'a str,
-    /// Its score.
-    pub score: f32,
-}
-
 impl Advisor {
-    /// A filter from texts: ids or titles to exclude and to allow, and conditions on metadata such as
-    /// `genre=Drama`, all of which must hold.
+    /// A filter from texts: ids or titles to exclude and to allow, and [conditions](crate::condition) such
+    /// as `genre=Drama`, all of which must hold.
     ///
     /// # Errors
-    /// [`limpid_core::Error::Unknown`] with suggestions.
+    /// [`limpid_core::Error::Unknown`] with suggestions, and as [`lookup::items_where`].
     pub fn filter(
         &self,
         exclude: &[String],
@@ -60,7 +42,10 @@ impl Advisor {
             let holds = lookup::items_where(&self.catalogue, condition)?;
             allowed = Some(match allowed {
                 None => holds,
-                Some(before) => before.into_iter().filter(|i| holds.contains(i)).collect(),
+                Some(before) => before
+                    .into_iter()
+                    .filter(|i| holds.binary_search(i).is_ok())
+                    .collect(),
             });
         }
         Ok(Filter {
@@ -85,7 +70,11 @@ impl Advisor {
         let view = history.view();
         let model = self.steered(edits)?;
         let mask = self.mask(view, filter);
-        let scores = self.scores(&model, view)?;
+        // Activations serve the scores and every ledger.
+        let row = model.row(view);
+        let users = Histories::from_histories([view], self.catalogue.len())?;
+        let scores = model.score_rows(&users, std::slice::from_ref(&row));
+        let scores = scores.into_raw_vec_and_offset().0;
         let mut notes = Vec::new();
         let (list, evidence) = self.list(&scores, &mask, n, &mut notes);
         let steering = Steering::of(self, edits, view, &scores)?;
@@ -93,11 +82,10 @@ impl Advisor {
             notes.extend(steering.without_effect());
         }
         let mut items = Vec::with_capacity(list.len());
-        let row = model.row(view);
         let wording = self.wording(&model);
         for (at, scored) in list.iter().enumerate() {
             let because = match evidence {
-                true => reasons(&model, &wording, view, &row, scored.item),
+                true => reasons(&model, &wording, view, &row, scored.item, REASONS),
                 false => Vec::new(),
             };
             items.push(Recommended {
@@ -122,6 +110,7 @@ impl Advisor {
             user: who.name(),
             history: view.item_values().len(),
             asked: n,
+            by: None,
             edits: model.written().join(", "),
             items,
             left,
@@ -131,7 +120,7 @@ impl Advisor {
 
     /// The best items, and whether there is evidence for any of them. Without evidence, the list is the
     /// most popular items, and a note is added.
-    fn list(
+    pub(crate) fn list(
         &self,
         scores: &[f32],
         mask: &Mask,
@@ -180,63 +169,6 @@ impl Advisor {
             ));
         }
         (list, evidence)
-    }
-
-    /// Items similar to an item: the list of a history of one event.
-    ///
-    /// # Errors
-    /// Where the item does not exist.
-    pub fn similar(&self, item: &str, n: usize, filter: &Filter) -> Result<Recommendations> {
-        let mut answer = self.recommend(
-            &Who::Items(vec![item.to_owned()]),
-            n,
-            filter,
-            &Edits::none(),
-        )?;
-        answer.schema = "limpid.similar/1";
-        Ok(answer)
-    }
-
-    /// Lists for every user of the training set, in the order of the data, passed to `write` block by
-    /// block.
-    ///
-    /// # Errors
-    /// Where the model was saved without users, a unit does not exist, or `write` fails.
-    pub fn recommend_all(
-        &self,
-        n: usize,
-        filter: &Filter,
-        edits: &Edits,
-        write: &mut dyn FnMut(&[ListRow<'_>]) -> Result<()>,
-    ) -> Result<()> {
-        use rayon::prelude::*;
-        let train = &self.split()?.train;
-        let model = self.steered(edits)?;
-        for start in (0..train.len()).step_by(BATCH) {
-            let block: Histories = train.slice(start, (start + BATCH).min(train.len()));
-            let scores = model.score(&block); // (block, I)
-            let lists: Vec<Vec<Scored>> = (0..block.len())
-                .into_par_iter()
-                .map(|row| {
-                    let mask = self.mask(block.row(row), filter);
-                    top_k(&scores.row(row).to_vec(), &mask, &self.tie_breaks, n)
-                })
-                .collect();
-            let mut rows = Vec::with_capacity(block.len() * n.min(self.catalogue.len()));
-            for (row, list) in lists.iter().enumerate() {
-                let Some(user) = block.users()[row] else {
-                    continue;
-                };
-                rows.extend(list.iter().enumerate().map(|(at, s)| ListRow {
-                    user: self.catalogue.users.name(user.0),
-                    rank: at as u32 + 1,
-                    item: self.catalogue.id(s.item),
-                    score: s.score,
-                }));
-            }
-            write(&rows)?;
-        }
-        Ok(())
     }
 }
 
@@ -307,15 +239,16 @@ impl Steering {
     }
 }
 
-/// The strongest reasons; the popularity of an item whose score is only base.
-fn reasons(
+/// The strongest reasons, at most `most`; the popularity of an item whose score is only base.
+pub(crate) fn reasons(
     model: &Steered<'_>,
     wording: &Wording<'_>,
     user: History<'_>,
     row: &Row,
     item: ItemIdx,
+    most: usize,
 ) -> Vec<Reason> {
-    let parts = match model.strongest(user, row, item, REASONS) {
+    let parts = match model.strongest(user, row, item, most) {
         Some(parts) => parts,
         None => {
             let ledger = model.ledger(user, row, item, Detail::Lines);
@@ -327,7 +260,7 @@ fn reasons(
                 }];
             }
             let supporting = ledger.parts.into_iter().filter(|p| p.value > 0.0);
-            supporting.take(REASONS).collect()
+            supporting.take(most).collect()
         }
     };
     let parts = parts.iter();

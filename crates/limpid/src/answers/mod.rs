@@ -28,7 +28,9 @@ pub use evaluate::{Compared, ComparedMany, ComparedModel, ListsMeasured, Measure
 pub use explain::*;
 pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
 pub use quickstart::Quickstart;
-pub use recommend::{Before, Left, Moved, Reason, RecommendAll, Recommendations, Recommended};
+pub use recommend::{
+    Before, Exported, Left, Moved, Reason, RecommendAll, Recommendations, Recommended,
+};
 pub use reproduce::{RecipePlan, ReproducePlan, Reproduced, ReproducedTable};
 pub use schema::schemas;
 pub use train::{TrainPlan, Trained};

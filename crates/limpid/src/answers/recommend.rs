@@ -1,4 +1,4 @@
-//! `limpid recommend` and `limpid similar`.
+//! `limpid recommend`, `limpid similar`, `limpid export`, and batches.
 
 use serde::Serialize;
 
@@ -15,6 +15,9 @@ pub struct Recommendations {
     pub history: usize,
     /// The requested length of the list.
     pub asked: usize,
+    /// What similarity is, for `similar`: `scores`, `vectors` or `links`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<&'static str>,
     /// The edits that were applied.
     pub edits: String,
     /// The list, best first.
@@ -92,15 +95,34 @@ pub struct Reason {
     pub value: f32,
 }
 
-/// The lists of all users, written to a file.
+/// The lists or ledgers of many users, written to a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RecommendAll {
-    /// `limpid.recommend-all/1`.
+    /// `limpid.recommend-all/1` or `limpid.explain-all/1`.
     pub schema: &'static str,
     /// The file.
     pub file: String,
     /// Number of users.
     pub users: usize,
-    /// Number of rows, one per user and rank.
+    /// Number of rows: one per user and rank, or one per line of a ledger.
     pub rows: usize,
+    /// Notes for the reader: items of the histories that were ignored.
+    pub notes: Vec<String>,
+}
+
+/// What was exported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Exported {
+    /// `limpid.export/1`.
+    pub schema: &'static str,
+    /// What it is: `weights`, `embeddings`, `users`, `rules` or `similar`.
+    pub what: &'static str,
+    /// The model.
+    pub model: &'static str,
+    /// The files that were written; none on standard output.
+    pub files: Vec<String>,
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub columns: usize,
 }

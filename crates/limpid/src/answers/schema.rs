@@ -27,6 +27,8 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("limpid.recommend/1", of::<Recommendations>()),
         ("limpid.recommend-all/1", of::<RecommendAll>()),
         ("limpid.similar/1", of::<Recommendations>()),
+        ("limpid.explain-all/1", of::<RecommendAll>()),
+        ("limpid.export/1", of::<Exported>()),
         ("limpid.explain/1", of::<Explanation>()),
         ("limpid.contrast/1", of::<ContrastAnswer>()),
         ("limpid.why-not/1", of::<WhyNot>()),

@@ -21,6 +21,8 @@ pub enum FileFormat {
     Md,
     /// Apache Parquet.
     Parquet,
+    /// An array of NumPy.
+    Npy,
     /// A picture.
     Svg,
 }
@@ -50,6 +52,7 @@ impl FileFormat {
             Self::Json => "json",
             Self::Md => "md",
             Self::Parquet => "parquet",
+            Self::Npy => "npy",
             Self::Svg => "svg",
         }
     }
@@ -170,6 +173,12 @@ impl Destination {
             Place::Stdout => None,
             Place::Stream(path) | Place::File(path) => Some(path),
         }
+    }
+
+    /// Whether it is a file, which appears when it is complete, and no stream.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        matches!(self.place, Place::File(_))
     }
 
     /// How messages name it.

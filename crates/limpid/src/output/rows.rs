@@ -78,6 +78,24 @@ pub enum Cell<'a> {
     Flag(bool),
 }
 
+impl Cell<'_> {
+    /// The same cell with its own text.
+    #[must_use]
+    pub fn into_owned(self) -> Cell<'static> {
+        match self {
+            Self::Empty => Cell::Empty,
+            Self::Text(text) => Cell::Text(text.into_owned().into()),
+            Self::Texts(all) => {
+                Cell::Texts(all.into_iter().map(|t| t.into_owned().into()).collect())
+            }
+            Self::Integer(v) => Cell::Integer(v),
+            Self::Single(v) => Cell::Single(v),
+            Self::Double(v) => Cell::Double(v),
+            Self::Flag(v) => Cell::Flag(v),
+        }
+    }
+}
+
 impl<'a> From<&'a str> for Cell<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(text.into())
@@ -172,7 +190,7 @@ impl RowWriter {
             FileFormat::Parquet => {
                 Form::Parquet(Box::new(Batches::create(&columns, to.create()?, &place)?))
             }
-            format @ (FileFormat::Json | FileFormat::Md | FileFormat::Svg) => {
+            format @ (FileFormat::Json | FileFormat::Md | FileFormat::Npy | FileFormat::Svg) => {
                 return Err(Error::Usage(format!(
                     "cannot write rows to {place} as {}",
                     format.ending()

@@ -297,6 +297,10 @@ impl Latent for Model {
         let d = self.d;
         self.items[item.at() * d..(item.at() + 1) * d].to_vec()
     }
+
+    fn item_vectors(&self) -> Option<Mat> {
+        Mat::from_shape_vec((self.n_items(), self.d), self.items.to_vec()).ok()
+    }
 }
 
 impl Artifact for Model {

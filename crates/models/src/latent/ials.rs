@@ -228,6 +228,10 @@ impl Latent for Model {
     fn decode_gradient(&self, _: &[f32], item: ItemIdx) -> Vec<f32> {
         self.vector(item.0).to_vec()
     }
+
+    fn item_vectors(&self) -> Option<Mat> {
+        Mat::from_shape_vec((self.n_items, self.embedding_size), self.items.to_vec()).ok()
+    }
 }
 
 impl Artifact for Model {

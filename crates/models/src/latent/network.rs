@@ -250,6 +250,17 @@ impl Network {
         d
     }
 
+    /// Item vectors `(I, D)` of a decoder of one layer.
+    pub(crate) fn item_vectors(&self) -> Option<Mat> {
+        match &self.layers[self.code_at + 1..] {
+            [one] => {
+                let by_code = Mat::from_shape_vec((one.inputs, one.outputs), one.w.clone()).ok()?;
+                Some(by_code.reversed_axes().as_standard_layout().into_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// The ledger of one item: the contribution of every event along the path from the empty history.
     pub(crate) fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         let items = items_of(user);
@@ -676,6 +687,10 @@ macro_rules! scores_by_network {
 
             fn decode_gradient(&self, z: &[f32], item: limpid_core::ItemIdx) -> Vec<f32> {
                 self.network.decode_gradient(z, item)
+            }
+
+            fn item_vectors(&self) -> Option<limpid_core::Mat> {
+                self.network.item_vectors()
             }
         }
 

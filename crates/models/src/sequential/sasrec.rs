@@ -452,6 +452,12 @@ impl Latent for Model {
     fn decode_gradient(&self, _: &[f32], item: ItemIdx) -> Vec<f32> {
         self.item(item).to_vec()
     }
+
+    fn item_vectors(&self) -> Option<Mat> {
+        let (n_items, d) = (self.form.n_items, self.form.d);
+        let vectors = self.weights[0].iter().copied().take(n_items * d);
+        Mat::from_shape_vec((n_items, d), vectors.collect()).ok()
+    }
 }
 
 impl Artifact for Model {
