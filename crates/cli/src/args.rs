@@ -1,14 +1,15 @@
 //! The grammar of the command line, once for all verbs.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use limpid::answers::RecommendAll;
 use limpid::batch::{Batch, Content, People};
+use limpid::data::GivenSubset;
 use limpid::data::sources::{
-    Column, Duplicates, Format, MetadataSource, OnError, ReadOptions, TimeUnit,
+    Column, Duplicates, EventFile, Format, MetadataSource, OnError, Quote, ReadOptions, TimeUnit,
 };
 use limpid::output::{Destination, FileFormat};
 use limpid::{DataSource, Events, Who};
@@ -119,7 +120,7 @@ pub(crate) enum Verb {
     Train(train::Command),
     /// Evaluate a model, or lists made elsewhere
     Evaluate(evaluate::Command),
-    /// Compare two models of one split, paired by user
+    /// Compare models of one split, paired by user
     Compare(compare::Command),
     /// Recommend for one user, an ad-hoc history, or many users
     Recommend(recommend::Command),
@@ -173,11 +174,29 @@ pub(crate) struct ReadArgs {
     /// Field separator: a character, or tab [default: detected from the first line]
     #[arg(long, value_name = "CHAR", value_parser = separator)]
     separator: Option<char>,
+    /// Whether fields are quoted: double (as in RFC 4180) or none [default: double; between tabs, a quote
+    /// that does not close on its line is text]
+    #[arg(long, value_name = "double|none")]
+    quote: Option<Quote>,
+    /// Training events in a file of their own, with --test (and --validation); their split is 'given'
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    train: Option<PathBuf>,
+    /// Validation events in a file of their own
+    #[arg(long, value_name = "FILE", requires = "train")]
+    validation: Option<PathBuf>,
+    /// Test events in a file of their own
+    #[arg(long, value_name = "FILE", requires = "train")]
+    test: Option<PathBuf>,
+    /// Events of one behavior in a file of their own, such as view=views.csv; repeat for more
+    ///
+    /// With --train, the files of the split are of the behavior that --target-behavior names.
+    #[arg(long, value_name = "NAME=FILE", conflicts_with = "data")]
+    behavior: Vec<EventFile>,
     /// Unit of times: seconds, milliseconds, microseconds or nanoseconds [default: detected from the
     /// values]
     #[arg(long, value_name = "UNIT")]
     time_unit: Option<TimeUnit>,
-    /// Use this split that comes with the data, such as u1 or ua of MovieLens 100K
+    /// Read this split that comes with the data, as '--split given:NAME' does
     #[arg(long, value_name = "NAME")]
     given: Option<String>,
     /// Join item metadata by item id: FILE, DIR or FILE:COLUMN; repeat for more
@@ -189,13 +208,13 @@ pub(crate) struct ReadArgs {
     /// Merge events of the same user, item and behavior: last, sum, max or error [default: last]
     #[arg(long, value_name = "POLICY")]
     duplicates: Option<Duplicates>,
-    /// Drop events with a value below VALUE
-    #[arg(long, value_name = "VALUE")]
+    /// Drop events with a value below VALUE [default: those below 0, such as returns]
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     min_value: Option<f32>,
     /// Keep users with at least U items and items with at least I users, until all have them
     #[arg(long, value_name = "U,I", value_parser = k_core)]
     k_core: Option<(usize, usize)>,
-    /// Keep values as weights instead of counting every event as 1
+    /// Keep values as weights instead of counting every event as 1; only for models that read values
     #[arg(long)]
     weighted: bool,
     /// Keep these behaviors, or all [default: those that the model reads]
@@ -261,6 +280,7 @@ impl ReadArgs {
         set(&mut read.columns.time, &self.time_column);
         set(&mut read.columns.behavior, &self.behavior_column);
         set(&mut read.separator, &self.separator);
+        set(&mut read.quote, &self.quote);
         set(&mut read.time_unit, &self.time_unit);
         set(&mut read.given, &self.given);
         set(&mut read.target_behavior, &self.target_behavior);
@@ -269,6 +289,13 @@ impl ReadArgs {
         }
         read.on_error = self.on_error.unwrap_or(read.on_error);
         read.duplicates = self.duplicates.unwrap_or(read.duplicates);
+        if let Some(files) = self.files() {
+            // The data set is named after the folder of its files.
+            let folder = files.first().and_then(|file| file.path.parent());
+            let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+            source.path = folder.unwrap_or(Path::new(".")).to_owned();
+            read.files = files;
+        }
         let filters = &mut source.filters;
         set(&mut filters.min_value, &self.min_value);
         set(&mut filters.k_core, &self.k_core);
@@ -278,13 +305,44 @@ impl ReadArgs {
         }
     }
 
-    pub(crate) fn source(&self, path: PathBuf) -> DataSource {
+    /// A source at a path; none where the files of events are named one by one.
+    pub(crate) fn source(&self, path: Option<PathBuf>) -> DataSource {
         let mut source = DataSource {
-            path,
+            path: path.unwrap_or_default(),
             ..DataSource::default()
         };
         self.change(&mut source);
         source
+    }
+
+    /// The files of events, where they are named one by one.
+    pub(crate) fn files(&self) -> Option<Vec<EventFile>> {
+        use GivenSubset::{Test, Train, Validation};
+        // One file alone is no split.
+        let is_split = self.has_split();
+        let of = |path: &Option<PathBuf>, subset| {
+            path.clone().map(|path| EventFile {
+                path,
+                behavior: None,
+                subset: is_split.then_some(subset),
+            })
+        };
+        let own = [
+            of(&self.train, Train),
+            of(&self.validation, Validation),
+            of(&self.test, Test),
+        ];
+        let files: Vec<EventFile> = own
+            .into_iter()
+            .flatten()
+            .chain(self.behavior.iter().cloned())
+            .collect();
+        (!files.is_empty()).then_some(files)
+    }
+
+    /// Whether the files of events are those of a split.
+    pub(crate) fn has_split(&self) -> bool {
+        self.validation.is_some() || self.test.is_some()
     }
 }
 

@@ -363,7 +363,7 @@ fn wrong_use_exits_2_with_a_suggestion() {
         ),
         (
             [&synthetic[..], &["--split", "ratoi:70/10/20@1"]].concat(),
-            "unknown split 'ratoi:70/10/20@1'; did you mean ratio:70/10/20@1?",
+            "unknown split 'ratoi:70/10/20@1'; did you mean 'ratio:70/10/20@1'?",
         ),
         (
             [&synthetic[..], &["--split", "no/folder"]].concat(),

@@ -103,13 +103,17 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
         "evaluate",
         "model",
         "--by",
-        "activity",
+        "activity,era,cold-start",
+        "--popularity-bias=10",
+        "--candidates",
+        "50",
         "--readability",
         "--faithfulness",
         "--explained-users",
         "50",
     ]);
     ask(&["compare", "model", "knn"]);
+    ask(&["compare", "model", "knn", "knn"]);
     ask(&[
         "recommend",
         "model",

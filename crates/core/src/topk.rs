@@ -23,6 +23,12 @@ impl Mask {
         }
     }
 
+    /// Number of items of the catalogue, masked or not.
+    #[must_use]
+    pub fn n_items(&self) -> usize {
+        self.n_items
+    }
+
     /// Masks items; those outside of the catalogue are ignored.
     pub fn hide(&mut self, items: impl IntoIterator<Item = ItemIdx>) {
         for item in items {

@@ -1,5 +1,5 @@
 //! Public data sets from their official addresses: downloaded to a temporary file, verified against
-//! the published checksum where there is one, renamed and unpacked.
+//! the SHA-256 that is recorded here, renamed and unpacked.
 //!
 //! Data sets are downloaded by name only. Without a network, the error says which file to download by
 //! hand and where to put it; [`fetch`] then uses that file.
@@ -9,8 +9,8 @@ use std::io::{BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use md5::{Digest, Md5};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
@@ -41,6 +41,8 @@ pub struct KnownSet {
     pub about: &'static str,
     /// Size of the archive in megabytes, about.
     pub megabytes: u32,
+    /// SHA-256 of the archive in hexadecimal digits; none for a set that changes over time.
+    pub sha256: Option<&'static str>,
     /// What may be done with it, besides the terms that hold for all (see [`KnownSet::notice`]).
     pub redistribution: &'static str,
 }
@@ -67,48 +69,56 @@ const KNOWN: [KnownSet; 8] = [
         name: "ml-100k",
         about: "100,000 ratings, 943 users, 1,682 films (1998)",
         megabytes: 5,
+        sha256: Some("50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"),
         redistribution: KEEP,
     },
     KnownSet {
         name: "ml-1m",
         about: "1,000,209 ratings, 6,040 users, 3,706 films (2003)",
         megabytes: 6,
+        sha256: Some("a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"),
         redistribution: KEEP,
     },
     KnownSet {
         name: "ml-10m",
         about: "10,000,054 ratings, 95,580 tags, 69,878 users (2009)",
         megabytes: 63,
+        sha256: Some("813c411ccb6122564edfe752e7f80c4dcc5aa25fa94c93622f6877a7ba252862"),
         redistribution: KEEP,
     },
     KnownSet {
         name: "ml-20m",
         about: "20,000,263 ratings, 465,564 tags, 138,493 users (2015)",
         megabytes: 199,
+        sha256: Some("96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3"),
         redistribution: KEEP,
     },
     KnownSet {
         name: "ml-25m",
         about: "25,000,095 ratings, 1,093,360 tags, 162,541 users (2019)",
         megabytes: 250,
+        sha256: Some("8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa"),
         redistribution: SHARE,
     },
     KnownSet {
         name: "ml-32m",
         about: "32,000,204 ratings, 2,000,072 tags, 200,948 users (2023)",
         megabytes: 239,
+        sha256: Some("e4a68655d7386b8f95f2f2424b2ff975dfdd15ffd59e0d864a14dca43e99d6ee"),
         redistribution: SHARE,
     },
     KnownSet {
         name: "ml-latest-small",
-        about: "100,836 ratings, 3,683 tags, 610 users (2018); changes over time",
+        about: "100,836 ratings, 3,683 tags, 610 users (2018)",
         megabytes: 1,
+        sha256: Some("696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436"),
         redistribution: SHARE,
     },
     KnownSet {
         name: "ml-latest",
         about: "about 33,000,000 ratings, 2,000,000 tags, 330,000 users (2023); changes over time",
         megabytes: 335,
+        sha256: None,
         redistribution: SHARE,
     },
 ];
@@ -123,11 +133,12 @@ pub fn known() -> &'static [KnownSet] {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Checksum {
-    /// The MD5 of the archive is the published one.
+    /// The archive has the recorded SHA-256, which is this.
     Verified(String),
-    /// None is published for this archive; its files were checked by the CRC of the zip format.
-    NotPublished,
-    /// The set was there already, so nothing was fetched and nothing checked.
+    /// None is recorded, since the set changes over time; this is the SHA-256 of the archive. Its files
+    /// were checked by the CRC of the zip format.
+    NotRecorded(String),
+    /// The folder was there already, without its archive.
     NotChecked,
 }
 
@@ -152,57 +163,91 @@ pub struct FetchReport {
     pub notice: String,
 }
 
-/// Fetches a known set into the folder `into`: the archive `into/NAME.zip` and the folder `into/NAME`.
-///
-/// `progress` receives the bytes so far and the total, where the server states it. A broken or wrong
-/// download leaves no file behind. An archive that is already there, put by hand, is used without a
-/// check. `base_url` replaces the official address (a mirror).
+/// Fetches a known set into the folder `into`; see [`KnownSet::fetch`].
 ///
 /// # Errors
-/// [`Error::Unknown`] for an unknown name; [`Error::Fetch`] where the server cannot be reached, refuses,
-/// breaks off, or sends something else than was published, with how to download by hand;
-/// [`Error::Io`] where the folder cannot be written; [`Error::Source`] for an archive that cannot be
-/// unpacked or would write outside its folder.
+/// [`Error::Unknown`] for an unknown name, and as [`KnownSet::fetch`].
 pub fn fetch(
     name: &str,
     into: &Path,
     progress: &mut dyn FnMut(u64, Option<u64>),
     base_url: Option<&str>,
 ) -> Result<FetchReport> {
-    let set = KNOWN
+    KNOWN
         .iter()
         .find(|set| set.name == name)
-        .ok_or_else(|| Error::unknown("data set", name, KNOWN.iter().map(|set| set.name)))?;
-    let archive = into.join(format!("{name}.zip"));
-    let mut report = FetchReport {
-        name: name.to_owned(),
-        folder: into.join(name),
-        archive: archive.clone(),
-        bytes: 0,
-        checksum: Checksum::NotChecked,
-        files: Vec::new(),
-        already_there: false,
-        notice: set.notice(),
-    };
-    if report.folder.exists() {
-        report.already_there = true;
-        return Ok(report);
-    }
-    fs::create_dir_all(into)
-        .map_err(|e| Error::io(into, e, "choose a folder that can be written"))?;
-    if !archive.exists() {
-        let base = base_url.unwrap_or(GROUPLENS).trim_end_matches('/');
-        let server = Server::new(format!("{base}/{name}.zip"), &archive);
-        // Removed again unless it is whole and verified.
-        let mut part = NamedTempFile::with_prefix_in(format!(".{name}.zip."), into)
+        .ok_or_else(|| Error::unknown("data set", name, KNOWN.iter().map(|set| set.name)))?
+        .fetch(into, progress, base_url)
+}
+
+impl KnownSet {
+    /// Fetches the set into the folder `into`: the archive `into/NAME.zip` and the folder `into/NAME`.
+    ///
+    /// `progress` receives the bytes so far and the total, where the server states it. A broken or wrong
+    /// download leaves no file behind. An archive that is already there, also one that was put there by
+    /// hand, is verified like a download. `base_url` replaces the official address (a mirror).
+    ///
+    /// # Errors
+    /// [`Error::Fetch`] where the server cannot be reached, refuses, breaks off, or sends something else
+    /// than the recorded archive, with how to download by hand; [`Error::Io`] where the folder cannot be
+    /// written; [`Error::Source`] for an archive that is not the recorded one, cannot be unpacked or
+    /// would write outside its folder.
+    pub fn fetch(
+        &self,
+        into: &Path,
+        progress: &mut dyn FnMut(u64, Option<u64>),
+        base_url: Option<&str>,
+    ) -> Result<FetchReport> {
+        let name = self.name;
+        let archive = into.join(format!("{name}.zip"));
+        let mut report = FetchReport {
+            name: name.to_owned(),
+            folder: into.join(name),
+            archive: archive.clone(),
+            bytes: 0,
+            checksum: Checksum::NotChecked,
+            files: Vec::new(),
+            already_there: false,
+            notice: self.notice(),
+        };
+        let wrong = |why: String| {
+            Error::source(&archive, why, "remove it, and its folder, and run it again")
+        };
+        if archive.exists() {
+            report.checksum = self.verify(&archive)?.map_err(wrong)?;
+        }
+        if report.folder.exists() {
+            report.already_there = true;
+            return Ok(report);
+        }
+        fs::create_dir_all(into)
             .map_err(|e| Error::io(into, e, "choose a folder that can be written"))?;
-        report.bytes = server.download(&mut part, progress)?;
-        report.checksum = server.verify(part.path())?;
-        part.persist(&archive)
-            .map_err(|e| Error::io(&archive, e.error, "choose a folder that can be written"))?;
+        if !archive.exists() {
+            let base = base_url.unwrap_or(GROUPLENS).trim_end_matches('/');
+            let server = Server::new(format!("{base}/{name}.zip"), &archive);
+            // Removed again unless it is whole and verified.
+            let mut part = NamedTempFile::with_prefix_in(format!(".{name}.zip."), into)
+                .map_err(|e| Error::io(into, e, "choose a folder that can be written"))?;
+            report.bytes = server.download(&mut part, progress)?;
+            report.checksum = self.verify(part.path())?.map_err(|why| server.error(why))?;
+            part.persist(&archive)
+                .map_err(|e| Error::io(&archive, e.error, "choose a folder that can be written"))?;
+        }
+        report.files = unpack(&archive, &report.folder, MOST_BYTES)?;
+        Ok(report)
     }
-    report.files = unpack(&archive, &report.folder, MOST_BYTES)?;
-    Ok(report)
+
+    /// Compares a file with the recorded SHA-256; the inner error says how they differ.
+    fn verify(&self, file: &Path) -> Result<std::result::Result<Checksum, String>> {
+        let found = sha256_of(file)?;
+        Ok(match self.sha256 {
+            Some(recorded) if recorded == found => Ok(Checksum::Verified(found)),
+            Some(recorded) => Err(format!(
+                "the SHA-256 of the archive is {found}, but {recorded} is expected"
+            )),
+            None => Ok(Checksum::NotRecorded(found)),
+        })
+    }
 }
 
 /// One file of a server.
@@ -290,47 +335,13 @@ impl<'a> Server<'a> {
             _ => Ok(done),
         }
     }
-
-    /// Compares the download with the published checksum.
-    fn verify(&self, part: &Path) -> Result<Checksum> {
-        let url = format!("{}.md5", self.url);
-        let mut response = self.get(&url)?;
-        match response.status().as_u16() {
-            200 => {}
-            403 | 404 | 410 => return Ok(Checksum::NotPublished),
-            _ => {
-                let reason = format!("the server answers {} for its checksum", response.status());
-                return Err(self.error(reason));
-            }
-        }
-        let text = response
-            .body_mut()
-            .with_config()
-            .limit(10_000)
-            .lossy_utf8(true)
-            .read_to_string()
-            .map_err(|e| self.error(format!("its checksum cannot be read ({e})")))?;
-        // Either "c4d9…  ml-1m.zip" or "MD5 (ml-1m.zip) = c4d9…".
-        let published = text
-            .split(|c: char| !c.is_ascii_hexdigit())
-            .find(|word| word.len() == 32)
-            .map(str::to_ascii_lowercase)
-            .ok_or_else(|| self.error("its checksum file holds no MD5"))?;
-        let found = md5_of(part)?;
-        if found == published {
-            return Ok(Checksum::Verified(found));
-        }
-        Err(self.error(format!(
-            "the MD5 of the download is {found}, but {published} is published"
-        )))
-    }
 }
 
-/// The MD5 of a file in hexadecimal digits.
-fn md5_of(path: &Path) -> Result<String> {
+/// The SHA-256 of a file in hexadecimal digits.
+fn sha256_of(path: &Path) -> Result<String> {
     let cannot_read = |e| Error::io(path, e, "check the disk, and run it again");
     let mut file = File::open(path).map_err(cannot_read)?;
-    let mut hasher = Md5::new();
+    let mut hasher = Sha256::new();
     let mut buffer = vec![0u8; 1 << 16];
     loop {
         let n = file.read(&mut buffer).map_err(cannot_read)?;
@@ -339,11 +350,8 @@ fn md5_of(path: &Path) -> Result<String> {
         }
         hasher.update(&buffer[..n]);
     }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    let digest = hasher.finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Unpacks an archive into a new folder; returns the files.
@@ -526,6 +534,12 @@ mod tests {
         for set in known() {
             assert!(set.url().ends_with(&format!("/{}.zip", set.name)));
             assert!(set.notice().contains("redistributed"));
+            let is_sum = |sum: &str| sum.len() == 64 && sum.bytes().all(|b| b.is_ascii_hexdigit());
+            assert!(set.sha256.is_none_or(is_sum));
+            assert_eq!(
+                set.sha256.is_none(),
+                set.about.contains("changes over time")
+            );
         }
         let error = fetch("ml-2m", Path::new("."), &mut |_, _| (), None).unwrap_err();
         assert!(

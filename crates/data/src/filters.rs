@@ -1,7 +1,8 @@
 //! Filters: which events of a log are kept.
 //!
 //! They run in a fixed order: behaviors, smallest value, k-core, and last the values are dropped
-//! unless feedback is weighted.
+//! unless feedback is weighted. An event with a negative value (a return, a dislike) is no interaction:
+//! it is dropped, unless a smallest value is given.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,7 +17,7 @@ use crate::{Error, Log, Result};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filters {
-    /// Drops events whose value is below this.
+    /// Drops events whose value is below this; without it, those whose value is below 0.
     pub min_value: Option<f32>,
     /// k-core: keeps the largest subset of the events in which every user has at least so many different items
     /// (first number) and every item so many different users (second number), over all behaviors
@@ -38,6 +39,8 @@ pub struct FilterReport {
     pub after: Size,
     /// Events of other behaviors.
     pub other_behaviors: usize,
+    /// Events with a negative value, dropped where no smallest value is given.
+    pub negative: usize,
     /// Events below the smallest value.
     pub below_min_value: usize,
     /// Events outside of the k-core.
@@ -88,13 +91,14 @@ impl Filters {
         if let Some(names) = &self.behaviors {
             report.other_behaviors = keep_behaviors(&mut log, names, &mut keep, &mut report.notes)?;
         }
-        if let Some(min) = self.min_value {
-            report.below_min_value = keep_values(&log, min, &mut keep)?;
+        match self.min_value {
+            Some(min) => report.below_min_value = keep_values(&log, min, &mut keep)?,
+            None => report.negative = drop_negative(&log, &mut keep, &mut report.notes)?,
         }
         if let Some((users, items)) = self.k_core {
             report.outside_core = keep_core(&log, users, items, &mut keep)?;
         }
-        if self.is_selective() {
+        if self.is_selective() || report.negative > 0 {
             log = select(log, &keep)?;
         }
         if !self.weighted {
@@ -108,7 +112,7 @@ impl Filters {
         Ok((log, report))
     }
 
-    /// Whether any filter can drop events.
+    /// Whether a given filter can drop events.
     fn is_selective(&self) -> bool {
         self.behaviors.is_some() || self.min_value.is_some() || self.k_core.is_some()
     }
@@ -162,7 +166,7 @@ fn keep_behaviors(
     }
     let Some(last) = kept.len().checked_sub(1) else {
         return Err(Error::option(
-            "behaviors",
+            "--behaviors",
             "must name at least one, but is empty",
             format!("choose from {}", log.behaviors.join(", ")),
         ));
@@ -193,8 +197,34 @@ fn keep_behaviors(
     }
     if !keep.contains(&true) {
         return Err(nothing_left(
-            "behaviors",
+            "--behaviors",
             format!("no event is a {}", log.behaviors.join(" or a ")),
+        ));
+    }
+    Ok(dropped)
+}
+
+/// Marks events with a negative value as dropped; returns how many more go.
+fn drop_negative(log: &Log, keep: &mut [bool], notes: &mut Vec<String>) -> Result<usize> {
+    let mut dropped = 0;
+    for (value, keep) in log.value.iter().flatten().zip(keep.iter_mut()) {
+        if *keep && *value < 0.0 {
+            *keep = false;
+            dropped += 1;
+        }
+    }
+    if dropped > 0 && !keep.contains(&true) {
+        return Err(Error::option(
+            "--min-value",
+            "is not given, and all events have a negative value, which is no interaction"
+                .to_owned(),
+            "give the smallest value to keep, such as --min-value=-10",
+        ));
+    }
+    if dropped > 0 {
+        notes.push(format!(
+            "{dropped} events with a negative value were dropped (returns, dislikes); --min-value=VALUE \
+             keeps those of at least VALUE, --duplicates sum adds up the values of a user and item first"
         ));
     }
     Ok(dropped)
@@ -204,14 +234,14 @@ fn keep_behaviors(
 fn keep_values(log: &Log, min: f32, keep: &mut [bool]) -> Result<usize> {
     if !min.is_finite() {
         return Err(Error::option(
-            "min_value",
+            "--min-value",
             format!("must be finite, but is {min}"),
             "give a number such as 4",
         ));
     }
     let Some(values) = &log.value else {
         return Err(Error::option(
-            "min_value",
+            "--min-value",
             format!("is {min}, but the events of {} have no values", log.name),
             "leave the filter out, or name the column of ratings with --value-column",
         ));
@@ -226,7 +256,7 @@ fn keep_values(log: &Log, min: f32, keep: &mut [bool]) -> Result<usize> {
     if !keep.contains(&true) {
         let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         return Err(nothing_left(
-            "min_value",
+            "--min-value",
             format!("no event has a value of at least {min}, the largest is {largest}"),
         ));
     }
@@ -293,7 +323,7 @@ fn keep_core(log: &Log, min_items: usize, min_users: usize, keep: &mut [bool]) -
     }
     if !keep.contains(&true) {
         return Err(nothing_left(
-            "k_core",
+            "--k-core",
             format!(
                 "no subset of the events has {min_items} items for every user and {min_users} users \
                  for every item"
@@ -515,6 +545,43 @@ mod tests {
     }
 
     #[test]
+    fn negative_values_are_no_interactions() {
+        let events = [
+            (0, 1, 5.0, 2),
+            (0, 2, -3.0, 2),
+            (1, 2, -1.0, 2),
+            (2, 3, 0.0, 2),
+        ];
+        for weighted in [false, true] {
+            let none = Filters {
+                weighted,
+                ..Filters::default()
+            };
+            let (after, report) = none.apply(log(&events)).unwrap();
+            assert_eq!(report.negative, 2);
+            assert_eq!(after.users.names(), ["u0", "u2"]);
+            assert!(
+                report.notes[0].starts_with("2 events with a negative value were dropped"),
+                "{:?}",
+                report.notes
+            );
+        }
+        // A given smallest value decides alone.
+        let all = Filters {
+            min_value: Some(-10.0),
+            ..Filters::default()
+        };
+        let (after, report) = all.apply(log(&events)).unwrap();
+        assert_eq!((after.item.len(), report.negative), (4, 0));
+        assert!(report.notes.is_empty());
+        let error = Filters::default()
+            .apply(log(&events[1..3]))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("give the smallest value to keep"), "{error}");
+    }
+
+    #[test]
     fn behaviors_keep_the_order_of_the_chain() {
         let events = [(0, 1, 1.0, 2), (0, 2, 1.0, 0), (1, 2, 1.0, 1)];
         let only = |names: &[&str]| Filters {
@@ -547,11 +614,11 @@ mod tests {
         };
         assert_eq!(
             high.apply(log(&events)).unwrap_err().to_string(),
-            "min_value leaves no events: no event has a value of at least 4, the largest \
+            "--min-value leaves no events: no event has a value of at least 4, the largest \
              is 3; lower it or leave it out"
         );
         let error = core(2, 1).apply(log(&events)).unwrap_err().to_string();
-        assert!(error.starts_with("k_core leaves no events"), "{error}");
+        assert!(error.starts_with("--k-core leaves no events"), "{error}");
         let implicit = Log {
             value: None,
             ..log(&events)

@@ -19,7 +19,7 @@ pub mod synthetic;
 pub use describe::Description;
 pub use error::{Error, Result};
 pub use filters::Filters;
-pub use log::{GivenSubset, Log, ReadReport};
+pub use log::{GivenSubset, Log, ReadColumn, ReadReport};
 pub use sources::{ReadOptions, read};
 pub use split::{HeldOut, Shown, Split, SplitSpec, Subset};
 pub use synthetic::open;

@@ -49,7 +49,19 @@ pub struct Log {
 }
 
 /// A subset of a given split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum GivenSubset {
     /// For training.
@@ -73,8 +85,26 @@ pub struct ReadReport {
     pub skipped: Vec<(String, usize)>,
     /// Duplicate events (same user, item and behavior) that were merged or dropped.
     pub duplicates: usize,
+    /// The columns that were read, where the data set has named ones.
+    #[serde(default)]
+    pub columns: Vec<ReadColumn>,
+    /// Names of columns that were not read.
+    #[serde(default)]
+    pub unused_columns: Vec<String>,
+    /// Names of the splits that the data set comes with, where there are several and none was read.
+    #[serde(default)]
+    pub given_splits: Vec<String>,
     /// Notes for the user.
     pub notes: Vec<String>,
+}
+
+/// A column that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ReadColumn {
+    /// Its meaning: `user`, `item`, `value`, `time` or `behavior`.
+    pub meaning: String,
+    /// Its name in the data.
+    pub name: String,
 }
 
 impl Log {

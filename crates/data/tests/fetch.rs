@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use limpid_data::Error;
-use limpid_data::fetch::{Checksum, FetchReport, fetch};
+use limpid_data::fetch::{Checksum, FetchReport, KnownSet, fetch, known};
 use zip::write::SimpleFileOptions;
 
 /// How the server treats the archive.
@@ -21,13 +21,8 @@ enum Manner {
     Breaks,
 }
 
-/// A server of `/ml-1m.zip` and `/ml-1m.zip.md5` (where given); other paths are missing. Gives its
-/// address and the requests that it got.
-fn serve(
-    archive: Vec<u8>,
-    md5: Option<String>,
-    manner: Manner,
-) -> (String, Arc<Mutex<Vec<String>>>) {
+/// A server of `/ml-1m.zip`; other paths are missing. Gives its address and the requests that it got.
+fn serve(archive: Vec<u8>, manner: Manner) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -54,15 +49,14 @@ fn serve(
                 reply.extend_from_slice(body);
                 reply
             };
-            let bytes = match (path.as_str(), &md5) {
-                ("/ml-1m.zip", _) => {
+            let bytes = match path.as_str() {
+                "/ml-1m.zip" => {
                     let n = archive.len();
                     match manner {
                         Manner::Breaks => reply("200 OK", &archive[..n / 2], n),
                         Manner::Whole => reply("200 OK", &archive, n),
                     }
                 }
-                ("/ml-1m.zip.md5", Some(md5)) => reply("200 OK", md5.as_bytes(), md5.len()),
                 _ => reply("404 Not Found", b"none", 4),
             };
             // A client that hangs up early is not this server's concern.
@@ -84,37 +78,40 @@ fn archive() -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-fn md5(bytes: &[u8]) -> String {
-    use md5::{Digest, Md5};
-    Md5::digest(bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// ML-1M with another recorded SHA-256.
+fn set(sha256: Option<&str>) -> KnownSet {
+    KnownSet {
+        sha256: sha256.map(|sum| &*sum.to_owned().leak()),
+        ..*known().iter().find(|set| set.name == "ml-1m").unwrap()
+    }
+}
+
+/// Fetches the archive that [`archive`] makes.
 fn get(into: &Path, address: &str) -> Result<FetchReport, Error> {
-    fetch("ml-1m", into, &mut |_, _| (), Some(address))
+    set(Some(&sha256(&archive()))).fetch(into, &mut |_, _| (), Some(address))
 }
 
 #[test]
 fn a_set_is_fetched_checked_and_unpacked() {
     let archive = archive();
-    let sum = md5(&archive);
-    let (address, seen) = serve(
-        archive.clone(),
-        Some(format!("MD5 (ml-1m.zip) = {sum}\n")),
-        Manner::Whole,
-    );
+    let sum = sha256(&archive);
+    let (address, seen) = serve(archive.clone(), Manner::Whole);
     let dir = tempfile::tempdir().unwrap();
     let mut steps = Vec::new();
-    let report = fetch(
-        "ml-1m",
-        dir.path(),
-        &mut |done, total| steps.push((done, total)),
-        Some(&format!("{address}/")),
-    )
-    .unwrap();
-    assert_eq!(report.checksum, Checksum::Verified(sum));
+    let report = set(Some(&sum))
+        .fetch(
+            dir.path(),
+            &mut |done, total| steps.push((done, total)),
+            Some(&format!("{address}/")),
+        )
+        .unwrap();
+    assert_eq!(report.checksum, Checksum::Verified(sum.clone()));
     assert_eq!(report.bytes, archive.len() as u64);
     assert_eq!(report.files, ["README", "ratings.dat"]);
     assert!(report.notice.contains("GroupLens"));
@@ -130,30 +127,49 @@ fn a_set_is_fetched_checked_and_unpacked() {
 
     // What is there is not fetched again.
     let requests = seen.lock().unwrap().len();
-    assert!(get(dir.path(), &address).unwrap().already_there);
+    let again = get(dir.path(), &address).unwrap();
+    assert!(again.already_there);
+    assert_eq!(again.checksum, Checksum::Verified(sum.clone()));
     assert_eq!(seen.lock().unwrap().len(), requests);
-    // An archive put there by hand is taken as it is.
+    // An archive put there by hand is verified like a download.
     std::fs::remove_dir_all(&report.folder).unwrap();
     let again = get(dir.path(), &address).unwrap();
-    assert_eq!((again.bytes, again.checksum), (0, Checksum::NotChecked));
+    assert_eq!(
+        (again.bytes, again.checksum),
+        (0, Checksum::Verified(sum.clone()))
+    );
     assert!(again.folder.join("ratings.dat").exists());
     assert_eq!(seen.lock().unwrap().len(), requests);
+    // Without its archive, a folder cannot be checked.
+    std::fs::remove_file(dir.path().join("ml-1m.zip")).unwrap();
+    let again = get(dir.path(), &address).unwrap();
+    assert_eq!(again.checksum, Checksum::NotChecked);
+    // A damaged archive is refused, whether it was unpacked or not.
+    std::fs::write(dir.path().join("ml-1m.zip"), b"PK damaged").unwrap();
+    for _ in 0..2 {
+        let error = get(dir.path(), &address).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("but {sum} is expected; remove it")),
+            "{error}"
+        );
+        let _ = std::fs::remove_dir_all(&report.folder);
+    }
 }
 
 #[test]
 fn a_broken_download_leaves_nothing_behind_and_can_be_repeated() {
     let archive = archive();
     let dir = tempfile::tempdir().unwrap();
-    let (address, _) = serve(archive.clone(), None, Manner::Breaks);
+    let (address, _) = serve(archive.clone(), Manner::Breaks);
     let error = get(dir.path(), &address).unwrap_err().to_string();
     assert!(error.contains("the connection broke after"), "{error}");
     assert!(error.contains("try again later"), "{error}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 
-    let (address, _) = serve(archive.clone(), None, Manner::Whole);
+    let (address, _) = serve(archive.clone(), Manner::Whole);
     let report = get(dir.path(), &address).unwrap();
     assert_eq!(report.bytes, archive.len() as u64);
-    assert_eq!(report.checksum, Checksum::NotPublished);
+    assert_eq!(report.checksum, Checksum::Verified(sha256(&archive)));
     assert_eq!(
         std::fs::read(dir.path().join("ml-1m.zip")).unwrap(),
         archive
@@ -163,25 +179,29 @@ fn a_broken_download_leaves_nothing_behind_and_can_be_repeated() {
 #[test]
 fn wrong_downloads_are_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let published = "0123456789abcdef0123456789ABCDEF  ml-1m.zip";
-    let (address, _) = serve(archive(), Some(published.into()), Manner::Whole);
-    let error = get(dir.path(), &address).unwrap_err().to_string();
+    let (address, _) = serve(archive(), Manner::Whole);
+    // The recorded SHA-256 is that of the real archive.
+    let error = fetch("ml-1m", dir.path(), &mut |_, _| (), Some(&address));
+    let error = error.unwrap_err().to_string();
     assert!(
-        error.contains("0123456789abcdef0123456789abcdef is published"),
+        error.contains(
+            "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20 is expected"
+        ),
         "{error}"
     );
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 
     let bytes = b"<html>come back later</html>".to_vec();
-    let (address, _) = serve(bytes, None, Manner::Whole);
-    let error = get(dir.path(), &address).unwrap_err().to_string();
+    let (address, _) = serve(bytes.clone(), Manner::Whole);
+    let changing = set(None).fetch(dir.path(), &mut |_, _| (), Some(&address));
+    let error = changing.unwrap_err().to_string();
     assert!(error.contains("is not a readable zip archive"), "{error}");
 }
 
 #[test]
 fn without_the_set_the_error_says_how_to_do_it_by_hand() {
     let dir = tempfile::tempdir().unwrap();
-    let (address, _) = serve(archive(), None, Manner::Whole);
+    let (address, _) = serve(archive(), Manner::Whole);
     let error = fetch("ml-100k", dir.path(), &mut |_, _| (), Some(&address)).unwrap_err();
     let expected = format!(
         "{address}/ml-100k.zip: the server answers 404 Not Found; try again later, or download \

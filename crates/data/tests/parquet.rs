@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, DictionaryArray, Float32Array, Float64Array, Int8Array,
-    Int64Array, LargeStringArray, ListArray, RecordBatch, StringArray, StringViewArray,
-    TimestampMicrosecondArray, TimestampNanosecondArray, UInt32Array,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal64Array, Decimal128Array,
+    DictionaryArray, Float32Array, Float64Array, Int8Array, Int64Array, LargeStringArray,
+    ListArray, RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray,
+    TimestampNanosecondArray, UInt32Array,
 };
 use limpid_data::sources::{OnError, ReadOptions, read, read_bytes};
 use limpid_data::{Log, Result};
@@ -131,6 +133,115 @@ fn nulls_and_other_types_are_refused() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("cannot be read as Parquet"), "{error}");
+}
+
+#[test]
+fn decimals_and_texts_in_bytes() {
+    let rating = Decimal128Array::from(vec![35, -5])
+        .with_precision_and_scale(5, 1)
+        .unwrap();
+    let price = Decimal64Array::from(vec![7, 8])
+        .with_precision_and_scale(9, 0)
+        .unwrap();
+    let bytes = file(vec![
+        (
+            "user",
+            Arc::new(BinaryArray::from_iter_values([b"ann", b"bob"])),
+        ),
+        ("item", Arc::new(price)),
+        ("rating", Arc::new(rating)),
+        ("time", Arc::new(Date64Array::from(vec![86_400_000, 0]))),
+        ("note", Arc::new(StringArray::from(vec!["x", "y"]))),
+    ]);
+    let log = of(&bytes, OnError::Fail).unwrap();
+    assert_eq!(users_and_items(&log), [("ann", "7"), ("bob", "8")]);
+    assert_eq!(log.value, Some(vec![3.5, -0.5]));
+    assert_eq!(log.time, Some(vec![86_400, 0]));
+    assert_eq!(log.report.unused_columns, ["note"]);
+}
+
+#[test]
+fn every_compression_is_read() {
+    use parquet::basic::Compression;
+    use parquet::file::properties::WriterProperties;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("user", Arc::new(Int64Array::from_iter_values(0..500))),
+        (
+            "item",
+            Arc::new(Int64Array::from_iter_values((0..500).map(|i| i % 9))),
+        ),
+    ];
+    for compression in [
+        Compression::SNAPPY,
+        Compression::LZ4,
+        Compression::LZ4_RAW,
+        Compression::GZIP(Default::default()),
+        Compression::BROTLI(Default::default()),
+        Compression::ZSTD(Default::default()),
+    ] {
+        let batch = RecordBatch::try_from_iter(columns.clone()).unwrap();
+        let properties = WriterProperties::builder()
+            .set_compression(compression)
+            .build();
+        let mut bytes = Vec::new();
+        let mut writer =
+            ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        assert_eq!(
+            of(&bytes, OnError::Fail).unwrap().n_events(),
+            500,
+            "{compression:?}"
+        );
+    }
+}
+
+#[test]
+fn item_metadata_with_lists() {
+    let mut genres = ListBuilder::new(StringBuilder::new());
+    genres.append_value([Some("Drama"), Some("Crime")]);
+    genres.append_null();
+    let items = file(vec![
+        ("item_id", Arc::new(Int64Array::from(vec![7, 9]))),
+        (
+            "title",
+            Arc::new(StringArray::from(vec![Some("Seven (1995)"), None])),
+        ),
+        ("genres", Arc::new(genres.finish())),
+    ]);
+    let events = file(vec![
+        ("user", Arc::new(Int64Array::from(vec![1, 2]))),
+        ("item", Arc::new(Int64Array::from(vec![7, 9]))),
+    ]);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("events.parquet"), &events).unwrap();
+    std::fs::write(dir.path().join("films.parquet"), &items).unwrap();
+    let path = dir.path().join("events.parquet");
+    let options = ReadOptions {
+        metadata: vec![limpid_data::sources::MetadataSource {
+            path: dir.path().join("films.parquet"),
+            column: None,
+        }],
+        ..ReadOptions::default()
+    };
+    let given = read(&path, &options).unwrap();
+    std::fs::rename(
+        dir.path().join("films.parquet"),
+        dir.path().join("items.parquet"),
+    )
+    .unwrap();
+    let beside = read(dir.path(), &ReadOptions::default()).unwrap();
+    for log in [given, beside] {
+        let seven = log.items.get("7").unwrap();
+        assert_eq!(log.titles[seven as usize], "Seven (1995)");
+        let values = |field: &str| {
+            let field = log.fields.iter().find(|f| f.name == field).unwrap();
+            let of = field.of(limpid_core::ItemIdx(seven));
+            of.map(|(v, _)| v.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(values("genre"), ["Crime", "Drama"]);
+        assert_eq!(values("year"), ["1995"]);
+    }
 }
 
 /// Damage anywhere is an error or does not matter; it never brings the program down.

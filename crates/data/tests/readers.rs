@@ -6,7 +6,8 @@
 use limpid_core::ItemIdx;
 use limpid_data::log::{GivenSubset, Log};
 use limpid_data::sources::{
-    Column, Columns, MetadataSource, OnError, ReadOptions, TimeUnit, read, read_bytes,
+    Column, Columns, EventFile, MetadataSource, OnError, Quote, ReadOptions, TimeUnit, read,
+    read_bytes,
 };
 use limpid_data::{Error, Result};
 
@@ -354,6 +355,235 @@ fn a_folder_of_tables() {
 }
 
 #[test]
+fn titles_with_stray_quotes_do_not_refuse_a_file() {
+    let text = "user\titem\nann\t\"x\" 1\nbob\t\"open\nann\t12\"\n";
+    let log = of(&[("events.tsv", text)]);
+    assert_eq!(events(&log), ["ann \"x\" 1", "bob \"open", "ann 12\""]);
+    assert_eq!(
+        log.report.notes,
+        [
+            "events.tsv: 2 fields begin with a quote that does not close; it was read as text (--quote \
+          double refuses it)"
+        ]
+    );
+    let strict = ReadOptions {
+        quote: Some(Quote::Double),
+        ..ReadOptions::default()
+    };
+    let error = try_read(&[("events.tsv", text)], &strict)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("events.tsv:2:8: text follows a closing quote"),
+        "{error}"
+    );
+    // Between commas a quoted field may hold line ends; the error names the option.
+    let commas = "user,item\nann,\"open\nbob,b\n";
+    let error = refused(&[("events.csv", commas)]);
+    assert!(
+        error.contains("read the table without quoting with --quote none"),
+        "{error}"
+    );
+    let none = ReadOptions {
+        quote: Some(Quote::None),
+        ..ReadOptions::default()
+    };
+    let log = try_read(&[("events.csv", commas)], &none).unwrap();
+    assert_eq!(events(&log), ["ann \"open", "bob b"]);
+    // Item metadata too: every title is read.
+    let titles: String = (0..50).map(|i| format!("i{i}\t\"Title\" {i}\n")).collect();
+    let items = format!("item_id\ttitle\n{titles}");
+    let log = of(&[("events.csv", "user,item\nann,i7\n"), ("items.tsv", &items)]);
+    assert_eq!(title(&log, "i7"), "\"Title\" 7");
+}
+
+#[test]
+fn headers_of_shops_are_guessed_and_unused_columns_named() {
+    let text = "purchased_at,client_id,sku,price,qty,channel\n2001-02-03,ann,x,9.5,2,web\n";
+    let log = of(&[("sales.csv", text)]);
+    assert_eq!(events(&log), ["ann x 2 981158400"]);
+    assert_eq!(log.report.unused_columns, ["price", "channel"]);
+    let columns: Vec<String> = log
+        .report
+        .columns
+        .iter()
+        .map(|c| format!("{}={}", c.meaning, c.name))
+        .collect();
+    assert_eq!(
+        columns,
+        [
+            "user=client_id",
+            "item=sku",
+            "value=qty",
+            "time=purchased_at"
+        ]
+    );
+    let json = "{\"buyer\": \"ann\", \"article\": 7, \"quantity\": 3, \"shop\": 1}\n";
+    let log = of(&[("sales.jsonl", json)]);
+    assert_eq!(events(&log), ["ann 7 3"]);
+    assert_eq!(log.report.unused_columns, ["shop"]);
+    // A guessed column that cannot be read does not refuse the file; a sure one does.
+    let retail = "InvoiceDate,StockCode,Quantity,CustomerID\n12/1/2010 8:26,x,6,ann\n";
+    let log = of(&[("retail.csv", retail)]);
+    assert_eq!(events(&log), ["ann x 6"]);
+    assert_eq!(
+        log.report.notes,
+        [
+            "column 'InvoiceDate' was not read as the time: its first value is '12/1/2010 8:26'; name a \
+          column with --time-column"
+        ]
+    );
+    assert!(
+        refused(&[("a.csv", "user,item,timestamp\nann,x,12/1/2010\n")])
+            .contains("the time must be")
+    );
+    // Names that may be titles are not ids of item metadata.
+    let items = "product_id,product,colour\nx,Lamp,red\n";
+    let log = of(&[("events.csv", "user,item\nann,x\n"), ("items.csv", items)]);
+    assert_eq!(facts(&log, "colour", "x"), [("red".to_owned(), 1.0)]);
+}
+
+#[test]
+fn columns_of_fixed_formats_are_refused_or_honored() {
+    let named = |user: &str| ReadOptions {
+        columns: Columns {
+            user: Some(Column::Name(user.into())),
+            ..Columns::default()
+        },
+        ..ReadOptions::default()
+    };
+    let error = try_read(&[("ratings.dat", "1::2::5::978300760\n")], &named("x"));
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "--user-column does not apply: the format movielens-dat has fixed columns; leave it out, or read \
+         the file as a table with --data-format table"
+    );
+    let separator = ReadOptions {
+        separator: Some(';'),
+        ..ReadOptions::default()
+    };
+    let error = try_read(&[("u.data", "1\t2\t5\t978300760\n")], &separator).unwrap_err();
+    assert!(
+        error.to_string().starts_with("--separator does not apply"),
+        "{error}"
+    );
+    let csv = "userId,movieId,rating,timestamp,household\n1,2,5,978300760,h9\n";
+    let log = try_read(&[("ratings.csv", csv)], &named("household")).unwrap();
+    assert_eq!(events(&log), ["h9 2 5 978300760"]);
+}
+
+/// Writes files into a folder of their own.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn a_file_of_each_subset_and_of_each_behavior() {
+    let dir = folder(&[
+        ("train.csv", "user,item\nann,x\nbob,y\n"),
+        ("test.tsv", "user\titem\nann\ty\n"),
+        ("views.jsonl", "{\"user\": \"ann\", \"item\": \"z\"}\n"),
+    ]);
+    let file = |name: &str, behavior: Option<&str>, subset| EventFile {
+        path: dir.path().join(name),
+        behavior: behavior.map(str::to_owned),
+        subset,
+    };
+    let (train, test) = (GivenSubset::Train, GivenSubset::Test);
+    let options = |files: Vec<EventFile>| ReadOptions {
+        files,
+        ..ReadOptions::default()
+    };
+    let split = vec![
+        file("train.csv", None, Some(train)),
+        file("test.tsv", None, Some(test)),
+    ];
+    let log = read(dir.path(), &options(split.clone())).unwrap();
+    assert_eq!(log.given, Some(vec![train, train, test]));
+    assert_eq!(events(&log), ["ann x", "bob y", "ann y"]);
+    assert_eq!(log.report.files, ["train.csv", "test.tsv"]);
+
+    let behaviors = vec![
+        file("train.csv", Some("buy"), None),
+        file("views.jsonl", Some("view"), None),
+    ];
+    let log = read(dir.path(), &options(behaviors)).unwrap();
+    assert_eq!(log.behaviors, ["view", "buy"]);
+    assert_eq!(events(&log), ["ann x buy", "bob y buy", "ann z view"]);
+
+    // Both: the files of the split are of the target behavior.
+    let mut both = options(split);
+    both.files.push(file("views.jsonl", Some("view"), None));
+    let error = read(dir.path(), &both).unwrap_err().to_string();
+    assert!(error.contains("name it with --target-behavior"), "{error}");
+    both.target_behavior = Some("buy".to_owned());
+    let log = read(dir.path(), &both).unwrap();
+    assert_eq!(
+        events(&log),
+        ["ann x buy", "bob y buy", "ann y buy", "ann z view"]
+    );
+    assert_eq!(log.given, Some(vec![train, train, test, train]));
+
+    let missing = read(
+        dir.path(),
+        &options(vec![file("tset.tsv", None, Some(test))]),
+    );
+    let error = missing.unwrap_err().to_string();
+    assert!(error.ends_with("did you mean 'test.tsv'?"), "{error}");
+}
+
+#[test]
+fn tags_by_id_get_their_names() {
+    let names = "tagID\ttagValue\n1\tNoir\n2\tspace\n";
+    let dir = folder(&[
+        ("tags.dat", names),
+        (
+            "user_taggedmovies.dat",
+            "userID\tmovieID\ttagID\n9\t7\t1\n9\t7\t2\n8\t7\t1\n",
+        ),
+        ("movie_tags.dat", "movieID\ttagID\ttagWeight\n7\t2\t5\n"),
+    ]);
+    let read_with = |paths: &[&str]| {
+        let metadata = paths
+            .iter()
+            .map(|path| MetadataSource {
+                path: dir.path().join(path),
+                column: None,
+            })
+            .collect();
+        let options = ReadOptions {
+            metadata,
+            ..ReadOptions::default()
+        };
+        try_read(&[("events.csv", "user,item\nann,7\n")], &options).unwrap()
+    };
+    let tag = |name: &str, n: f32| (name.to_owned(), n);
+    // The table of names is found beside the file, or given in any order.
+    let log = read_with(&["user_taggedmovies.dat"]);
+    assert_eq!(
+        facts(&log, "tag", "7"),
+        [tag("noir", 2.0), tag("space", 1.0)]
+    );
+    let log = read_with(&["movie_tags.dat", "tags.dat"]);
+    assert_eq!(facts(&log, "tag", "7"), [tag("space", 5.0)]);
+    std::fs::remove_file(dir.path().join("tags.dat")).unwrap();
+    let log = read_with(&["movie_tags.dat"]);
+    assert_eq!(facts(&log, "tag", "7"), [tag("2", 5.0)]);
+    assert!(
+        log.report
+            .notes
+            .iter()
+            .any(|n| n.contains("tags are ids without names")),
+        "{:?}",
+        log.report.notes
+    );
+}
+
+#[test]
 fn refusals_name_place_rule_and_mend() {
     let hint = "fix the line, or skip malformed lines with --on-error skip";
     for (name, text, expected) in [
@@ -510,7 +740,7 @@ fn unknown_folders_list_what_was_found_and_tried() {
         matches!(
             error,
             Error::Option {
-                option: "given",
+                option: "--given",
                 ..
             }
         ),

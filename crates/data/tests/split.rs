@@ -113,6 +113,8 @@ fn specs() -> impl Strategy<Value = &'static str> {
         "leave-one-out",
         "leave-last:2",
         "temporal:0.6",
+        "temporal:1970-01-01T00:20:00Z",
+        "temporal:1970-01-01T00:20:00Z/1970-01-01T00:22:00Z",
         "users:50/20/30,holdout=0.4@5",
         "none",
     ])
@@ -312,7 +314,7 @@ proptest! {
 
 fn recorded(split: &Split) -> Recorded {
     Recorded {
-        spec: split.spec,
+        spec: split.spec.clone(),
         hash: split.hash.clone(),
         data_hash: split.data_hash.clone(),
     }
@@ -440,6 +442,53 @@ fn without_times_the_last_is_the_last_in_the_file() {
     assert!(
         error.contains("needs times") && error.contains("ratio:70/10/20@42"),
         "{error}"
+    );
+}
+
+#[test]
+fn temporal_by_calendar_date() {
+    // Days 1 to 8 of 1970 for items 0 to 7 of two users.
+    let day = 86_400;
+    let log = log_of(
+        &(0..8)
+            .map(|d| (d % 2, d, i64::from(d) * day, 0))
+            .collect::<Vec<_>>(),
+        1,
+    );
+    let s = cut(&log, "temporal:1970-01-05/1970-01-07");
+    assert_eq!(text(&s, &s.train), "u0: i0 i2 | u1: i1 i3");
+    assert_eq!(text(&s, &s.validation.target), "u0: i4 | u1: i5");
+    assert_eq!(text(&s, &s.test.target), "u0: i6 | u1: i7");
+    assert_eq!(s.shown, Shown::TrainAndValidation);
+    assert_eq!(
+        s.notes[0],
+        "validation begins at 1970-01-05, test at 1970-01-07"
+    );
+    // One date: half of the events from it on are validation.
+    let half = cut(&log, "temporal:1970-01-05");
+    assert_eq!(text(&half, &half.validation.target), "u0: i4 | u1: i5");
+    assert_ne!(half.hash, s.hash);
+    // Twice the same date: no validation.
+    let none = cut(&log, "temporal:1970-01-07/1970-01-07");
+    assert!(none.validation.is_empty());
+    assert_eq!(text(&none, &none.test.target), "u0: i6 | u1: i7");
+    let error = refused(&log, "temporal:1971-01-01");
+    assert_eq!(
+        error,
+        "split 'temporal:1971-01-01' leaves 8 of 8 events for train and 0 for test; the events are of \
+         1970-01-01 to 1970-01-08; choose a cut that leaves events on both sides"
+    );
+    assert!(refused(&log, "temporal:1970-01-01").contains("leaves 0 of 8 events for train"));
+}
+
+#[test]
+fn several_given_splits_are_listed() {
+    let mut log = small();
+    log.report.given_splits = vec!["u1".into(), "ua".into()];
+    assert!(
+        refused(&log, "given").ends_with("comes with 2 splits; choose one: 'given:u1', 'given:ua'"),
+        "{}",
+        refused(&log, "given")
     );
 }
 

@@ -1,8 +1,9 @@
 //! Means by activity of users and by popularity of held-out items.
 
-use limpid_core::{Catalogue, ItemIdx};
+use limpid_core::Catalogue;
 use serde::{Deserialize, Serialize};
 
+use crate::ItemGroups;
 use crate::metrics::MetricAt;
 
 /// What the means are broken down by.
@@ -16,6 +17,13 @@ pub enum BreakdownBy {
     /// training events; items with equal counts are in the same third. The lists are the same; only
     /// held-out items of the third are relevant, and users without one are left out.
     ItemPopularity,
+    /// A metadata field of the held-out items, such as genre; [`Breakdown::field`] names it. The lists are
+    /// the same; only held-out items of the group are relevant, and users without one are left out.
+    ItemField,
+    /// Held-out items by the number of their training users.
+    ColdItems,
+    /// Users by the number of items that the model is shown.
+    ColdUsers,
 }
 
 /// A table of means.
@@ -23,6 +31,9 @@ pub enum BreakdownBy {
 pub struct Breakdown {
     /// What the means are broken down by.
     pub by: BreakdownBy,
+    /// The metadata field, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
     /// The columns of `means`.
     pub metrics: Vec<MetricAt>,
     /// The groups; those without users are left out.
@@ -32,7 +43,8 @@ pub struct Breakdown {
 /// One group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BreakdownRow {
-    /// `head`, `middle`, `tail`, or `quartile 1` (least active) to `quartile 4`.
+    /// `head`, `middle`, `tail`; `quartile 1` (least active) to `quartile 4`; a value of the field; a range
+    /// of numbers of events.
     pub name: String,
     /// Fewest events (of a user, or of an item in training).
     pub low: u32,
@@ -132,23 +144,16 @@ impl PartSums {
     }
 }
 
-/// The range of training counts of each third.
-pub(crate) fn cover_thirds(sums: &mut [PartSums], thirds: &[u8], catalogue: &Catalogue) {
-    for (item, &third) in thirds.iter().enumerate() {
+/// The range of training counts of each group.
+pub(crate) fn cover_items(sums: &mut [PartSums], groups: &ItemGroups, catalogue: &Catalogue) {
+    for (item, own) in groups.of_items.iter().enumerate() {
         let count = catalogue.train_counts.get(item).copied().unwrap_or(0);
-        if let Some(part) = sums.get_mut(usize::from(third)) {
-            part.covers(count);
+        for &group in own {
+            if let Some(part) = sums.get_mut(usize::from(group)) {
+                part.covers(count);
+            }
         }
     }
-}
-
-/// Counts the items of each third.
-pub(crate) fn count_thirds(items: &[ItemIdx], thirds: &[u8]) -> [usize; 3] {
-    let mut counts = [0; 3];
-    for item in items {
-        counts[usize::from(thirds[item.at()].min(2))] += 1;
-    }
-    counts
 }
 
 #[cfg(test)]
@@ -167,7 +172,6 @@ mod tests {
         assert_eq!(thirds(&c).unwrap(), [0; 8]);
         c.train_counts = vec![0; 8];
         assert_eq!(thirds(&c), None);
-        assert_eq!(count_thirds(&[ItemIdx(1), ItemIdx(0)], &[2, 0]), [1, 0, 1]);
     }
 
     #[test]

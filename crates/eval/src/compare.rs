@@ -66,6 +66,8 @@ pub struct Difference {
     pub interval: Option<Interval>,
     /// Two-sided p-value of the sign-flip permutation test.
     pub p: f64,
+    /// The p-value corrected by Holm's method for all comparisons that are reported together.
+    pub p_holm: f64,
     /// Share of users for whom a is larger.
     pub a_larger: f64,
     /// Share of users for whom b is larger.
@@ -117,7 +119,7 @@ pub fn compare(a: &PerUser, b: &PerUser, how: &Comparing) -> Result<Comparison> 
     }
     let n = shared.len() as f64;
     let intervals = intervals(&differences, columns.len(), &how.bootstrap);
-    let metrics = columns
+    let mut metrics: Vec<Difference> = columns
         .iter()
         .enumerate()
         .map(|(column, &(ca, cb))| {
@@ -137,11 +139,13 @@ pub fn compare(a: &PerUser, b: &PerUser, how: &Comparing) -> Result<Comparison> 
                 difference: of_column.iter().sum::<f64>() / n,
                 interval: intervals.as_ref().map(|i| i[column]),
                 p: sign_flip_p(&of_column, how.permutations, how.bootstrap.seed),
+                p_holm: f64::NAN,
                 a_larger: share(|d| d > 0.0),
                 b_larger: share(|d| d < 0.0),
             }
         })
         .collect();
+    holm(metrics.iter_mut().collect());
     Ok(Comparison {
         n_users: shared.len(),
         only_a: a.users.len() - shared.len(),
@@ -149,6 +153,20 @@ pub fn compare(a: &PerUser, b: &PerUser, how: &Comparing) -> Result<Comparison> 
         how: *how,
         metrics,
     })
+}
+
+/// Corrects the p-values of all comparisons of a table by the method of Holm, "A simple sequentially
+/// rejective multiple test procedure", Scandinavian Journal of Statistics 1979: with the m values in
+/// ascending order, the i-th is multiplied by m − i + 1 and is at least its predecessor. Where those
+/// below 0.05 are called significant, the chance of one false finding or more is below 0.05.
+pub fn holm(mut comparisons: Vec<&mut Difference>) {
+    comparisons.sort_by(|a, b| a.p.total_cmp(&b.p));
+    let m = comparisons.len();
+    let mut before = 0f64;
+    for (at, comparison) in comparisons.into_iter().enumerate() {
+        before = before.max((comparison.p * (m - at) as f64).min(1.0));
+        comparison.p_holm = before;
+    }
 }
 
 fn positions(result: &PerUser, side: char) -> Result<HashMap<&str, usize>> {
@@ -243,6 +261,20 @@ mod tests {
         let p = sign_flip_p(&[1.0, 2.0, 3.0], 100_000, 3);
         assert!((p - 0.25).abs() < 0.005, "{p}");
         assert_eq!(sign_flip_p(&[], 10, 0), 1.0);
+    }
+
+    #[test]
+    fn many_comparisons_are_corrected() {
+        let a = result(&["x", "y"], &["ndcg@5"], &[0.5, 0.25]);
+        let one = compare(&a, &a, &Comparing::default()).unwrap().metrics[0];
+        assert_eq!(one.p_holm, one.p);
+        let mut all: Vec<Difference> = [0.04, 0.01, 0.03, 0.9]
+            .map(|p| Difference { p, ..one })
+            .to_vec();
+        holm(all.iter_mut().collect());
+        // R: p.adjust(c(0.04, 0.01, 0.03, 0.9), "holm")
+        let corrected: Vec<f64> = all.iter().map(|d| (d.p_holm * 1e9).round() / 1e9).collect();
+        assert_eq!(corrected, [0.09, 0.04, 0.09, 0.9]);
     }
 
     #[test]

@@ -27,6 +27,18 @@ pub enum Error {
         /// A correct form.
         example: String,
     },
+    /// No metadata field has this name.
+    #[error(
+        "the items have no metadata field '{name}'; {}The fields are {}",
+        similar(.name, .known),
+        listed(.known)
+    )]
+    UnknownField {
+        /// The name, as written.
+        name: String,
+        /// All names.
+        known: Vec<String>,
+    },
     /// Two tables that must have one row per user have different numbers of rows.
     #[error(
         "the {what} has {found} rows, but the input histories have {expected}; row r of each must be the same user"
@@ -121,6 +133,22 @@ pub enum Error {
     /// An error of the core crate.
     #[error(transparent)]
     Core(#[from] limpid_core::Error),
+}
+
+fn listed(known: &[String]) -> String {
+    match known {
+        [] => "none".to_owned(),
+        _ => known.join(", "),
+    }
+}
+
+/// `did you mean …? ` of the most similar of the known names, if one is similar.
+fn similar(name: &str, known: &[String]) -> String {
+    let distance = |known: &str| strsim::damerau_levenshtein(&name.to_lowercase(), known);
+    let nearest = known.iter().min_by_key(|known| distance(known));
+    nearest
+        .filter(|known| distance(known) <= name.chars().count().max(3) / 3)
+        .map_or_else(String::new, |known| format!("did you mean '{known}'? "))
 }
 
 fn did_you_mean(name: Option<&'static str>) -> String {

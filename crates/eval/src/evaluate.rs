@@ -12,12 +12,15 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use crate::{
-    Error, Result,
+    Error, ItemGroups, PopularityBias, Result,
     bootstrap::intervals,
     breakdown::{
-        Breakdown, BreakdownBy, PartSums, THIRDS, count_thirds, cover_thirds, quartiles, thirds,
+        Breakdown, BreakdownBy, BreakdownRow, PartSums, THIRDS, cover_items, quartiles, thirds,
     },
+    candidates,
+    groups::{group_of_length, ranges},
     metrics::{HitProfile, Measure, MetricAt},
+    popularity_bias::ItemsOfUser,
     protocol::Protocol,
     report::{AbsentMetric, MetricReport, PerUser, Report},
 };
@@ -166,9 +169,12 @@ enum Row<'a> {
 
 /// The values of one user.
 struct OfUser {
-    /// `(1 + thirds by popularity, user metrics)`: all held-out items first.
+    /// `(user metrics)`, with all held-out items relevant.
     values: Vec<f64>,
-    targets_by_third: [usize; 3],
+    /// For each breakdown of held-out items, the groups of this user's: group, number of held-out items
+    /// and `(user metrics)` with only these relevant.
+    by_group: Vec<Vec<(usize, usize, Vec<f64>)>>,
+    bias: Option<ItemsOfUser>,
     n_targets: usize,
     n_untrained: usize,
     n_masked: usize,
@@ -191,8 +197,11 @@ struct Measurement<'a> {
     /// Ranks that metrics over lists need.
     list_depth: usize,
     tie_breaks: Vec<u64>,
-    thirds: Option<Vec<u8>>,
-    by_third: [PartSums; 3],
+    /// Breakdowns of held-out items: what by, the groups, and their sums.
+    item_groups: Vec<(BreakdownBy, ItemGroups, Vec<PartSums>)>,
+    /// The items from which candidates are sampled.
+    samplable: Vec<ItemIdx>,
+    bias: Vec<ItemsOfUser>,
     /// `(users, user metrics)`.
     values: Vec<f64>,
     targets: Vec<usize>,
@@ -225,7 +234,8 @@ impl<'a> Measurement<'a> {
             });
         }
         let n_items = protocol.catalogue.len();
-        let (mut user_metrics, mut list_depth, mut depth) = (Vec::new(), 0, 0);
+        let listed = protocol.popularity_bias.unwrap_or(0);
+        let (mut user_metrics, mut list_depth, mut depth) = (Vec::new(), listed, listed);
         for at in &protocol.metrics {
             let needed = if at.metric.has_cutoff { at.k } else { n_items };
             depth = depth.max(needed);
@@ -243,9 +253,15 @@ impl<'a> Measurement<'a> {
             } else {
                 protocol.catalogue.tie_breaks(protocol.bootstrap.seed)
             },
-            thirds: thirds(protocol.catalogue)
-                .filter(|_| protocol.breakdowns && !user_metrics.is_empty()),
-            by_third: Default::default(),
+            item_groups: match user_metrics.is_empty() {
+                true => Vec::new(),
+                false => item_groups(protocol),
+            },
+            samplable: match protocol.candidates {
+                Some(_) => candidates::by_id(protocol.catalogue),
+                None => Vec::new(),
+            },
+            bias: Vec::new(),
             values: Vec::new(),
             targets: Vec::new(),
             lists: Lists::default(),
@@ -273,9 +289,8 @@ impl<'a> Measurement<'a> {
                 |scratch, at| this.measure(block[at], of_row(at), scratch),
             )
             .collect();
-        let n = self.user_metrics.len();
         for user in of_users {
-            self.values.extend_from_slice(&user.values[..n]);
+            self.values.extend_from_slice(&user.values);
             self.targets.push(user.n_targets);
             self.n_untrained += user.n_untrained;
             self.n_masked += user.n_masked;
@@ -283,10 +298,10 @@ impl<'a> Measurement<'a> {
             if self.list_depth > 0 {
                 self.lists.lists.push(user.list);
             }
-            for (third, part) in self.by_third.iter_mut().enumerate() {
-                let n_targets = user.targets_by_third[third];
-                if n_targets > 0 {
-                    part.add(n_targets, &user.values[(third + 1) * n..(third + 2) * n]);
+            self.bias.extend(user.bias);
+            for ((_, _, sums), groups) in self.item_groups.iter_mut().zip(user.by_group) {
+                for (group, n_targets, values) in groups {
+                    sums[group].add(n_targets, &values);
                 }
             }
         }
@@ -302,6 +317,9 @@ impl<'a> Measurement<'a> {
         } = scratch;
         protocol.hide(mask, row);
         protocol.truth(row, wanted, truth);
+        if let Some(sample) = &protocol.candidates {
+            sample.restrict(mask, &protocol.key(row), truth, &self.samplable);
+        }
         let mut n_masked_listed = 0;
         let ranked = match ranking {
             Row::Scores(scores, at) => match scores.row(at).as_slice() {
@@ -315,34 +333,52 @@ impl<'a> Measurement<'a> {
             }
         };
         let is_hit = |item: ItemIdx| wanted.hides(item);
-        let mut values = Vec::with_capacity(self.user_metrics.len() * 4);
-        let mut add_values = |hits: &HitProfile| {
-            values.extend(self.user_metrics.iter().map(|(at, of)| of(hits, at.k)));
+        let mut values_of = |n_targets: usize, is_hit: &dyn Fn(ItemIdx) -> bool| -> Vec<f64> {
+            hits.fill(&ranked, n_targets, is_hit);
+            let metrics = self.user_metrics.iter();
+            metrics.map(|(at, of)| of(hits, at.k)).collect()
         };
-        hits.fill(&ranked, truth.len(), is_hit);
-        add_values(hits);
-        let mut targets_by_third = [0; 3];
-        if let Some(thirds) = &self.thirds {
-            targets_by_third = count_thirds(truth, thirds);
-            for (third, &n_targets) in targets_by_third.iter().enumerate() {
-                let of_third = |i: ItemIdx| usize::from(thirds[i.at()]) == third && is_hit(i);
-                hits.fill(&ranked, n_targets, of_third);
-                add_values(hits);
-            }
-        }
+        let values = values_of(truth.len(), &is_hit);
+        let by_group = self
+            .item_groups
+            .iter()
+            .map(|(_, groups, sums)| {
+                let mut n_targets = vec![0usize; sums.len()];
+                for item in truth.iter() {
+                    for &group in &groups.of_items[item.at()] {
+                        n_targets[usize::from(group)] += 1;
+                    }
+                }
+                let own = n_targets.into_iter().enumerate().filter(|(_, n)| *n > 0);
+                own.map(|(group, n)| {
+                    let in_group = |item: ItemIdx| {
+                        let of_item = &groups.of_items[item.at()];
+                        of_item.iter().any(|&g| usize::from(g) == group) && is_hit(item)
+                    };
+                    (group, n, values_of(n, &in_group))
+                })
+                .collect()
+            })
+            .collect();
+        let list = match self.list_depth {
+            0 => Vec::new(),
+            _ => self.list(&ranked, ranking),
+        };
+        let bias = protocol.popularity_bias.map(|k| ItemsOfUser {
+            list: list.iter().take(k).map(|s| s.item).collect(),
+            history: protocol.history(row),
+            held_out: truth.clone(),
+        });
         let catalogue = protocol.catalogue;
         OfUser {
             values,
-            targets_by_third,
+            by_group,
+            bias,
             n_targets: truth.len(),
             n_untrained: truth.iter().filter(|&&i| !catalogue.is_trained(i)).count(),
             n_masked: truth.iter().filter(|&&i| mask.hides(i)).count(),
             n_masked_listed,
-            list: if self.list_depth > 0 {
-                self.list(&ranked, ranking)
-            } else {
-                Vec::new()
-            },
+            list,
         }
     }
 
@@ -393,7 +429,7 @@ impl<'a> Measurement<'a> {
                     )
                 }
                 Measure::Lists { of, undefined } => (
-                    of(&self.lists, protocol.catalogue, metric.k),
+                    of(&self.lists, protocol.catalogue, protocol.universe, metric.k),
                     None,
                     undefined,
                 ),
@@ -421,53 +457,111 @@ impl<'a> Measurement<'a> {
             n_masked_targets: self.n_masked,
             n_masked_listed: self.n_masked_listed,
             masks: protocol.masks(),
+            universe: protocol.universe,
+            n_universe: protocol.universe.len(protocol.catalogue),
+            candidates: protocol.candidates,
             bootstrap: protocol.bootstrap,
             metrics,
             absent,
             breakdowns,
+            popularity_bias: protocol.popularity_bias.and_then(|k| {
+                let (catalogue, universe) = (protocol.catalogue, protocol.universe);
+                PopularityBias::of(&self.bias, catalogue, universe, k, &protocol.bootstrap)
+            }),
             per_user,
         }
     }
 
     fn breakdowns(&self, user_metrics: &[MetricAt]) -> Vec<Breakdown> {
-        if !self.protocol.breakdowns || user_metrics.is_empty() {
+        let protocol = self.protocol;
+        if user_metrics.is_empty() {
             return Vec::new();
         }
-        let n = user_metrics.len();
-        let lengths: Vec<u32> = self
-            .rows
-            .iter()
-            .map(|&row| self.protocol.input.row(row).len() as u32)
-            .collect();
-        let mut by_activity = vec![PartSums::default(); 4];
-        for (at, quartile) in quartiles(&lengths).into_iter().enumerate() {
-            let part = &mut by_activity[usize::from(quartile)];
-            part.covers(lengths[at]);
-            part.add(self.targets[at], &self.values[at * n..(at + 1) * n]);
-        }
-        let quartile_rows = by_activity
-            .into_iter()
-            .enumerate()
-            .filter_map(|(at, part)| part.row(format!("quartile {}", at + 1)))
-            .collect();
-        let mut breakdowns = vec![(BreakdownBy::UserActivity, quartile_rows)];
-        if let Some(thirds) = &self.thirds {
-            let mut by_third = self.by_third.clone();
-            cover_thirds(&mut by_third, thirds, self.protocol.catalogue);
-            let rows = by_third
+        let mut breakdowns = Vec::new();
+        if protocol.breakdowns {
+            let lengths = self.lengths();
+            let of = quartiles(&lengths)
                 .into_iter()
-                .zip(THIRDS)
-                .filter_map(|(part, name)| part.row(name.to_owned()))
+                .map(usize::from)
+                .collect::<Vec<_>>();
+            let names: Vec<String> = (1..=4).map(|n| format!("quartile {n}")).collect();
+            breakdowns.push((BreakdownBy::UserActivity, None, self.by_users(&of, &names)));
+        }
+        if protocol.cold_start {
+            let of: Vec<usize> = self
+                .lengths()
+                .iter()
+                .map(|&length| group_of_length(length as usize))
                 .collect();
-            breakdowns.push((BreakdownBy::ItemPopularity, rows));
+            breakdowns.push((BreakdownBy::ColdUsers, None, self.by_users(&of, &ranges())));
+        }
+        for (by, groups, sums) in &self.item_groups {
+            let mut sums = sums.clone();
+            cover_items(&mut sums, groups, protocol.catalogue);
+            let rows = sums.into_iter().zip(&groups.names);
+            let rows = rows.filter_map(|(part, name)| part.row(name.clone()));
+            let field = (*by == BreakdownBy::ItemField).then(|| groups.by.clone());
+            breakdowns.push((*by, field, rows.collect()));
         }
         breakdowns
             .into_iter()
-            .map(|(by, rows)| Breakdown {
+            .map(|(by, field, rows)| Breakdown {
                 by,
+                field,
                 metrics: user_metrics.to_vec(),
                 rows,
             })
             .collect()
     }
+
+    /// The number of input events of each user.
+    fn lengths(&self) -> Vec<u32> {
+        let rows = self.rows.iter();
+        rows.map(|&row| self.protocol.input.row(row).len() as u32)
+            .collect()
+    }
+
+    /// Means by the group of each user.
+    fn by_users(&self, group: &[usize], names: &[String]) -> Vec<BreakdownRow> {
+        let n = self.user_metrics.len();
+        let mut sums = vec![PartSums::default(); names.len()];
+        for (at, (&group, length)) in group.iter().zip(self.lengths()).enumerate() {
+            let part = &mut sums[group];
+            part.covers(length);
+            part.add(self.targets[at], &self.values[at * n..(at + 1) * n]);
+        }
+        let rows = sums.into_iter().zip(names);
+        rows.filter_map(|(part, name)| part.row(name.clone()))
+            .collect()
+    }
+}
+
+/// The groups of held-out items to compute means by.
+fn item_groups(protocol: &Protocol<'_>) -> Vec<(BreakdownBy, ItemGroups, Vec<PartSums>)> {
+    let catalogue = protocol.catalogue;
+    let mut all = Vec::new();
+    if protocol.breakdowns
+        && let Some(thirds) = thirds(catalogue)
+    {
+        let groups = ItemGroups {
+            by: "popularity".to_owned(),
+            names: THIRDS.map(str::to_owned).to_vec(),
+            of_items: thirds.into_iter().map(|third| vec![third]).collect(),
+        };
+        all.push((BreakdownBy::ItemPopularity, groups));
+    }
+    if protocol.cold_start {
+        all.push((
+            BreakdownBy::ColdItems,
+            ItemGroups::of_train_counts(catalogue),
+        ));
+    }
+    let fields = protocol.groups.iter();
+    all.extend(fields.map(|groups| (BreakdownBy::ItemField, groups.clone())));
+    all.into_iter()
+        .map(|(by, groups)| {
+            let sums = vec![PartSums::default(); groups.names.len()];
+            (by, groups, sums)
+        })
+        .collect()
 }

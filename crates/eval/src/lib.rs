@@ -11,8 +11,12 @@
 //! | [`evaluate`](mod@evaluate) | [`evaluate()`], [`evaluate_scores`], [`evaluate_lists`] |
 //! | [`report`] | [`Report`] and [`PerUser`] |
 //! | [`breakdown`] | means by activity of users and popularity of held-out items |
+//! | [`candidates`] | [`SampledCandidates`]: sampled metrics |
+//! | [`groups`] | [`ItemGroups`]: items by metadata or training events |
+//! | [`popularity_bias`] | [`PopularityBias`]: lists beside users' own taste |
+//! | [`universe`] | [`Universe`]: the items over which coverage and the Gini index are taken |
 //! | [`bootstrap`] | [`Bootstrap`], [`Interval`] |
-//! | [`compare`](mod@compare) | [`compare()`]: two results on the same users |
+//! | [`compare`](mod@compare) | [`compare()`]: two results on the same users; [`holm`]: many comparisons |
 //! | [`explained`] | [`explain_best`](explained::explain_best): the best item of each user with its ledger |
 //! | [`readability`] | [`Readability`](readability::Readability): explanation length |
 //! | [`faithfulness`](mod@faithfulness) | [`faithfulness()`](faithfulness::faithfulness): deletion test against random deletions |
@@ -22,23 +26,31 @@
 
 pub mod bootstrap;
 pub mod breakdown;
+pub mod candidates;
 pub mod compare;
 pub mod error;
 pub mod evaluate;
 pub mod explained;
 pub mod faithfulness;
+pub mod groups;
 pub mod metrics;
 pub mod planted;
+pub mod popularity_bias;
 pub mod protocol;
 pub mod readability;
 pub mod report;
 pub mod spread;
 pub mod student_t;
+pub mod universe;
 
 pub use bootstrap::{Bootstrap, Interval};
-pub use compare::{Comparing, Comparison, Difference, compare};
+pub use candidates::SampledCandidates;
+pub use compare::{Comparing, Comparison, Difference, compare, holm};
 pub use error::{Error, Result};
 pub use evaluate::{evaluate, evaluate_lists, evaluate_scores};
+pub use groups::ItemGroups;
 pub use metrics::{METRICS, Metric, MetricAt};
+pub use popularity_bias::PopularityBias;
 pub use protocol::{MaskName, Protocol};
 pub use report::{AbsentMetric, MetricReport, PerUser, Report};
+pub use universe::Universe;

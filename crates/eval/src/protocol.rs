@@ -3,7 +3,7 @@
 use limpid_core::{Catalogue, Histories, History, ItemIdx, Mask};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bootstrap, Error, Result, metrics::MetricAt};
+use crate::{Bootstrap, Error, ItemGroups, Result, SampledCandidates, Universe, metrics::MetricAt};
 
 /// The items of a user that are masked, for the report. Papers differ in it, and numbers with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,16 @@ pub struct Protocol<'a> {
     pub metrics: Vec<MetricAt>,
     /// Whether to also compute means by activity of users and by popularity of held-out items.
     pub breakdowns: bool,
+    /// Groups of held-out items to compute means by.
+    pub groups: Vec<ItemGroups>,
+    /// Whether to compute means by how few events users and held-out items have.
+    pub cold_start: bool,
+    /// Length of the lists whose popularity bias is measured.
+    pub popularity_bias: Option<usize>,
+    /// The items over which coverage and the Gini index are taken.
+    pub universe: Universe,
+    /// SampledCandidates of each user, if not all items.
+    pub candidates: Option<SampledCandidates>,
     /// Settings of the intervals.
     pub bootstrap: Bootstrap,
 }
@@ -60,6 +70,11 @@ impl<'a> Protocol<'a> {
             catalogue,
             metrics,
             breakdowns: true,
+            groups: Vec::new(),
+            cold_start: false,
+            popularity_bias: None,
+            universe: Universe::default(),
+            candidates: None,
             bootstrap: Bootstrap::default(),
         }
     }
@@ -91,7 +106,9 @@ impl<'a> Protocol<'a> {
         let mask = self.mask.map(|mask| ("mask", mask.n_items()));
         let fields = self.catalogue.fields.iter();
         let fields = fields.map(|field| ("metadata field", field.of_items.n_rows()));
-        for (what, found) in tables.into_iter().chain(mask).chain(fields) {
+        let groups = self.groups.iter();
+        let groups = groups.map(|groups| ("table of item groups", groups.of_items.len()));
+        for (what, found) in tables.into_iter().chain(mask).chain(fields).chain(groups) {
             if found != expected {
                 return Err(Error::Items {
                     what,
@@ -146,6 +163,11 @@ impl<'a> Protocol<'a> {
                 items.push(item);
             }
         }
+    }
+
+    /// The items of a row of the input that count as the user's taste: those of the target behavior.
+    pub(crate) fn history(&self, row: usize) -> Vec<ItemIdx> {
+        having(self.input.row(row), self.catalogue).collect()
     }
 
     /// The key by which results are joined: the external user id, or `#row` if unknown.

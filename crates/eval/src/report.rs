@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bootstrap, Interval, breakdown::Breakdown, metrics::MetricAt};
+use crate::{
+    Bootstrap, Interval, PopularityBias, SampledCandidates, Universe, breakdown::Breakdown,
+    metrics::MetricAt,
+};
 
 /// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -23,20 +26,51 @@ pub struct Report {
     pub n_masked_listed: usize,
     /// What was masked.
     pub masks: String,
+    /// The items over which coverage and the Gini index are taken.
+    pub universe: Universe,
+    /// Number of these items.
+    pub n_universe: usize,
+    /// The sampled candidates, if metrics are sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<SampledCandidates>,
     /// Settings of the intervals.
     pub bootstrap: Bootstrap,
     /// The metrics, in the order of the protocol.
     pub metrics: Vec<MetricReport>,
     /// Metrics that are undefined on this data, with the reason.
     pub absent: Vec<AbsentMetric>,
-    /// Means by activity of users and by popularity of held-out items.
+    /// Means by groups of users and of held-out items.
     pub breakdowns: Vec<Breakdown>,
+    /// Popularity bias, if measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub popularity_bias: Option<PopularityBias>,
     /// The values of each user, for comparisons; not serialized with the report.
     #[serde(skip)]
     pub per_user: PerUser,
 }
 
 impl Report {
+    /// The items over which coverage and the Gini index are taken, in words; `None` where no such metric
+    /// was computed.
+    #[must_use]
+    pub fn universe_words(&self) -> Option<String> {
+        let of_universe =
+            |m: &MetricReport| ["itemcoverage", "giniindex"].contains(&m.metric.metric.name);
+        if !self.metrics.iter().any(of_universe) && self.popularity_bias.is_none() {
+            return None;
+        }
+        Some(match self.universe {
+            Universe::Trained => format!(
+                "item coverage and Gini index: over the {} of {} items with training events",
+                self.n_universe, self.n_items
+            ),
+            Universe::Catalogue => format!(
+                "item coverage and Gini index: over all {} items of the catalogue",
+                self.n_universe
+            ),
+        })
+    }
+
     /// The value of a metric, if it was computed.
     #[must_use]
     pub fn mean(&self, metric: MetricAt) -> Option<f64> {

@@ -172,7 +172,7 @@ fn data_usage(error: &limpid_data::Error) -> bool {
 fn eval_usage(error: &limpid_eval::Error) -> bool {
     use limpid_eval::Error as E;
     match error {
-        E::UnknownMetric { .. } | E::Cutoff { .. } | E::NoMetric => true,
+        E::UnknownMetric { .. } | E::UnknownField { .. } | E::Cutoff { .. } | E::NoMetric => true,
         E::Core(e) => core_usage(e),
         _ => false,
     }

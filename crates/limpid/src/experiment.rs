@@ -230,38 +230,9 @@ impl FromStr for SplitFrom {
                     "split '{text}': the folder has no split.json; write one with 'limpid data split'"
                 )))
             }
-            Err(e) => match similar_kind(text) {
-                Some(similar) => Err(Error::Core(limpid_core::Error::Unknown {
-                    what: "split",
-                    name: text.to_owned(),
-                    similar: vec![similar],
-                })),
-                None => Err(e.into()),
-            },
+            Err(e) => Err(e.into()),
         }
     }
-}
-
-/// The names of the kinds of splits.
-const KINDS: [&str; 7] = [
-    "ratio",
-    "leave-one-out",
-    "leave-last",
-    "temporal",
-    "users",
-    "given",
-    "none",
-];
-
-/// The text with the most similar kind, where its own is unknown.
-fn similar_kind(text: &str) -> Option<String> {
-    let (kind, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
-    if KINDS.contains(&kind) {
-        return None;
-    }
-    let alike = |known: &str| strsim::damerau_levenshtein(kind, known);
-    let nearest = KINDS.into_iter().min_by_key(|known| alike(known))?;
-    (alike(nearest) <= 2).then(|| format!("{nearest}{rest}"))
 }
 
 impl TryFrom<String> for SplitFrom {

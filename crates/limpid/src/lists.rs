@@ -5,14 +5,15 @@ use std::path::Path;
 use limpid_core::histories::HistoryArrays;
 use limpid_core::{Catalogue, Histories, Ids, ItemIdx, UserIdx};
 use limpid_data::sources::{self, ReadOptions};
-use limpid_eval::{Bootstrap, MaskName, MetricAt, Protocol, Report, evaluate_lists};
+use limpid_eval::{Bootstrap, MaskName, MetricAt, Protocol, Report, Universe, evaluate_lists};
 
 use crate::output::text;
 use crate::{Error, Result};
 
 /// Evaluates lists of any tool against held-out items; both are tables with user and item columns.
 /// Lists are ordered by their `rank` or `score` column if they have one, otherwise by line. `seen`
-/// contains the events to mask (the training events).
+/// contains the events to mask (the training events); without it, coverage and the Gini index are over all
+/// items of the two tables.
 ///
 /// # Errors
 /// Where a file cannot be read, and as [`evaluate_lists`].
@@ -21,6 +22,7 @@ pub fn measure_lists(
     truth: &Path,
     seen: Option<&Path>,
     metrics: Vec<MetricAt>,
+    universe: Universe,
     bootstrap: Bootstrap,
 ) -> Result<Report> {
     let ranked = Ranked::read(lists)?;
@@ -77,6 +79,7 @@ pub fn measure_lists(
             mask: None,
             mask_name: MaskName::Input,
             breakdowns: false,
+            universe,
             bootstrap,
             ..Protocol::new(&input, &target, &catalogue, metrics)
         },

@@ -24,14 +24,18 @@ use limpid_data::{Shown, Subset};
 use limpid_eval::explained::{Explaining, explain_best};
 use limpid_eval::faithfulness::{Faithfulness, faithfulness};
 use limpid_eval::readability::Readability;
-use limpid_eval::{Bootstrap, Comparing, MaskName, MetricAt, Protocol, compare, evaluate};
+use limpid_eval::{
+    Bootstrap, Comparing, ItemGroups, MaskName, MetricAt, PerUser, Protocol, SampledCandidates,
+    Universe, compare, evaluate, holm,
+};
 use limpid_models::Model;
 use limpid_models::hyper::written;
 use limpid_models::rules::groups::{Grouping, partition};
 use serde::{Deserialize, Serialize};
 
-use crate::answers::{Compared, Measured};
-use crate::{Advisor, Error, Result};
+use crate::answers::{Compared, ComparedMany, ComparedModel, Measured};
+use crate::artifact::SplitRecord;
+use crate::{Advisor, Error, Result, lookup};
 
 /// What to measure, and the protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -45,6 +49,25 @@ pub struct MeasureOptions {
     pub mask_validation: bool,
     /// Whether metrics are broken down by activity and popularity.
     pub breakdowns: bool,
+    /// Metadata fields of the held-out items by which metrics are broken down, such as `genre`; `decade`
+    /// is that of the year.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+    /// [Conditions](crate::condition) on the held-out items by which metrics are broken down.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<String>,
+    /// Whether metrics are broken down by how few events users and held-out items have.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cold_start: bool,
+    /// Length of the lists whose popularity bias is measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub popularity_bias: Option<usize>,
+    /// The items over which coverage and the Gini index are taken.
+    #[serde(skip_serializing_if = "is_default")]
+    pub universe: Universe,
+    /// SampledCandidates of each user, if held-out items are not ranked among all items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<SampledCandidates>,
     /// Bootstrap resamples over users; 0 for no intervals.
     pub resamples: usize,
     /// Whether explanation length is measured.
@@ -62,12 +85,23 @@ impl Default for MeasureOptions {
             on: Subset::Test,
             mask_validation: false,
             breakdowns: false,
+            fields: Vec::new(),
+            conditions: Vec::new(),
+            cold_start: false,
+            popularity_bias: None,
+            universe: Universe::default(),
+            candidates: None,
             resamples: 1000,
             readability: false,
             faithfulness: false,
             explained_users: 1000,
         }
     }
+}
+
+/// Whether a setting has its default, so that a saved experiment need not name it.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The default metrics.
@@ -125,6 +159,11 @@ impl Advisor {
                 Shown::Train | Shown::HeldOut => MaskName::Input,
             },
             breakdowns: options.breakdowns,
+            groups: self.groups(options)?,
+            cold_start: options.cold_start,
+            popularity_bias: options.popularity_bias,
+            universe: options.universe,
+            candidates: options.candidates,
             bootstrap: self.bootstrap(options.resamples),
             ..Protocol::new(
                 split.input(options.on),
@@ -199,23 +238,10 @@ impl Advisor {
         options: &MeasureOptions,
         progress: &dyn Progress,
     ) -> Result<Compared> {
-        let (mine, theirs) = (&self.manifest.split, &other.manifest.split);
-        if mine.hash != theirs.hash {
-            return Err(Error::Usage(format!(
-                "these models were fitted on different splits, so their numbers cannot be \
-                 compared: {} ({}) and {} ({}); train both with the same --split and filters",
-                mine.spec,
-                short(&mine.hash),
-                theirs.spec,
-                short(&theirs.hash)
-            )));
-        }
+        let mine = self.same_split(other)?;
         let a = self.evaluate(options, progress)?;
         let b = other.evaluate(options, progress)?;
-        let how = Comparing {
-            bootstrap: self.bootstrap(options.resamples),
-            ..Comparing::default()
-        };
+        let how = self.comparing(options);
         Ok(Compared {
             schema: "limpid.compare/1",
             a: self.described(),
@@ -223,8 +249,89 @@ impl Advisor {
             split: mine.clone(),
             shown: a.shown,
             masks: a.report.masks.clone(),
+            candidates: options.candidates,
             comparison: compare(&a.report.per_user, &b.report.per_user, &how)?,
         })
+    }
+
+    /// Compares models of one split with this one, user by user. P-values are corrected for all
+    /// comparisons, of every model and metric.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if their splits differ.
+    pub fn compare_many(
+        &self,
+        others: &[Self],
+        options: &MeasureOptions,
+        progress: &dyn Progress,
+    ) -> Result<ComparedMany> {
+        for other in others {
+            self.same_split(other)?;
+        }
+        let how = self.comparing(options);
+        let baseline = self.evaluate(options, progress)?;
+        let mut models = Vec::new();
+        for other in others {
+            let measured = other.evaluate(options, progress)?;
+            let per_user: &PerUser = &measured.report.per_user;
+            models.push(ComparedModel {
+                model: other.described(),
+                comparison: compare(per_user, &baseline.report.per_user, &how)?,
+            });
+        }
+        let all = models
+            .iter_mut()
+            .flat_map(|m| m.comparison.metrics.iter_mut());
+        holm(all.collect());
+        Ok(ComparedMany {
+            schema: "limpid.compare-many/1",
+            baseline: self.described(),
+            split: self.manifest.split.clone(),
+            shown: baseline.shown,
+            masks: baseline.report.masks.clone(),
+            candidates: options.candidates,
+            models,
+        })
+    }
+
+    /// The groups of items of the fields and conditions.
+    fn groups(&self, options: &MeasureOptions) -> Result<Vec<ItemGroups>> {
+        let fields = options.fields.iter();
+        let fields = fields.map(|field| Ok(ItemGroups::of_field(&self.catalogue, field)?));
+        let conditions = options.conditions.iter().map(|condition| {
+            let holds = lookup::items_where(&self.catalogue, condition)?;
+            let mut of_items = vec![vec![1]; self.catalogue.len()];
+            holds.iter().for_each(|item| of_items[item.at()] = vec![0]);
+            Ok(ItemGroups {
+                by: condition.clone(),
+                names: vec!["holds".to_owned(), "does not hold".to_owned()],
+                of_items,
+            })
+        });
+        fields.chain(conditions).collect()
+    }
+
+    fn comparing(&self, options: &MeasureOptions) -> Comparing {
+        Comparing {
+            bootstrap: self.bootstrap(options.resamples),
+            ..Comparing::default()
+        }
+    }
+
+    /// The split of two models; refuses two that were fitted on different ones.
+    fn same_split(&self, other: &Self) -> Result<&SplitRecord> {
+        let (mine, theirs) = (&self.manifest.split, &other.manifest.split);
+        if mine.hash == theirs.hash {
+            return Ok(mine);
+        }
+        Err(Error::Usage(format!(
+            "these models were fitted on different splits, so their numbers cannot be \
+             compared: {} ({}) and {} ({}); train both with the same --split and filters",
+            mine.spec,
+            short(&mine.hash),
+            theirs.spec,
+            short(&theirs.hash)
+        )))
     }
 
     /// The model with its non-default settings, in one line.

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use limpid_core::{Fit, Progress};
 use limpid_data::SplitSpec;
 use limpid_models::Config;
+use limpid_models::registry::ENTRIES;
 
 use crate::experiment::{DEVICES, DataSource, Expected, Experiment, SplitFrom};
 use crate::measure::short;
@@ -67,7 +68,10 @@ impl Experiment {
             *folder = absolute(folder)?;
         }
         let data_bytes = match (&mut experiment.data, &experiment.split) {
-            (Some(source), _) => check_source(source)?,
+            (Some(source), _) => {
+                check_weights(source, &config)?;
+                check_source(source)?
+            }
             (None, SplitFrom::Folder(folder)) => bytes_of(folder)?,
             (None, SplitFrom::Spec(_)) => {
                 return Err(Error::Usage(
@@ -259,11 +263,34 @@ impl Advisor {
 fn has_validation(spec: &SplitSpec) -> bool {
     match spec {
         SplitSpec::None => false,
+        SplitSpec::TemporalDates {
+            validation,
+            test: Some(test),
+        } => validation < test,
         SplitSpec::Ratio { shares, .. } | SplitSpec::Users { shares, .. } => {
             shares.validation > 0.0
         }
         _ => true,
     }
+}
+
+/// Refuses weights that the model would ignore.
+fn check_weights(source: &DataSource, config: &Config) -> Result<()> {
+    let entry = config.entry();
+    if !source.filters.weighted || entry.reads.values {
+        return Ok(());
+    }
+    let reading: Vec<&str> = ENTRIES
+        .iter()
+        .filter(|entry| entry.reads.values)
+        .map(|entry| entry.name)
+        .collect();
+    Err(Error::Usage(format!(
+        "--weighted: the model '{}' does not read values, so it would ignore the weights; leave \
+         --weighted out, or choose a model that reads them: {}",
+        entry.name,
+        reading.join(", ")
+    )))
 }
 
 /// Makes the paths of a source absolute; returns its bytes on disk.
@@ -278,6 +305,17 @@ fn check_source(source: &mut DataSource) -> Result<u64> {
     if limpid_data::synthetic::Config::named(&source.path)?.is_some() {
         return Ok(0);
     }
+    if !source.read.files.is_empty() {
+        let mut bytes = 0;
+        for file in &mut source.read.files {
+            limpid_data::sources::check_path(&file.path)?;
+            file.path = absolute(&file.path)?;
+            bytes += bytes_of(&file.path)?;
+        }
+        source.path = absolute(&source.path)?;
+        return Ok(bytes);
+    }
+    limpid_data::sources::check_path(&source.path)?;
     source.path = absolute(&source.path)?;
     bytes_of(&source.path)
 }

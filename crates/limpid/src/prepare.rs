@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use limpid_data::synthetic::{self, World};
-use limpid_data::{Filters, Log, Split};
+use limpid_data::{Filters, Log, Split, SplitSpec};
 use limpid_models::registry::Reads;
 
-use crate::Result;
 use crate::artifact::DataRecord;
 use crate::experiment::{DataSource, SplitFrom};
+use crate::{Error, Result};
 
 /// What a model reads where no model is given.
 const ITEMS: Reads = Reads {
@@ -40,6 +40,19 @@ impl DataSource {
     /// As [`limpid_data::open`], which also generates the synthetic worlds.
     pub fn log(&self) -> Result<Log> {
         Ok(limpid_data::open(&self.path, &self.read)?)
+    }
+
+    /// Reads the given split of a name.
+    pub(crate) fn choose_given(&mut self, name: &str) -> Result<()> {
+        match &self.read.given {
+            Some(other) if other != name => Err(Error::Usage(format!(
+                "--given {other} and --split given:{name} name two splits of the data; leave --given out"
+            ))),
+            _ => {
+                self.read.given = Some(name.to_owned());
+                Ok(())
+            }
+        }
     }
 }
 
@@ -77,7 +90,11 @@ impl Prepared {
     /// # Errors
     /// As [`Prepared::read`].
     pub fn read_for(source: &DataSource, split: &SplitFrom, reads: Reads) -> Result<Self> {
-        let (prepared, source) = Self::of_log(source.log()?, source.clone(), split, reads)?;
+        let mut source = source.clone();
+        if let SplitFrom::Spec(SplitSpec::Given { name: Some(name) }) = split {
+            source.choose_given(name)?;
+        }
+        let (prepared, source) = Self::of_log(source.log()?, source, split, reads)?;
         Ok(Self {
             source: Some(source),
             ..prepared
@@ -118,6 +135,12 @@ impl Prepared {
         reads: Reads,
     ) -> Result<(Self, DataSource)> {
         let mut notes = log.report.notes.clone();
+        if !log.report.unused_columns.is_empty() {
+            notes.push(format!(
+                "columns not read: {}; name columns with --value-column and the like",
+                log.report.unused_columns.join(", ")
+            ));
+        }
         source.filters = named_behaviors(&source.filters, &log, reads, &mut notes);
         let mut applied = source.filters.clone();
         if applied.behaviors.iter().flatten().any(|name| name == "all") {

@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 use limpid::answers::{DataDescription, DataSets, DataSplit, Fetched, SplitPart, Synthesized};
 use limpid::core::Progress;
 use limpid::data::describe::{Count, Quantiles, ValueCount};
-use limpid::data::fetch;
+use limpid::data::fetch::{self, Checksum};
+use limpid::data::sources::written_date;
 use limpid::data::synthetic::{self, World};
 use limpid::measure::short;
 use limpid::{Prepared, SplitFrom};
@@ -31,7 +32,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Describe {
     /// Data: a file or folder, or 'synthetic' for generated data
-    data: PathBuf,
+    #[arg(required_unless_present_any = ["train", "behavior"])]
+    data: Option<PathBuf>,
     #[command(flatten)]
     read: ReadArgs,
     #[command(flatten)]
@@ -41,11 +43,12 @@ pub(crate) struct Describe {
 #[derive(Debug, Args)]
 pub(crate) struct Split {
     /// Data: a file or folder, or 'synthetic' for generated data
-    data: PathBuf,
+    #[arg(required_unless_present_any = ["train", "behavior"])]
+    data: Option<PathBuf>,
     /// Split to make, such as ratio:70/10/20@7
     ///
-    /// ratio:70/10/20@SEED, leave-one-out, leave-last:N, temporal:0.8,
-    /// users:80/10/10,holdout=0.2@SEED, given or none
+    /// ratio:70/10/20@SEED, leave-one-out, leave-last:N, temporal:0.8, temporal:2000-10-01/2000-11-01 (the
+    /// first dates of validation and test), users:80/10/10,holdout=0.2@SEED, given, given:NAME or none
     #[arg(long, value_name = "SPLIT")]
     split: SplitFrom,
     /// Folder to write
@@ -162,6 +165,21 @@ impl Describe {
         if !d.given.is_empty() {
             fact("split of the data", counts(&d.given));
         }
+        if !d.report.given_splits.is_empty() {
+            let forms = d.report.given_splits.iter();
+            let forms: Vec<String> = forms.map(|name| format!("given:{name}")).collect();
+            fact("splits of the data", forms.join(", "));
+        }
+        if !d.report.columns.is_empty() {
+            let columns = d.report.columns.iter();
+            let columns: Vec<String> = columns
+                .map(|c| format!("{} = {}", c.meaning, c.name))
+                .collect();
+            fact("columns", columns.join(", "));
+        }
+        if !d.report.unused_columns.is_empty() {
+            fact("columns not read", d.report.unused_columns.join(", "));
+        }
         if !d.values.is_empty() {
             let value = |v: &ValueCount| match v.from == v.to {
                 true => format!("{}: {}", v.from, v.events),
@@ -173,7 +191,10 @@ impl Describe {
             );
         }
         if let Some((first, last)) = d.time_range {
-            fact("times", format!("{first} to {last} (seconds since 1970)"));
+            fact(
+                "times",
+                format!("{} to {}", written_date(first), written_date(last)),
+            );
         }
         fact("events per user", quantiles(&d.events_per_user));
         fact("events per item", quantiles(&d.events_per_item));
@@ -252,13 +273,29 @@ impl Fetch {
         };
         let report = fetch::fetch(name, &self.output, &mut progress, None)?;
         drop(bars);
+        let folder = report.folder.display();
+        let done = match report.already_there {
+            true => format!(
+                "{} is in {folder} already; nothing was downloaded",
+                report.name
+            ),
+            false => format!(
+                "{} unpacked to {folder}: {}",
+                report.name,
+                report.files.join(", ")
+            ),
+        };
+        let checked = match &report.checksum {
+            Checksum::Verified(sum) => format!("archive verified (SHA-256 {})", short(sum)),
+            Checksum::NotRecorded(sum) => format!(
+                "archive not verified: the set changes over time (SHA-256 {})",
+                short(sum)
+            ),
+            Checksum::NotChecked => "archive not verified: it is not beside the folder".to_owned(),
+        };
         let text = format!(
-            "{}\n\n{} downloaded to {}: {}\nNext: limpid data describe {}",
-            report.notice,
-            report.name,
-            report.folder.display(),
-            report.files.join(", "),
-            report.folder.display()
+            "{}\n\n{done}\n{checked}\nNext: limpid data describe {folder}",
+            report.notice
         );
         let answer = Fetched {
             schema: "limpid.data-fetch/1",

@@ -7,15 +7,16 @@ use clap::{Args, ValueEnum};
 use limpid::answers::ListsMeasured;
 use limpid::eval::breakdown::BreakdownBy;
 use limpid::eval::faithfulness::Faithfulness;
+use limpid::eval::popularity_bias::{PopularityBias, PopularityOf};
 use limpid::eval::readability::Readability;
 use limpid::eval::spread::Spread;
-use limpid::eval::{Bootstrap, MetricAt, Report};
+use limpid::eval::{Bootstrap, MetricAt, Report, SampledCandidates, Universe};
 use limpid::lists::measure_lists;
 use limpid::measure::{default_metrics, short};
 use limpid::plot::{self, drop_curves};
 use limpid::{Advisor, MeasureOptions, Subset};
 
-use crate::args::OutArgs;
+use crate::args::{OutArgs, length};
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
 
@@ -26,9 +27,33 @@ pub(crate) struct Command {
     model: Option<PathBuf>,
     #[command(flatten)]
     what: WhatArgs,
-    /// Break metrics down by user activity, item popularity, or both
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "GROUPS")]
-    by: Vec<By>,
+    /// Break metrics down: activity, popularity, cold-start, or a metadata field such as genre or decade
+    ///
+    /// 'activity' is quartiles of users, 'popularity' head, middle and tail of the held-out items,
+    /// 'cold-start' users and held-out items by their number of training events. By a metadata field, only
+    /// held-out items with the value are relevant. Separate several by commas.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "GROUPS",
+        conflicts_with = "lists"
+    )]
+    by: Vec<String>,
+    /// Break metrics down by whether a held-out item has a condition, such as 'year < 1960 or genre = War';
+    /// repeat for more
+    #[arg(long = "where", value_name = "CONDITION", conflicts_with = "lists")]
+    conditions: Vec<String>,
+    /// Measure popularity bias of lists of K items (default 20) against users' own taste
+    #[arg(
+        long,
+        value_name = "K",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "20",
+        value_parser = length,
+        conflicts_with = "lists"
+    )]
+    popularity_bias: Option<usize>,
     /// Measure explanation length: entries, lines and their kinds
     #[arg(long, conflicts_with = "lists")]
     readability: bool,
@@ -78,6 +103,17 @@ pub(crate) struct WhatArgs {
     /// at test are always masked.
     #[arg(long, value_enum, value_name = "SUBSETS", default_value_t = Mask::Train)]
     mask: Mask,
+    /// Items over which coverage and the Gini index are taken
+    ///
+    /// Most models cannot recommend items without training events, so these do not count by default.
+    #[arg(long, value_enum, value_name = "ITEMS", default_value_t = Over::Trained)]
+    universe: Over,
+    /// Rank held-out items among N random items per user only: sampled metrics, with seed 1 or SEED
+    ///
+    /// Papers that report such values can be reproduced. They are not comparable with full rankings and
+    /// can order models differently.
+    #[arg(long, value_name = "N[@SEED]", value_parser = candidates)]
+    candidates: Option<SampledCandidates>,
     /// Bootstrap resamples over users; 0 for no intervals
     #[arg(long, value_name = "N", default_value_t = 1000)]
     resamples: usize,
@@ -97,11 +133,25 @@ enum Mask {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum By {
-    /// By the number of items in the history
-    Activity,
-    /// By the popularity of the held-out items
-    Popularity,
+enum Over {
+    /// Items with training events
+    Trained,
+    /// All items of the catalogue
+    Catalogue,
+}
+
+/// Breakdowns that are not by a metadata field.
+const ACTIVITY: &str = "activity";
+const POPULARITY: &str = "popularity";
+const COLD_START: &str = "cold-start";
+
+/// A number of candidates, with a seed after an `@`.
+fn candidates(text: &str) -> Result<SampledCandidates, String> {
+    let (n, seed) = text.split_once('@').unwrap_or((text, "1"));
+    match (n.parse(), seed.parse()) {
+        (Ok(n), Ok(seed)) if n > 0 => Ok(SampledCandidates { n, seed }),
+        _ => Err("write a number of items, such as 100 or 100@7".to_owned()),
+    }
 }
 
 impl WhatArgs {
@@ -116,6 +166,11 @@ impl WhatArgs {
                 On::Validation => Subset::Validation,
             },
             mask_validation: self.mask == Mask::TrainAndValidation,
+            universe: match self.universe {
+                Over::Trained => Universe::Trained,
+                Over::Catalogue => Universe::Catalogue,
+            },
+            candidates: self.candidates,
             resamples: self.resamples,
             ..MeasureOptions::default()
         }
@@ -126,8 +181,15 @@ impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let output = &self.out.of(output)?;
         let plot = self.plot.as_deref().map(Output::plot).transpose()?;
+        let by = |name: &str| self.by.iter().any(|by| by == name);
+        let is_field =
+            |name: &&String| ![ACTIVITY, POPULARITY, COLD_START].contains(&name.as_str());
         let options = MeasureOptions {
-            breakdowns: !self.by.is_empty(),
+            breakdowns: by(ACTIVITY) || by(POPULARITY),
+            fields: self.by.iter().filter(is_field).cloned().collect(),
+            conditions: self.conditions.clone(),
+            cold_start: by(COLD_START),
+            popularity_bias: self.popularity_bias,
             readability: self.readability,
             faithfulness: self.faithfulness,
             explained_users: self.explained_users,
@@ -143,6 +205,7 @@ impl Command {
                 truth,
                 self.seen.as_deref(),
                 options.metrics,
+                options.universe,
                 bootstrap,
             )?;
             let head = format!("{} against {}", lists.display(), truth.display());
@@ -179,7 +242,8 @@ impl Command {
         }
         let shown = format!("shown: {}", measured.shown);
         let on = measured.on.to_string();
-        let mut page = page(head, &measured.report, &self.by, &on, Some(shown));
+        let by = [self.by, self.conditions].concat();
+        let mut page = page(head, &measured.report, &by, &on, Some(shown));
         page.extend(measured.readability.iter().flat_map(readable));
         page.extend(measured.faithfulness.iter().flat_map(faithful));
         output.answer(&measured, page)
@@ -279,8 +343,53 @@ fn faithful(f: &Faithfulness) -> Vec<Section> {
     ]
 }
 
-fn page(head: String, report: &Report, by: &[By], on: &str, shown: Option<String>) -> Vec<Section> {
-    let mut table = Table::new(["metric", "value", "95 % interval", "users"]);
+/// Popularity bias.
+fn biased(bias: &PopularityBias) -> Vec<Section> {
+    let title = format!("popularity bias, {} items", bias.k);
+    let mut table = Table::new([title.as_str(), "lists", "histories", "held-out items"]);
+    let mut row = |name: &str, of: fn(&PopularityOf) -> f64, digits: usize| {
+        let cell = |own: &PopularityOf| format!("{:.digits$}", of(own));
+        let cells = [&bias.lists, &bias.histories, &bias.held_out].map(cell);
+        table.row(std::iter::once(name.to_owned()).chain(cells));
+    };
+    row("item coverage", |p| p.coverage, 4);
+    row("Gini index", |p| p.gini, 4);
+    row(
+        "average popularity (train users)",
+        |p| p.average_popularity,
+        1,
+    );
+    row("share of tail items", |p| p.tail_share, 4);
+    let interval = bias.interval.map_or_else(String::new, |i| {
+        format!(
+            " (95 % interval {:+.1} – {:+.1} %)",
+            100.0 * i.low,
+            100.0 * i.high
+        )
+    });
+    vec![
+        Section::Table(table),
+        Section::Text(format!(
+            "lift over users' own taste: {:+.1} %{interval}: average popularity of the lists over that of \
+             the histories; {:.0} % of users have a list more popular than their history",
+            100.0 * bias.lift,
+            100.0 * bias.users_above
+        )),
+    ]
+}
+
+fn page(
+    head: String,
+    report: &Report,
+    by: &[String],
+    on: &str,
+    shown: Option<String>,
+) -> Vec<Section> {
+    let value = match report.candidates {
+        Some(_) => "sampled value",
+        None => "value",
+    };
+    let mut table = Table::new(["metric", value, "95 % interval", "users"]);
     for m in &report.metrics {
         let interval = m
             .interval
@@ -294,11 +403,15 @@ fn page(head: String, report: &Report, by: &[By], on: &str, shown: Option<String
     }
     let mut page = vec![Section::Lines(vec![head]), Section::Table(table)];
     for breakdown in &report.breakdowns {
+        let field = breakdown.field.as_deref().unwrap_or_default();
         let (wanted, title, range) = match breakdown.by {
-            BreakdownBy::UserActivity => (By::Activity, "activity", "history"),
-            BreakdownBy::ItemPopularity => (By::Popularity, "popularity", "train users"),
+            BreakdownBy::UserActivity => (ACTIVITY, "activity", "history"),
+            BreakdownBy::ItemPopularity => (POPULARITY, "popularity", "train users"),
+            BreakdownBy::ItemField => (field, field, "train users"),
+            BreakdownBy::ColdUsers => (COLD_START, "history of the user", "history"),
+            BreakdownBy::ColdItems => (COLD_START, "train users of the item", "train users"),
         };
-        if !by.contains(&wanted) {
+        if !by.iter().any(|by| by == wanted) {
             continue;
         }
         let mut header = vec![title.to_owned(), range.to_owned(), "users".to_owned()];
@@ -315,8 +428,22 @@ fn page(head: String, report: &Report, by: &[By], on: &str, shown: Option<String
         }
         page.push(Section::Table(table));
     }
-    let mut notes: Vec<String> = shown.into_iter().collect();
+    page.extend(report.popularity_bias.iter().flat_map(biased));
+    let mut notes: Vec<String> = report.candidates.iter().map(|c| c.warning()).collect();
+    notes.extend(shown);
     notes.push(report.masks.clone());
+    notes.extend(report.universe_words());
+    if report
+        .breakdowns
+        .iter()
+        .any(|b| b.by == BreakdownBy::ItemField)
+    {
+        notes.push(
+            "by a metadata field: the lists are the same, only held-out items with the value are relevant; \
+             users without one are left out"
+                .to_owned(),
+        );
+    }
     if report.n_skipped > 0 {
         notes.push(format!(
             "{} users with no {on} items were skipped",

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use limpid::answers::{TrainPlan, Trained};
 use limpid::artifact::{Manifest, Target, check_target};
+use limpid::data::SplitSpec;
 use limpid::eval::MetricAt;
 use limpid::eval::spread::Spread;
 use limpid::measure::short;
@@ -39,8 +40,9 @@ pub(crate) struct Command {
     data: Option<PathBuf>,
     /// Split of the data [default: ratio:70/10/20@1]
     ///
-    /// ratio:70/10/20@SEED, leave-one-out, leave-last:N, temporal:0.8,
-    /// users:80/10/10,holdout=0.2@SEED, given, none, or a folder written by 'limpid data split'.
+    /// ratio:70/10/20@SEED, leave-one-out, leave-last:N, temporal:0.8, temporal:2000-10-01/2000-11-01 (the
+    /// first dates of validation and test), users:80/10/10,holdout=0.2@SEED, given, given:NAME, none, or a
+    /// folder written by 'limpid data split'. With --test it is 'given'.
     #[arg(long, value_name = "SPLIT")]
     split: Option<SplitFrom>,
     /// Seed of the model; the split has its own [default: 1]
@@ -179,6 +181,8 @@ impl Command {
         experiment = experiment.with_config(&config.set(&self.set)?)?;
         if let Some(split) = &self.split {
             experiment.split = split.clone();
+        } else if self.read.has_split() {
+            experiment.split = SplitFrom::Spec(SplitSpec::Given { name: None });
         }
         experiment.seed = self.seed.unwrap_or(experiment.seed);
         experiment.memory_gb = self.memory.unwrap_or(experiment.memory_gb);
@@ -186,9 +190,11 @@ impl Command {
             experiment.device.clone_from(device);
         }
         let filters = experiment.data.as_ref().map(|d| d.filters.clone());
-        if let Some(path) = &self.data {
+        if self.data.is_some() || self.read.files().is_some() {
             let source = experiment.data.get_or_insert_with(DataSource::default);
-            source.path.clone_from(path);
+            // Files that were named one by one are replaced as a whole.
+            source.read.files.clear();
+            source.path = self.data.clone().unwrap_or_default();
         }
         if let Some(source) = &mut experiment.data {
             self.read.change(source);
@@ -203,7 +209,8 @@ impl Command {
             expected.split = None;
         }
         // Data that the user replaced are noted, not refused.
-        let on_change = match self.data_changed_ok || (recorded && self.data.is_some()) {
+        let replaced = self.data.is_some() || self.read.files().is_some();
+        let on_change = match self.data_changed_ok || (recorded && replaced) {
             true => OnChange::Note,
             false => OnChange::Refuse,
         };
@@ -268,7 +275,13 @@ fn read_words(plan: &TrainPlan) -> String {
     match &plan.experiment.data {
         Some(source) => format!(
             "{}, {}; {}",
-            source.path.display(),
+            match source.read.files.as_slice() {
+                [] => source.path.display().to_string(),
+                files => {
+                    let files = files.iter().map(|file| file.path.display().to_string());
+                    files.collect::<Vec<_>>().join(", ")
+                }
+            },
             size(plan.data_bytes),
             source.filters
         ),

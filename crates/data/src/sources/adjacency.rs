@@ -73,7 +73,7 @@ fn by_folder(folder: &Folder<'_>, names: &[String], builder: &mut Builder<'_>) -
                     return Err(Error::source(
                         &folder.path,
                         format!("which behavior is to be predicted: {}?", names.join(", ")),
-                        "name it (target_behavior)",
+                        "name it with --target-behavior",
                     ));
                 }
             }
@@ -81,9 +81,9 @@ fn by_folder(folder: &Folder<'_>, names: &[String], builder: &mut Builder<'_>) -
     };
     if !names.contains(&target) {
         return Err(Error::option(
-            "target_behavior",
+            "--target-behavior",
             format!("'{target}' is not a folder of {}", folder.path.display()),
-            format!("it is one of {}", names.join(", ")),
+            format!("choose from {}", names.join(", ")),
         ));
     }
     let mut left_out = Vec::new();

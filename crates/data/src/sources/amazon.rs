@@ -12,6 +12,7 @@ pub(super) const SOURCE: Source = Source {
     name: "amazon",
     in_file: |entry| Ok(entry.extension() != "parquet" && is_review(&entry.first_line(PEEK)?)),
     read,
+    columns: true,
     ..Source::DEFAULT
 };
 
@@ -27,12 +28,12 @@ fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     builder.report.format = "Amazon reviews".to_owned();
     builder.file(&entry.stored);
     let name = |name: &str| Some(Column::Name(name.to_owned()));
-    let columns = Columns {
+    let columns = builder.options.columns.or(Columns {
         user: name("reviewerID"),
         item: name("asin"),
         value: name("overall"),
         time: name("unixReviewTime"),
         behavior: None,
-    };
+    });
     jsonl::events(&mut *entry.open()?, &entry.label, &columns, builder)
 }

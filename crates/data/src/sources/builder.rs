@@ -1,16 +1,17 @@
 //! The builder of logs: the rules about ids, values, times and duplicates, the same for every format.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use limpid_core::{Csr, Field, Ids};
 
 use super::chain;
+use super::columns::Layout;
 use super::facts::{Facts, Kind};
 use super::interner::Interner;
 use super::lines::{Cell, Flaw, shown, text};
 use super::numbers::{self, Clock, Written};
 use super::options::{Duplicates, OnError, ReadOptions};
-use crate::log::{GivenSubset, IMPORT_SEED, Log, ReadReport};
+use crate::log::{GivenSubset, IMPORT_SEED, Log, ReadColumn, ReadReport};
 use crate::{Error, Result};
 
 /// The longest external id, in bytes.
@@ -54,6 +55,12 @@ pub(super) struct Builder<'o> {
     skipped: BTreeMap<&'static str, usize>,
     titles: Vec<String>,
     facts: BTreeMap<String, Facts>,
+    /// The behavior and the subset of all events of the file that is read, where the options name them.
+    of_file: (Option<u8>, Option<GivenSubset>),
+    /// Events with blanks at the ends of an id, and the ids that appear with and without them.
+    blanks: Blanks,
+    /// Names of tags by their ids.
+    tag_names: HashMap<String, String>,
     /// While additional metadata is joined: the ids without an item.
     unmatched: Option<HashSet<Box<str>>>,
     matched: usize,
@@ -78,6 +85,9 @@ impl<'o> Builder<'o> {
             skipped: BTreeMap::new(),
             titles: Vec::new(),
             facts: BTreeMap::new(),
+            of_file: (None, None),
+            blanks: Blanks::default(),
+            tag_names: HashMap::new(),
             unmatched: None,
             matched: 0,
         }
@@ -96,6 +106,54 @@ impl<'o> Builder<'o> {
     /// Names the file that is read next in the report.
     pub(super) fn file(&mut self, stored: &str) {
         self.report.files.push(stored.to_owned());
+    }
+
+    /// Begins a file whose events all have the behavior and the subset that the options name.
+    pub(super) fn begin_file(
+        &mut self,
+        behavior: Option<&str>,
+        subset: Option<GivenSubset>,
+    ) -> Result<()> {
+        let behavior = behavior.map(|name| {
+            self.behavior(name)
+                .map_err(|flaw| Error::option("--behavior", flaw.reason, flaw.hint))
+        });
+        self.of_file = (behavior.transpose()?, subset);
+        Ok(())
+    }
+
+    /// Reports the columns of a table and those that were not read.
+    pub(super) fn columns(&mut self, layout: &Layout, names: &[String]) {
+        if !layout.has_header {
+            return;
+        }
+        let name = |at: usize| shown(names[at].split(':').next().unwrap_or_default().as_bytes());
+        for (meaning, at) in layout.meanings() {
+            let Some(at) = at else { continue };
+            let column = ReadColumn {
+                meaning: meaning.to_owned(),
+                name: name(at),
+            };
+            if !self.report.columns.contains(&column) {
+                self.report.columns.push(column);
+            }
+        }
+        for at in 0..names.len() {
+            let is_read = layout.meanings().iter().any(|(_, read)| *read == Some(at));
+            if !is_read && !self.report.unused_columns.contains(&name(at)) {
+                self.report.unused_columns.push(name(at));
+            }
+        }
+    }
+
+    /// Whether names of tags were read.
+    pub(super) fn has_tag_names(&self) -> bool {
+        !self.tag_names.is_empty()
+    }
+
+    /// Adds the name of a tag.
+    pub(super) fn add_tag_name(&mut self, id: &str, name: &str) {
+        self.tag_names.insert(id.to_owned(), name.to_owned());
     }
 
     /// Adds a note to the report.
@@ -122,8 +180,9 @@ impl<'o> Builder<'o> {
 
     /// Adds an event.
     pub(super) fn event(&mut self, draft: &Draft<'_>) -> std::result::Result<(), Flaw> {
-        let user = id(draft.user, "user")?;
-        let item = id(draft.item, "item")?;
+        let (user, user_blanks) = id(draft.user, "user")?;
+        let (item, item_blanks) = id(draft.item, "item")?;
+        let behavior = self.of_file.0.unwrap_or(draft.behavior);
         let value = draft.value.map(numbers::value).transpose()?;
         let time = match draft.time {
             Some(Moment::Text(cell)) => {
@@ -159,7 +218,7 @@ impl<'o> Builder<'o> {
             }
             None => self.time = None,
         }
-        match draft.part {
+        match draft.part.or(self.of_file.1) {
             Some(part) => {
                 self.part.resize(n, GivenSubset::Train);
                 self.part.push(part);
@@ -167,12 +226,16 @@ impl<'o> Builder<'o> {
             None if !self.part.is_empty() => self.part.push(GivenSubset::Train),
             None => {}
         }
-        if draft.behavior != 0 || !self.behavior.is_empty() {
+        if behavior != 0 || !self.behavior.is_empty() {
             self.behavior.resize(n, 0);
-            self.behavior.push(draft.behavior);
+            self.behavior.push(behavior);
         }
-        self.user.push(self.users.intern(user));
-        self.item.push(self.items.intern(item));
+        let (user, item) = (self.users.intern(user), self.items.intern(item));
+        self.blanks.users.see(user, user_blanks);
+        self.blanks.items.see(item, item_blanks);
+        self.blanks.events += usize::from(user_blanks || item_blanks);
+        self.user.push(user);
+        self.item.push(item);
         Ok(())
     }
 
@@ -212,7 +275,7 @@ impl<'o> Builder<'o> {
     /// The item of a metadata record: a new one in the metadata of the data set itself, none in
     /// additional metadata.
     pub(super) fn item(&mut self, cell: Cell<'_>) -> std::result::Result<Option<u32>, Flaw> {
-        let id = id(cell, "item")?;
+        let (id, _) = id(cell, "item")?;
         let Some(unmatched) = &mut self.unmatched else {
             self.matched += 1;
             return Ok(Some(self.items.intern(id)));
@@ -245,21 +308,28 @@ impl<'o> Builder<'o> {
 
     /// Gives an item a value of a field whose meaning is known.
     pub(super) fn fact(&mut self, field: &str, item: u32, value: &str) {
-        self.put(field, item, value, Kind::Plain);
+        self.put(field, item, value, 1.0, Kind::Plain);
     }
 
     /// Gives an item a value of a field whose meaning is not known: it is dropped in the end if
     /// nearly every item has a value of its own.
     pub(super) fn guess(&mut self, field: &str, item: u32, value: &str) {
-        self.put(field, item, value, Kind::Guessed);
+        self.put(field, item, value, 1.0, Kind::Guessed);
     }
 
     /// Counts a value that was given to an item once more, such as a tag.
     pub(super) fn count(&mut self, field: &str, item: u32, value: &str) {
-        self.put(field, item, value, Kind::Counted);
+        self.put(field, item, value, 1.0, Kind::Counted);
     }
 
-    fn put(&mut self, field: &str, item: u32, value: &str, kind: Kind) {
+    /// Counts a tag of an item `times` more, by the id of the tag.
+    pub(super) fn count_tag(&mut self, item: u32, id: &str, times: f32) {
+        let name = self.tag_names.get(id).map_or(id, String::as_str);
+        let name = name.to_lowercase();
+        self.put("tag", item, &name, times, Kind::Counted);
+    }
+
+    fn put(&mut self, field: &str, item: u32, value: &str, times: f32, kind: Kind) {
         let value = value.trim();
         if value.is_empty() {
             return;
@@ -268,7 +338,7 @@ impl<'o> Builder<'o> {
             self.facts.insert(field.to_owned(), Facts::default());
         }
         if let Some(facts) = self.facts.get_mut(field) {
-            facts.add(item, value, kind);
+            facts.add(item, value, times, kind);
         }
     }
 
@@ -291,6 +361,9 @@ impl<'o> Builder<'o> {
             .into_iter()
             .map(|(reason, n)| (reason.to_owned(), n))
             .collect();
+        if let Some(note) = self.blanks.note(&self.users, &self.items) {
+            self.note(note);
+        }
         if let Some(unit) = self.clock.decided().filter(|u| u.per_second() > 1) {
             self.note(format!("times are in {unit} and were converted to seconds"));
         }
@@ -492,9 +565,66 @@ fn retain<T>(column: &mut Vec<T>, keep: &[bool]) {
     column.retain(|_| flags.next().copied().unwrap_or(true));
 }
 
-/// The text of an external id, without spaces at its ends.
-fn id<'a>(cell: Cell<'a>, what: &str) -> std::result::Result<&'a str, Flaw> {
+/// Blanks at the ends of ids, which are not part of them.
+#[derive(Debug, Default)]
+struct Blanks {
+    events: usize,
+    users: Spellings,
+    items: Spellings,
+}
+
+/// By the index of an id: whether it was seen without and with blanks at its ends.
+#[derive(Debug, Default)]
+struct Spellings(Vec<(bool, bool)>);
+
+impl Spellings {
+    fn see(&mut self, index: u32, blanks: bool) {
+        let at = index as usize;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, (false, false));
+        }
+        let (plain, blank) = &mut self.0[at];
+        *plain |= !blanks;
+        *blank |= blanks;
+    }
+
+    /// How many ids were seen both ways, and the first of them.
+    fn both(&self) -> (usize, Option<u32>) {
+        let mut both = (0u32..)
+            .zip(&self.0)
+            .filter(|(_, seen)| **seen == (true, true));
+        let first = both.next().map(|(index, _)| index);
+        (usize::from(first.is_some()) + both.count(), first)
+    }
+}
+
+impl Blanks {
+    fn note(&self, users: &Interner, items: &Interner) -> Option<String> {
+        if self.events == 0 {
+            return None;
+        }
+        let mut note = format!(
+            "blanks at the ends of the ids of {} events were removed",
+            self.events
+        );
+        let ((n_users, user), (n_items, item)) = (self.users.both(), self.items.both());
+        let name = user.map(|u| users.name(u)).or(item.map(|i| items.name(i)));
+        if let Some(name) = name {
+            note += &format!(
+                "; user and item ids that appear both with and without them: {n_users} and {n_items}, such \
+                 as '{}'; each counts as one",
+                shown(name.as_bytes())
+            );
+        }
+        Some(note)
+    }
+}
+
+/// The text of an external id, without blanks at its ends, and whether there were any.
+fn id<'a>(cell: Cell<'a>, what: &str) -> std::result::Result<(&'a str, bool), Flaw> {
+    let n = cell.text.len();
     let cell = cell.trim();
+    let blanks = cell.text.len() < n;
     if cell.text.is_empty() {
         return Err(Flaw::new(
             cell.at,
@@ -511,9 +641,9 @@ fn id<'a>(cell: Cell<'a>, what: &str) -> std::result::Result<&'a str, Flaw> {
         ));
     }
     match text(cell, false)? {
-        std::borrow::Cow::Borrowed(text) => Ok(text),
+        std::borrow::Cow::Borrowed(text) => Ok((text, blanks)),
         // Only ISO-8859-1 is ever decoded into a new text, and ids are read as UTF-8.
-        std::borrow::Cow::Owned(_) => Ok(""),
+        std::borrow::Cow::Owned(_) => Ok(("", blanks)),
     }
 }
 
@@ -646,6 +776,29 @@ mod tests {
         assert_eq!(
             error,
             "unknown target behavior 'rent'; choose from view, cart, buy"
+        );
+    }
+
+    #[test]
+    fn blanks_at_the_ends_of_ids_are_counted() {
+        let events = [
+            ("u", "a", None, None, "x"),
+            ("u ", "b", None, None, "x"),
+            ("v", " c", None, None, "x"),
+        ];
+        let log = build(&ReadOptions::default(), &events).unwrap();
+        assert_eq!(log.users.names(), ["u", "v"]);
+        assert_eq!(
+            log.report.notes,
+            [
+                "blanks at the ends of the ids of 2 events were removed; user and item ids that appear both \
+              with and without them: 1 and 0, such as 'u'; each counts as one"
+            ]
+        );
+        let log = build(&ReadOptions::default(), &events[2..]).unwrap();
+        assert_eq!(
+            log.report.notes,
+            ["blanks at the ends of the ids of 1 events were removed"]
         );
     }
 

@@ -55,7 +55,7 @@ pub(super) fn order(names: &[String], counts: &[usize], options: &ReadOptions) -
         for name in order.iter().map(|&b| &names[b]) {
             if !given.contains(name) {
                 return Err(Error::option(
-                    "behaviors",
+                    "the chain of behaviors",
                     format!("'{}' does not name '{name}'", given.join(", ")),
                     "name every behavior of the data once, in the order of the chain",
                 ));
@@ -141,7 +141,7 @@ mod tests {
             .to_string();
         assert_eq!(
             error,
-            "behaviors 'rent, look' does not name 'buy'; name every behavior of the data once, in \
+            "the chain of behaviors 'rent, look' does not name 'buy'; name every behavior of the data once, in \
              the order of the chain"
         );
     }

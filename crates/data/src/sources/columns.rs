@@ -1,9 +1,11 @@
 //! Which column of a table means what: names that data sets use, in any case and with any of
 //! `_`, `-` and space.
 
+use super::builder::Builder;
 use super::lines::{Cell, Flaw, shown};
 use super::numbers;
 use super::options::{Column, Columns};
+use crate::error::did_you_mean;
 use crate::{Error, Result};
 
 /// How many columns an error lists.
@@ -23,6 +25,27 @@ const USER: &[&str] = &[
     "username",
     "sessionid",
     "u",
+    "customer",
+    "customernumber",
+    "customerno",
+    "custid",
+    "clientid",
+    "client",
+    "buyerid",
+    "buyer",
+    "account",
+    "accountnumber",
+    "shopperid",
+    "shopper",
+    "subscriberid",
+    "visitor",
+    "member",
+    "person",
+    "listener",
+    "reader",
+    "viewer",
+    "householdid",
+    "householdkey",
 ];
 const ITEM: &[&str] = &[
     "itemid",
@@ -48,7 +71,44 @@ const ITEM: &[&str] = &[
     "sku",
     "isbn",
     "i",
+    "skuid",
+    "product",
+    "productcode",
+    "productno",
+    "article",
+    "articleno",
+    "articlenumber",
+    "itemcode",
+    "itemno",
+    "itemnumber",
+    "goodsid",
+    "listingid",
+    "listing",
+    "offerid",
+    "assetid",
+    "movie",
+    "filmid",
+    "film",
+    "book",
+    "song",
+    "track",
+    "game",
+    "showid",
+    "courseid",
+    "hotelid",
+    "restaurantid",
+    "placeid",
+    "poiid",
+    "jokeid",
+    "animeid",
+    "beerid",
+    "ean",
+    "gtin",
+    "upc",
 ];
+/// How many of [`ITEM`] name ids surely; in item metadata the others may be titles or fields.
+const SURE_ITEMS: usize = 23;
+
 const VALUE: &[&str] = &[
     "rating",
     "value",
@@ -60,7 +120,23 @@ const VALUE: &[&str] = &[
     "playcount",
     "plays",
     "count",
+    "quantity",
+    "qty",
+    "units",
+    "ratingscore",
+    "userscore",
+    "grade",
+    "listencount",
+    "listens",
+    "clicks",
+    "frequency",
+    "hours",
 ];
+
+/// How many of [`VALUE`] mean a value surely; a column of another name is used only if its first value
+/// can be read.
+const SURE_VALUES: usize = 10;
+
 const TIME: &[&str] = &[
     "timestamp",
     "time",
@@ -71,7 +147,38 @@ const TIME: &[&str] = &[
     "eventtime",
     "createdat",
     "ts",
+    "eventtimestamp",
+    "ratingtimestamp",
+    "purchasedat",
+    "purchasetime",
+    "purchasedate",
+    "orderedat",
+    "ordertime",
+    "orderdate",
+    "transactiontime",
+    "transactiondate",
+    "tdat",
+    "invoicedate",
+    "clickedat",
+    "viewedat",
+    "watchedat",
+    "playedat",
+    "listenedat",
+    "ratedat",
+    "readat",
+    "addedat",
+    "occurredat",
+    "createtime",
+    "createdtime",
+    "updatedat",
+    "visitdate",
+    "day",
 ];
+
+/// How many of [`TIME`] mean a time surely; a column of another name is used only if its first time can
+/// be read.
+const SURE_TIMES: usize = 9;
+
 const BEHAVIOR: &[&str] = &[
     "behavior",
     "behaviour",
@@ -81,6 +188,9 @@ const BEHAVIOR: &[&str] = &[
     "eventtype",
     "action",
     "actiontype",
+    "interaction",
+    "interactiontype",
+    "activity",
 ];
 
 /// A column name without case, `_`, `-`, spaces, and the type that RecBole appends (`:token`).
@@ -94,14 +204,16 @@ pub(super) fn plain(name: &str) -> String {
         .collect()
 }
 
-/// Whether a column name says that it holds item ids.
+/// Whether a column name of item metadata says that it holds item ids.
 pub(super) fn is_item_id(name: &str) -> bool {
-    ITEM.contains(&plain(name).as_str())
+    ITEM[..SURE_ITEMS].contains(&plain(name).as_str())
 }
 
-/// The position in a header of the first of the usual names of item ids.
+/// The position of the item ids in a header of item metadata. A table of items may call their id "id".
 pub(super) fn item_id(header: &[String]) -> Option<usize> {
-    guess(header, ITEM)
+    guess(header, &ITEM[..SURE_ITEMS])
+        .or_else(|| guess(header, &["id"]))
+        .or_else(|| guess(header, ITEM))
 }
 
 fn guess(header: &[String], names: &[&str]) -> Option<usize> {
@@ -123,9 +235,55 @@ pub(super) struct Layout {
     pub(super) n_fields: usize,
     /// Whether the first record is a header.
     pub(super) has_header: bool,
+    /// Whether the column of values was guessed from a name that may mean something else.
+    value_guessed: bool,
+    /// The same of the column of times.
+    time_guessed: bool,
 }
 
 impl Layout {
+    /// Leaves a guessed column of values or times out if its first value cannot be read, with a note.
+    pub(super) fn doubt<'a>(
+        &mut self,
+        names: &[String],
+        cell: impl Fn(usize) -> Option<Cell<'a>>,
+        builder: &mut Builder<'_>,
+    ) {
+        let unreadable = |at: usize, is_good: &dyn Fn(Cell<'a>) -> bool| {
+            cell(at).filter(|&cell| !is_good(cell)).map(|c| c.shown())
+        };
+        let mut note = |at: usize, what: &str, value: &str, option: &str| {
+            builder.note(format!(
+                "column '{}' was not read as the {what}: its first value is '{value}'; name a column with \
+                 {option}",
+                shown(names[at].as_bytes())
+            ));
+        };
+        if let Some(at) = self.value.filter(|_| self.value_guessed)
+            && let Some(value) = unreadable(at, &|cell| numbers::value(cell).is_ok())
+        {
+            self.value = None;
+            note(at, "value", &value, "--value-column");
+        }
+        if let Some(at) = self.time.filter(|_| self.time_guessed)
+            && let Some(value) = unreadable(at, &|cell| numbers::time(cell).is_ok())
+        {
+            self.time = None;
+            note(at, "time", &value, "--time-column");
+        }
+    }
+
+    /// The columns with their meanings.
+    pub(super) fn meanings(&self) -> [(&'static str, Option<usize>); 5] {
+        [
+            ("user", Some(self.user)),
+            ("item", Some(self.item)),
+            ("value", self.value),
+            ("time", self.time),
+            ("behavior", self.behavior),
+        ]
+    }
+
     /// Reads the first record of a table as a header, or as the first event where the columns are
     /// given by number and it names nothing.
     ///
@@ -160,11 +318,11 @@ impl Layout {
         };
         let mut at = [None; 5];
         for ((slot, column), what) in at.iter_mut().zip(given).zip([
-            "user column",
-            "item column",
-            "value column",
-            "time column",
-            "behavior column",
+            "--user-column",
+            "--item-column",
+            "--value-column",
+            "--time-column",
+            "--behavior-column",
         ]) {
             *slot = column
                 .as_ref()
@@ -183,7 +341,13 @@ impl Layout {
                 }
             }
         }
+        let guessed = |column: &Option<Column>, at: Option<usize>, sure: &[&str]| {
+            let name = at.and_then(|at| first.get(at)).map(|name| plain(name));
+            has_header && column.is_none() && name.is_some_and(|n| !sure.contains(&n.as_str()))
+        };
         let [user, item, value, time, behavior] = at;
+        let value_guessed = guessed(&columns.value, value, &VALUE[..SURE_VALUES]);
+        let time_guessed = guessed(&columns.time, time, &TIME[..SURE_TIMES]);
         let (Some(user), Some(item)) = (user, item) else {
             let what = if user.is_none() { "user" } else { "item" };
             let found: Vec<String> = first
@@ -209,9 +373,12 @@ impl Layout {
         };
         if user == item {
             return Err(Error::option(
-                "columns",
-                format!("use column {} for both the user and the item", user + 1),
-                "give two different columns",
+                "--user-column",
+                format!(
+                    "must not be the column of items, but both are column {}",
+                    user + 1
+                ),
+                "choose two different columns with --user-column and --item-column",
             ));
         }
         Ok(Self {
@@ -222,6 +389,8 @@ impl Layout {
             behavior: behavior.filter(|c| ![user, item].contains(c)),
             n_fields: first.len(),
             has_header,
+            value_guessed,
+            time_guessed,
         })
     }
 }
@@ -248,7 +417,11 @@ fn resolve(column: &Column, what: &'static str, header: &[String]) -> Result<usi
                 _ => {
                     let names = header.iter().take(MOST_NAMES);
                     let names: Vec<String> = names.map(|h| shown(untyped(h).as_bytes())).collect();
-                    Err(Error::unknown(what, name, names.iter().map(String::as_str)))
+                    Err(Error::option(
+                        what,
+                        format!("'{name}' is not a column of the table"),
+                        did_you_mean(name, names.iter().map(String::as_str)),
+                    ))
                 }
             }
         }
@@ -288,6 +461,23 @@ mod tests {
         let l = of("user_id:token,item_id:token,rating:float", &none).unwrap();
         assert_eq!((l.user, l.item, l.value, l.time), (0, 1, Some(2), None));
         let error = |header: &str| of(header, &none).unwrap_err().to_string();
+        let l = of("purchased_at,client_id,sku,price,qty", &none).unwrap();
+        assert_eq!((l.user, l.item, l.value, l.time), (1, 2, Some(4), Some(0)));
+        let l = of(
+            "InvoiceNo,StockCode,Quantity,InvoiceDate,Customer ID",
+            &none,
+        )
+        .unwrap();
+        assert_eq!((l.user, l.item, l.value, l.time), (4, 1, Some(2), Some(3)));
+        assert!(l.value_guessed && l.time_guessed);
+        for (user, item) in [
+            ("buyer", "article"),
+            ("account", "product"),
+            ("member", "film"),
+        ] {
+            let l = of(&format!("{item},{user}"), &none).unwrap();
+            assert_eq!((l.user, l.item), (1, 0));
+        }
         assert!(error("a,b,c").starts_with("f: no column of user ids among: a, b, c; "));
         assert_eq!(
             error("user,thing"),
@@ -333,7 +523,7 @@ mod tests {
         };
         assert_eq!(
             of("7,8", &far).unwrap_err().to_string(),
-            "user column must be one of 1 to 2, but is 9; columns are counted from 1"
+            "--user-column must be one of 1 to 2, but is 9; columns are counted from 1"
         );
     }
 }

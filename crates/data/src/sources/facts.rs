@@ -41,12 +41,12 @@ pub(super) struct Finished {
 }
 
 impl Facts {
-    /// Adds a value of an item.
-    pub(super) fn add(&mut self, item: u32, value: &str, kind: Kind) {
+    /// Adds a value of an item; `times` matters where values are counted.
+    pub(super) fn add(&mut self, item: u32, value: &str, times: f32, kind: Kind) {
         self.counted |= kind == Kind::Counted;
         self.known |= kind != Kind::Guessed;
         let value = self.values.intern(value);
-        self.entries.push((item, value, 1.0));
+        self.entries.push((item, value, times));
     }
 
     /// The field, or why it is left out.
@@ -95,7 +95,7 @@ mod tests {
     fn finished(facts: &[(u32, &str)], kind: Kind) -> std::result::Result<Finished, String> {
         let mut all = Facts::default();
         for (item, value) in facts {
-            all.add(*item, value, kind);
+            all.add(*item, value, 1.0, kind);
         }
         all.finish("field", 3)
     }

@@ -19,6 +19,7 @@ pub(super) const SOURCE: Source = Source {
     name: "jsonl",
     in_file: |entry| Ok(entry.extension() != "parquet" && entry.first_line(PEEK)?.starts_with(b"{")),
     read,
+    columns: true,
     ..Source::DEFAULT
 };
 
@@ -47,7 +48,12 @@ pub(super) fn events(
             Some(wanted) => wanted,
             None => match keys(line) {
                 Ok(keys) => {
-                    let layout = Layout::of(&keys, columns, label)?;
+                    let mut layout = Layout::of(&keys, columns, label)?;
+                    let mut all = Wanted::new(&layout, &keys);
+                    if all.fill(line).is_ok() {
+                        layout.doubt(&keys, |at| all.scalar(&keys[at]), builder);
+                    }
+                    builder.columns(&layout, &keys);
                     wanted.insert(Wanted::new(&layout, &keys))
                 }
                 Err(flaw) => {
@@ -159,6 +165,15 @@ impl Wanted {
         json.deserialize_map(Record(&mut self.slots))
             .and_then(|()| json.end())
             .map_err(|e| no_json(line, &e))
+    }
+
+    /// The text of a wanted key of the record, where it is a text or a number.
+    fn scalar(&self, key: &str) -> Option<Cell<'_>> {
+        let slot = self.slots.iter().find(|slot| slot.key == key)?;
+        (slot.found == Found::Scalar).then_some(Cell {
+            text: slot.text.as_bytes(),
+            at: 0,
+        })
     }
 
     /// Adds the event of the record.

@@ -20,6 +20,10 @@
 //! Titles become [`Log::titles`], everything else [`Log::fields`] with singular names in lower case:
 //! `genre`, `tag` (counted, without case), `maker` (directors, brands, authors), `actor`, `category`,
 //! `year`. Items that appear in the metadata of the data set only are kept without events.
+//!
+//! # Several files
+//! [`ReadOptions::files`] names files of one behavior or of one subset of a given split each. Every one
+//! may be in another format; metadata beside them is not read, but may be named.
 
 mod adjacency;
 mod amazon;
@@ -47,13 +51,17 @@ mod table;
 
 use std::path::Path;
 
+pub use numbers::written_date;
 pub use options::{
-    Column, Columns, Duplicates, Format, MetadataSource, OnError, ReadOptions, TimeUnit,
+    Column, Columns, Duplicates, EventFile, Format, MetadataSource, OnError, Quote, ReadOptions,
+    TimeUnit,
 };
+pub use place::check_path;
 
 pub(crate) use columns::wrong_fields;
 pub(crate) use lines::{Flaw, Lines, text};
-pub(crate) use records::Records;
+pub(crate) use numbers::date;
+pub(crate) use records::{Quoting, Records};
 
 use crate::{Error, Log, Result};
 use builder::Builder;
@@ -77,11 +85,15 @@ const EVENTS: [&str; 3] = ["events", "interactions", "ratings"];
 /// [`Error::Source`] where the data set lacks something, [`Error::Option`] where an option does not
 /// fit it.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Log> {
-    read_folder(&Folder::on_disk(path)?, options)
+    match options.files.is_empty() {
+        true => read_folder(&Folder::on_disk(path)?, options),
+        false => read_files(path, options),
+    }
 }
 
 /// Reads a data set from files in memory, given by their names within the folder (subfolders split
-/// by `/`); one file alone is read as a single file. Metadata sources are still read from disk.
+/// by `/`); one file alone is read as a single file. Metadata sources are still read from disk, and
+/// [`ReadOptions::files`] does not apply.
 ///
 /// ```
 /// use limpid_data::sources::{ReadOptions, read_bytes};
@@ -125,6 +137,10 @@ struct Source {
     metadata: &'static [&'static str],
     /// Whether the data set comes with several splits, chosen by [`ReadOptions::given`].
     named_splits: bool,
+    /// Whether the columns of events can be chosen; they are fixed in other formats.
+    columns: bool,
+    /// Whether the separator and the quoting can be chosen.
+    separator: bool,
 }
 
 impl Source {
@@ -136,7 +152,39 @@ impl Source {
         read: |_, _| Ok(()),
         metadata: &[],
         named_splits: false,
+        columns: false,
+        separator: false,
     };
+
+    /// Refuses options that do not apply to the format.
+    fn check(&self, options: &ReadOptions) -> Result<()> {
+        let name = self.name;
+        if let Some(given) = &options.given
+            && !self.named_splits
+        {
+            return Err(Error::option(
+                "--given",
+                format!("names the split '{given}', but the format {name} has no named splits"),
+                "leave it out; a split that comes with the data is used by --split given",
+            ));
+        }
+        let columns = options.columns.first_option().filter(|_| !self.columns);
+        let separator = options.separator.map(|_| "--separator");
+        let quote = options.quote.map(|_| "--quote");
+        let of_table = separator.or(quote).filter(|_| !self.separator);
+        let why = match self.columns {
+            true => "has no separators or quotes to choose",
+            false => "has fixed columns",
+        };
+        match columns.or(of_table) {
+            Some(option) => Err(Error::option(
+                option,
+                format!("does not apply: the format {name} {why}"),
+                "leave it out, or read the file as a table with --data-format table",
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Every format, in the order in which they are tried. To add one, write its file, declare it above
@@ -160,25 +208,56 @@ fn read_folder(folder: &Folder<'_>, options: &ReadOptions) -> Result<Log> {
         Some(format) => named(format),
         None => detect(folder, options)?,
     };
-    if let Some(given) = &options.given
-        && !source.named_splits
-    {
-        return Err(Error::option(
-            "given",
-            format!(
-                "names the split '{given}', but {} has no named splits",
-                source.name
-            ),
-            "leave it out: a split that comes with the data is read anyway",
-        ));
-    }
+    source.check(options)?;
     let mut builder = Builder::new(options);
     (source.read)(folder, &mut builder)?;
-    for source in &options.metadata {
-        metadata::join(source, &mut builder)?;
-    }
+    metadata::join_all(&options.metadata, &mut builder)?;
     let mut log = builder.finish(&folder.path)?;
     log.name = folder.name.clone();
+    Ok(log)
+}
+
+/// Reads files of one behavior or one subset each; `path` is their folder.
+fn read_files(path: &Path, options: &ReadOptions) -> Result<Log> {
+    if let Some(given) = &options.given {
+        return Err(Error::option(
+            "--given",
+            format!("names the split '{given}', but the files of the data are named one by one"),
+            "leave it out",
+        ));
+    }
+    let names_behaviors = options.files.iter().any(|file| file.behavior.is_some());
+    let mut builder = Builder::new(options);
+    let mut formats: Vec<String> = Vec::new();
+    for file in &options.files {
+        let behavior = match (&file.behavior, &options.target_behavior) {
+            (None, Some(target)) if names_behaviors => Some(target),
+            (None, None) if names_behaviors => {
+                return Err(Error::option(
+                    "--behavior",
+                    format!("does not name the behavior of {}", file.path.display()),
+                    "name it with --target-behavior: the files of a split are of the behavior to predict",
+                ));
+            }
+            (own, _) => own.as_ref(),
+        };
+        let folder = Folder::alone(&file.path)?;
+        let source = match options.format {
+            Some(format) => named(format),
+            None => detect(&folder, options)?,
+        };
+        source.check(options)?;
+        builder.begin_file(behavior.map(String::as_str), file.subset)?;
+        (source.read)(&folder, &mut builder)?;
+        let format = std::mem::take(&mut builder.report.format);
+        if !formats.contains(&format) {
+            formats.push(format);
+        }
+    }
+    builder.report.format = formats.join(" and ");
+    metadata::join_all(&options.metadata, &mut builder)?;
+    let mut log = builder.finish(path)?;
+    log.name = place::name_of(path);
     Ok(log)
 }
 

@@ -48,6 +48,7 @@ pub(super) const SOURCE: Source = Source {
     read,
     metadata: &["u.item"],
     named_splits: true,
+    ..Source::DEFAULT
 };
 
 /// Whether the folder holds this set or one of its splits.
@@ -64,6 +65,9 @@ fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
             let entry = folder.single().or_else(|| folder.get("u.data"));
             let entry = entry.ok_or_else(|| missing(folder, "u.data"))?;
             read_events(entry, None, builder)?;
+            if folder.single().is_none() {
+                builder.report.given_splits = splits(folder);
+            }
         }
         Some(given) => {
             for (end, part) in [("base", GivenSubset::Train), ("test", GivenSubset::Test)] {
@@ -76,11 +80,18 @@ fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     items(folder, builder)
 }
 
-fn missing(folder: &Folder<'_>, name: &str) -> Error {
-    let splits: Vec<&str> = folder
+/// The names of the splits that the set comes with.
+fn splits(folder: &Folder<'_>) -> Vec<String> {
+    folder
         .top()
         .filter_map(|e| e.name.strip_suffix(".base"))
-        .collect();
+        .filter(|name| folder.get(&format!("{name}.test")).is_some())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn missing(folder: &Folder<'_>, name: &str) -> Error {
+    let splits = splits(folder);
     let hint = if splits.is_empty() {
         "unpack all of ml-100k.zip".to_owned()
     } else {

@@ -15,6 +15,8 @@ pub(super) const SOURCE: Source = Source {
     in_file: |entry| Ok(entry.name == "ratings.csv" && is_ratings(entry)?),
     read,
     metadata: &["movies.csv", "tags.csv"],
+    columns: true,
+    separator: true,
     ..Source::DEFAULT
 };
 
@@ -44,15 +46,16 @@ fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
 fn read_events(entry: &Entry<'_>, builder: &mut Builder<'_>) -> Result<()> {
     builder.file(&entry.stored);
     let name = |name: &str| Some(Column::Name(name.to_owned()));
-    let columns = Columns {
+    let columns = builder.options.columns.or(Columns {
         user: name("userId"),
         item: name("movieId"),
         value: name("rating"),
         time: name("timestamp"),
         behavior: None,
-    };
+    });
+    let separator = table::separator(entry, builder.options.separator)?;
     let reader = &mut *entry.open()?;
-    table::events(reader, &entry.label, b',', &columns, None, builder)
+    table::events(reader, &entry.label, separator, &columns, None, builder)
 }
 
 /// Reads `movies.csv` and `tags.csv`, if present; `id` names their column of item ids.

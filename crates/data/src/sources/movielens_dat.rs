@@ -46,13 +46,24 @@ fn read(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
     items(folder, builder)
 }
 
+/// Whether a line has fields split by `::`; other data sets have tables of the same names.
+pub(super) fn is_dat(line: &[u8]) -> bool {
+    line.windows(2).any(|w| w == b"::")
+}
+
 /// Reads `movies.dat` and `tags.dat`, if present.
 pub(super) fn items(folder: &Folder<'_>, builder: &mut Builder<'_>) -> Result<()> {
-    if let Some(movies) = folder.get("movies.dat") {
+    let has = |name: &str| -> Result<_> {
+        match folder.get(name) {
+            Some(entry) if is_dat(&entry.first_line(PEEK)?) => Ok(Some(entry)),
+            _ => Ok(None),
+        }
+    };
+    if let Some(movies) = has("movies.dat")? {
         builder.file(&movies.stored);
         read_movies(&mut *movies.open()?, &movies.label, builder)?;
     }
-    if let Some(tags) = folder.get("tags.dat") {
+    if let Some(tags) = has("tags.dat")? {
         builder.file(&tags.stored);
         read_tags(&mut *tags.open()?, &tags.label, builder)?;
     }

@@ -161,7 +161,7 @@ impl Clock {
 
 /// Seconds since 1970 of `2001-02-03`, `2001-02-03T04:05`, `2001-02-03 04:05:06.7+01:00`; without a
 /// zone it is UTC. Fractions are dropped.
-fn date(text: &str) -> Option<i64> {
+pub(crate) fn date(text: &str) -> Option<i64> {
     // Only the extended form of ISO 8601: without separators, a date is a number like any other.
     let bytes = text.as_bytes();
     let is = |at: usize, wanted: u8| bytes.get(at) == Some(&wanted);
@@ -176,6 +176,17 @@ fn date(text: &str) -> Option<i64> {
     let offset = pieces.to_numeric_offset().unwrap_or(Offset::UTC);
     let moment = offset.to_timestamp(pieces.date().to_datetime(time)).ok()?;
     Some(moment.as_second())
+}
+
+/// Seconds since 1970 as a date: `2001-02-03` at midnight UTC, else `2001-02-03T04:05:06Z`.
+#[must_use]
+pub fn written_date(seconds: i64) -> String {
+    let text = jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| seconds.to_string(), |time| time.to_string());
+    match text.strip_suffix("T00:00:00Z") {
+        Some(day) => day.to_owned(),
+        None => text,
+    }
 }
 
 #[cfg(test)]

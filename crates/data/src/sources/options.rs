@@ -8,6 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::SOURCES;
+use crate::log::GivenSubset;
 use crate::{Error, Result};
 
 /// How to read a data set. The default detects the format, stops at the first malformed line and
@@ -21,6 +22,14 @@ pub struct ReadOptions {
     pub columns: Columns,
     /// The separator between the fields of a table; `None` detects it from the first line.
     pub separator: Option<char>,
+    /// Whether fields of a table may be quoted; `None`: they may, and a quote of a tab-separated table
+    /// that does not close on its line belongs to the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quote: Option<Quote>,
+    /// The files of events, where each holds one behavior or one subset of a given split. The path of the
+    /// data set is then their folder, for its name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<EventFile>,
     /// Which of the splits that come with the data set: `u1` … `u5`, `ua`, `ub`.
     pub given: Option<String>,
     /// Additional item metadata, joined by item id.
@@ -109,18 +118,46 @@ impl FromStr for Column {
     fn from_str(text: &str) -> Result<Self> {
         match text.parse::<usize>() {
             Ok(0) => Err(Error::option(
-                "a column",
-                "has the number 0",
+                "the column",
+                "must not be 0",
                 "columns are counted from 1",
             )),
             Ok(n) => Ok(Self::Number(n)),
             Err(_) if text.trim().is_empty() => Err(Error::option(
-                "a column",
-                "has an empty name",
+                "the column",
+                "must not be empty",
                 "give its name in the header, or its number from 1",
             )),
             Err(_) => Ok(Self::Name(text.to_owned())),
         }
+    }
+}
+
+impl Columns {
+    /// The given columns, and for those that are not given the usual ones of a format.
+    pub(super) fn or(&self, usual: Self) -> Self {
+        let own = self.clone();
+        Self {
+            user: own.user.or(usual.user),
+            item: own.item.or(usual.item),
+            value: own.value.or(usual.value),
+            time: own.time.or(usual.time),
+            behavior: own.behavior.or(usual.behavior),
+        }
+    }
+
+    /// The option of the first column that is given.
+    pub(super) fn first_option(&self) -> Option<&'static str> {
+        let given = [
+            (&self.user, "--user-column"),
+            (&self.item, "--item-column"),
+            (&self.value, "--value-column"),
+            (&self.time, "--time-column"),
+            (&self.behavior, "--behavior-column"),
+        ];
+        given
+            .into_iter()
+            .find_map(|(column, option)| column.as_ref().map(|_| option))
     }
 }
 
@@ -129,6 +166,38 @@ impl fmt::Display for Column {
         match self {
             Self::Number(n) => write!(f, "{n}"),
             Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A file with the events of one behavior, of one subset of a given split, or both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The behavior of all of its events; `None`: as the file says.
+    pub behavior: Option<String>,
+    /// The subset of all of its events; `None`: train where other files have a subset.
+    pub subset: Option<GivenSubset>,
+}
+
+impl FromStr for EventFile {
+    type Err = Error;
+
+    /// Parses `BEHAVIOR=FILE`.
+    fn from_str(text: &str) -> Result<Self> {
+        match text.split_once('=') {
+            Some((name, path)) if !name.trim().is_empty() && !path.is_empty() => Ok(Self {
+                path: PathBuf::from(path),
+                behavior: Some(name.trim().to_owned()),
+                subset: None,
+            }),
+            _ => Err(Error::option(
+                "--behavior",
+                format!("must be a name and a file, but is '{text}'"),
+                "write NAME=FILE, such as view=views.csv",
+            )),
         }
     }
 }
@@ -151,8 +220,8 @@ impl FromStr for MetadataSource {
     fn from_str(text: &str) -> Result<Self> {
         if text.trim().is_empty() {
             return Err(Error::option(
-                "metadata",
-                "is empty",
+                "--metadata",
+                "must not be empty",
                 "give a file or folder, such as movies.csv or movies.csv:movieId",
             ));
         }
@@ -182,6 +251,17 @@ pub enum OnError {
     Fail,
     /// Skip it and count it by reason in the report.
     Skip,
+}
+
+/// Whether fields of a table may be quoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Quote {
+    /// As in RFC 4180: a field that begins with `"` ends with the next one that is not doubled, and
+    /// may hold separators and line ends.
+    Double,
+    /// A quote is a character like any other.
+    None,
 }
 
 /// What to do with events of the same user, item and behavior (and subset of a given split).
@@ -260,6 +340,7 @@ macro_rules! names {
 }
 
 names!(OnError, "error policy", "fail" => Fail, "skip" => Skip);
+names!(Quote, "quoting", "double" => Double, "none" => None);
 names!(
     Duplicates, "policy for duplicates",
     "last" => Last, "sum" => Sum, "max" => Max, "error" => Error
@@ -335,6 +416,8 @@ mod tests {
         fn options()(
             (format, columns) in (option::of(0..SOURCES.len()), columns()),
             (separator, given) in (option::of(any::<char>()), option::of(".{0,8}")),
+            quote in option::of(one_of(Quote::NAMES)),
+            files in vec((".{1,8}", option::of(".{0,8}"), option::of(0usize..3)), 0..3),
             metadata in vec((".{1,8}", option::of(".{0,8}")), 0..3),
             on_error in one_of(OnError::NAMES),
             duplicates in one_of(Duplicates::NAMES),
@@ -346,9 +429,18 @@ mod tests {
                 .into_iter()
                 .map(|(path, column)| MetadataSource { path: PathBuf::from(path), column })
                 .collect();
+            use GivenSubset::{Test, Train, Validation};
+            let files = files
+                .into_iter()
+                .map(|(path, behavior, subset)| EventFile {
+                    path: PathBuf::from(path),
+                    behavior,
+                    subset: subset.map(|at| [Train, Validation, Test][at]),
+                })
+                .collect();
             ReadOptions {
                 format: format.and_then(|at| Format::all().nth(at)),
-                columns, separator, given, metadata, on_error, duplicates, time_unit, behaviors,
+                columns, separator, quote, files, given, metadata, on_error, duplicates, time_unit, behaviors,
                 target_behavior,
             }
         }
@@ -410,6 +502,20 @@ mod tests {
             "{error}"
         );
         assert!(toml::from_str::<ReadOptions>("colums = {}").is_err());
+    }
+
+    #[test]
+    fn files_of_a_behavior_are_named_after_it() {
+        let file: EventFile = "view=a=b/views.csv".parse().unwrap();
+        assert_eq!(file.behavior.as_deref(), Some("view"));
+        assert_eq!(file.path, PathBuf::from("a=b/views.csv"));
+        let error = "views.csv".parse::<EventFile>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "--behavior must be a name and a file, but is 'views.csv'; write NAME=FILE, such as \
+             view=views.csv"
+        );
+        assert!("=views.csv".parse::<EventFile>().is_err());
     }
 
     #[test]

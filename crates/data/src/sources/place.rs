@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use crate::error::did_you_mean;
 use crate::{Error, Result};
 
 /// Bytes that are read at once from a file.
@@ -139,13 +140,9 @@ pub(super) struct Folder<'a> {
 impl<'a> Folder<'a> {
     /// The files at a path; for a single file with its neighbors, for their metadata.
     pub(super) fn on_disk(path: &Path) -> Result<Folder<'static>> {
-        let kind = std::fs::metadata(path).map_err(|e| {
-            Error::io(
-                path,
-                e,
-                "check the path; it names a file or folder of a data set",
-            )
-        })?;
+        check_path(path)?;
+        let kind = std::fs::metadata(path)
+            .map_err(|e| Error::io(path, e, "check the path and its permissions"))?;
         let mut entries = Vec::new();
         let mut single = None;
         if kind.is_dir() {
@@ -183,6 +180,26 @@ impl<'a> Folder<'a> {
         Ok(Folder::of(path, entries, single))
     }
 
+    /// One file without its neighbors.
+    pub(super) fn alone(path: &Path) -> Result<Folder<'static>> {
+        check_path(path)?;
+        if path.is_dir() {
+            return Err(Error::source(
+                path,
+                "is a folder, but a file is needed",
+                "name the file with the events",
+            ));
+        }
+        let stored = path.file_name().map(|n| n.to_string_lossy().into_owned());
+        let entry = Entry::new(
+            stored.unwrap_or_default(),
+            path.display().to_string(),
+            Bytes::Disk(path.to_path_buf()),
+        );
+        let name = entry.name.clone();
+        Ok(Folder::of(path, vec![entry], Some(name)))
+    }
+
     /// Files in memory; one alone is a single file.
     pub(super) fn in_memory(name: &str, files: &[(&str, &'a [u8])]) -> Self {
         let entries: Vec<_> = files
@@ -202,11 +219,8 @@ impl<'a> Folder<'a> {
         // Of a packed and a plain copy, the plain one is read.
         entries.sort();
         entries.dedup_by(|later, first| later.name == first.name);
-        let shown = path.canonicalize().ok();
-        let name = shown.as_deref().unwrap_or(path).file_name();
-        let name = name.map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         Self {
-            name: unpacked(&name).0.to_owned(),
+            name: name_of(path),
             path: path.to_path_buf(),
             entries,
             single,
@@ -254,6 +268,52 @@ impl<'a> Folder<'a> {
         }
         text
     }
+}
+
+/// What a data set at a path is called: the last part of the path.
+pub(super) fn name_of(path: &Path) -> String {
+    let shown = path.canonicalize().ok();
+    let name = shown.as_deref().unwrap_or(path).file_name();
+    let name = name.map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    unpacked(&name).0.to_owned()
+}
+
+/// Refuses a path at which there is nothing, with similar names beside it.
+///
+/// # Errors
+/// [`Error::Io`], with what may have been meant.
+pub fn check_path(path: &Path) -> Result<()> {
+    let Err(error) = std::fs::metadata(path) else {
+        return Ok(());
+    };
+    let hint = similar_paths(path)
+        .unwrap_or_else(|| "check the path; it names a file or folder of a data set".to_owned());
+    Err(Error::io(path, error, hint))
+}
+
+/// The neighbors whose names are most like that of a path where there is nothing; a public data set of
+/// the name.
+fn similar_paths(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    if crate::fetch::known().iter().any(|set| set.name == name) {
+        return Some(format!("download it with 'limpid data fetch {name}'"));
+    }
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let beside: Vec<String> = children(parent.unwrap_or(Path::new(".")))
+        .ok()?
+        .iter()
+        .filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    let sets = crate::fetch::known().iter().map(|set| set.name);
+    let meant = |names: &mut dyn Iterator<Item = &str>| {
+        let names: Vec<&str> = names.collect();
+        let hint = did_you_mean(&name, names);
+        hint.starts_with("did you mean").then_some(hint)
+    };
+    meant(&mut beside.iter().map(String::as_str)).or_else(|| {
+        let hint = meant(&mut sets.clone())?;
+        Some(format!("{hint} Download it with 'limpid data fetch'"))
+    })
 }
 
 /// Adds the files of a folder.
@@ -344,6 +404,22 @@ mod tests {
     fn what_is_not_there_says_so() {
         let error = Folder::on_disk(Path::new("no/such/set")).unwrap_err();
         assert!(error.to_string().contains("check the path"), "{error}");
+        let parent = tempfile::tempdir().unwrap();
+        std::fs::create_dir(parent.path().join("ml-100k-copy")).unwrap();
+        let error = |name: &str| {
+            check_path(&parent.path().join(name))
+                .unwrap_err()
+                .to_string()
+        };
+        let near = error("ml-100k-cpy");
+        assert!(near.ends_with("; did you mean 'ml-100k-copy'?"), "{near}");
+        let known = error("ml-1m");
+        assert!(
+            known.ends_with("; download it with 'limpid data fetch ml-1m'"),
+            "{known}"
+        );
+        let like = error("ml-2m");
+        assert!(like.contains("did you mean one of 'ml-1m', "), "{like}");
         let folder = Folder::in_memory("set", &[("a.csv.gz", b"no gzip at all")]);
         let error = folder.get("a.csv").unwrap().first_line(9).unwrap_err();
         assert!(error.to_string().starts_with("a.csv.gz: "), "{error}");

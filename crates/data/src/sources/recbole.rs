@@ -32,6 +32,7 @@ pub(super) const SOURCE: Source = Source {
     in_file: |entry| Ok(is_events(entry)),
     read,
     metadata: &["*.item", "*.kg", "*.link"],
+    columns: true,
     ..Source::DEFAULT
 };
 
@@ -105,6 +106,7 @@ pub(super) fn events(
         return Ok(());
     };
     let layout = Layout::of(&header, columns, label)?;
+    builder.columns(&layout, &header);
     while lines.advance_to_text()? {
         let outcome = row(lines.current(), header.len()).and_then(|cells| {
             let behavior = match layout.behavior {

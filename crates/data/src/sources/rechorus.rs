@@ -17,6 +17,8 @@ pub(super) const SOURCE: Source = Source {
     in_folder: |folder, _| is_here(folder),
     read,
     metadata: &["item_meta*"],
+    columns: true,
+    separator: true,
     ..Source::DEFAULT
 };
 

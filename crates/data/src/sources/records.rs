@@ -1,6 +1,6 @@
-//! Records of a table with a separator (RFC 4180): quoted fields may hold separators, line ends and
-//! doubled quotes. Unlike a lenient reader, this one refuses an open quote and text after a closing
-//! one, and knows the place of every field.
+//! Records of a table with a separator: quoted as in RFC 4180, where fields may hold separators, line ends
+//! and doubled quotes, or not quoted at all. An open quote and text after a closing one are refused, or
+//! belong to the text (see [`Quoting`]). Records know the place of every field.
 
 use std::collections::VecDeque;
 
@@ -10,10 +10,24 @@ use crate::Result;
 /// Lines that a quoted field may span; beyond, its quote counts as open.
 const MOST_LINES: usize = 1000;
 
+/// What a quote at the start of a field means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quoting {
+    /// It opens a quoted field, which must close.
+    Strict,
+    /// It opens a quoted field if that closes on the same line; else it belongs to the text.
+    Lenient,
+    /// It is a character like any other.
+    None,
+}
+
 /// The records of a stream, one at a time.
 pub(crate) struct Records<'r> {
     lines: Lines<'r>,
     separator: u8,
+    quoting: Quoting,
+    /// Fields that begin with a quote which belongs to the text.
+    n_literal: usize,
     /// Lines that were read in search of a closing quote that never came.
     again: VecDeque<(u64, Vec<u8>)>,
     /// The raw text of the record, its lines joined by LF.
@@ -28,10 +42,12 @@ pub(crate) struct Records<'r> {
 
 impl<'r> Records<'r> {
     /// The records of a stream.
-    pub(crate) fn new(lines: Lines<'r>, separator: u8) -> Self {
+    pub(crate) fn new(lines: Lines<'r>, separator: u8, quoting: Quoting) -> Self {
         Self {
             lines,
             separator,
+            quoting,
+            n_literal: 0,
             again: VecDeque::new(),
             text: Vec::new(),
             starts: Vec::new(),
@@ -43,6 +59,11 @@ impl<'r> Records<'r> {
     /// What errors call the stream.
     pub(crate) fn label(&self) -> &'r str {
         self.lines.label()
+    }
+
+    /// Number of fields so far that begin with a quote which belongs to the text.
+    pub(crate) fn n_literal(&self) -> usize {
+        self.n_literal
     }
 
     /// The number of the line in which the record begins.
@@ -93,7 +114,7 @@ impl<'r> Records<'r> {
             self.text.clear();
             self.starts.clear();
         }
-        if !self.text.contains(&b'"') {
+        if self.quoting == Quoting::None || !self.text.contains(&b'"') {
             self.data.extend_from_slice(&self.text);
             let mut from = 0;
             for cell in self.text.split(|&b| b == self.separator) {
@@ -106,7 +127,10 @@ impl<'r> Records<'r> {
         loop {
             let from = self.data.len();
             let began = at;
-            if self.text.get(at) == Some(&b'"') {
+            let opens = self.text.get(at) == Some(&b'"');
+            let literal = opens && self.quoting == Quoting::Lenient && !self.closes(at);
+            self.n_literal += usize::from(literal);
+            if opens && !literal {
                 match self.quoted(at)? {
                     Ok(after) => at = after,
                     Err(flaw) => return Ok(Some(Err(flaw))),
@@ -124,11 +148,26 @@ impl<'r> Records<'r> {
                 Some(&b) if b == self.separator => at += 1,
                 Some(_) => {
                     let flaw = Flaw::new(at, "bad quote", "text follows a closing quote")
-                        .hint("double the quotes inside a quoted field, or skip malformed lines with --on-error skip");
+                        .hint("double the quotes inside a quoted field, or read the table without quoting with --quote none");
                     return Ok(Some(Err(flaw)));
                 }
             }
         }
+    }
+
+    /// Whether the quoted field that opens at `open` closes within the text of the record, at a separator
+    /// or the end.
+    fn closes(&self, open: usize) -> bool {
+        let mut at = open + 1;
+        while let Some(quote) = self.text[at..].iter().position(|&b| b == b'"') {
+            at += quote + 1;
+            match self.text.get(at) {
+                Some(b'"') => at += 1,
+                Some(&b) => return b == self.separator,
+                None => return true,
+            }
+        }
+        false
     }
 
     /// Copies a quoted field that opens at `open`; gives the place after its closing quote.
@@ -150,7 +189,10 @@ impl<'r> Records<'r> {
                     "open quote",
                     format!("the quote that opens here does not close within {MOST_LINES} lines"),
                 )
-                .hint("close it, or double it inside a quoted field")));
+                .hint(
+                    "close it, double it inside a quoted field, or read the table without quoting with \
+                     --quote none",
+                )));
             };
             self.data.extend_from_slice(&rest[..quote]);
             at += quote + 1;
@@ -202,8 +244,12 @@ mod tests {
 
     /// Every record as its fields, or as the place and kind of its flaw.
     fn read(text: &str) -> Vec<Outcome> {
+        read_as(text, Quoting::Strict)
+    }
+
+    fn read_as(text: &str, quoting: Quoting) -> Vec<Outcome> {
         let mut reader = text.as_bytes();
-        let mut records = Records::new(Lines::new(&mut reader, "f"), b',');
+        let mut records = Records::new(Lines::new(&mut reader, "f"), b',', quoting);
         let mut out = Vec::new();
         while let Some(record) = records.advance().unwrap() {
             out.push(match record {
@@ -261,9 +307,30 @@ mod tests {
     }
 
     #[test]
+    fn quotes_of_texts_are_kept() {
+        let text = "1,\"Weird Al\" live\n2,\"open\n3,\"a, \"\"b\"\"\"\n4,12\"";
+        assert_eq!(
+            read_as(text, Quoting::Lenient),
+            [
+                row(&["1", "\"Weird Al\" live"]),
+                row(&["2", "\"open"]),
+                row(&["3", "a, \"b\""]),
+                row(&["4", "12\""]),
+            ]
+        );
+        assert_eq!(
+            read_as("1,\"a\"\n2,\"b", Quoting::None),
+            [row(&["1", "\"a\""]), row(&["2", "\"b"])]
+        );
+        // A line that ends with a quote does not close the open quote of an earlier line.
+        let text = "1,\"open\n2,b\n3,c\"";
+        assert_eq!(read_as(text, Quoting::Lenient).len(), 3);
+    }
+
+    #[test]
     fn places_in_later_lines() {
         let mut reader = "1,\"two\nlines\",x".as_bytes();
-        let mut records = Records::new(Lines::new(&mut reader, "f"), b',');
+        let mut records = Records::new(Lines::new(&mut reader, "f"), b',', Quoting::Strict);
         records.advance().unwrap().unwrap().unwrap();
         let at = records.cell(2).unwrap().at;
         let (line, flaw) = records.place(Flaw::new(at, "k", "r"));

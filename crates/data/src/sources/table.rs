@@ -9,9 +9,9 @@ use std::io::BufRead;
 use super::builder::{Builder, Draft, Moment};
 use super::columns::{Layout, wrong_fields};
 use super::lines::{Cell, Lines, text};
-use super::options::Columns;
+use super::options::{Columns, Quote, ReadOptions};
 use super::place::{Entry, Folder};
-use super::records::Records;
+use super::records::{Quoting, Records};
 use super::{PEEK, Source, the_table};
 use crate::log::GivenSubset;
 use crate::{Error, Result};
@@ -24,6 +24,8 @@ pub(super) const SOURCE: Source = Source {
     name: "table",
     in_file: |_| Ok(true),
     read,
+    columns: true,
+    separator: true,
     ..Source::DEFAULT
 };
 
@@ -62,7 +64,7 @@ pub(super) fn separator(entry: &Entry<'_>, given: Option<char>) -> Result<u8> {
             .filter(|b| b.is_ascii() && !matches!(b, b'"' | b'\n' | b'\r'))
             .ok_or_else(|| {
                 Error::option(
-                    "separator",
+                    "--separator",
                     format!("must be one ASCII character and not a quote, but is {given:?}"),
                     "use a comma, a semicolon, a tab or '|'",
                 )
@@ -93,6 +95,29 @@ fn sniff(line: &[u8]) -> u8 {
     }
 }
 
+/// What a quote means in a table: as the options say, else strict, and lenient between tabs, since tools
+/// that write tabs often do not quote.
+pub(super) fn quoting(separator: u8, options: &ReadOptions) -> Quoting {
+    match options.quote {
+        Some(Quote::Double) => Quoting::Strict,
+        Some(Quote::None) => Quoting::None,
+        None if separator == b'\t' => Quoting::Lenient,
+        None => Quoting::Strict,
+    }
+}
+
+/// Notes the quotes that were read as text.
+pub(super) fn note_literal(records: &Records<'_>, builder: &mut Builder<'_>) {
+    let n = records.n_literal();
+    if n > 0 {
+        builder.note(format!(
+            "{}: {n} fields begin with a quote that does not close; it was read as text (--quote double \
+             refuses it)",
+            records.label()
+        ));
+    }
+}
+
 /// Reads the events of a table from a stream.
 pub(super) fn events(
     reader: &mut dyn BufRead,
@@ -102,21 +127,29 @@ pub(super) fn events(
     part: Option<GivenSubset>,
     builder: &mut Builder<'_>,
 ) -> Result<()> {
-    let mut records = Records::new(Lines::new(reader, label), separator);
+    let quoting = quoting(separator, builder.options);
+    let mut records = Records::new(Lines::new(reader, label), separator, quoting);
     let Some(first) = header(&mut records)? else {
         return Ok(());
     };
-    let layout = Layout::of(&first, columns, records.label())?;
+    let mut layout = Layout::of(&first, columns, records.label())?;
     // The first record is an event itself if it is not a header.
     let mut outcome = (!layout.has_header).then_some(Ok(()));
+    let mut is_first = true;
     loop {
         let record = match outcome.take() {
             Some(first) => first,
             None => match records.advance()? {
                 Some(record) => record,
-                None => return Ok(()),
+                None => break,
             },
         };
+        if std::mem::take(&mut is_first) {
+            if record.is_ok() && records.len() == layout.n_fields {
+                layout.doubt(&first, |at| records.cell(at), builder);
+            }
+            builder.columns(&layout, &first);
+        }
         let settled = record.and_then(|()| event(&records, &layout, part, builder));
         match settled {
             Ok(()) => builder.settle(label, records.line(), Ok(()))?,
@@ -126,6 +159,8 @@ pub(super) fn events(
             }
         }
     }
+    note_literal(&records, builder);
+    Ok(())
 }
 
 /// The first record as text; `None` where the stream is empty.

@@ -36,7 +36,7 @@ pub(super) fn assemble(
         )
     };
     let train = rows(events, &trained, Place::Train, &places)?;
-    finish(log, *spec, train, validation, test, notes)
+    finish(log, spec.clone(), train, validation, test, notes)
 }
 
 /// Puts a split together: counts, hashes, notes.

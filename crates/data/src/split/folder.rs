@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::did_you_mean;
 use crate::log::{IMPORT_SEED, shuffled};
-use crate::sources::{Flaw, Lines, Records, text, wrong_fields};
+use crate::sources::{Flaw, Lines, Quoting, Records, text, wrong_fields};
 use crate::staged::StagedFolder;
 use crate::{Error, Log, Result};
 
@@ -159,7 +159,7 @@ impl Split {
         let head = Head {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            spec: self.spec,
+            spec: self.spec.clone(),
             hash: self.hash.clone(),
             data_hash: self.data_hash.clone(),
             filtered_hash: self.filtered_hash.clone(),
@@ -287,7 +287,7 @@ fn read_table(path: &Path, head: &Head) -> Result<Vec<Line>> {
     let file = fs::File::open(path).map_err(|e| Error::io(path, e, RESTORE))?;
     let mut reader = BufReader::new(file);
     let label = path.display().to_string();
-    let mut records = Records::new(Lines::new(&mut reader, &label), b'\t');
+    let mut records = Records::new(Lines::new(&mut reader, &label), b'\t', Quoting::Strict);
     let mut lines = Vec::new();
     let mut is_header = true;
     while let Some(record) = records.advance()? {
@@ -416,11 +416,11 @@ fn assemble(dir: &Path, head: Head, mut tables: Tables, log: &Log) -> Result<Spl
         )));
     }
     Ok(Split {
+        shown: head.spec.shown(),
         spec: head.spec,
         train,
         validation,
         test,
-        shown: head.spec.shown(),
         catalogue: Arc::new(catalogue),
         hash,
         data_hash: match head.data_hash.is_empty() {

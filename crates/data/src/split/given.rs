@@ -1,4 +1,4 @@
-//! `given`: the split that comes with the data set.
+//! `given`, `given:u1`: the split that comes with the data set, or one of several.
 
 use crate::log::GivenSubset;
 use crate::{Error, Result};
@@ -9,19 +9,39 @@ use super::events::{Events, Place};
 ///
 /// Held-out events of other behaviors than the target are left out: they are neither what is
 /// measured nor what a model may see.
-pub(super) fn assign(events: &Events<'_>, notes: &mut Vec<String>) -> Result<Vec<Place>> {
+pub(super) fn assign(
+    events: &Events<'_>,
+    name: Option<&str>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Place>> {
     let log = events.log;
+    let spec = name.map_or_else(|| "given".to_owned(), |name| format!("given:{name}"));
     let refuse = |why: &str| {
         Error::option(
             "split",
-            format!("given: '{}' {why}", log.name),
-            "choose another split, such as ratio:70/10/20@42 or leave-one-out",
+            format!("'{spec}': '{}' {why}", log.name),
+            "choose another split, such as 'ratio:70/10/20@42' or 'leave-one-out'",
         )
     };
-    let given = log
-        .given
-        .as_ref()
-        .ok_or_else(|| refuse("has no files with a split of its own"))?;
+    let given = match &log.given {
+        Some(given) => given,
+        None if log.report.given_splits.is_empty() => {
+            return Err(refuse("has no files with a split of its own"));
+        }
+        None => {
+            let splits = &log.report.given_splits;
+            let forms: Vec<String> = splits.iter().map(|s| format!("'given:{s}'")).collect();
+            return Err(Error::option(
+                "split",
+                format!(
+                    "'{spec}': '{}' comes with {} splits",
+                    log.name,
+                    splits.len()
+                ),
+                format!("choose one: {}", forms.join(", ")),
+            ));
+        }
+    };
     let mut left = 0;
     let places: Vec<Place> = given
         .iter()

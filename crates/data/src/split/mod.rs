@@ -40,6 +40,7 @@ use crate::{Error, Log, Result};
 pub use saved::Recorded;
 pub use shown::{Shown, Subset, UserRows};
 pub use spec::{Shares, SplitSpec};
+use temporal::Cut;
 
 /// A log that was split.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,13 +140,18 @@ pub fn split(log: &Log, spec: &SplitSpec) -> Result<Split> {
         SplitSpec::Ratio { shares, seed } => ratio::assign(&events, shares, seed, &mut notes)?,
         SplitSpec::LeaveOneOut => leave_last::assign(&events, 1, &mut notes)?,
         SplitSpec::LeaveLast { n } => leave_last::assign(&events, n, &mut notes)?,
-        SplitSpec::Temporal { train } => temporal::assign(&events, train, &mut notes)?,
+        SplitSpec::Temporal { train } => {
+            temporal::assign(&events, spec, Cut::Share(train), &mut notes)?
+        }
+        SplitSpec::TemporalDates { validation, test } => {
+            temporal::assign(&events, spec, Cut::Dates(validation, test), &mut notes)?
+        }
         SplitSpec::Users {
             shares,
             holdout,
             seed,
         } => users::assign(&events, shares, holdout, seed, &mut notes)?,
-        SplitSpec::Given => given::assign(&events, &mut notes)?,
+        SplitSpec::Given { ref name } => given::assign(&events, name.as_deref(), &mut notes)?,
         SplitSpec::None => events.all_train(),
     };
     assemble::assemble(&events, spec, places, notes)

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::did_you_mean;
+use crate::sources::{date, written_date};
 use crate::{Error, Result};
 
 use super::Shown;
@@ -23,7 +23,7 @@ pub struct Shares {
 
 /// Which events are train and which are held out. Parsed by [`FromStr`], written by
 /// [`fmt::Display`]; the two are inverse.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum SplitSpec {
     /// `ratio:70/10/20@SEED`: random events, and for every user at least one in each subset.
@@ -45,6 +45,15 @@ pub enum SplitSpec {
         /// Share of train, between 0 and 1.
         train: f64,
     },
+    /// `temporal:2000-10-01/2000-11-01`: events before the first date are train, those from the second
+    /// on are test, those between are validation. Of `temporal:2000-10-01` the events from the date on
+    /// are validation and test, half each.
+    TemporalDates {
+        /// The first second after train, since 1970.
+        validation: i64,
+        /// The first second of test, not before `validation`; `None`: half of the held-out events.
+        test: Option<i64>,
+    },
     /// `users:80/10/10,holdout=0.2@SEED`: held-out users, folded in from some of their events.
     Users {
         /// Percent of the users.
@@ -54,107 +63,217 @@ pub enum SplitSpec {
         /// The seed of the sample.
         seed: u64,
     },
-    /// `given`: the split that comes with the data set.
-    Given,
+    /// `given`: the split that comes with the data set; `given:u1` where there are several.
+    Given {
+        /// Which of several.
+        name: Option<String>,
+    },
     /// `none`: all events are train.
     None,
 }
 
-/// How every error about the grammar ends.
-const HINT: &str = "write ratio:70/10/20@42, leave-one-out, leave-last:5, temporal:0.8, \
-                    users:80/10/10,holdout=0.2@42, given or none";
-
-/// The kinds, as they begin.
-const KINDS: [&str; 7] = [
-    "ratio",
-    "leave-one-out",
-    "leave-last",
-    "temporal",
-    "users",
-    "given",
-    "none",
+/// Every form with its kind, as an example.
+const FORMS: [(&str, &str); 8] = [
+    ("ratio", "ratio:70/10/20@42"),
+    ("leave-one-out", "leave-one-out"),
+    ("leave-last", "leave-last:5"),
+    ("temporal", "temporal:0.8"),
+    ("temporal", "temporal:2000-10-01/2000-11-01"),
+    ("users", "users:80/10/10,holdout=0.2@42"),
+    ("given", "given"),
+    ("none", "none"),
 ];
+
+/// What to write instead, quoted.
+fn write(text: &str) -> String {
+    format!("write '{text}'")
+}
 
 impl FromStr for SplitSpec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = |why: String| Error::option("split", format!("'{text}' {why}"), HINT);
+        let refuse = |(why, hint): Refusal| Error::option("split", format!("'{text}' {why}"), hint);
         let (kind, rest) = match text.split_once(':') {
             Some((kind, rest)) => (kind, Some(rest)),
             None => (text, None),
         };
         match (kind, rest) {
             ("leave-one-out", None) => Ok(Self::LeaveOneOut),
-            ("given", None) => Ok(Self::Given),
+            ("given", None) => Ok(Self::Given { name: None }),
+            ("given", Some(name)) if !name.trim().is_empty() => Ok(Self::Given {
+                name: Some(name.to_owned()),
+            }),
             ("none", None) => Ok(Self::None),
             ("leave-last", Some(n)) => match n.parse() {
                 Ok(n) if n > 0 => Ok(Self::LeaveLast { n }),
-                _ => Err(refuse(format!(
-                    "must leave a whole number of events above 0, not '{n}'"
+                _ => Err(refuse((
+                    format!("must give a whole number of events above 0, not '{n}'"),
+                    write("leave-last:5"),
                 ))),
             },
-            ("temporal", Some(share)) => Ok(Self::Temporal {
-                train: fraction(share).ok_or_else(|| {
-                    refuse(format!(
-                        "must give the share of train between 0 and 1, not '{share}'"
-                    ))
-                })?,
-            }),
+            ("temporal", Some(rest)) => temporal(rest).map_err(refuse),
             ("ratio", Some(rest)) => {
-                let (shares, seed) = seeded(rest).map_err(refuse)?;
+                let (shares, seed) = seeded(kind, rest).map_err(refuse)?;
                 Ok(Self::Ratio {
                     shares: percentages(shares).map_err(refuse)?,
                     seed,
                 })
             }
             ("users", Some(rest)) => {
-                let (rest, seed) = seeded(rest).map_err(refuse)?;
-                let (shares, holdout) = rest
-                    .split_once(",holdout=")
-                    .ok_or_else(|| refuse("lacks ',holdout=0.2' before the seed".to_owned()))?;
+                let (rest, seed) = seeded(kind, rest).map_err(refuse)?;
+                let (shares, holdout) = rest.split_once(",holdout=").ok_or_else(|| {
+                    refuse((
+                        "does not say which share of a held-out user's events is held out"
+                            .to_owned(),
+                        write(&format!("users:{rest},holdout=0.2@{seed}")),
+                    ))
+                })?;
                 Ok(Self::Users {
                     shares: percentages(shares).map_err(refuse)?,
                     holdout: fraction(holdout).ok_or_else(|| {
-                        refuse(format!(
-                            "must hold out a share between 0 and 1, not '{holdout}'"
+                        refuse((
+                            format!("must hold out a share between 0 and 1, not '{holdout}'"),
+                            write(&format!("users:{shares},holdout=0.2@{seed}")),
                         ))
                     })?,
                     seed,
                 })
             }
-            ("leave-one-out" | "given" | "none", Some(_)) => {
-                Err(refuse(format!("takes nothing after '{kind}'")))
+            ("leave-one-out" | "none", Some(_)) => Err(refuse((
+                format!("has more after '{kind}', which takes no values"),
+                write(kind),
+            ))),
+            ("leave-last" | "temporal" | "ratio" | "users", None) | ("given", Some(_)) => {
+                Err(refuse((
+                    format!("has no values after '{kind}'"),
+                    match kind {
+                        "given" => write("given:u1"),
+                        _ => write(example(kind)),
+                    },
+                )))
             }
-            ("leave-last" | "temporal" | "ratio" | "users", None) => {
-                Err(refuse(format!("lacks what follows '{kind}:'")))
-            }
-            _ => {
-                let hint = did_you_mean(kind, KINDS);
-                Err(Error::option(
-                    "split",
-                    format!("'{text}' is not a kind of split; {hint}"),
-                    HINT,
-                ))
-            }
+            _ => Err(Error::Unknown {
+                what: "split",
+                value: text.to_owned(),
+                hint: similar(kind, rest),
+            }),
         }
     }
 }
 
+/// Why a text is not a split, and what to do about it.
+type Refusal = (String, String);
+
+/// The first example of a kind.
+fn example(kind: &str) -> &'static str {
+    let found = FORMS.iter().find(|(known, _)| *known == kind);
+    found.map_or("leave-one-out", |(_, example)| example)
+}
+
+/// What an unknown kind may have been meant to be: the same text with the nearest kind, with a seed
+/// where it lacks one, else an example of the kind; all examples where no kind is near.
+fn similar(kind: &str, rest: Option<&str>) -> String {
+    let lower = kind.to_lowercase();
+    let near = |known: &str| {
+        let begins = lower.len() > 2 && known.starts_with(&lower);
+        let distance = strsim::damerau_levenshtein(&lower, known);
+        let most = lower.chars().count().max(3) / 3;
+        (begins || distance <= most).then_some(if begins { 0 } else { distance })
+    };
+    let best = FORMS.iter().filter_map(|(known, _)| near(known)).min();
+    let mut meant: Vec<String> = Vec::new();
+    for (known, example) in FORMS {
+        if best.is_none() || near(known) != best {
+            continue;
+        }
+        let own = rest.map(|rest| format!("{known}:{rest}"));
+        let forms = own.into_iter().flat_map(|own| [format!("{own}@42"), own]);
+        let text = forms
+            .filter(|text| text.parse::<SplitSpec>().is_ok())
+            .last()
+            .unwrap_or_else(|| example.to_owned());
+        if !meant.contains(&text) {
+            meant.push(text);
+        }
+    }
+    let quoted = |texts: &[String]| {
+        let texts: Vec<String> = texts.iter().map(|text| format!("'{text}'")).collect();
+        texts.join(", ")
+    };
+    match meant.as_slice() {
+        [] => {
+            let all: Vec<String> = FORMS.iter().map(|form| form.1.to_owned()).collect();
+            format!("choose from {}", quoted(&all))
+        }
+        [one] => format!("did you mean '{one}'?"),
+        several => format!("did you mean one of {}?", quoted(several)),
+    }
+}
+
+/// A share of train, a date, or two.
+fn temporal(rest: &str) -> std::result::Result<SplitSpec, Refusal> {
+    if let Some(train) = fraction(rest) {
+        return Ok(SplitSpec::Temporal { train });
+    }
+    let (first, second) = match rest.split_once('/') {
+        Some((first, second)) => (first, Some(second)),
+        None => (rest, None),
+    };
+    let read = |text: &str| {
+        date(text.trim()).ok_or_else(|| {
+            (
+                format!(
+                    "must give the share of train between 0 and 1, or a date such as 2000-10-01, \
+                     not '{text}'"
+                ),
+                "write 'temporal:0.8', 'temporal:2000-10-01', or the first dates of validation and \
+                 test, 'temporal:2000-10-01/2000-11-01'"
+                    .to_owned(),
+            )
+        })
+    };
+    let validation = read(first)?;
+    let test = second.map(read).transpose()?;
+    if test.is_some_and(|test| test < validation) {
+        return Err((
+            "has a first date of test before that of validation".to_owned(),
+            write(&format!("temporal:{}/{first}", second.unwrap_or_default())),
+        ));
+    }
+    Ok(SplitSpec::TemporalDates { validation, test })
+}
+
+/// The form that was meant with another seed; an example of the kind where that is no split either.
+fn reseeded(kind: &str, rest: &str) -> String {
+    let own = format!("{kind}:{rest}@42");
+    match own.parse::<SplitSpec>() {
+        Ok(_) => write(&own),
+        Err(_) => write(example(kind)),
+    }
+}
+
 /// The text before the last `@`, and the seed after it.
-fn seeded(text: &str) -> std::result::Result<(&str, u64), String> {
+fn seeded<'a>(kind: &str, text: &'a str) -> std::result::Result<(&'a str, u64), Refusal> {
     let (rest, seed) = text
         .rsplit_once('@')
-        .ok_or("lacks its own seed, such as '@42'")?;
+        .ok_or_else(|| ("has no seed".to_owned(), reseeded(kind, text)))?;
     match seed.parse() {
         Ok(seed) => Ok((rest, seed)),
-        Err(_) => Err(format!("needs a whole number as seed, not '{seed}'")),
+        Err(_) => Err((
+            format!("must end with a whole number as seed, not '{seed}'"),
+            reseeded(kind, rest),
+        )),
     }
 }
 
 /// Three percentages.
-fn percentages(text: &str) -> std::result::Result<Shares, String> {
-    let rule = || format!("must give train/validation/test percentages, not '{text}'");
+fn percentages(text: &str) -> std::result::Result<Shares, Refusal> {
+    let hint = || "write percentages such as '70/10/20'".to_owned();
+    let rule = || {
+        let why = format!("must give train/validation/test percentages, not '{text}'");
+        (why, hint())
+    };
     let numbers: Vec<f64> = text
         .split('/')
         .map(|part| part.parse().map_err(|_| rule()))
@@ -163,14 +282,16 @@ fn percentages(text: &str) -> std::result::Result<Shares, String> {
         return Err(rule());
     };
     if numbers.iter().any(|&p| !(0.0..=100.0).contains(&p)) || train == 0.0 {
-        return Err(format!(
-            "must have percentages of 0 to 100 and train above 0, but has '{text}'"
+        return Err((
+            format!("must have percentages of 0 to 100 and train above 0, but has '{text}'"),
+            hint(),
         ));
     }
     let sum = train + validation + test;
     if (sum - 100.0).abs() > 1e-9 {
-        return Err(format!(
-            "must have percentages that sum to 100, not to {sum}"
+        return Err((
+            format!("must have percentages that sum to 100, not to {sum}"),
+            hint(),
         ));
     }
     Ok(Shares {
@@ -194,11 +315,12 @@ impl SplitSpec {
     #[must_use]
     pub fn shown(&self) -> Shown {
         match self {
-            Self::LeaveOneOut | Self::LeaveLast { .. } | Self::Temporal { .. } => {
-                Shown::TrainAndValidation
-            }
+            Self::LeaveOneOut
+            | Self::LeaveLast { .. }
+            | Self::Temporal { .. }
+            | Self::TemporalDates { .. } => Shown::TrainAndValidation,
             Self::Users { .. } => Shown::HeldOut,
-            Self::Ratio { .. } | Self::Given | Self::None => Shown::Train,
+            Self::Ratio { .. } | Self::Given { .. } | Self::None => Shown::Train,
         }
     }
 }
@@ -225,12 +347,20 @@ impl fmt::Display for SplitSpec {
             Self::LeaveOneOut => f.write_str("leave-one-out"),
             Self::LeaveLast { n } => write!(f, "leave-last:{n}"),
             Self::Temporal { train } => write!(f, "temporal:{train}"),
+            Self::TemporalDates { validation, test } => {
+                write!(f, "temporal:{}", written_date(*validation))?;
+                match test {
+                    Some(test) => write!(f, "/{}", written_date(*test)),
+                    None => Ok(()),
+                }
+            }
             Self::Users {
                 shares,
                 holdout,
                 seed,
             } => write!(f, "users:{shares},holdout={holdout}@{seed}"),
-            Self::Given => f.write_str("given"),
+            Self::Given { name: None } => f.write_str("given"),
+            Self::Given { name: Some(name) } => write!(f, "given:{name}"),
             Self::None => f.write_str("none"),
         }
     }
@@ -264,8 +394,12 @@ mod tests {
             "leave-one-out",
             "leave-last:5",
             "temporal:0.8",
+            "temporal:2000-10-01",
+            "temporal:2000-10-01/2000-11-01",
+            "temporal:2000-10-01T12:30:00Z/2000-11-01",
             "users:80/10/10,holdout=0.2@7",
             "given",
+            "given:u1",
             "none",
         ] {
             let spec: SplitSpec = text.parse().unwrap();
@@ -278,41 +412,72 @@ mod tests {
 
     #[test]
     fn errors_say_what_is_wrong_and_show_examples() {
+        let all =
+            "choose from 'ratio:70/10/20@42', 'leave-one-out', 'leave-last:5', 'temporal:0.8', ";
         for (text, why) in [
+            ("", all),
+            ("random:0.2", all),
             (
-                "",
-                "is not a kind of split; choose from ratio, leave-one-out",
+                "ration:70/10/20@1",
+                "unknown split 'ration:70/10/20@1'; did you mean 'ratio:70/10/20@1'?",
             ),
-            ("random:0.2", "is not a kind of split"),
-            ("ration:70/10/20@1", "did you mean 'ratio'?"),
+            // The suggestion can be used as it is: with a seed.
+            ("ration:70/10/20", "did you mean 'ratio:70/10/20@42'?"),
+            ("Ratio:nonsense", "did you mean 'ratio:70/10/20@42'?"),
             ("leave_one_out", "did you mean 'leave-one-out'?"),
             (
                 "leave",
-                "did you mean one of 'leave-one-out', 'leave-last'?",
+                "did you mean one of 'leave-one-out', 'leave-last:5'?",
             ),
-            ("ratio", "lacks what follows 'ratio:'"),
-            ("ratio:70/10/20", "lacks its own seed"),
-            ("ratio:70/10/20@x", "needs a whole number as seed, not 'x'"),
+            (
+                "ratio",
+                "split 'ratio' has no values after 'ratio'; write 'ratio:70/10/20@42'",
+            ),
+            (
+                "ratio:80/10/10",
+                "split 'ratio:80/10/10' has no seed; write 'ratio:80/10/10@42'",
+            ),
+            ("ratio:1/2", "has no seed; write 'ratio:70/10/20@42'"),
+            (
+                "ratio:70/10/20@x",
+                "must end with a whole number as seed, not 'x'; write 'ratio:70/10/20@42'",
+            ),
             (
                 "ratio:70/30@1",
-                "must give train/validation/test percentages",
+                "must give train/validation/test percentages, not '70/30'; write percentages such as \
+                 '70/10/20'",
             ),
             ("ratio:70/10/10@1", "sum to 100, not to 90"),
             ("ratio:0/50/50@1", "train above 0"),
             ("ratio:120/-10/-10@1", "percentages of 0 to 100"),
             ("ratio:NaN/50/50@1", "percentages of 0 to 100"),
-            ("leave-last:0", "above 0, not '0'"),
+            ("leave-last:0", "above 0, not '0'; write 'leave-last:5'"),
             ("leave-last:-1", "above 0, not '-1'"),
-            ("temporal:80", "between 0 and 1, not '80'"),
+            (
+                "temporal:80",
+                "between 0 and 1, or a date such as 2000-10-01, not '80'",
+            ),
             ("temporal:NaN", "between 0 and 1"),
-            ("users:80/10/10@1", "lacks ',holdout=0.2'"),
+            (
+                "temporal:2000-13-01",
+                "a date such as 2000-10-01, not '2000-13-01'",
+            ),
+            (
+                "temporal:2000-11-01/2000-10-01",
+                "before that of validation; write 'temporal:2000-10-01/2000-11-01'",
+            ),
+            (
+                "users:80/10/10@1",
+                "which share of a held-out user's events is held out; write \
+                 'users:80/10/10,holdout=0.2@1'",
+            ),
             ("users:80/10/10,holdout=1@1", "between 0 and 1, not '1'"),
-            ("leave-one-out:3", "takes nothing after"),
-            ("none:", "takes nothing after"),
+            ("leave-one-out:3", "takes no values; write 'leave-one-out'"),
+            ("given:", "has no values after 'given'; write 'given:u1'"),
+            ("none:", "takes no values; write 'none'"),
         ] {
             let error = text.parse::<SplitSpec>().unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
-            assert!(error.contains("ratio:70/10/20@42"), "{error}");
         }
     }
 

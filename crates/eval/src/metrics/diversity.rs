@@ -4,6 +4,7 @@ use limpid_core::{Catalogue, Field, Lists, Scored};
 use rayon::prelude::*;
 
 use super::{Measure, Metric};
+use crate::Universe;
 
 /// [`intra_list_diversity`] in the list of metrics.
 pub const INTRA_LIST_DIVERSITY: Metric = Metric {
@@ -26,7 +27,7 @@ pub const INTRA_LIST_DIVERSITY: Metric = Metric {
 /// one with few. Pairs without a common field are left out, as are lists without a pair. Undefined (NaN)
 /// without metadata: a similarity from the interactions would evaluate the model with its own data.
 #[must_use]
-pub fn intra_list_diversity(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
+pub fn intra_list_diversity(lists: &Lists, catalogue: &Catalogue, _: Universe, k: usize) -> f64 {
     let of_lists: Vec<Option<f64>> = lists
         .lists
         .par_iter()
@@ -119,12 +120,18 @@ mod tests {
             of_items: Csr::from_rows(rows, 4).unwrap(),
         }];
         let close = |l: &[&[u32]], wanted: f64| {
-            assert!((intra_list_diversity(&lists(l), &c, 10) - wanted).abs() < 1e-12);
+            assert!(
+                (intra_list_diversity(&lists(l), &c, Universe::Catalogue, 10) - wanted).abs()
+                    < 1e-12
+            );
         };
         close(&[&[0, 1]], 0.5);
         close(&[&[0, 1, 2]], 5.0 / 6.0);
         close(&[&[0, 1, 3], &[0, 2], &[3]], 0.75);
-        assert!(intra_list_diversity(&lists(&[&[0, 3]]), &c, 10).is_nan());
-        assert!(intra_list_diversity(&lists(&[&[0, 1]]), &catalogue(4), 10).is_nan());
+        assert!(intra_list_diversity(&lists(&[&[0, 3]]), &c, Universe::Catalogue, 10).is_nan());
+        assert!(
+            intra_list_diversity(&lists(&[&[0, 1]]), &catalogue(4), Universe::Catalogue, 10)
+                .is_nan()
+        );
     }
 }

@@ -23,7 +23,7 @@ use std::str::FromStr;
 use limpid_core::{Catalogue, Lists};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, Universe};
 
 pub use profile::{HitGroup, HitProfile};
 
@@ -71,7 +71,7 @@ pub enum Measure {
     /// The lists of all users at once, at a cutoff.
     Lists {
         /// Not a number where the metric is undefined.
-        of: fn(&Lists, &Catalogue, usize) -> f64,
+        of: fn(&Lists, &Catalogue, Universe, usize) -> f64,
         /// Why it can be undefined.
         undefined: &'static str,
     },

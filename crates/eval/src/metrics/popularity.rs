@@ -3,6 +3,7 @@
 use limpid_core::{Catalogue, Lists};
 
 use super::{Measure, Metric};
+use crate::Universe;
 
 /// [`novelty`] in the list of metrics.
 pub const NOVELTY: Metric = Metric {
@@ -36,7 +37,7 @@ pub const AVERAGE_POPULARITY: Metric = Metric {
 /// An item without training users counts as if it had one. Undefined (NaN) without training counts or
 /// without listed items.
 #[must_use]
-pub fn novelty(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
+pub fn novelty(lists: &Lists, catalogue: &Catalogue, _: Universe, k: usize) -> f64 {
     let users = catalogue.n_train_users as f64;
     if catalogue.train_counts.iter().all(|&c| c == 0) || catalogue.n_train_users == 0 {
         return f64::NAN;
@@ -50,7 +51,7 @@ pub fn novelty(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
 /// `averagepopularity@k`: the mean number of training users of the listed items, within each list, then
 /// over non-empty lists. Unit: users. Undefined (NaN) without training counts or without listed items.
 #[must_use]
-pub fn average_popularity(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
+pub fn average_popularity(lists: &Lists, catalogue: &Catalogue, _: Universe, k: usize) -> f64 {
     if catalogue.train_counts.iter().all(|&c| c == 0) {
         return f64::NAN;
     }
@@ -77,6 +78,8 @@ mod tests {
     use super::*;
     use crate::metrics::testing::{catalogue, lists};
 
+    const ALL: Universe = Universe::Catalogue;
+
     #[test]
     fn by_hand() {
         let mut c = catalogue(3);
@@ -84,10 +87,10 @@ mod tests {
         c.n_train_users = 8;
         let l = lists(&[&[0, 1], &[2], &[]]);
         // (0 + 2) / 2 bits and 3 bits; (8 + 2) / 2 users and 0.
-        assert_eq!(novelty(&l, &c, 2), 2.0);
-        assert_eq!(novelty(&l, &c, 1), 1.5);
-        assert_eq!(average_popularity(&l, &c, 2), 2.5);
-        assert!(novelty(&lists(&[&[]]), &c, 2).is_nan());
-        assert!(average_popularity(&l, &catalogue(3), 2).is_nan());
+        assert_eq!(novelty(&l, &c, ALL, 2), 2.0);
+        assert_eq!(novelty(&l, &c, ALL, 1), 1.5);
+        assert_eq!(average_popularity(&l, &c, ALL, 2), 2.5);
+        assert!(novelty(&lists(&[&[]]), &c, ALL, 2).is_nan());
+        assert!(average_popularity(&l, &catalogue(3), ALL, 2).is_nan());
     }
 }

@@ -1,18 +1,20 @@
-//! Distribution of all recommendations over the catalogue: coverage, Gini index, entropy.
+//! Distribution of all recommendations over the items: coverage, Gini index, entropy. Coverage and the
+//! Gini index are taken over a [`Universe`] of items.
 
 use limpid_core::{Catalogue, Lists};
 
 use super::{Measure, Metric};
+use crate::Universe;
 
 /// [`item_coverage`] in the list of metrics.
 pub const ITEM_COVERAGE: Metric = Metric {
     name: "itemcoverage",
     aliases: &["coverage", "catalog-coverage"],
-    doc: "share of the catalogue that appears in at least one list",
+    doc: "share of the items with training events that appear in at least one list",
     has_cutoff: true,
     measure: Measure::Lists {
         of: item_coverage,
-        undefined: "the catalogue is empty",
+        undefined: "there are no items",
     },
 };
 
@@ -24,7 +26,7 @@ pub const GINI_INDEX: Metric = Metric {
     has_cutoff: true,
     measure: Measure::Lists {
         of: gini_index,
-        undefined: "no list holds an item",
+        undefined: "no list holds an item with training events",
     },
 };
 
@@ -53,23 +55,38 @@ fn exposures(lists: &Lists, catalogue: &Catalogue, k: usize) -> Vec<u64> {
     counts
 }
 
-/// `itemcoverage@k = items in at least one list ÷ items of the catalogue`, in `[0, 1]`. Undefined (NaN)
-/// for an empty catalogue.
+/// How often each item of a universe is within the first `k` of a list.
+fn exposures_within(
+    lists: &Lists,
+    catalogue: &Catalogue,
+    universe: Universe,
+    k: usize,
+) -> Vec<u64> {
+    let counts = exposures(lists, catalogue, k);
+    let members = universe.members(catalogue);
+    let pairs = counts.into_iter().zip(members);
+    pairs.filter(|&(_, is)| is).map(|(n, _)| n).collect()
+}
+
+/// `itemcoverage@k = items in at least one list ÷ items`, over the items of the universe; in `[0, 1]`.
+/// Undefined (NaN) without items.
 #[must_use]
-pub fn item_coverage(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
-    let shown = exposures(lists, catalogue, k)
-        .iter()
-        .filter(|&&n| n > 0)
-        .count();
-    shown as f64 / catalogue.len() as f64
+pub fn item_coverage(lists: &Lists, catalogue: &Catalogue, universe: Universe, k: usize) -> f64 {
+    let counts = exposures_within(lists, catalogue, universe, k);
+    let shown = counts.iter().filter(|&&n| n > 0).count();
+    shown as f64 / counts.len() as f64
 }
 
 /// `giniindex@k = Σ_i (2i − n − 1) c_i ÷ (n Σ_i c_i)`, with c_1 ≤ … ≤ c_n how often each of the n
-/// items of the catalogue is listed; in `[0, 1)`. 0: all items equally often; near 1: few items take
+/// items of the universe is listed; in `[0, 1)`. 0: all items equally often; near 1: few items take
 /// all. Undefined (NaN) without listed items.
 #[must_use]
-pub fn gini_index(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
-    let mut counts = exposures(lists, catalogue, k);
+pub fn gini_index(lists: &Lists, catalogue: &Catalogue, universe: Universe, k: usize) -> f64 {
+    gini(exposures_within(lists, catalogue, universe, k))
+}
+
+/// The Gini index of counts in any order; NaN without a count above 0.
+pub(crate) fn gini(mut counts: Vec<u64>) -> f64 {
     counts.sort_unstable();
     let n = counts.len() as f64;
     let total: f64 = counts.iter().map(|&c| c as f64).sum();
@@ -84,7 +101,7 @@ pub fn gini_index(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
 /// `entropy@k = −Σ_i p_i log₂ p_i` in bits, with p_i the share of item i in all list entries (the Shannon
 /// entropy); in `[0, log₂ n]`, larger is more diverse. Undefined (NaN) without listed items.
 #[must_use]
-pub fn entropy(lists: &Lists, catalogue: &Catalogue, k: usize) -> f64 {
+pub fn entropy(lists: &Lists, catalogue: &Catalogue, _: Universe, k: usize) -> f64 {
     let counts = exposures(lists, catalogue, k);
     let total: u64 = counts.iter().sum();
     if total == 0 {
@@ -107,26 +124,47 @@ mod tests {
     use super::*;
     use crate::metrics::testing::{catalogue, lists};
 
+    const ALL: Universe = Universe::Catalogue;
+
     /// Four items; item 0 is listed twice, item 1 once, item 2 once.
     #[test]
     fn by_hand() {
         let c = catalogue(4);
         let l = lists(&[&[0, 1], &[0, 2]]);
-        assert_eq!(item_coverage(&l, &c, 2), 0.75);
-        assert_eq!(item_coverage(&l, &c, 1), 0.25);
+        assert_eq!(item_coverage(&l, &c, ALL, 2), 0.75);
+        assert_eq!(item_coverage(&l, &c, ALL, 1), 0.25);
         // Counts 0 1 1 2: (−3·0 − 1·1 + 1·1 + 3·2) / (4 · 4).
-        assert_eq!(gini_index(&l, &c, 2), 0.375);
-        assert_eq!(entropy(&l, &c, 2), 1.5);
-        assert_eq!(entropy(&l, &c, 1), 0.0);
+        assert_eq!(gini_index(&l, &c, ALL, 2), 0.375);
+        assert_eq!(entropy(&l, &c, ALL, 2), 1.5);
+        assert_eq!(entropy(&l, &c, ALL, 1), 0.0);
         let even = lists(&[&[0, 1], &[2, 3]]);
-        assert_eq!(gini_index(&even, &c, 2), 0.0);
-        assert_eq!(entropy(&even, &c, 2), 2.0);
+        assert_eq!(gini_index(&even, &c, ALL, 2), 0.0);
+        assert_eq!(entropy(&even, &c, ALL, 2), 2.0);
+    }
+
+    /// The same lists; item 3 has no training events, and item 4 is listed without having any.
+    #[test]
+    fn items_without_training_events_do_not_count() {
+        let mut c = catalogue(5);
+        c.train_counts = vec![3, 2, 1, 0, 0];
+        let l = lists(&[&[0, 1], &[0, 2]]);
+        let trained = Universe::Trained;
+        assert_eq!(item_coverage(&l, &c, trained, 2), 1.0);
+        assert_eq!(item_coverage(&l, &c, ALL, 2), 0.6);
+        // Counts 1 1 2: (−2·1 + 0·1 + 2·2) / (3 · 4).
+        assert!((gini_index(&l, &c, trained, 2) - 1.0 / 6.0).abs() < 1e-12);
+        let untrained = lists(&[&[0, 4], &[1, 2]]);
+        assert_eq!(item_coverage(&untrained, &c, trained, 2), 1.0);
+        assert_eq!(gini_index(&untrained, &c, trained, 2), 0.0);
+        // Without any training counts all items count.
+        assert_eq!(item_coverage(&l, &catalogue(5), trained, 2), 0.6);
+        assert_eq!((trained.len(&c), ALL.len(&c)), (3, 5));
     }
 
     #[test]
     fn undefined_without_listed_items() {
         let (c, l) = (catalogue(2), lists(&[&[]]));
-        assert_eq!(item_coverage(&l, &c, 3), 0.0);
-        assert!(gini_index(&l, &c, 3).is_nan() && entropy(&l, &c, 3).is_nan());
+        assert_eq!(item_coverage(&l, &c, ALL, 3), 0.0);
+        assert!(gini_index(&l, &c, ALL, 3).is_nan() && entropy(&l, &c, ALL, 3).is_nan());
     }
 }

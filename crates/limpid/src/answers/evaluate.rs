@@ -3,7 +3,7 @@
 use limpid_data::{Shown, Subset};
 use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
-use limpid_eval::{Comparison, Report};
+use limpid_eval::{Comparison, Report, SampledCandidates};
 use serde::Serialize;
 
 use crate::artifact::SplitRecord;
@@ -53,7 +53,41 @@ pub struct Compared {
     pub shown: Shown,
     /// The masked items, in words.
     pub masks: String,
+    /// The sampled candidates, if metrics are sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<SampledCandidates>,
     /// The differences, a − b.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+/// Evaluations of several models on the same users, each compared with the first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedMany {
+    /// `limpid.compare-many/1`.
+    pub schema: &'static str,
+    /// The first model with its non-default settings.
+    pub baseline: String,
+    /// The split that all were fitted on.
+    pub split: SplitRecord,
+    /// The events of each user that all models are shown.
+    pub shown: Shown,
+    /// The masked items, in words.
+    pub masks: String,
+    /// The sampled candidates, if metrics are sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<SampledCandidates>,
+    /// The other models.
+    pub models: Vec<ComparedModel>,
+}
+
+/// A model, compared with the first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedModel {
+    /// The model with its non-default settings.
+    pub model: String,
+    /// The differences: a is this model, b the first one. `p_holm` is corrected for all models and
+    /// metrics.
     #[serde(flatten)]
     pub comparison: Comparison,
 }

@@ -24,7 +24,7 @@ pub use crate::rules::RulesAnswer;
 
 pub use data::{DataDescription, DataSets, DataSplit, Fetched, SplitPart, Synthesized};
 pub use doctor::{DeviceCheck, Doctor, ModelCheck};
-pub use evaluate::{Compared, ListsMeasured, Measured};
+pub use evaluate::{Compared, ComparedMany, ComparedModel, ListsMeasured, Measured};
 pub use explain::*;
 pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
 pub use quickstart::Quickstart;

@@ -103,3 +103,49 @@ fn to_counts(scores: &mut Mat, users: &Histories) {
         row.mapv_inplace(|v| (n_items * f64::from(v - largest).exp() / total) as f32);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limpid_core::Catalogue;
+
+    /// Targets of every teacher are of unseen items only, between 0 and 1; there is none without a teacher.
+    #[test]
+    fn only_unseen_items_have_soft_targets() {
+        let rows: Vec<Vec<u32>> = (0..30u32)
+            .map(|u| (0..12).filter(|i| (u * 5 + i * i * 3) % 7 < 3).collect())
+            .collect();
+        let histories = Histories::from_rows(&rows, 12).unwrap();
+        let catalogue = Catalogue::default();
+        let data = Training {
+            histories: &histories,
+            catalogue: &catalogue,
+        };
+        let run = Run::seeded(1);
+        for teacher in [Teacher::Eigen, Teacher::Ials, Teacher::MultDae] {
+            let soft = soft_targets(teacher, 0.5, &data, &run).unwrap().unwrap();
+            assert_eq!((soft.n_rows(), soft.n_columns()), (12, 30));
+            assert!(soft.nnz() > 30, "{teacher:?}: {}", soft.nnz());
+            assert!(soft.values().iter().all(|&v| v > 0.0 && v <= 1.0));
+            for item in 0..12 {
+                let seen = |u: &u32| rows[*u as usize].contains(&(item as u32));
+                assert!(!soft.row(item).0.iter().any(seen));
+            }
+        }
+        assert!(
+            soft_targets(Teacher::None, 0.5, &data, &run)
+                .unwrap()
+                .is_none()
+        );
+    }
+
+    /// Two users, two items: logits (0, 0) are half of each user's events.
+    #[test]
+    fn shares_become_counts() {
+        let users = Histories::from_rows(&[vec![0], vec![0, 1]], 2).unwrap();
+        let mut scores = Mat::zeros((2, 2));
+        to_counts(&mut scores, &users);
+        assert_eq!(scores.row(0).to_vec(), [0.5, 0.5]);
+        assert_eq!(scores.row(1).to_vec(), [1.0, 1.0]);
+    }
+}

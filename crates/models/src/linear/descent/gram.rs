@@ -21,6 +21,9 @@ pub(super) struct Wanted<'a> {
     pub(super) places: &'a [u32],
 }
 
+/// A row is made dense if this many times its entries are at least the wanted columns.
+const DENSE: usize = 4;
+
 /// Marks a column that is not needed.
 pub(super) const NO_PLACE: u32 = u32::MAX;
 
@@ -180,44 +183,46 @@ impl Gram {
             }
             Self::Head(head) => head,
         };
-        rows.push_sparse();
+        let places = wanted.places;
         match head.get(feature as usize) {
-            Some(row) if row.len() <= WALK * columns.len() => {
+            // Sequential access to a dense row is faster still, even if most of it is zeros.
+            Some(row)
+                if row.len() <= WALK * columns.len() && DENSE * row.len() >= columns.len() =>
+            {
+                let out = rows.push_dense();
                 for &(column, value) in row {
-                    let place = wanted.places[column as usize];
-                    if place != NO_PLACE {
-                        rows.set(place, value);
+                    if let Some(o) = out.get_mut(places[column as usize] as usize) {
+                        *o = value;
                     }
                 }
+            }
+            Some(row) if row.len() <= WALK * columns.len() => {
+                let entries = row.iter().map(|&(column, v)| (places[column as usize], v));
+                rows.push_sparse(row.len(), entries);
             }
             Some(row) => {
+                // Both lists are ascending, so earlier entries are never needed again.
                 let mut row = row.as_slice();
-                for &f in columns {
-                    // Both lists are ascending, so earlier entries are never needed again.
-                    let at = gallop(row, f);
-                    row = &row[at..];
-                    let place = wanted.places[f as usize];
-                    match row.first() {
-                        Some(&(column, value)) if column == f && place != NO_PLACE => {
-                            rows.set(place, value);
-                        }
-                        Some(_) => {}
-                        None => break,
-                    }
-                }
+                let entries = columns.iter().map_while(|&f| {
+                    row = &row[gallop(row, f)..];
+                    let &(column, value) = row.first()?;
+                    let value = if column == f { value } else { 0.0 };
+                    Some((places[f as usize], value))
+                });
+                rows.push_sparse(columns.len(), entries);
             }
             None => {
-                // The sums are complete: a column is taken where it is met first.
                 incidence.add_row(feature, 0, buffer);
-                for &u in incidence.users(feature) {
-                    for &f in incidence.features(u) {
-                        let value = std::mem::take(&mut buffer[f as usize]);
-                        let place = wanted.places[f as usize];
-                        if value != 0.0 && place != NO_PLACE {
-                            rows.set(place, value as f32);
-                        }
-                    }
-                }
+                // The sums are complete: a column is taken where it is met first.
+                let met = incidence.users(feature).iter();
+                let met = met.flat_map(|&u| incidence.features(u));
+                let entries = met.map(|&f| {
+                    let value = std::mem::take(&mut buffer[f as usize]);
+                    (places[f as usize], value as f32)
+                });
+                let users = incidence.users(feature).iter();
+                let most = users.map(|&u| incidence.features(u).len()).sum();
+                rows.push_sparse(most, entries);
             }
         }
     }

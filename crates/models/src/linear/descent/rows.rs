@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use super::gram::NO_PLACE;
+
 /// The rows that a target has fetched so far, in that order.
 #[derive(Default)]
 pub(super) struct Rows {
@@ -41,12 +43,25 @@ impl Rows {
         &mut self.values[from..]
     }
 
-    /// Appends a sparse row; its entries follow by [`Rows::set`].
-    pub(super) fn push_sparse(&mut self) {
-        let from = self.values.len();
+    /// Appends a sparse row from at most `most` entries `(place, value)`, of which those at [`NO_PLACE`] and
+    /// those of value 0 are left out.
+    pub(super) fn push_sparse(&mut self, most: usize, entries: impl Iterator<Item = (u32, f32)>) {
+        let (from, first) = (self.values.len(), self.places.len());
+        // Without a branch: every entry is written, and the next one overwrites it if it does not count.
+        self.places.resize(first + most + 1, NO_PLACE);
+        self.values.resize(from + most + 1, 0.0);
+        let (places, values) = (&mut self.places[first..], &mut self.values[from..]);
+        let mut n = 0;
+        for (place, value) in entries {
+            places[n] = place;
+            values[n] = value;
+            n += usize::from(place != NO_PLACE && value != 0.0);
+        }
+        self.places.truncate(first + n);
+        self.values.truncate(from + n);
         self.spans.push(Span {
-            values: from..from,
-            places: Some(self.places.len()),
+            values: from..from + n,
+            places: Some(first),
         });
     }
 

@@ -49,7 +49,13 @@ fn users(n: u32) -> Histories {
 
 /// The problem of one target by its definition, solved slowly: φ^(j) is recomputed with item j
 /// removed from every row, and all features are candidates.
-fn by_definition(model: &Model, rows: &Csr, settings: &Settings, target: u32) -> Vec<f64> {
+fn by_definition(
+    model: &Model,
+    rows: &Csr,
+    soft: Option<&Csr>,
+    settings: &Settings,
+    target: u32,
+) -> Vec<f64> {
     let features = &model.features;
     let (n, n_items) = (features.len(), features.n_items());
     let weights = user_weights(rows, 0.5);
@@ -63,7 +69,8 @@ fn by_definition(model: &Model, rows: &Csr, settings: &Settings, target: u32) ->
     let mut k = vec![vec![0.0; n]; n];
     let mut c = vec![0.0; n];
     for (u, active) in phi.iter().enumerate() {
-        let x = f64::from(rows.get(u, target) / mean);
+        let expected = soft.map_or(0.0, |s| s.get(target as usize, u as u32));
+        let x = f64::from(rows.get(u, target) / mean + expected);
         for &f in active {
             c[f as usize] += weights[u] * x;
             for &g in active {
@@ -80,7 +87,14 @@ fn by_definition(model: &Model, rows: &Csr, settings: &Settings, target: u32) ->
             };
             let rest: f64 = (0..n).filter(|&g| g != f).map(|g| k[f][g] * v[g]).sum();
             let denominator = k[f][f] + settings.reg + rho * k[f][f];
-            v[f] = ((c[f] - rest - l1) / denominator).max(0.0);
+            let z = c[f] - rest;
+            v[f] = match settings.signed {
+                false => (z - l1).max(0.0) / denominator,
+                true => z.signum() * (z.abs() - l1).max(0.0) / denominator,
+            };
+            if f == target as usize {
+                v[f] = 0.0;
+            }
         }
     }
     v
@@ -107,14 +121,36 @@ fn weights_equal_the_definition() {
         refit: 1.0,
         ..keen()
     };
-    for histories in [plain, weighted] {
+    let signed = Config {
+        signed: true,
+        ..config.clone()
+    };
+    let taught = Config {
+        teacher: Teacher::Eigen,
+        ..signed.clone()
+    };
+    let cases = [
+        (&plain, &config),
+        (&weighted, &config),
+        (&plain, &signed),
+        (&plain, &taught),
+    ];
+    for (histories, config) in cases {
         let rows = histories.to_csr();
-        let model = fitted(&histories, &config);
+        let model = fitted(histories, config);
+        let catalogue = Catalogue::default();
+        let data = Training {
+            histories,
+            catalogue: &catalogue,
+        };
+        let run = Run::seeded(0);
+        let soft = soft_targets(config.teacher, config.teacher_strength, &data, &run).unwrap();
+        assert_eq!(soft.is_some(), config.teacher != Teacher::None);
         assert!(model.groups().iter().any(|g| g.len() > 2));
         let settings = config.settings(0.03);
-        let mut rules = 0;
+        let (mut rules, mut against) = (0, 0);
         for target in 0..24 {
-            let v = by_definition(&model, &rows, &settings, target);
+            let v = by_definition(&model, &rows, soft.as_ref(), &settings, target);
             for (f, expected) in v.iter().enumerate() {
                 let found = f64::from(model.weights.get(f, target));
                 assert!(
@@ -122,9 +158,15 @@ fn weights_equal_the_definition() {
                     "{f} → {target}: {found} instead of {expected}"
                 );
                 rules += usize::from(f >= 24 && *expected > 0.0);
+                against += usize::from(*expected < 0.0);
             }
         }
         assert!(rules > 10, "only {rules} rules have a weight");
+        assert_eq!(
+            against > 10,
+            config.signed,
+            "{against} weights are negative"
+        );
     }
 }
 
@@ -461,9 +503,11 @@ proptest! {
     fn every_score_is_the_sum_of_its_lines(
         data in proptest::collection::vec(proptest::collection::btree_set(0u32..16, 0..9), 8..40),
         history in proptest::collection::btree_set(0u32..16, 0..12),
+        signed: bool,
     ) {
         let rows: Vec<Vec<u32>> = data.into_iter().map(|r| r.into_iter().collect()).collect();
-        let model = fitted(&Histories::from_rows(&rows, 16).unwrap(), &keen());
+        let config = Config { signed, ..keen() };
+        let model = fitted(&Histories::from_rows(&rows, 16).unwrap(), &config);
         let row: Vec<u32> = history.iter().copied().collect();
         let users = Histories::from_rows(&[row], 16).unwrap();
         let user = users.row(0);
