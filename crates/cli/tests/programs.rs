@@ -159,6 +159,35 @@ fn conditions_filter_lists_and_rules() {
 }
 
 #[test]
+fn metrics_are_broken_down_by_conditions() {
+    let model = model("ease");
+    let condition = "genre = Drama and popularity > 10";
+    let args = [
+        "evaluate",
+        &model,
+        "--metrics",
+        "recall@20",
+        "--resamples",
+        "0",
+    ];
+    let answer = json(&[&args[..], &["--where", condition]].concat());
+    let breakdown = &answer["breakdowns"][0];
+    assert_eq!(breakdown["field"], condition);
+    let names: Vec<&str> = breakdown["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| text(r, "name"))
+        .collect();
+    assert_eq!(names, ["holds", "does not hold"]);
+    assert!(ok(&[&args[..], &["--where", condition]].concat()).contains("does not hold"));
+    assert!(
+        fails(&[&args[..], &["--where", "genre = Dramma"]].concat(), "", 2)
+            .contains("did you mean 'Drama'?")
+    );
+}
+
+#[test]
 fn lists_of_many_users_are_those_of_each() {
     let model = model("ruleslim");
     let folder = tempfile::tempdir().unwrap();

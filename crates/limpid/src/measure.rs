@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answers::{Compared, ComparedMany, ComparedModel, Measured};
 use crate::artifact::SplitRecord;
-use crate::{Advisor, Error, Result};
+use crate::{Advisor, Error, Result, lookup};
 
 /// What to measure, and the protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -53,6 +53,9 @@ pub struct MeasureOptions {
     /// is that of the year.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
+    /// [Conditions](crate::condition) on the held-out items by which metrics are broken down.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<String>,
     /// Whether metrics are broken down by how few events users and held-out items have.
     #[serde(skip_serializing_if = "is_default")]
     pub cold_start: bool,
@@ -83,6 +86,7 @@ impl Default for MeasureOptions {
             mask_validation: false,
             breakdowns: false,
             fields: Vec::new(),
+            conditions: Vec::new(),
             cold_start: false,
             popularity_bias: None,
             universe: Universe::default(),
@@ -155,11 +159,7 @@ impl Advisor {
                 Shown::Train | Shown::HeldOut => MaskName::Input,
             },
             breakdowns: options.breakdowns,
-            groups: options
-                .fields
-                .iter()
-                .map(|field| ItemGroups::of_field(&self.catalogue, field))
-                .collect::<limpid_eval::Result<_>>()?,
+            groups: self.groups(options)?,
             cold_start: options.cold_start,
             popularity_bias: options.popularity_bias,
             universe: options.universe,
@@ -292,6 +292,23 @@ impl Advisor {
             candidates: options.candidates,
             models,
         })
+    }
+
+    /// The groups of items of the fields and conditions.
+    fn groups(&self, options: &MeasureOptions) -> Result<Vec<ItemGroups>> {
+        let fields = options.fields.iter();
+        let fields = fields.map(|field| Ok(ItemGroups::of_field(&self.catalogue, field)?));
+        let conditions = options.conditions.iter().map(|condition| {
+            let holds = lookup::items_where(&self.catalogue, condition)?;
+            let mut of_items = vec![vec![1]; self.catalogue.len()];
+            holds.iter().for_each(|item| of_items[item.at()] = vec![0]);
+            Ok(ItemGroups {
+                by: condition.clone(),
+                names: vec!["holds".to_owned(), "does not hold".to_owned()],
+                of_items,
+            })
+        });
+        fields.chain(conditions).collect()
     }
 
     fn comparing(&self, options: &MeasureOptions) -> Comparing {

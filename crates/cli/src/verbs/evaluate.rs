@@ -39,6 +39,10 @@ pub(crate) struct Command {
         conflicts_with = "lists"
     )]
     by: Vec<String>,
+    /// Break metrics down by whether a held-out item has a condition, such as 'year < 1960 or genre = War';
+    /// repeat for more
+    #[arg(long = "where", value_name = "CONDITION", conflicts_with = "lists")]
+    conditions: Vec<String>,
     /// Measure popularity bias of lists of K items (default 20) against users' own taste
     #[arg(
         long,
@@ -183,6 +187,7 @@ impl Command {
         let options = MeasureOptions {
             breakdowns: by(ACTIVITY) || by(POPULARITY),
             fields: self.by.iter().filter(is_field).cloned().collect(),
+            conditions: self.conditions.clone(),
             cold_start: by(COLD_START),
             popularity_bias: self.popularity_bias,
             readability: self.readability,
@@ -237,7 +242,8 @@ impl Command {
         }
         let shown = format!("shown: {}", measured.shown);
         let on = measured.on.to_string();
-        let mut page = page(head, &measured.report, &self.by, &on, Some(shown));
+        let by = [self.by, self.conditions].concat();
+        let mut page = page(head, &measured.report, &by, &on, Some(shown));
         page.extend(measured.readability.iter().flat_map(readable));
         page.extend(measured.faithfulness.iter().flat_map(faithful));
         output.answer(&measured, page)
