@@ -71,7 +71,7 @@ fn an_answer_is_written_in_the_format_of_the_ending() {
             .contains("|---|")
     );
     let csv = run(&["-o", "-", "--format", "csv"]);
-    assert!(csv.starts_with("user,rank,id,title,score\n"), "{csv}");
+    assert!(csv.starts_with("user,by,rank,id,title,score\n"), "{csv}");
     let args = similar(&["-o", "near.json", "--format", "csv"]);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let differs = fails(at(), &args, 2);

@@ -843,14 +843,14 @@ fn wrong_columns_are_refused_with_a_suggestion() {
             user: name("custmer"),
             ..Columns::default()
         }),
-        "unknown user column 'custmer'; did you mean 'customer'?"
+        "--user-column 'custmer' is not a column of the table; did you mean 'customer'?"
     );
     assert_eq!(
         refused(Columns {
             value: name("price"),
             ..Columns::default()
         }),
-        "unknown value column 'price'; choose from customer, item, stars"
+        "--value-column 'price' is not a column of the table; choose from customer, item, stars"
     );
     for n in [0, 4] {
         let error = refused(Columns {
@@ -860,7 +860,7 @@ fn wrong_columns_are_refused_with_a_suggestion() {
         });
         assert_eq!(
             error,
-            format!("value column must be one of 1 to 3, but is {n}; columns are counted from 1")
+            format!("--value-column must be one of 1 to 3, but is {n}; columns are counted from 1")
         );
         let by_number = refused(Columns {
             user: Some(Column::Number(1)),

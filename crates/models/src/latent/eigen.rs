@@ -39,7 +39,8 @@ pub(crate) const ENTRY: Entry = Entry {
 hyper! {
     /// Hyper-parameters.
     pub struct Config {
-        /// Number of eigenvectors; auto: 1.6 times the square root of the number of users, at most 256.
+        /// Number of eigenvectors; auto: 1.6 times the square root of the number of users, at most 256 and a
+        /// quarter of the items.
         embedding_size: Option<usize> = None, in whole(1, 4096), tune [32, 64, 128, 256];
         /// Exponent of popularity scaling (α): an item of c users is scaled by `(c + 1)^−alpha`.
         alpha: f64 = 0.25, in between(0.0, 1.0), tune [0.25, 0.5];
@@ -49,7 +50,8 @@ hyper! {
 impl Config {
     /// The number of eigenvectors for some data.
     fn width(&self, n_users: usize, n_items: usize) -> usize {
-        let auto = (1.6 * (n_users as f64).sqrt()).ceil().clamp(1.0, 256.0) as usize;
+        let by_users = (1.6 * (n_users as f64).sqrt()).ceil() as usize;
+        let auto = by_users.min(256).min(n_items / 4);
         self.embedding_size.unwrap_or(auto).clamp(1, n_items.max(1))
     }
 }
