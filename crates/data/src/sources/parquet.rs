@@ -60,11 +60,13 @@ pub(super) fn items(entry: &Entry<'_>, id: Option<&str>, builder: &mut Builder<'
     guarded(entry, |table| read_items(table, &entry.label, id, builder))
 }
 
+/// Reads some columns of a table, in ascending order.
+type OpenColumns = dyn FnOnce(&[usize]) -> Result<ParquetRecordBatchReader>;
+
 /// A table that was opened.
 struct Table {
     names: Vec<String>,
-    /// Reads these columns, in ascending order.
-    columns: Box<dyn FnOnce(&[usize]) -> Result<ParquetRecordBatchReader>>,
+    columns: Box<OpenColumns>,
 }
 
 /// Opens a table and reads it; a panic of the decoder, which some damaged files cause, becomes an error.

@@ -188,10 +188,11 @@ fn similar(kind: &str, rest: Option<&str>) -> String {
             continue;
         }
         let own = rest.map(|rest| format!("{known}:{rest}"));
-        let forms = own.into_iter().flat_map(|own| [format!("{own}@42"), own]);
+        let mut forms = own
+            .into_iter()
+            .flat_map(|own| [own.clone(), format!("{own}@42")]);
         let text = forms
-            .filter(|text| text.parse::<SplitSpec>().is_ok())
-            .last()
+            .find(|text| text.parse::<SplitSpec>().is_ok())
             .unwrap_or_else(|| example.to_owned());
         if !meant.contains(&text) {
             meant.push(text);

@@ -121,7 +121,7 @@ impl<'q> Moves<'q> {
     ) -> Result<(Self, Vec<super::Standing>)> {
         let q = replay.q;
         let units = UnitsOf::model(q.model, q.catalogue);
-        let affine = units.len() > 0 && units.effect(0, q.item).is_some();
+        let affine = !units.is_empty() && units.effect(0, q.item).is_some();
         let scores = replay.scores(std::slice::from_ref(base))?;
         let scores = scores.row(0).to_vec(); // (I)
         let mut mask = (q.mask)(base.view());

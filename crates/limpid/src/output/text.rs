@@ -50,7 +50,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     shown(text, |_| false)
 }
 
-/// Several lines, as [`line`]; line breaks stay.
+/// Several lines, as [`line()`]; line breaks stay.
 #[must_use]
 pub fn lines(text: &str) -> Cow<'_, str> {
     shown(text, |c| c == '\n')
@@ -185,13 +185,13 @@ impl<F: Formatter> Formatter for Plain<F> {
     ) -> io::Result<()> {
         let mut from = 0;
         for (at, c) in fragment.char_indices().filter(|&(_, c)| acts(c)) {
-            writer.write_all(fragment[from..at].as_bytes())?;
+            writer.write_all(&fragment.as_bytes()[from..at])?;
             for unit in c.encode_utf16(&mut [0; 2]) {
                 write!(writer, "\\u{unit:04x}")?;
             }
             from = at + c.len_utf8();
         }
-        writer.write_all(fragment[from..].as_bytes())
+        writer.write_all(&fragment.as_bytes()[from..])
     }
 
     fn begin_array<W: ?Sized + io::Write>(&mut self, w: &mut W) -> io::Result<()> {

@@ -82,6 +82,9 @@ impl Problem<'_> {
     }
 }
 
+/// Whether some features are as many as are wanted.
+pub(super) type Enough<'a> = dyn Fn(&mut dyn Iterator<Item = u32>) -> bool + 'a;
+
 /// Buffers, reused for every target of a thread.
 #[derive(Default)]
 pub(super) struct Descent {
@@ -105,7 +108,7 @@ impl Descent {
         &mut self,
         problem: Problem<'_>,
         fetch: &mut dyn FnMut(usize, &mut Rows),
-        enough: Option<&dyn Fn(&mut dyn Iterator<Item = u32>) -> bool>,
+        enough: Option<&Enough<'_>>,
     ) -> Vec<(u32, f64)> {
         let n = problem.c.len();
         self.rows.clear(n);

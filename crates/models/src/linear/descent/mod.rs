@@ -25,7 +25,7 @@ use rayon::prelude::*;
 
 use crate::rules::features::{Feature, Features};
 use gram::{Gram, Incidence, NO_PLACE, Wanted};
-use local::{Descent, Problem};
+use local::{Descent, Enough, Problem};
 use own::Own;
 use progress::Done;
 use rows::Rows;
@@ -416,9 +416,7 @@ impl<'a> Engine<'a> {
                 groups.len() >= most
             }
         });
-        let enough = enough
-            .as_ref()
-            .map(|e| e as &dyn Fn(&mut dyn Iterator<Item = u32>) -> bool);
+        let enough = enough.as_ref().map(|e| e as &Enough<'_>);
         let mut weights = descent.solve(problem, fetch, enough);
         if self.settings.keep.is_some() || self.settings.refit.is_some() {
             let kept = self.kept_groups(&weights, chosen, problem);
