@@ -70,20 +70,25 @@ fn ease() -> String {
 
 /// A user of the saved world.
 fn a_user() -> String {
-    let file = models().join("all.csv");
-    ok(&[
-        "recommend",
-        &ease(),
-        "--users",
-        "all",
-        "-n",
-        "1",
-        "-o",
-        file.to_str().unwrap(),
-    ]);
-    let text = std::fs::read_to_string(file).unwrap();
-    let line = text.lines().nth(1).unwrap();
-    line.split(',').next().unwrap().to_owned()
+    // Once: two runs that write one file would share its parts.
+    static USER: OnceLock<String> = OnceLock::new();
+    USER.get_or_init(|| {
+        let file = models().join("all.csv");
+        ok(&[
+            "recommend",
+            &ease(),
+            "--users",
+            "all",
+            "-n",
+            "1",
+            "-o",
+            file.to_str().unwrap(),
+        ]);
+        let text = std::fs::read_to_string(file).unwrap();
+        let line = text.lines().nth(1).unwrap();
+        line.split(',').next().unwrap().to_owned()
+    })
+    .clone()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,6 +25,8 @@ pub(super) struct Parts {
     format: FileFormat,
     /// The complete parts: their files and numbers of rows.
     complete: Mutex<BTreeMap<usize, (PathBuf, usize)>>,
+    /// The locked request: two runs must not write the same parts.
+    lock: Option<File>,
 }
 
 /// What the parts depend on.
@@ -48,8 +50,13 @@ impl Parts {
             folder,
             format: to.format(),
             complete: Mutex::default(),
+            lock: None,
         };
-        match parts.request()? {
+        let earlier = parts.request()?;
+        if earlier.is_some() {
+            parts.lock()?;
+        }
+        match earlier {
             Some(earlier) if resume => {
                 if earlier.schema != SCHEMA || earlier.hash != hash {
                     return Err(Error::Usage(format!(
@@ -70,6 +77,7 @@ impl Parts {
             }
             None => {}
         }
+        parts.lock = None;
         fs::create_dir(&parts.folder).map_err(|e| Error::io("cannot create", &parts.folder, e))?;
         let request = Request {
             schema: SCHEMA.to_owned(),
@@ -78,7 +86,23 @@ impl Parts {
         let text = serde_json::to_string(&request).map_err(|e| Error::Usage(e.to_string()))?;
         let at = parts.folder.join(REQUEST);
         Destination::new(&at, &[FileFormat::Json], FileFormat::Json)?.write(text.as_bytes())?;
+        parts.lock()?;
         Ok(parts)
+    }
+
+    /// Locks the request; the lock ends with the process.
+    fn lock(&mut self) -> Result<()> {
+        let at = self.folder.join(REQUEST);
+        let file = File::open(&at).map_err(|e| Error::io("cannot open", &at, e))?;
+        // Where files cannot be locked, two runs are not kept apart.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(Error::Usage(format!(
+                "another run is writing {}; wait for it, or choose another file",
+                self.folder.display()
+            )));
+        }
+        self.lock = Some(file);
+        Ok(())
     }
 
     fn request(&self) -> Result<Option<Request>> {
@@ -260,6 +284,23 @@ mod tests {
         parts.complete(part, &at, writer).unwrap();
     }
 
+    #[test]
+    fn two_runs_do_not_write_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("a.jsonl");
+        let to = Destination::new(&to, &[FileFormat::Jsonl], FileFormat::Jsonl).unwrap();
+        let first = Parts::open(&to, "request", false).unwrap();
+        for resume in [false, true] {
+            let second = Parts::open(&to, "request", resume)
+                .err()
+                .unwrap()
+                .to_string();
+            assert!(second.starts_with("another run is writing "), "{second}");
+        }
+        drop(first);
+        Parts::open(&to, "request", true).unwrap();
+    }
+
     /// The result of parts that are written in one run, and in two with a stop in the middle of a part.
     fn joined(ending: &str, stopped: bool) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
@@ -271,6 +312,7 @@ mod tests {
             let mut half = RowWriter::create(&parts.part(0).unwrap(), columns()).unwrap();
             half.row(&["lost".into(), Cell::Empty]).unwrap();
             std::mem::forget(half);
+            drop(parts);
             let other = Parts::open(&to, "another request", true).err().unwrap();
             assert!(
                 other.to_string().contains("begun with another model"),
