@@ -441,3 +441,28 @@ fn generated_data_are_described_and_filtered() {
     let (wide, all) = (events("wide"), events("all"));
     assert!(wide > all, "{wide} and {all}");
 }
+
+#[test]
+fn a_preset_is_a_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = |how: &[&str]| {
+        let train = ["train", "--data", "synthetic", "-o", "model"];
+        let args = [&train, how, &["--dry-run", "--format", "json"]].concat();
+        serde_json::from_str::<Value>(&ok(folder.path(), &args)).unwrap()["experiment"].clone()
+    };
+    let short = plan(&["--preset", "short"]);
+    assert_eq!(short, plan(&["--set", "preset=short"]));
+    assert_ne!(short, plan(&[]));
+    let unknown = [
+        "train",
+        "--data",
+        "synthetic",
+        "--preset",
+        "shrot",
+        "-o",
+        "model",
+    ];
+    let error = fails(folder.path(), &unknown, 2);
+    let rule = "preset must be accurate, balanced or short, but is shrot";
+    assert!(error.contains(rule), "{error}");
+}

@@ -30,6 +30,9 @@ pub(crate) struct Command {
     /// Set a hyper-parameter, such as reg=500; repeat for more ('limpid models NAME' lists them)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// A preset of the model, such as accurate; the same as --set preset=NAME
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// Run a recorded experiment: a run.toml, a manifest.json or a model folder
     ///
     /// The same data give the same model, bit for bit. Other options override the experiment.
@@ -96,7 +99,7 @@ impl Command {
         let (experiment, on_change) = self.experiment()?;
         let checked = experiment.check()?;
         let fixed: Vec<String> = self
-            .set
+            .settings()
             .iter()
             .filter_map(|s| s.split_once('='))
             .map(|(key, _)| key.trim().to_owned())
@@ -165,6 +168,12 @@ impl Command {
 
     /// The experiment of `--config`, or a new one, with the options applied; and what to do where the
     /// data are not the recorded ones.
+    /// The settings of --preset and --set.
+    fn settings(&self) -> Vec<String> {
+        let preset = self.preset.iter().map(|name| format!("preset={name}"));
+        preset.chain(self.set.iter().cloned()).collect()
+    }
+
     fn experiment(&self) -> Result<(Experiment, OnChange)> {
         let mut experiment = match &self.config {
             Some(path) => Experiment::read(path)?,
@@ -178,7 +187,7 @@ impl Command {
                 config = named;
             }
         }
-        experiment = experiment.with_config(&config.set(&self.set)?)?;
+        experiment = experiment.with_config(&config.set(&self.settings())?)?;
         if let Some(split) = &self.split {
             experiment.split = split.clone();
         } else if self.read.has_split() {
