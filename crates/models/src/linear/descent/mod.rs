@@ -222,10 +222,10 @@ impl Ranking {
 const EXPLORED: usize = 2;
 
 /// Bytes for stored rows of K: in proportion to the features of all users, because a row that few users
-/// have is computed as fast as it is read; at least 256 MB, at most a quarter of the memory budget (the
+/// have is computed as fast as it is read; at least 512 MB, at most a quarter of the memory budget (the
 /// rest is for the rows of a target, the model and other processes).
 fn gram_budget(size: usize, memory_budget: u64) -> u64 {
-    (256 * size as u64).max(256 << 20).min(memory_budget / 4)
+    (256 * size as u64).max(512 << 20).min(memory_budget / 4)
 }
 
 /// Data shared by all targets.
