@@ -1,8 +1,10 @@
 //! Files and standard output: checked before the work, complete or absent after it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+use limpid_data::staged::StagedFile;
 
 use crate::{Error, Result};
 
@@ -151,9 +153,7 @@ impl Destination {
                 .open(&path)
                 .map_err(|e| Error::io("cannot replace", &path, e))?;
         }
-        let probe = temporary(&path);
-        File::create(&probe).map_err(|e| unwritable(&path, e))?;
-        fs::remove_file(&probe).map_err(|e| Error::io("cannot remove", &probe, e))?;
+        drop(staged(&path)?);
         Ok(Self {
             place: Place::File(path),
             format,
@@ -188,33 +188,27 @@ impl Destination {
             .map_or_else(|| "standard output".to_owned(), |p| p.display().to_string())
     }
 
-    /// Starts writing. A file is written under another name in the same folder, which
-    /// [`Sink::finish`] renames; a sink that is dropped before leaves no file.
+    /// Starts writing. A file is a [`StagedFile`] until [`Sink::finish`]; a sink that is dropped before
+    /// leaves no file.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be created.
     pub fn create(&self) -> Result<Sink> {
-        let (out, renamed): (Box<dyn Write + Send>, _) = match &self.place {
+        let opened = |path: &Path| {
+            let file = OpenOptions::new().write(true).open(path);
+            file.map_err(|e| Error::io("cannot write", path, e))
+        };
+        let (out, staged): (Box<dyn Write + Send>, _) = match &self.place {
             Place::Stdout => (Box::new(io::stdout()), None),
-            Place::Stream(path) => {
-                let opened = OpenOptions::new().write(true).open(path);
-                let file = opened.map_err(|e| Error::io("cannot write", path, e))?;
-                (Box::new(file), None)
-            }
+            Place::Stream(path) => (Box::new(opened(path)?), None),
             Place::File(path) => {
-                let name = temporary(path);
-                let file = File::create(&name).map_err(|e| unwritable(path, e))?;
-                let renamed = Renamed {
-                    from: name,
-                    to: path.clone(),
-                    done: false,
-                };
-                (Box::new(file), Some(renamed))
+                let staged = staged(path)?;
+                (Box::new(opened(staged.path())?), Some(staged))
             }
         };
         Ok(Sink {
             out: BufWriter::new(out),
-            renamed,
+            staged,
             place: self.described(),
         })
     }
@@ -230,68 +224,33 @@ impl Destination {
     }
 }
 
-/// The name of an unfinished file, next to the file itself.
-fn temporary(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.new.{}", std::process::id()))
-}
-
-fn unwritable(path: &Path, error: io::Error) -> Error {
+/// The unfinished file of a path, whose folder must exist.
+fn staged(path: &Path) -> Result<StagedFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    match error.kind() {
-        io::ErrorKind::NotFound if !folder.exists() => Error::io(
-            "cannot write",
-            path,
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                format!(
-                    "the folder {} does not exist; create it first",
-                    folder.display()
-                ),
-            ),
-        ),
-        _ => Error::io("cannot write to the folder", folder, error),
+    if !folder.exists() {
+        let why = format!(
+            "the folder {} does not exist; create it first",
+            folder.display()
+        );
+        let lost = io::Error::new(io::ErrorKind::NotFound, why);
+        return Err(Error::io("cannot write", path, lost));
     }
-}
-
-/// A file that is renamed when it is complete, and removed when it is not.
-#[derive(Debug)]
-struct Renamed {
-    from: PathBuf,
-    to: PathBuf,
-    done: bool,
-}
-
-impl Renamed {
-    fn rename(&mut self) -> io::Result<()> {
-        let unfinished = OpenOptions::new().write(true).open(&self.from)?;
-        unfinished.sync_all()?;
-        if let Ok(before) = fs::metadata(&self.to) {
-            unfinished.set_permissions(before.permissions())?;
+    StagedFile::create(path).map_err(|e| match e {
+        limpid_data::Error::Io { source, .. } => {
+            Error::io("cannot write to the folder", folder, source)
         }
-        fs::rename(&self.from, &self.to)?;
-        self.done = true;
-        Ok(())
-    }
-}
-
-impl Drop for Renamed {
-    fn drop(&mut self) {
-        if !self.done {
-            // What failed before matters more than a file that was not removed.
-            let _ = fs::remove_file(&self.from);
-        }
-    }
+        e => e.into(),
+    })
 }
 
 /// A result while it is written.
 pub struct Sink {
-    // Dropped before `renamed`, so that the file is closed before it is removed.
+    // Dropped before `staged`, so that the file is closed before it is removed.
     out: BufWriter<Box<dyn Write + Send>>,
-    renamed: Option<Renamed>,
+    staged: Option<StagedFile>,
     place: String,
 }
 
@@ -303,10 +262,10 @@ impl Sink {
     pub fn finish(mut self) -> Result<()> {
         let flushed = self.out.flush();
         flushed.map_err(|e| self.failed(e))?;
-        if let Some(mut renamed) = self.renamed.take() {
-            renamed.rename().map_err(|e| self.failed(e))?;
+        match self.staged.take().map(StagedFile::publish) {
+            Some(Err(limpid_data::Error::Io { source, .. })) => Err(self.failed(source)),
+            published => Ok(published.transpose().map(|_| ())?),
         }
-        Ok(())
     }
 
     /// An error of writing, with the place.

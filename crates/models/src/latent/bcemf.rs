@@ -20,6 +20,7 @@ use limpid_tensor::{Learner, Parameter as Learned, Rng, train};
 
 use crate::hyper::{self, hyper};
 use crate::latent::ials::{System, decode, dot, items_of, ledger};
+use crate::latent::{MAX_WIDTH, item_vectors};
 use crate::registry::{Alias, Entry, Reads};
 use crate::training_loop::TrainingLoop;
 
@@ -40,7 +41,7 @@ hyper! {
     /// Hyper-parameters; the defaults are those of the LIA authors.
     pub struct Config {
         /// Dimension of user and item vectors.
-        embedding_size: usize = 100, in whole(1, 2048);
+        embedding_size: usize = 100, in whole(1, MAX_WIDTH);
         /// L2 regularization (weight decay in the gradient).
         reg: f32 = 1e-5, in at_least(0.0), tune [0, 1e-5];
         include training: TrainingLoop = { epochs: 100, batch_size: 1024 };
@@ -325,11 +326,7 @@ impl Artifact for Model {
     }
 
     fn load(from: &Tensors) -> Result<Self> {
-        let (shape, items) = from.f32("items")?;
-        let d = match *shape {
-            [_, d] if d > 0 => d,
-            _ => return Err(Error::shape("items", "items × width", format!("{shape:?}"))),
-        };
+        let (items, _, d) = item_vectors(from, "items")?;
         let (_, users) = from.f32("users")?;
         let (_, known) = from.i64("known")?;
         let (_, map) = from.f32("map")?;

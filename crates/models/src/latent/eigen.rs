@@ -23,6 +23,7 @@ use ndarray::Axis;
 use rayon::prelude::*;
 
 use super::ials::{decode, dot, items_of, ledger};
+use super::{MAX_WIDTH, item_vectors};
 use crate::hyper::{self, hyper};
 use crate::registry::{Entry, Reads};
 
@@ -41,7 +42,7 @@ hyper! {
     pub struct Config {
         /// Number of eigenvectors; auto: 1.6 times the square root of the number of users, at most 256 and a
         /// quarter of the items.
-        embedding_size: Option<usize> = None, in whole(1, 4096), tune [32, 64, 128, 256];
+        embedding_size: Option<usize> = None, in whole(1, MAX_WIDTH), tune [32, 64, 128, 256];
         /// Exponent of popularity scaling (α): an item of c users is scaled by `(c + 1)^−alpha`.
         alpha: f64 = 0.25, in between(0.0, 1.0), tune [0.25, 0.5];
     }
@@ -222,17 +223,7 @@ impl Artifact for Model {
     }
 
     fn load(from: &Tensors) -> Result<Self> {
-        let (shape, vectors) = from.f32("vectors")?;
-        let (n_items, width) = match *shape {
-            [n, d] if d > 0 => (n, d),
-            _ => {
-                return Err(Error::shape(
-                    "vectors",
-                    "items × width",
-                    format!("{shape:?}"),
-                ));
-            }
-        };
+        let (vectors, n_items, width) = item_vectors(from, "vectors")?;
         let scale = from.f32("scale")?.1;
         if scale.len() != n_items {
             return Err(Error::shape("scale", n_items, scale.len()));

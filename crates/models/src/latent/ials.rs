@@ -25,6 +25,7 @@ use rayon::prelude::*;
 pub(crate) use self::solver::System;
 use self::solver::{Side, gram, weighted_sum};
 use crate::hyper::{self, choices, hyper};
+use crate::latent::{MAX_WIDTH, item_vectors};
 use crate::registry::{Alias, Entry, Reads};
 
 /// The catalogue entry.
@@ -39,9 +40,6 @@ pub(crate) const ENTRY: Entry = Entry {
     reads: Reads::ITEMS,
     defaults: hyper::defaults::<Config>,
 };
-
-/// Largest width: systems of width × width are solved for every user.
-const MAX_WIDTH: usize = 2048;
 
 choices! {
     /// How the vectors of one side are computed in training.
@@ -247,14 +245,7 @@ impl Artifact for Model {
     }
 
     fn load(from: &Tensors) -> Result<Self> {
-        let (shape, items) = from.f32("items")?;
-        let (n_items, embedding_size) = match *shape {
-            [n, d] if (1..=MAX_WIDTH).contains(&d) => (n, d),
-            _ => {
-                let expected = format!("items × a width of at most {MAX_WIDTH}");
-                return Err(Error::shape("items", expected, format!("{shape:?}")));
-            }
-        };
+        let (items, n_items, embedding_size) = item_vectors(from, "items")?;
         let weights: (f64, f64) = from.meta("weights")?;
         require(
             weights.0 >= 0.0 && weights.1 > 0.0,

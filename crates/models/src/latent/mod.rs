@@ -7,6 +7,24 @@ pub mod multdae;
 pub mod multvae;
 pub mod network;
 
+use limpid_core::{Buffer, Error, Result, Tensors};
+
+/// Largest dimension of user and item vectors. A saved model may claim any: a matrix of its square must
+/// fit.
+pub(crate) const MAX_WIDTH: usize = 2048;
+
+/// A saved array of item vectors, with the number of items and their dimension.
+fn item_vectors(from: &Tensors, name: &str) -> Result<(Buffer<f32>, usize, usize)> {
+    let (shape, vectors) = from.f32(name)?;
+    match *shape {
+        [n, d] if (1..=MAX_WIDTH).contains(&d) => Ok((vectors, n, d)),
+        _ => {
+            let expected = format!("items × a width of at most {MAX_WIDTH}");
+            Err(Error::shape(name, expected, format!("{shape:?}")))
+        }
+    }
+}
+
 /// p · q, in lanes: it vectorizes and the order of the sum is fixed.
 pub(crate) fn score_of(p: &[f32], q: &[f32]) -> f32 {
     let mut lanes = [0f32; 8];
