@@ -4,6 +4,6 @@
 /// and `work` itself must be inlined: a small closure is; otherwise use a struct whose `call` is
 /// marked `inline(always)`, or calls functions so marked.
 #[inline(always)]
-pub(crate) fn wide<T>(work: impl pulp::NullaryFnOnce<Output = T>) -> T {
+pub fn wide<T>(work: impl pulp::NullaryFnOnce<Output = T>) -> T {
     pulp::Arch::new().dispatch(work)
 }

@@ -70,16 +70,15 @@ pub(crate) fn soft_targets(
             to_counts(&mut scores, &block);
         }
         let expected = (0..block.len()).into_par_iter().map(|u| {
+            let mut scores = scores.row(u).to_vec();
+            for item in block.row(u).items {
+                scores[item.at()] = 0.0;
+            }
             let mut row: Vec<(u32, f32)> = (0u32..)
-                .zip(scores.row(u))
-                .map(|(i, &e)| (i, (strength * f64::from(e)).min(1.0) as f32))
+                .zip(scores)
+                .map(|(i, e)| (i, (strength * f64::from(e)).min(1.0) as f32))
                 .filter(|&(_, e)| e > 0.0)
                 .collect();
-            for &item in block.row(u).items {
-                if let Ok(at) = row.binary_search_by_key(&item.0, |&(i, _)| i) {
-                    row.remove(at);
-                }
-            }
             if row.len() > ITEMS_PER_USER {
                 row.select_nth_unstable_by(ITEMS_PER_USER, |a, b| {
                     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))

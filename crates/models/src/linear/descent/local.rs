@@ -9,6 +9,8 @@
 //! others have no gain left and never need a row; the inner one converges on the fetched features,
 //! whose small matrix stays in the cache.
 
+use limpid_tensor::wide;
+
 use super::rows::Rows;
 
 /// Convergence tolerance, relative to the largest `|w_s| √K_ss` seen.
@@ -331,12 +333,6 @@ impl Inner {
         nonzero.sort_unstable_by_key(|&(s, _)| s);
         nonzero
     }
-}
-
-/// Runs `work` compiled for the widest vectors of this CPU.
-#[inline(always)]
-pub(super) fn wide<T>(work: impl pulp::NullaryFnOnce<Output = T>) -> T {
-    pulp::Arch::new().dispatch(work)
 }
 
 /// See [`Inner::balance`].

@@ -55,7 +55,6 @@ impl Own {
                 self.others[u as usize] = self.others[u as usize].saturating_add(1);
             }
         }
-        let link = engine.ranking.rank_of[target as usize];
         for (needed, rank) in ranks.iter().enumerate() {
             let &Some(rank) = rank else { continue };
             let mut row = self.spare.pop().unwrap_or_default();
@@ -84,7 +83,6 @@ impl Own {
             }
             // Sums in f32 and corrections in f64 do not cancel exactly.
             row.iter_mut().for_each(|v| *v = v.max(0.0));
-            row[link as usize] = evidence;
             self.rules.push(OwnRule {
                 rank,
                 place: None,

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use limpid_tensor::wide;
+
 use super::gram::NO_PLACE;
 
 /// The rows that a target has fetched so far, in that order.
@@ -85,7 +87,7 @@ impl Rows {
         let span = &self.spans[row];
         let values = &self.values[span.values.clone()];
         match span.places {
-            None => super::local::wide(Subtract {
+            None => wide(Subtract {
                 out,
                 factor,
                 values,
