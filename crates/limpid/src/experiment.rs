@@ -191,6 +191,20 @@ impl Experiment {
         })
     }
 
+    /// By what the model was taught, as a sentence; `None` where it learned from events alone. Every model
+    /// with a setting `teacher` is meant.
+    #[must_use]
+    pub fn taught(&self) -> Option<String> {
+        let teacher = self.settings.get("teacher")?.as_str()?;
+        let strength = self.settings.get("teacher_strength")?.as_f64()?;
+        (teacher != "none" && strength > 0.0).then(|| {
+            format!(
+                "taught by {teacher}: the fit's target of an item that a user does not have is what {teacher} \
+                 expects, times {strength}, instead of 0; scores are sums of this model's own evidence"
+            )
+        })
+    }
+
     /// Bytes that a fit may use for its large arrays.
     #[must_use]
     pub fn memory_budget(&self) -> u64 {

@@ -498,7 +498,10 @@ mod tests {
     /// NaN has no JSON form, so only the check of a config that was made in Rust can see it.
     #[test]
     fn nan_is_out_of_every_range() {
-        let config = Config::Ease(crate::linear::ease::Config { reg: f64::NAN });
+        let config = Config::Ease(crate::linear::ease::Config {
+            reg: f64::NAN,
+            ..crate::linear::ease::Config::default()
+        });
         let e = config.check().unwrap_err().to_string();
         assert_eq!(e, "reg must be a number above 0, but is NaN");
     }

@@ -133,7 +133,7 @@ impl Command {
         bars.check("the model was not saved")?;
         drop(bars);
         let manifest = advisor.save(&self.output, !self.without_users)?;
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = manifest.experiment.taught().into_iter().collect();
         if self.without_users && advisor.model.without_users().is_some() {
             notes.push(format!(
                 "{} learns a vector for each user; the saved model has none, and no metrics measured with \
@@ -166,14 +166,14 @@ impl Command {
         output.answer(&answer, page)
     }
 
-    /// The experiment of `--config`, or a new one, with the options applied; and what to do where the
-    /// data are not the recorded ones.
     /// The settings of --preset and --set.
     fn settings(&self) -> Vec<String> {
         let preset = self.preset.iter().map(|name| format!("preset={name}"));
         preset.chain(self.set.iter().cloned()).collect()
     }
 
+    /// The experiment of `--config`, or a new one, with the options applied; and what to do where the
+    /// data are not the recorded ones.
     fn experiment(&self) -> Result<(Experiment, OnChange)> {
         let mut experiment = match &self.config {
             Some(path) => Experiment::read(path)?,

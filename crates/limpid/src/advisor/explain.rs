@@ -38,6 +38,7 @@ impl Advisor {
             let popularity = wording.popularity(item);
             notes.push(format!("{}; {popularity}", wording::NO_EVIDENCE));
         }
+        notes.extend(self.manifest.experiment.taught());
         Ok(Explanation {
             schema: "limpid.explain/1",
             user: who.name(),
@@ -94,6 +95,7 @@ impl Advisor {
             .collect();
         let mut notes = self.notes_on(this);
         notes.extend(self.notes_on(that));
+        notes.extend(self.manifest.experiment.taught());
         Ok(ContrastAnswer {
             schema: "limpid.contrast/1",
             user: who.name(),

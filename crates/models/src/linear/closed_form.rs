@@ -4,9 +4,11 @@
 //! `P = (Xᵀ diag(ω) X + diag(reg))⁻¹` the solution is `B_ij = −P_ij / P_jj` off the diagonal (Steck,
 //! WWW 2019, equation 8). P is found by inverting a matrix over items, or, where that is cheaper, one over
 //! users ([`dual`]). Items without training events have neither weights nor a place in the solution.
-//! Matrices are inverted in double precision; B is rounded to single.
+//! Matrices are inverted in double precision; B is rounded to single. The targets of unseen items may be what a
+//! teacher expects instead of 0 ([`taught`]).
 
 mod dual;
+mod taught;
 
 use faer::linalg::cholesky::llt;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
@@ -65,25 +67,37 @@ pub(crate) fn gram_lower(rows: &Csr, weights: &[f64]) -> Vec<f64> {
     gram
 }
 
-/// Fits dense item-to-item weights: user weights are `n_u^−exponent` (mean 1), and the L2 regularization
-/// of an item is `reg + rho · G_ii`.
+/// What is minimized: see the head of this file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Problem {
+    /// Weight of a user with n items: `n^−user_exponent`, scaled to a mean of 1.
+    pub user_exponent: f64,
+    /// Constant part of the L2 regularization of an item.
+    pub reg: f64,
+    /// L2 regularization in proportion to `G_ii`.
+    pub rho: f64,
+}
+
+/// Fits dense item-to-item weights. `soft` `(I, U)` are the targets of unseen items; without it they are 0.
 ///
 /// # Errors
 /// [`Error::Memory`] if the matrices exceed the budget, [`Error::Numeric`] if the regularized Gram
 /// matrix is not positive definite.
 pub(crate) fn fit_links(
     histories: &Histories,
-    exponent: f64,
-    reg: f64,
-    rho: f64,
+    problem: Problem,
+    soft: Option<&Csr>,
     run: &Run<'_>,
 ) -> Result<ItemLinks> {
+    let Problem { reg, rho, .. } = problem;
     let rows = histories.to_csr();
-    let users = user_weights(&rows, exponent);
+    let users = user_weights(&rows, problem.user_exponent);
     let (items, rows) = with_events(&rows);
     let size = Size::of(&rows);
-    check_memory(size, run.memory_budget)?;
-    let links = match size.is_dual() {
+    // Soft targets need the inverse over items itself.
+    let is_dual = soft.is_none() && size.is_dual();
+    check_memory(size, is_dual, run.memory_budget)?;
+    let links = match is_dual {
         true => dual::fit(&rows, &users, |gram| reg + rho * gram, run)?,
         false => {
             run.progress.start("Gram matrix and inverse", 2);
@@ -92,7 +106,17 @@ pub(crate) fn fit_links(
             let l2: Vec<f64> = (0..n).map(|i| reg + rho * gram[i * n + i]).collect();
             run.progress.step(1);
             check_interrupt(run)?;
-            let links = zero_diagonal_weights(gram, &l2, n)?;
+            let inverse = regularized_inverse(gram, &l2, n)?;
+            let mut links = zero_diagonal_weights(&inverse, n);
+            if let Some(soft) = soft {
+                taught::add(
+                    &mut links,
+                    inverse,
+                    &rows,
+                    &users,
+                    &taught::among(soft, &items),
+                );
+            }
             run.progress.step(1);
             links
         }
@@ -167,10 +191,10 @@ impl Size {
 
     /// Bytes of the matrices: two of A² doubles and B in single precision; or two of U² doubles, one of U · A with
     /// a copy in single precision, a band of A, and B.
-    fn bytes(self) -> f64 {
+    fn bytes(self, is_dual: bool) -> f64 {
         let Self { items, users, .. } = self;
         let b = 4.0 * items.powi(2);
-        match self.is_dual() {
+        match is_dual {
             true => {
                 let band = dual::BAND as f64 * items;
                 b + 8.0 * (2.0 * users.powi(2) + 1.5 * users * items + band)
@@ -181,8 +205,8 @@ impl Size {
 }
 
 /// Refuses a catalogue whose dense matrices do not fit.
-fn check_memory(size: Size, budget: u64) -> Result<()> {
-    let needed = size.bytes();
+fn check_memory(size: Size, is_dual: bool, budget: u64) -> Result<()> {
+    let needed = size.bytes(is_dual);
     if needed <= budget as f64 {
         return Ok(());
     }
@@ -200,12 +224,12 @@ fn check_memory(size: Size, budget: u64) -> Result<()> {
     })
 }
 
-/// `B` `(I, I)`, row-major with a zero diagonal, from the lower triangle of a Gram matrix
+/// The lower triangle of `P = (G + diag(l2))⁻¹` `(I, I)`, column-major, from that of a Gram matrix
 /// (column-major, consumed) and the L2 regularization of each item `(I)`.
 ///
 /// # Errors
 /// [`Error::Numeric`] if Gram + L2 is not positive definite.
-pub(crate) fn zero_diagonal_weights(mut gram: Vec<f64>, l2: &[f64], n: usize) -> Result<Vec<f32>> {
+pub(crate) fn regularized_inverse(mut gram: Vec<f64>, l2: &[f64], n: usize) -> Result<Vec<f64>> {
     for (i, r) in l2.iter().enumerate() {
         gram[i * n + i] += r;
     }
@@ -228,17 +252,21 @@ pub(crate) fn zero_diagonal_weights(mut gram: Vec<f64>, l2: &[f64], n: usize) ->
         1.0,
         par,
     );
-    drop(inverse);
-    let diagonal: Vec<f64> = (0..n).map(|i| gram[i * n + i]).collect();
-    if let Some(bad) = diagonal.iter().position(|d| !(d.is_finite() && *d > 0.0)) {
-        return Err(Error::Numeric {
+    let diagonal = |i: usize| gram[i * n + i];
+    match (0..n).find(|&i| !(diagonal(i).is_finite() && diagonal(i) > 0.0)) {
+        None => Ok(gram),
+        Some(bad) => Err(Error::Numeric {
             what: "inverse of the Gram matrix".to_owned(),
             why: format!(
                 "its diagonal is {} at item #{bad}; use a larger reg",
-                diagonal[bad]
+                diagonal(bad)
             ),
-        });
+        }),
     }
+}
+
+/// `B` `(I, I)`, row-major with a zero diagonal, from the lower triangle of `P` (column-major).
+pub(crate) fn zero_diagonal_weights(inverse: &[f64], n: usize) -> Vec<f32> {
     let mut links = vec![0f32; n * n]; // (I, I)
     links
         .par_chunks_mut(BAND * n.max(1))
@@ -247,17 +275,17 @@ pub(crate) fn zero_diagonal_weights(mut gram: Vec<f64>, l2: &[f64], n: usize) ->
             let first = band * BAND;
             let height = rows.len() / n;
             for j in 0..n {
-                let scale = -1.0 / diagonal[j];
+                let scale = -1.0 / inverse[j * n + j];
                 for r in 0..height {
                     let i = first + r;
                     if i != j {
                         let (low, high) = (i.min(j), i.max(j));
-                        rows[r * n + j] = (gram[low * n + high] * scale) as f32;
+                        rows[r * n + j] = (inverse[low * n + high] * scale) as f32;
                     }
                 }
             }
         });
-    Ok(links)
+    links
 }
 
 /// The Cholesky factor, in the lower triangle of a column-major matrix `(n, n)`.
@@ -302,6 +330,10 @@ mod tests {
         Histories::from_rows(rows, n).unwrap().to_csr()
     }
 
+    fn solve(gram: Vec<f64>, l2: &[f64], n: usize) -> Result<Vec<f32>> {
+        Ok(zero_diagonal_weights(&regularized_inverse(gram, l2, n)?, n))
+    }
+
     #[test]
     fn user_weights_have_mean_one() {
         let w = user_weights(&rows(&[vec![0, 1, 2, 3], vec![0], vec![]], 4), 0.5);
@@ -320,11 +352,11 @@ mod tests {
     fn two_items_by_hand() {
         let gram = gram_lower(&rows(&[vec![0, 1], vec![0]], 2), &[1.0, 1.0]);
         assert_eq!(gram, [2.0, 1.0, 0.0, 1.0]);
-        let b = zero_diagonal_weights(gram, &[1.0, 1.0], 2).unwrap();
+        let b = solve(gram, &[1.0, 1.0], 2).unwrap();
         assert_eq!(b, [0.0, 1.0 / 3.0, 0.5, 0.0]);
-        assert!(zero_diagonal_weights(vec![0.0; 4], &[0.0; 2], 2).is_err());
-        assert!(zero_diagonal_weights(vec![f64::NAN; 4], &[1.0; 2], 2).is_err());
-        assert!(zero_diagonal_weights(vec![], &[], 0).unwrap().is_empty());
+        assert!(solve(vec![0.0; 4], &[0.0; 2], 2).is_err());
+        assert!(solve(vec![f64::NAN; 4], &[1.0; 2], 2).is_err());
+        assert!(solve(vec![], &[], 0).unwrap().is_empty());
     }
 
     fn size(items: f64, users: f64) -> Size {
@@ -338,8 +370,8 @@ mod tests {
 
     #[test]
     fn a_catalogue_beyond_the_memory_budget_is_refused() {
-        assert!(check_memory(size(1000.0, 1e6), 20_000_000).is_ok());
-        let message = check_memory(size(1001.0, 1e6), 20_000_000)
+        assert!(check_memory(size(1000.0, 1e6), false, 20_000_000).is_ok());
+        let message = check_memory(size(1001.0, 1e6), false, 20_000_000)
             .unwrap_err()
             .to_string();
         for word in ["1001 items", "21 MB", "--memory", "--k-core", "--model mrf"] {
@@ -383,7 +415,7 @@ mod tests {
             let users = user_weights(&rows, exponent);
             let gram = gram_lower(&rows, &users);
             let l2: Vec<f64> = (0..n).map(|i| reg + rho * gram[i * n + i]).collect();
-            let primal = zero_diagonal_weights(gram, &l2, n).unwrap();
+            let primal = solve(gram, &l2, n).unwrap();
             let run = Run::seeded(0);
             let dual = dual::fit(&rows, &users, |gram| reg + rho * gram, &run).unwrap();
             for (p, d) in primal.iter().zip(&dual) {
@@ -403,7 +435,7 @@ mod tests {
             let weights = user_weights(&rows, 0.5);
             let gram = gram_lower(&rows, &weights);
             let at = |i: usize, j: usize| gram[i.min(j) * n + i.max(j)];
-            let b = zero_diagonal_weights(gram.clone(), &vec![reg; n], n).unwrap();
+            let b = solve(gram.clone(), &vec![reg; n], n).unwrap();
             for j in 0..n {
                 prop_assert_eq!(b[j * n + j], 0.0);
                 for i in (0..n).filter(|&i| i != j) {

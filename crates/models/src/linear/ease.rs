@@ -3,13 +3,15 @@
 //! Harald Steck: Embarrassingly Shallow Autoencoders for Sparse Data (WWW 2019),
 //! <https://arxiv.org/abs/1905.03375>. Minimizes `‖X − XB‖² + reg ‖B‖²` subject to `diag(B) = 0`:
 //! `P = (XᵀX + reg I)⁻¹`, `B_ij = −P_ij / P_jj` (equation 8).
-//! Score: `x B`. The zero diagonal keeps an item from explaining itself.
+//! Score: `x B`. The zero diagonal keeps an item from explaining itself. Ours: with a `teacher`, the target of
+//! a pair that a user does not have is what the teacher expects, not 0.
 
 use limpid_core::{Artifact, Fit, Result, Run, Tensors, Training};
 
 use crate::hyper::{self, hyper};
-use crate::linear::closed_form::fit_links;
+use crate::linear::closed_form::{Problem, fit_links};
 use crate::linear::item_links::{ItemLinks, scores_by_item_links};
+use crate::linear::soft_targets::{Teacher, soft_targets};
 use crate::registry::{Entry, Reads};
 
 /// The catalogue entry.
@@ -27,6 +29,10 @@ hyper! {
     pub struct Config {
         /// L2 regularization (λ); increase with the number of users.
         reg: f64 = 500.0, in above(0.0), tune [10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+        /// A model whose expectations of unseen items are targets of the fit too.
+        teacher: Teacher = Teacher::None;
+        /// Weight of the teacher's expectations; events have weight 1.
+        teacher_strength: f64 = 0.5, in between(0.0, 1.0);
     }
 }
 
@@ -39,7 +45,13 @@ impl Fit for Config {
 
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
         self.check()?;
-        let links = fit_links(data.histories, 0.0, self.reg, 0.0, run)?;
+        let problem = Problem {
+            user_exponent: 0.0,
+            reg: self.reg,
+            rho: 0.0,
+        };
+        let soft = soft_targets(self.teacher, self.teacher_strength, data, run)?;
+        let links = fit_links(data.histories, problem, soft.as_ref(), run)?;
         Ok(Model { links })
     }
 }
@@ -82,7 +94,11 @@ mod tests {
             histories: &histories,
             catalogue: &catalogue,
         };
-        let model = Config { reg: 1.0 }.fit(&data, &mut Run::seeded(0)).unwrap();
+        let config = Config {
+            reg: 1.0,
+            ..Config::default()
+        };
+        let model = config.fit(&data, &mut Run::seeded(0)).unwrap();
         let asked = Histories::from_rows(&[vec![0]], 2).unwrap();
         let scores = model.score(&asked);
         assert_eq!(scores[[0, 0]], 0.0);
@@ -97,7 +113,11 @@ mod tests {
             histories: &histories,
             catalogue: &catalogue,
         };
-        assert!(Config { reg: 0.0 }.fit(&data, &mut Run::seeded(0)).is_err());
+        let config = Config {
+            reg: 0.0,
+            ..Config::default()
+        };
+        assert!(config.fit(&data, &mut Run::seeded(0)).is_err());
         let mut run = Run {
             memory_budget: 16_000_000,
             ..Run::seeded(0)

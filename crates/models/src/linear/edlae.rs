@@ -12,8 +12,9 @@
 use limpid_core::{Artifact, Fit, Result, Run, Tensors, Training};
 
 use crate::hyper::{self, hyper};
-use crate::linear::closed_form;
+use crate::linear::closed_form::{Problem, fit_links};
 use crate::linear::item_links::{ItemLinks, scores_by_item_links};
+use crate::linear::soft_targets::{Teacher, soft_targets};
 use crate::registry::{Entry, Reads};
 
 /// The catalogue entry.
@@ -35,6 +36,10 @@ hyper! {
         rho: f64 = 1.0, in at_least(0.0), tune [0, 0.3, 1, 3];
         /// Weight of a user with n items: `n^−user_exponent`; 0 weights all users equally (the paper).
         user_exponent: f64 = 0.5, in between(0.0, 1.0);
+        /// A model whose expectations of unseen items are targets of the fit too.
+        teacher: Teacher = Teacher::None;
+        /// Weight of the teacher's expectations; events have weight 1.
+        teacher_strength: f64 = 0.5, in between(0.0, 1.0);
     }
 }
 
@@ -47,14 +52,14 @@ impl Fit for Config {
 
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
         self.check()?;
+        let problem = Problem {
+            user_exponent: self.user_exponent,
+            reg: self.reg,
+            rho: self.rho,
+        };
+        let soft = soft_targets(self.teacher, self.teacher_strength, data, run)?;
         Ok(Model {
-            links: closed_form::fit_links(
-                data.histories,
-                self.user_exponent,
-                self.reg,
-                self.rho,
-                run,
-            )?,
+            links: fit_links(data.histories, problem, soft.as_ref(), run)?,
         })
     }
 }
@@ -103,6 +108,7 @@ mod tests {
                 reg: 1.0,
                 rho,
                 user_exponent: 0.0,
+                ..Config::default()
             };
             let model = config.fit(&data, &mut Run::seeded(0)).unwrap();
             assert_eq!(

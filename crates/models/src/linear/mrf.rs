@@ -409,7 +409,14 @@ mod tests {
     #[test]
     fn all_items_as_neighbors_is_ease() {
         let histories = histories();
-        let dense = fit(&ease::Config { reg: 3.0 }, &histories).unwrap();
+        let dense = fit(
+            &ease::Config {
+                reg: 3.0,
+                ..ease::Config::default()
+            },
+            &histories,
+        )
+        .unwrap();
         let sparse = fit(&config(3.0, 30), &histories).unwrap();
         let (dense, sparse) = (dense.score(&histories), sparse.score(&histories));
         for (a, b) in dense.iter().zip(&sparse) {
