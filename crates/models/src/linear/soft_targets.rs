@@ -84,6 +84,7 @@ pub(crate) fn soft_targets(
                     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
                 });
                 row.truncate(ITEMS_PER_USER);
+                row.shrink_to_fit(); // room for all items, for each user, would be a dense matrix
                 row.sort_unstable_by_key(|&(i, _)| i);
             }
             row
