@@ -57,17 +57,27 @@ pub use training::{TrainOptions, train};
 /// Threads per CPU that are started at most; more of them only wait for each other.
 const THREADS_PER_CPU: usize = 4;
 
-/// Sets the number of threads, 0 for one per CPU, and returns it: at most four per CPU. Results do not
-/// depend on it.
+/// Sets the number of threads, 0 for that of `RAYON_NUM_THREADS` or else one per CPU, and returns it: at
+/// most four per CPU. Results do not depend on it.
 ///
 /// # Errors
 /// [`Error::Usage`] if work has already started with another number.
 pub fn set_threads(threads: usize) -> Result<usize> {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = THREADS_PER_CPU * cpus;
     if threads == 0 {
-        return Ok(cpus);
+        let of_environment = std::env::var("RAYON_NUM_THREADS");
+        let threads = of_environment.ok().and_then(|n| n.parse().ok());
+        let threads = threads.filter(|&n| n > 0).unwrap_or(cpus);
+        if threads <= most {
+            return Ok(threads);
+        }
     }
-    let threads = threads.min(THREADS_PER_CPU * cpus);
+    let threads = if threads == 0 {
+        most
+    } else {
+        threads.min(most)
+    };
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()

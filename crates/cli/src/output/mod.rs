@@ -5,7 +5,7 @@ mod grid;
 mod markdown;
 
 use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -330,14 +330,18 @@ fn names(tables: &[DataTable]) -> String {
     names.join(", ")
 }
 
+/// The columns of a page: those of COLUMNS or of the terminal, where that is not wider than is easy to read.
 fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    columns.unwrap_or(if std::io::stdout().is_terminal() {
-        110
-    } else {
-        140
-    })
+    let of_terminal = || {
+        let (columns, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+        Some(usize::from(columns.0).clamp(40, WIDEST))
+    };
+    columns.or_else(of_terminal).unwrap_or(WIDEST)
 }
+
+/// Columns of a page that goes to a file or a wide terminal.
+const WIDEST: usize = 140;
 
 /// A number of bytes with a unit.
 pub(crate) fn size(bytes: u64) -> String {

@@ -16,7 +16,9 @@ pub(crate) struct Command {
     /// Folder saved by 'limpid train'
     model: PathBuf,
     /// Print the experiment as a run.toml for 'limpid train --config'
-    #[arg(long)]
+    ///
+    /// It goes to standard output: limpid inspect MODEL --run > run.toml
+    #[arg(long, conflicts_with_all = ["output", "table"])]
     run: bool,
     #[command(flatten)]
     out: OutArgs,

@@ -63,7 +63,7 @@ impl Command {
             advisor.catalogue.items.name(item.0),
             by.name()
         );
-        let mut table = Table::new(["rank", "id", "title", "score"]);
+        let mut table = Table::new(["rank", "id", "title", by.measure()]);
         for item in &answer.items {
             table.row([
                 item.rank.to_string(),

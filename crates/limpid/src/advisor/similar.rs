@@ -32,6 +32,16 @@ impl SimilarBy {
             Self::Links => "links",
         }
     }
+
+    /// What its numbers are: `score`, `cosine`, `weight`.
+    #[must_use]
+    pub fn measure(self) -> &'static str {
+        match self {
+            Self::Scores => "score",
+            Self::Vectors => "cosine",
+            Self::Links => "weight",
+        }
+    }
 }
 
 impl Advisor {

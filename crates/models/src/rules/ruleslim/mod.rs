@@ -65,7 +65,7 @@ pub(crate) const ENTRY: Entry = Entry {
 choices! {
     /// Trade-off between accuracy and length of explanations.
     pub enum Preset {
-        /// All groups; the same regularization for rules and links.
+        /// All groups; the same regularization for rules and links; taught by `eigen`.
         Accurate = "accurate",
         /// The 40 best groups of a target; rules are regularized half as much as links.
         Balanced = "balanced",
@@ -86,9 +86,9 @@ hyper! {
         rho: f64 = 1.0, in at_least(0.0), tune [0.3, 1];
         /// L2 of rules in proportion to their support; lower: fewer reasons.
         rho_rule: f64 = 0.5, in at_least(0.0), tune [0.25, 0.5, 1];
-        /// L1 penalty in units of min(users / 1000, mean users per item / 20); larger is sparser.
-        // If items have few users, a penalty in proportion to all users would set every weight to 0.
-        l1: f64 = 1.0, in above(0.0), tune [1, 2, 4];
+        /// L1 penalty in units of min(users / 1000, mean users per item / 20), or of 1 if that is larger;
+        /// larger is sparser.
+        l1: f64 = 0.3, in above(0.0), tune [0.1, 0.3, 1, 3];
         /// Maximum number of groups with nonzero weights per target item; 0: all.
         groups: usize = 40, tune [10, 20, 40, 0];
         /// Share of the L1 penalty when the kept weights are refitted; 1: no refit.
@@ -112,7 +112,7 @@ hyper! {
         /// Popularity prior: base score of an item that all users have; breaks ties by popularity.
         prior: f64 = 1e-3, in between(0.0, 0.01);
     }
-    preset preset = "accurate" { rho_rule = 1, groups = 0, refit = 1 }
+    preset preset = "accurate" { rho_rule = 1, groups = 0, refit = 1, teacher = "eigen" }
     preset preset = "short" { groups = 20 }
 }
 
@@ -164,7 +164,7 @@ impl Fit for Config {
             features: &features,
             weights: user_weights(&rows, self.user_exponent),
             soft: soft_targets(self.teacher, self.teacher_strength, data, run)?,
-            settings: self.settings((n_users as f64 / 1000.0).min(mean_support(&rows) / 20.0)),
+            settings: self.settings(l1_unit(n_users, mean_support(&rows))),
             fingerprint: format!("ruleslim {self:?} {:016x}", descent::fingerprint(&rows)),
             rows: &rows,
         };
@@ -295,6 +295,13 @@ impl Model {
             })
             .collect()
     }
+}
+
+/// The unit of `l1`, from the number of users and the mean number of users per item. Evidence grows with
+/// the users, but where items have few, a penalty in proportion to all users would set every weight to 0; and
+/// one below that of small data would admit what a single user has.
+fn l1_unit(n_users: usize, mean_support: f64) -> f64 {
+    (n_users as f64 / 1000.0).min(mean_support / 20.0).max(1.0)
 }
 
 /// The mean number of users over the items that have any; 1 without such items.
