@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answers::{Compared, ComparedMany, ComparedModel, Measured};
 use crate::artifact::SplitRecord;
-use crate::{Advisor, Error, Result, lookup};
+use crate::{Advisor, Error, Result, System, lookup};
 
 /// What to measure, and the protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -211,8 +211,8 @@ impl Advisor {
             return Ok((None, None));
         }
         let groups = match &self.model {
-            Model::RuleSlim(_) => None,
-            _ => Some(group_of_items(&self.split()?.train, &self.catalogue)),
+            System::Model(Model::RuleSlim(_)) | System::Probed(_) => None,
+            System::Model(_) => Some(group_of_items(&self.split()?.train, &self.catalogue)),
         };
         let how = Explaining {
             users: options.explained_users,

@@ -34,6 +34,8 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("limpid.why-not/1", of::<WhyNot>()),
         ("limpid.rules/1", of::<RulesAnswer>()),
         ("limpid.planted/1", of::<PlantedAnswer>()),
+        ("limpid.probe/1", of::<ProbeAnswer>()),
+        ("limpid.concepts/1", of::<Concepts>()),
         ("limpid.reproduce/1", of::<Reproduced>()),
         ("limpid.reproduce-plan/1", of::<ReproducePlan>()),
         ("limpid.doctor/1", of::<Doctor>()),
