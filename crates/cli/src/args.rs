@@ -18,7 +18,7 @@ use crate::output::Output;
 use crate::progress::Bars;
 use crate::verbs::{
     compare, completions, concepts, data, doctor, evaluate, explain, export, inspect, models,
-    probe, quickstart, recommend, reproduce, rules, similar, train, verify,
+    probe, quickstart, recommend, reproduce, rules, similar, steer, train, verify,
 };
 
 /// A recommender that people can read, question and steer.
@@ -136,6 +136,8 @@ pub(crate) enum Verb {
     Label(probe::Label),
     /// List the knobs of a dictionary: names, confidence, stability, top items
     Concepts(concepts::Command),
+    /// Recommend with more, or less, of a concept: by strength, or to fill a share of the list
+    Steer(steer::Command),
     /// Export weights, vectors, rules or item-to-item lists to a file
     Export(export::Command),
     /// Reproduce tables of papers and compare with the published values

@@ -8,6 +8,7 @@
 //! | [`dictionary`] | which directions of a representation come back when users are resampled? |
 //! | [`probed`] | a model with a dictionary, whose knobs are units |
 //! | [`concepts`] | what do units stand for, and is that more than chance? |
+//! | [`toward`] | which knobs to turn for more of some items, and how far? |
 //! | [`directions`] | given or random directions as units: the control of any dictionary |
 //! | [`wording`] | ledgers, contrasts and counterfactuals as text |
 //!
@@ -20,6 +21,7 @@ pub mod dictionary;
 pub mod directions;
 pub mod probed;
 pub mod steer;
+pub mod toward;
 pub mod wording;
 
 pub use contrast::{Contrast, ContrastPart, contrast};

@@ -4,10 +4,12 @@ use limpid_core::lookup::similar;
 use limpid_core::{ItemIdx, Units};
 use limpid_insight::Probed;
 use limpid_insight::concepts::naming::plain;
-use limpid_insight::concepts::{Summary, Tag, name_units, tag_units};
+use limpid_insight::concepts::{Summary, Tag, TagUnits, name_units, tag_units};
 use limpid_models::Model;
+use limpid_tensor::Rng;
 
 use crate::answers::{Concept, Concepts};
+use crate::measure_knobs::moved;
 use crate::probe::{LabelOptions, no_dictionary};
 use crate::{Advisor, Error, Result};
 
@@ -60,13 +62,13 @@ impl Advisor {
         let record = self.manifest.dictionary.as_ref();
         let tags = self.tags(&board.labels.columns, board.labels.least)?;
         let support = self.support(knobs)?;
-        let maps = tag_units(&knobs.item_codes(), &tags);
+        let maps = tag_units(&knobs.item_codes(), &tags, 1);
         let measured = record.is_some_and(|r| r.certificate.is_some());
-        let mapped = |knob: usize, of: fn(&limpid_insight::concepts::TagUnits) -> Option<u32>| {
+        let mapped = |knob: usize, of: fn(&TagUnits) -> &[u32]| {
             let own = tags
                 .iter()
                 .zip(&maps)
-                .filter(|(_, m)| of(m) == Some(knob as u32));
+                .filter(|(_, m)| of(m) == [knob as u32]);
             own.take(MAPPED).map(|(t, _)| t.name.clone()).collect()
         };
         let mut concepts: Vec<Concept> = (0..dictionary.knobs)
@@ -82,8 +84,8 @@ impl Advisor {
                     high: name.map(|n| n.high),
                     p: name.map(|n| n.p),
                     others: name.map_or_else(Vec::new, |n| n.others.clone()),
-                    represents: mapped(knob, |m| m.representative),
-                    unique_to: mapped(knob, |m| m.unique),
+                    represents: mapped(knob, |m| &m.representative),
+                    unique_to: mapped(knob, |m| &m.unique),
                     stability: measured.then(|| dictionary.stability[knob]),
                     support: support.as_ref().map(|s| s[knob]),
                     top: self.raised(knobs, knob),
@@ -109,7 +111,9 @@ impl Advisor {
             }
         }
         sort(&mut concepts, board.sort);
-        let of_maps = maps.iter().filter_map(|m| m.representative);
+        let of_maps = maps
+            .iter()
+            .filter_map(|m| m.representative.first().copied());
         if let Some(note) = degenerate(of_maps.collect(), maps.len()) {
             notes.push(note);
         }
@@ -132,21 +136,9 @@ impl Advisor {
             return None;
         }
         let naming = self.naming();
-        let n_items = self.catalogue.len();
-        let mut order: Vec<u32> = (0..n_items as u32).collect();
-        order.sort_by_key(|&i| limpid_core::hash::mix(naming.seed ^ u64::from(i) << 20));
-        let shuffled: Vec<Tag> = tags
-            .iter()
-            .map(|tag| {
-                let items = tag.items.iter().map(|&(i, n)| (order[i as usize], n));
-                let mut items: Vec<(u32, f32)> = items.collect();
-                items.sort_by_key(|i| i.0);
-                Tag {
-                    items,
-                    ..tag.clone()
-                }
-            })
-            .collect();
+        let mut order: Vec<u32> = (0..self.catalogue.len() as u32).collect();
+        Rng::new(naming.seed, 5).shuffle(&mut order);
+        let shuffled: Vec<Tag> = tags.iter().map(|tag| moved(tag, &order)).collect();
         let counts = &self.catalogue.train_counts;
         let names = name_units(&knobs.projections(), &shuffled, counts, &naming);
         Some(Summary::of(&names).named)

@@ -16,6 +16,7 @@ pub(crate) mod recommend;
 pub(crate) mod reproduce;
 pub(crate) mod rules;
 pub(crate) mod similar;
+pub(crate) mod steer;
 pub(crate) mod train;
 pub(crate) mod verify;
 
@@ -79,6 +80,7 @@ fn dispatch(verb: Verb, output: &Output) -> Result<()> {
         Verb::Probe(command) => command.run(output),
         Verb::Label(command) => command.run(output),
         Verb::Concepts(command) => command.run(output),
+        Verb::Steer(command) => command.run(output),
         Verb::Export(command) => command.run(output),
         Verb::Inspect(command) => command.run(output),
         Verb::Verify(command) => command.run(output),

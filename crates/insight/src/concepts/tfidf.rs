@@ -10,18 +10,18 @@ use limpid_core::Csr;
 use super::Tag;
 
 /// The units of a tag by both maps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagUnits {
-    /// The most representative unit; `None` if no item of the tag activates any.
-    pub representative: Option<u32>,
-    /// The most unique unit.
-    pub unique: Option<u32>,
+    /// The most representative units, best first; none if no item of the tag activates any.
+    pub representative: Vec<u32>,
+    /// The most unique units.
+    pub unique: Vec<u32>,
 }
 
-/// The units of every tag, from the codes of single items `(I, units)`. Units without any active item are
+/// The `n` best units of every tag, from the codes of single items `(I, units)`. Units without any active item are
 /// excluded, because no item speaks for them.
 #[must_use]
-pub fn tag_units(codes: &Csr, tags: &[Tag]) -> Vec<TagUnits> {
+pub fn tag_units(codes: &Csr, tags: &[Tag], n: usize) -> Vec<TagUnits> {
     let n_units = codes.n_columns();
     let map: Vec<Vec<f64>> = tags
         .iter()
@@ -47,8 +47,8 @@ pub fn tag_units(codes: &Csr, tags: &[Tag]) -> Vec<TagUnits> {
     let representative = tf_idf(&flipped);
     (0..tags.len())
         .map(|t| TagUnits {
-            unique: largest(unique[t].iter().copied()),
-            representative: largest(representative.iter().map(|row| row[t])),
+            unique: largest(unique[t].iter().copied(), n),
+            representative: largest(representative.iter().map(|row| row[t]), n),
         })
         .collect()
 }
@@ -71,14 +71,11 @@ fn tf_idf(terms: &[Vec<f64>]) -> Vec<Vec<f64>> {
         .collect()
 }
 
-fn largest(values: impl Iterator<Item = f64>) -> Option<u32> {
-    let mut best: Option<(u32, f64)> = None;
-    for (k, v) in values.enumerate() {
-        if v > best.map_or(0.0, |b| b.1) {
-            best = Some((k as u32, v));
-        }
-    }
-    best.map(|b| b.0)
+/// The positions of the `n` largest values above 0.
+fn largest(values: impl Iterator<Item = f64>, n: usize) -> Vec<u32> {
+    let mut all: Vec<(u32, f64)> = (0..).zip(values).filter(|v| v.1 > 0.0).collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    all.into_iter().take(n).map(|v| v.0).collect()
 }
 
 #[cfg(test)]
@@ -103,13 +100,13 @@ mod tests {
             3,
         )
         .unwrap();
-        let found = tag_units(&codes, &[tag(&[0, 1]), tag(&[1, 2]), tag(&[])]);
-        let of = |representative, unique| TagUnits {
-            representative,
-            unique,
+        let found = tag_units(&codes, &[tag(&[0, 1]), tag(&[1, 2]), tag(&[])], 1);
+        let of = |representative: &[u32], unique: &[u32]| TagUnits {
+            representative: representative.to_vec(),
+            unique: unique.to_vec(),
         };
-        assert_eq!(found[0], of(Some(0), Some(0)));
-        assert_eq!(found[1], of(Some(0), Some(1)));
-        assert_eq!(found[2], of(None, None));
+        assert_eq!(found[0], of(&[0], &[0]));
+        assert_eq!(found[1], of(&[0], &[1]));
+        assert_eq!(found[2], of(&[], &[]));
     }
 }

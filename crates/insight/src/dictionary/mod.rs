@@ -13,21 +13,21 @@
 //! | module | step |
 //! |---|---|
 //! | [`space`] | the representation space of a resample: closed form, no seed |
-//! | [`nmf`], [`kmeans`] | a single factorization: item profiles |
-//! | [`consensus`] | profiles that come back in most resamples, averaged |
+//! | `nmf`, `kmeans` | a single factorization: item profiles |
+//! | `consensus` | profiles that come back in most resamples, averaged |
 //! | [`pursuit`] | codes: non-negative orthogonal matching pursuit with a free mean |
-//! | [`filler`] | fillers that raise the share of a representation that is expressed |
+//! | `filler` | fillers that raise the share of a representation that is expressed |
 //! | [`stability`] | the certificate: how much of it comes back in fresh resamples |
 //! | [`mod@fit`] | all of it |
 //!
 //! Every step is deterministic, whatever the number of threads.
 
-pub mod assignment;
-pub mod consensus;
-pub mod filler;
+pub(crate) mod assignment;
+mod consensus;
+mod filler;
 pub mod fit;
-pub mod kmeans;
-pub mod nmf;
+mod kmeans;
+mod nmf;
 pub mod pursuit;
 pub mod space;
 pub mod stability;

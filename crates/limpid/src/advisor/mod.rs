@@ -317,7 +317,7 @@ impl Advisor {
         mask
     }
 
-    fn scores(&self, model: &Steered<'_>, history: History<'_>) -> Result<Vec<f32>> {
+    pub(crate) fn scores(&self, model: &Steered<'_>, history: History<'_>) -> Result<Vec<f32>> {
         let row = Histories::from_histories([history], self.catalogue.len())?;
         Ok(model.score(&row).into_raw_vec_and_offset().0)
     }

@@ -80,3 +80,58 @@ pub struct Concept {
     /// The items whose scores it raises most.
     pub top: Vec<ItemName>,
 }
+
+/// A list that is steered toward a concept.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct SteerAnswer {
+    /// `limpid.steer/1`.
+    pub schema: &'static str,
+    /// The user; null for an ad-hoc history.
+    pub user: Option<String>,
+    /// The concept.
+    pub toward: String,
+    /// Items of the concept; 0 for a knob without a metadata value.
+    pub items: usize,
+    /// The knobs that are turned, with weights: the sum of weight × direction has length 1.
+    pub knobs: Vec<KnobWeight>,
+    /// The strength, in lengths of the user's vector; negative steers away.
+    pub strength: f32,
+    /// The share of the list that was asked for; null if a strength was given.
+    pub asked: Option<f64>,
+    /// The share of the list without steering.
+    pub share_before: f64,
+    /// The share of the list.
+    pub share: f64,
+    /// Whether the list is within one item of what was asked.
+    pub reached: Option<bool>,
+    /// The largest share that these knobs give (the smallest, if less was asked for than there is).
+    pub reachable: Option<f64>,
+    /// What methods without knobs give, where the knobs do not reach what was asked.
+    pub others: Vec<Reach>,
+    /// The list, as `limpid recommend` gives it with these edits.
+    pub list: super::Recommendations,
+    /// Notes for the reader.
+    pub notes: Vec<String>,
+}
+
+/// A knob that is turned.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct KnobWeight {
+    /// Its id.
+    pub unit: String,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Its weight.
+    pub weight: f32,
+}
+
+/// What another method gives.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Reach {
+    /// The method.
+    pub method: String,
+    /// The share of the list.
+    pub share: f64,
+    /// Whether that is within one item of what was asked.
+    pub reached: bool,
+}

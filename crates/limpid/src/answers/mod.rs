@@ -27,7 +27,7 @@ pub use data::{DataDescription, DataSets, DataSplit, Fetched, SplitPart, Synthes
 pub use doctor::{DeviceCheck, Doctor, ModelCheck};
 pub use evaluate::{Compared, ComparedMany, ComparedModel, ListsMeasured, Measured};
 pub use explain::*;
-pub use knobs::{Concept, Concepts, ProbeAnswer};
+pub use knobs::{Concept, Concepts, KnobWeight, ProbeAnswer, Reach, SteerAnswer};
 pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
 pub use quickstart::Quickstart;
 pub use recommend::{

@@ -36,6 +36,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("limpid.planted/1", of::<PlantedAnswer>()),
         ("limpid.probe/1", of::<ProbeAnswer>()),
         ("limpid.concepts/1", of::<Concepts>()),
+        ("limpid.steer/1", of::<SteerAnswer>()),
         ("limpid.reproduce/1", of::<Reproduced>()),
         ("limpid.reproduce-plan/1", of::<ReproducePlan>()),
         ("limpid.doctor/1", of::<Doctor>()),
