@@ -6,6 +6,7 @@
 //! | [`contrast`](mod@contrast) | why this rather than that? |
 //! | [`counterfactual`] | what would have to change for the item to enter or leave the list? |
 //! | [`dictionary`] | which directions of a representation come back when users are resampled? |
+//! | [`sae`] | sparse autoencoders, as published and as they should be |
 //! | [`probed`] | a model with a dictionary, whose knobs are units |
 //! | [`concepts`] | what do units stand for, and is that more than chance? |
 //! | [`toward`] | which knobs to turn for more of some items, and how far? |
@@ -20,6 +21,7 @@ pub mod counterfactual;
 pub mod dictionary;
 pub mod directions;
 pub mod probed;
+pub mod sae;
 pub mod steer;
 pub mod toward;
 pub mod wording;

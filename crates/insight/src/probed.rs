@@ -181,7 +181,11 @@ impl<M: Recommender> Probed<M> {
     pub fn item_codes(&self) -> Csr {
         let rows: Vec<Vec<(u32, f32)>> = (0..self.vectors.nrows())
             .into_par_iter()
-            .map(|i| self.pursuit.encode(&self.vectors.row(i).to_vec()).active)
+            .map(|i| {
+                self.pursuit
+                    .encode_item(&self.vectors.row(i).to_vec())
+                    .active
+            })
             .collect();
         self.sparse(rows, self.n_atoms())
     }

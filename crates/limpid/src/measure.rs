@@ -77,6 +77,9 @@ pub struct MeasureOptions {
     /// Whether the names of the knobs of a dictionary are compared with those of controls.
     #[serde(skip_serializing_if = "is_default")]
     pub concepts: bool,
+    /// Metadata fields whose values are tags for `concepts` and `steering`; all but years if empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// Whether steering by the knobs of a dictionary is compared with methods without knobs.
     #[serde(skip_serializing_if = "is_default")]
     pub steering: bool,
@@ -101,6 +104,7 @@ impl Default for MeasureOptions {
             readability: false,
             faithfulness: false,
             concepts: false,
+            labels: Vec::new(),
             steering: false,
             explained_users: 1000,
         }

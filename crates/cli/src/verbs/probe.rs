@@ -18,7 +18,10 @@ use crate::progress::Bars;
 pub(crate) struct Command {
     /// Folder of a model with a linear decoder: eigen, ials, bcemf, sasrec, multdae or multvae with one layer
     base: PathBuf,
-    /// Kind of dictionary: nmf (stable, well named) or kmeans (faster); the same as --set method=KIND
+    /// Kind of dictionary; the same as --set method=KIND
+    ///
+    /// nmf (stable, well named), kmeans (faster), or a sparse autoencoder: basic, topk, batch-topk,
+    /// matryoshka, jump-relu.
     #[arg(long, value_name = "KIND")]
     dictionary: Option<String>,
     /// Set a hyper-parameter, such as k=16 or width=2x (twice the dimension of the base); repeat for more
@@ -166,12 +169,17 @@ pub(crate) fn certificate(record: &DictionaryRecord) -> Vec<String> {
         ));
     }
     if let Some(c) = &record.certificate {
+        let fresh = match &c.consensus {
+            Some(o) => format!(
+                "{} of the knobs come back in a fresh consensus ({} within the space of the base), ",
+                percent(o.matched),
+                percent(o.matched_in_base)
+            ),
+            None => String::new(),
+        };
         lines.push(format!(
-            "stability over {} fresh resamples of the users (cosine 0.7): {} of the knobs come back in a \
-             fresh consensus ({} within the space of the base), {} in a single fit",
+            "stability over {} fresh resamples of the users (cosine 0.7): {fresh}{} in a single fit",
             c.resamples,
-            percent(c.consensus.matched),
-            percent(c.consensus.matched_in_base),
             percent(c.single)
         ));
         if let Some(h) = &c.halves {

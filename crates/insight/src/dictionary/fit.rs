@@ -1,4 +1,4 @@
-//! Fitting a dictionary over a base: resamples, consensus, fillers, certificate.
+//! Fitting a dictionary over a base: resamples, consensus, fillers, certificate; or a sparse autoencoder.
 
 use limpid_core::hyper::{self, choices, hyper};
 use limpid_core::{Csr, Error, Histories, Latent, Mat, Result, Run, Training};
@@ -10,21 +10,32 @@ use super::filler::{Shape, fill};
 use super::space::Profiles;
 use super::stability::{SAME, matched, share};
 use super::{Certificate, Dictionary, Overlap, Refit, Space, kmeans, nmf, normalize};
+use crate::sae::{self, Settings, Variant};
 
 choices! {
-    /// The single factorization of which a consensus is made.
+    /// The kind of dictionary.
     pub enum Method {
         /// Non-negative matrix factorization of the interactions.
         Nmf = "nmf",
         /// Spherical k-means of item vectors: faster, fewer knobs with names.
         KMeans = "kmeans",
+        /// A sparse autoencoder with ReLU and an L1 penalty; seeds and users change its units.
+        Basic = "basic",
+        /// A sparse autoencoder with the k largest activations.
+        TopK = "topk",
+        /// The k largest per input of a whole batch, a threshold at inference.
+        BatchTopK = "batch-topk",
+        /// TopK whose prefixes reconstruct too.
+        Matryoshka = "matryoshka",
+        /// A learned threshold per unit; experimental.
+        JumpRelu = "jump-relu",
     }
 }
 
 hyper! {
     /// Hyper-parameters of a dictionary.
     pub struct Config {
-        /// The single factorization: nmf or kmeans.
+        /// The kind: a consensus of nmf or kmeans, or a sparse autoencoder (basic, topk, batch-topk, matryoshka, jump-relu).
         method: Method = Method::Nmf;
         /// Factors or clusters of a single factorization; auto: 1.5 times the dimension of the base for nmf, 3 times for kmeans.
         factors: Option<usize> = None, in whole(1, 4096);
@@ -44,6 +55,20 @@ hyper! {
         rounds: usize = 8, in whole(1, 1000);
         /// Passes in which fillers are learned.
         sweeps: usize = 3, in whole(0, 100);
+        /// Passes of an autoencoder over the users, at most.
+        epochs: usize = 120, in whole(1, 100_000);
+        /// Users per step of an autoencoder.
+        batch_size: usize = 512, in whole_from(1);
+        /// Learning rate of an autoencoder.
+        learning_rate: f64 = 0.001, in above(0.0);
+        /// Epochs without a better reconstruction of held-out users before an autoencoder stops; 0: never.
+        patience: usize = 20;
+        /// Single items per user in the training of an autoencoder: maps of concepts are read off them.
+        one_hot: f64 = 0.2, in between(0.0, 10.0);
+        /// Price of activations (basic) or of active units (jump-relu) of an autoencoder.
+        l1: f64 = 0.003, in at_least(0.0);
+        /// Weight of the loss that revives dead units of an autoencoder.
+        aux: f64 = 0.03125, in at_least(0.0);
         /// Whether the certificate compares disjoint halves of the users too, which doubles its time.
         halves: bool = false;
     }
@@ -66,6 +91,30 @@ impl Config {
         }
     }
 
+    /// The autoencoder of these settings, if it is one.
+    fn autoencoder(&self, width: usize) -> Option<Settings> {
+        let variant = match self.method {
+            Method::Nmf | Method::KMeans => return None,
+            Method::Basic => Variant::Basic,
+            Method::TopK => Variant::TopK,
+            Method::BatchTopK => Variant::BatchTopK,
+            Method::Matryoshka => Variant::Matryoshka,
+            Method::JumpRelu => Variant::JumpRelu,
+        };
+        Some(Settings {
+            variant,
+            units: self.width.unwrap_or(2 * width),
+            k: self.k,
+            l1: self.l1 as f32,
+            aux: self.aux as f32,
+            one_hot: self.one_hot as f32,
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate as f32,
+            patience: self.patience,
+        })
+    }
+
     /// Resamples in which a knob must come back, of `n`.
     fn quorum(&self, n: usize) -> usize {
         self.quorum
@@ -75,8 +124,8 @@ impl Config {
 
     fn factors(&self, width: usize) -> usize {
         let auto = match self.method {
-            Method::Nmf => (3 * width).div_ceil(2),
             Method::KMeans => 3 * width,
+            _ => (3 * width).div_ceil(2),
         };
         self.factors.unwrap_or(auto)
     }
@@ -122,6 +171,10 @@ pub fn fit(
             "at least 2, with events",
             rows.n_rows(),
         ));
+    }
+    if let Some(settings) = config.autoencoder(width) {
+        let counts = data.histories.item_counts();
+        return autoencoder(base, data, &vectors, &counts, &settings, config, run);
     }
     let n_fits = config.resamples + config.fresh + if config.halves { 2 * OF_HALF } else { 0 };
     let progress = run.progress;
@@ -206,7 +259,7 @@ pub fn fit(
             Some(Certificate {
                 resamples: n,
                 single: stability.iter().map(|&s| f64::from(s)).sum::<f64>() / n_knobs as f64,
-                consensus: overlap(&means, &agree(&fresh), Some(n_knobs)),
+                consensus: Some(overlap(&means, &agree(&fresh), Some(n_knobs))),
                 halves,
             })
         }
@@ -233,6 +286,80 @@ pub fn fit(
         keep: config.k,
         stability,
         names: vec![None; n_knobs],
+        encoder: None,
+    };
+    dictionary.check()?;
+    Ok(Fitted {
+        dictionary,
+        certificate,
+    })
+}
+
+/// Trains a sparse autoencoder on the representations; its certificate trains it again on resampled users, with
+/// other seeds, over the same base, which flatters it: the base is not refitted.
+fn autoencoder(
+    base: &dyn Latent,
+    data: &Training<'_>,
+    vectors: &Mat,
+    counts: &[u32],
+    settings: &Settings,
+    config: &Config,
+    run: &mut Run<'_>,
+) -> Result<Fitted> {
+    let width = vectors.ncols();
+    let (users, _) = unit_states(base, data.histories, width);
+    // Items without events have no direction that training has seen.
+    let rows = vectors.rows().into_iter().zip(counts);
+    let items: Vec<f32> = rows
+        .filter(|(_, n)| **n > 0)
+        .flat_map(|(row, _)| {
+            let mut row = row.to_vec();
+            normalize(&mut row);
+            row
+        })
+        .collect();
+    let trained = sae::train(&users, &items, width, settings, run)?;
+    let n = trained.atoms.nrows();
+    let mut stability = vec![0f32; n];
+    let own: Vec<f32> = trained.atoms.iter().copied().collect();
+    for fresh in 0..config.fresh {
+        let mut rng = Rng::new(run.seed, 1 << 32 | fresh as u64);
+        let n_users = users.len() / width.max(1);
+        let drawn: Vec<f32> = (0..n_users)
+            .flat_map(|_| {
+                let at = rng.below(n_users);
+                users[at * width..(at + 1) * width].to_vec()
+            })
+            .collect();
+        let mut again = Run {
+            seed: run.seed.wrapping_add(1 + fresh as u64),
+            memory_budget: run.memory_budget,
+            progress: run.progress,
+            monitor: None,
+            checkpoints: None,
+        };
+        let other = sae::train(&drawn, &items, width, settings, &mut again)?;
+        let other: Vec<f32> = other.atoms.iter().copied().collect();
+        for (s, c) in stability.iter_mut().zip(matched(&own, &other, width)) {
+            *s += f32::from(u8::from(c >= SAME)) / config.fresh as f32;
+        }
+    }
+    let certificate = (config.fresh > 0).then(|| Certificate {
+        resamples: config.fresh,
+        single: stability.iter().map(|&s| f64::from(s)).sum::<f64>() / n.max(1) as f64,
+        consensus: None,
+        halves: None,
+    });
+    let mut mean = trained.encoder.shift.clone();
+    normalize(&mut mean);
+    let dictionary = Dictionary {
+        atoms: trained.atoms,
+        knobs: n,
+        mean,
+        keep: config.k,
+        stability,
+        names: vec![None; n],
+        encoder: Some(trained.encoder),
     };
     dictionary.check()?;
     Ok(Fitted {
@@ -276,16 +403,16 @@ impl Fitter<'_> {
         let rows = Csr::from_rows(drawn, self.rows.n_columns())?;
         let n = self.config.factors(self.width).min(self.rows.n_columns());
         let pairs = match self.config.method {
-            Method::Nmf => n.max(self.width),
             Method::KMeans => self.width,
+            _ => n.max(self.width),
         };
         let space = (self.refit)(&rows, pairs)?;
         let profiles = match self.config.method {
-            Method::Nmf => {
+            Method::KMeans => kmeans::centers(&rows, &space, self.width, n),
+            _ => {
                 let space = truncated(&space, n);
                 nmf::factors(&rows, &space, self.config.rounds)
             }
-            Method::KMeans => kmeans::centers(&rows, &space, self.width, n),
         };
         let mut profiles = space.project(&profiles, self.width);
         // Factors outside of the space have no profile.

@@ -40,6 +40,7 @@ pub use space::{Refit, Space};
 pub use stability::{Certificate, Overlap};
 
 use crate::concepts::Name;
+use crate::sae::Encoder;
 
 /// Atoms over a representation, as plain data.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +57,8 @@ pub struct Dictionary {
     pub stability: Vec<f32>,
     /// The name of each knob `(knobs)`, where it was named.
     pub names: Vec<Option<Name>>,
+    /// The encoder of a sparse autoencoder; without one, codes are computed by pursuit.
+    pub encoder: Option<Encoder>,
 }
 
 impl Dictionary {
@@ -86,6 +89,9 @@ impl Dictionary {
             if len != self.knobs {
                 return Err(Error::shape(what, self.knobs, len));
             }
+        }
+        if let Some(encoder) = &self.encoder {
+            encoder.check(n, width)?;
         }
         for (k, row) in self.atoms.rows().into_iter().enumerate() {
             check_unit(&format!("atom {k}"), row.iter().copied())?;
@@ -123,6 +129,9 @@ impl Artifact for Dictionary {
         out.put_f32("mean", &[width], self.mean.clone());
         out.put_f32("stability", &[self.knobs], self.stability.clone());
         out.put_meta("keep", &self.keep)?;
+        if let Some(encoder) = &self.encoder {
+            encoder.save(out)?;
+        }
         out.put_meta("names", &self.names)
     }
 
@@ -141,6 +150,7 @@ impl Artifact for Dictionary {
             keep: from.meta("keep")?,
             stability,
             names: from.meta("names")?,
+            encoder: Encoder::load(from)?,
         };
         dictionary.check()?;
         Ok(dictionary)

@@ -10,6 +10,7 @@ use limpid_tensor::matmul::{Factor, product};
 
 use super::space::{cholesky, solve};
 use super::{Dictionary, dot, norm};
+use crate::sae::{Encoder, Family};
 
 /// Ridge of the least squares on the support.
 const RIDGE: f64 = 1e-6;
@@ -39,6 +40,7 @@ pub struct Pursuit {
     n: usize,
     width: usize,
     keep: usize,
+    encoder: Option<Encoder>,
 }
 
 impl Pursuit {
@@ -57,13 +59,16 @@ impl Pursuit {
             n,
             width,
             keep,
+            encoder: None,
         }
     }
 
-    /// For a dictionary.
+    /// For a dictionary; that of an autoencoder is encoded by its encoder.
     #[must_use]
     pub fn of(dictionary: &Dictionary) -> Self {
-        Self::new(&dictionary.atoms, &dictionary.mean, dictionary.keep)
+        let mut pursuit = Self::new(&dictionary.atoms, &dictionary.mean, dictionary.keep);
+        pursuit.encoder.clone_from(&dictionary.encoder);
+        pursuit
     }
 
     /// An atom `(D)`; the mean has the index K.
@@ -76,12 +81,31 @@ impl Pursuit {
         f64::from(self.gram[a * (self.n + 1) + b])
     }
 
-    /// The code of a representation `(D)`; that of zero is empty.
+    /// The code of a user's representation `(D)`; that of zero is empty.
     #[must_use]
     pub fn encode(&self, x: &[f32]) -> Code {
+        self.encode_of(x, Family::Users)
+    }
+
+    /// The code of the direction of a single item `(D)`.
+    #[must_use]
+    pub fn encode_item(&self, x: &[f32]) -> Code {
+        self.encode_of(x, Family::Items)
+    }
+
+    fn encode_of(&self, x: &[f32], family: Family) -> Code {
         let length = norm(x.iter().copied());
         if !(length > 0.0 && length.is_finite()) {
             return Code::default();
+        }
+        if let Some(encoder) = &self.encoder {
+            // A new buffer: the representation itself is not scaled.
+            let unit: Vec<f32> = x.iter().map(|&v| (f64::from(v) / length) as f32).collect();
+            return Code {
+                length: length as f32,
+                mean: encoder.mean(),
+                active: encoder.encode(&unit, family),
+            };
         }
         let with = |k: usize| dot(self.atom(k), x) / length;
         let correlation: Vec<f64> = (0..=self.n).map(with).collect();

@@ -17,10 +17,10 @@ pub const SAME: f32 = 0.7;
 pub struct Certificate {
     /// Number of fresh resamples.
     pub resamples: usize,
-    /// Mean share of knobs that a single factorization of a fresh resample has at cosine 0.7 or more.
+    /// Mean share of knobs that a single fit on a fresh resample has at cosine 0.7 or more.
     pub single: f64,
-    /// The knobs, and the consensus of as many fresh resamples.
-    pub consensus: Overlap,
+    /// The knobs, and the consensus of as many fresh resamples; null for an autoencoder, which has none.
+    pub consensus: Option<Overlap>,
     /// The consensus of one half of the users and that of the other; null if it was not measured.
     pub halves: Option<Overlap>,
 }
