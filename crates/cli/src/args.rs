@@ -17,8 +17,8 @@ use limpid::{DataSource, Events, Who};
 use crate::output::Output;
 use crate::progress::Bars;
 use crate::verbs::{
-    compare, completions, data, doctor, evaluate, explain, export, inspect, models, quickstart,
-    recommend, reproduce, rules, similar, train, verify,
+    compare, completions, concepts, data, doctor, evaluate, explain, export, inspect, models,
+    probe, quickstart, recommend, reproduce, rules, similar, steer, train, verify,
 };
 
 /// A recommender that people can read, question and steer.
@@ -130,6 +130,14 @@ pub(crate) enum Verb {
     Rules(rules::Command),
     /// List items similar to an item
     Similar(similar::Command),
+    /// Fit a stable dictionary over a model, whose directions (knobs) are named and can be edited
+    Probe(probe::Command),
+    /// Name the knobs of a dictionary by item metadata
+    Label(probe::Label),
+    /// List the knobs of a dictionary: names, confidence, stability, top items
+    Concepts(concepts::Command),
+    /// Recommend with more, or less, of a concept: by strength, or to fill a share of the list
+    Steer(steer::Command),
     /// Export weights, vectors, rules or item-to-item lists to a file
     Export(export::Command),
     /// Reproduce tables of papers and compare with the published values

@@ -203,6 +203,48 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
     fs::write(at.join("small.toml"), recipe).unwrap();
     ask(&["reproduce", "small.toml", "--dry-run"]);
     ask(&["reproduce", "small.toml"]);
+    let knobs = [
+        "--set",
+        "threshold=0.4",
+        "--set",
+        "resamples=2",
+        "--set",
+        "fresh=2",
+    ];
+    ask(&[
+        "train", "--data", "world", "--split", split, "--model", "eigen", "-o", "base",
+    ]);
+    ask(&[
+        &["probe", "base", "-o", "knobs", "--set", "halves=true"],
+        &knobs[..],
+    ]
+    .concat());
+    ask(&["inspect", "knobs"]);
+    ask(&["concepts", "knobs", "--all"]);
+    ask(&[
+        "steer",
+        "knobs",
+        "--user",
+        user,
+        "--toward",
+        "genre:Drama",
+        "--share",
+        "100%",
+        "-n",
+        "5",
+    ]);
+    let measured = [
+        "evaluate",
+        "knobs",
+        "--concepts",
+        "--steering",
+        "--faithfulness",
+    ];
+    ask(&[
+        &measured[..],
+        &["--columns", "genre", "--explained-users", "20"],
+    ]
+    .concat());
     ask(&["quickstart"]);
     // A data set that is already there is not downloaded.
     fs::create_dir_all(at.join("data/ml-100k")).unwrap();

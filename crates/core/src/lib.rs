@@ -16,6 +16,7 @@
 //! | [`unit`](mod@unit), [`history_units`] | [`Unit`], [`UnitInfo`], [`HistoryUnits`]: named evidence that can be edited |
 //! | [`ledger`] | [`Ledger`], [`Part`]: a score as a sum of named contributions |
 //! | [`edit`] | [`Edit`], [`Edits`]: changes of units |
+//! | [`hyper`](mod@hyper) | hyper-parameters, each declared once |
 //! | [`attribution`] | path integrals: contributions of coordinates to a change of a score |
 //! | [`rules`] | [`Rule`](rules::Rule): AND, OR, NOT, at-least-k over items |
 //! | [`traits`] | [`Fit`], [`Recommender`], [`Latent`], [`Units`], … |
@@ -29,6 +30,7 @@ pub mod error;
 pub mod hash;
 pub mod histories;
 pub mod history_units;
+pub mod hyper;
 pub mod ids;
 pub mod ledger;
 pub mod lookup;

@@ -224,6 +224,12 @@ pub trait Units: Send + Sync {
         true
     }
 
+    /// Whether a unit says nothing about a user beyond what holds for most users, such as the weight of their
+    /// mean. Tests of cited units leave it out.
+    fn general(&self, _index: usize) -> bool {
+        false
+    }
+
     /// The activations of histories `(U, K)`.
     fn activate(&self, users: &Histories) -> Activations;
 

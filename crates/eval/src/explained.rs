@@ -119,7 +119,7 @@ pub fn explain_best(
 }
 
 /// Rows with at least one event, ascending; a random sample of `limit` if there are more.
-fn sample(input: &Histories, limit: usize, seed: u64) -> Vec<usize> {
+pub(crate) fn sample(input: &Histories, limit: usize, seed: u64) -> Vec<usize> {
     let mut rows: Vec<usize> = (0..input.len())
         .filter(|&row| !input.row(row).is_empty())
         .collect();

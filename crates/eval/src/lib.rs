@@ -40,7 +40,9 @@ pub mod protocol;
 pub mod readability;
 pub mod report;
 pub mod spread;
+pub mod steering;
 pub mod student_t;
+pub mod unit_faithfulness;
 pub mod universe;
 
 pub use bootstrap::{Bootstrap, Interval};

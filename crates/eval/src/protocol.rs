@@ -142,7 +142,7 @@ impl<'a> Protocol<'a> {
     }
 
     /// Masks what must not be recommended to the user of a row.
-    pub(crate) fn hide(&self, mask: &mut Mask, row: usize) {
+    pub fn hide(&self, mask: &mut Mask, row: usize) {
         hide(mask, self.input, self.mask, self.catalogue, row);
     }
 
@@ -163,6 +163,15 @@ impl<'a> Protocol<'a> {
                 items.push(item);
             }
         }
+    }
+
+    /// The held-out items of the user of a row, ascending, each once.
+    #[must_use]
+    pub fn held_out(&self, row: usize) -> Vec<ItemIdx> {
+        let mut items: Vec<ItemIdx> = having(self.target.row(row), self.catalogue).collect();
+        items.sort_unstable();
+        items.dedup();
+        items
     }
 
     /// The items of a row of the input that count as the user's taste: those of the target behavior.

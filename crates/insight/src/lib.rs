@@ -5,15 +5,25 @@
 //! | [`steer`] | what if these units were off, stronger, weaker? |
 //! | [`contrast`](mod@contrast) | why this rather than that? |
 //! | [`counterfactual`] | what would have to change for the item to enter or leave the list? |
-//! | [`dictionary`] | units over a latent representation |
+//! | [`dictionary`] | which directions of a representation come back when users are resampled? |
+//! | [`sae`] | sparse autoencoders, as published and as they should be |
+//! | [`probed`] | a model with a dictionary, whose knobs are units |
+//! | [`concepts`] | what do units stand for, and is that more than chance? |
+//! | [`toward`] | which knobs to turn for more of some items, and how far? |
+//! | [`directions`] | given or random directions as units: the control of any dictionary |
 //! | [`wording`] | ledgers, contrasts and counterfactuals as text |
 //!
 //! This crate knows no model: it uses only the traits of `limpid-core`.
 
+pub mod concepts;
 pub mod contrast;
 pub mod counterfactual;
 pub mod dictionary;
+pub mod directions;
+pub mod probed;
+pub mod sae;
 pub mod steer;
+pub mod toward;
 pub mod wording;
 
 pub use contrast::{Contrast, ContrastPart, contrast};
@@ -21,6 +31,8 @@ pub use counterfactual::{
     Counterfactual, Goal, HistoryEdit, Lacking, Plausible, Question, Search, Smallest, Standing,
     Verdict, lacking, search,
 };
-pub use dictionary::{Directions, OverLatent};
+pub use dictionary::Dictionary;
+pub use directions::{Directions, OverLatent};
+pub use probed::{Passing, Probed};
 pub use steer::{Row, Steered};
 pub use wording::Wording;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use limpid_core::rules::Operator;
-use limpid_core::{Alternative, Catalogue, Error, ItemIdx, Ledger, Part, Result, Units};
+use limpid_core::{Alternative, Catalogue, Error, ItemIdx, Ledger, Part, Result, Space, Units};
 
 /// Smaller changes of a score are not worth a phrase, because they would be printed as 0.000.
 const TOLD: f32 = 5e-4;
@@ -185,9 +185,14 @@ pub struct Wording<'a> {
 }
 
 impl Wording<'_> {
-    /// The reason of a part: every item of the history on which its value rests, or else its unit.
+    /// The reason of a part: every item of the history on which its value rests, or else its unit. A knob rests
+    /// on the whole history, so its name is the reason.
     #[must_use]
     pub fn part(&self, part: &Part) -> String {
+        if part.unit.space == Space::Neuron {
+            let info = self.units.info(part.unit, self.catalogue);
+            return info.label.unwrap_or(info.id);
+        }
         let mut items: Vec<ItemIdx> = Vec::new();
         for event in &part.cites {
             if !items.contains(&event.item) {

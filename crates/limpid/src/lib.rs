@@ -28,6 +28,7 @@ mod advisor;
 pub mod answers;
 pub mod artifact;
 pub mod batch;
+pub mod concepts;
 pub mod condition;
 mod error;
 pub mod experiment;
@@ -35,14 +36,18 @@ pub mod export;
 pub mod lists;
 pub mod lookup;
 pub mod measure;
+pub mod measure_knobs;
 pub mod output;
 pub mod pipeline;
 pub mod planted;
 pub mod plot;
 mod prepare;
+pub mod probe;
 pub mod recipe;
 pub mod rules;
 mod small_file;
+pub mod steering;
+mod system;
 mod training;
 pub mod tune;
 
@@ -52,6 +57,7 @@ pub use experiment::{DataSource, Experiment, SplitFrom};
 pub use limpid_data::Subset;
 pub use measure::MeasureOptions;
 pub use prepare::Prepared;
+pub use system::System;
 pub use training::{TrainOptions, train};
 
 /// Threads per CPU that are started at most; more of them only wait for each other.

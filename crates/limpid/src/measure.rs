@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answers::{Compared, ComparedMany, ComparedModel, Measured};
 use crate::artifact::SplitRecord;
-use crate::{Advisor, Error, Result, lookup};
+use crate::{Advisor, Error, Result, System, lookup};
 
 /// What to measure, and the protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -74,6 +74,15 @@ pub struct MeasureOptions {
     pub readability: bool,
     /// Whether the deletion test of explanations is run.
     pub faithfulness: bool,
+    /// Whether the names of the knobs of a dictionary are compared with those of controls.
+    #[serde(skip_serializing_if = "is_default")]
+    pub concepts: bool,
+    /// Metadata fields whose values are tags for `concepts` and `steering`; all but years if empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Whether steering by the knobs of a dictionary is compared with methods without knobs.
+    #[serde(skip_serializing_if = "is_default")]
+    pub steering: bool,
     /// Number of users, sampled at random, whose explanations are measured; 0 for all.
     pub explained_users: usize,
 }
@@ -94,6 +103,9 @@ impl Default for MeasureOptions {
             resamples: 1000,
             readability: false,
             faithfulness: false,
+            concepts: false,
+            labels: Vec::new(),
+            steering: false,
             explained_users: 1000,
         }
     }
@@ -182,6 +194,7 @@ impl Advisor {
         let protocol = self.protocol(options)?;
         let report = evaluate(&self.model, &protocol, progress)?;
         let (readability, faithfulness) = self.explanations(&protocol, options, progress)?;
+        let knobs = self.measure_knobs(&protocol, options, progress)?;
         Ok(Measured {
             schema: "limpid.evaluate/1",
             model: self.manifest.experiment.model.clone(),
@@ -194,6 +207,7 @@ impl Advisor {
             report,
             readability,
             faithfulness,
+            knobs,
         })
     }
 
@@ -207,12 +221,13 @@ impl Advisor {
         options: &MeasureOptions,
         progress: &dyn Progress,
     ) -> Result<(Option<Readability>, Option<Faithfulness>)> {
-        if !options.readability && !options.faithfulness {
+        let deletes = options.faithfulness && self.model.knobs().is_none();
+        if !options.readability && !deletes {
             return Ok((None, None));
         }
         let groups = match &self.model {
-            Model::RuleSlim(_) => None,
-            _ => Some(group_of_items(&self.split()?.train, &self.catalogue)),
+            System::Model(Model::RuleSlim(_)) | System::Probed(_) => None,
+            System::Model(_) => Some(group_of_items(&self.split()?.train, &self.catalogue)),
         };
         let how = Explaining {
             users: options.explained_users,
@@ -220,8 +235,8 @@ impl Advisor {
             grouping: groups.as_deref(),
         };
         let explained = explain_best(&self.model, protocol, &how, progress)?;
-        let faithful = options
-            .faithfulness
+        // A knob rests on the whole history, so its test mutes units instead of deleting events.
+        let faithful = deletes
             .then(|| faithfulness(&self.model, protocol, &explained, &how, progress))
             .transpose()?;
         let readable = options.readability.then(|| Readability::of(&explained));

@@ -13,10 +13,12 @@ mod run;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use limpid_data::sources::{MetadataSource, ReadOptions};
 use limpid_data::{Shown, SplitSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{DataSource, Experiment, Settings};
+use crate::measure_knobs::KNOBS_METRICS;
 use crate::{Error, MeasureOptions, Result, Subset, small_file};
 
 pub use report::{Outcome, RowOutcome, Summary, markdown};
@@ -32,6 +34,12 @@ pub struct Recipe {
     pub source: String,
     /// Folder of the data set below the data folder, or `synthetic`, `synthetic:planted`.
     pub data: String,
+    /// Folders of item metadata below the data folder, joined by item id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<String>,
+    /// Metadata fields whose values name knobs; all but years if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// Filters of the data.
     #[serde(default)]
     pub filters: limpid_data::Filters,
@@ -74,6 +82,9 @@ pub struct Row {
     /// that the model declares.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tune: bool,
+    /// Settings of a dictionary over the model, as for `limpid probe --set`; its knobs are measured too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dictionary: Option<Vec<String>>,
     /// Seed of the model.
     #[serde(default = "one")]
     pub seed: u64,
@@ -114,6 +125,10 @@ pub struct Require {
     pub and: Option<f64>,
     /// Smallest share of negated literals among those of live rules.
     pub negated: Option<f64>,
+    /// Smallest values of numbers of a dictionary, by the names of
+    /// [`KNOBS_METRICS`](crate::measure_knobs::KNOBS_METRICS).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub knobs: BTreeMap<String, f64>,
 }
 
 fn one() -> u64 {
@@ -185,6 +200,17 @@ impl Recipe {
                     .and_then(|e| e.check_run())
                     .map_err(|e| format!("row '{}': {}", row.name, e))?;
             }
+            if let Some(settings) = &row.dictionary {
+                crate::probe::config(settings, 1)
+                    .map_err(|e| format!("row '{}': {}", row.name, e))?;
+            }
+            for name in row.require.knobs.keys() {
+                let known = || KNOBS_METRICS.iter().map(|m| m.name);
+                if !known().any(|n| n == name) {
+                    let e = limpid_core::Error::unknown("number of a dictionary", name, known());
+                    return Err(format!("row '{}': {e}", row.name));
+                }
+            }
             if row.tune && self.on == Subset::Validation {
                 return Err(format!(
                     "row '{}': tune selects settings on the validation set, so the table must be measured \
@@ -207,10 +233,19 @@ impl Recipe {
     /// # Errors
     /// Where the metric, the split, the model or a setting does not exist.
     pub fn experiment(&self, row: &Row, split: &str, folder: Option<&Path>) -> Result<Experiment> {
+        let metadata = |folder: &Path| {
+            let paths = self.metadata.iter().map(|name| folder.join(name));
+            paths
+                .map(|path| MetadataSource { path, column: None })
+                .collect()
+        };
         let source = |path: PathBuf| DataSource {
             path,
             filters: self.filters.clone(),
-            ..DataSource::default()
+            read: ReadOptions {
+                metadata: folder.map_or_else(Vec::new, metadata),
+                ..ReadOptions::default()
+            },
         };
         Ok(Experiment {
             model: row.model.clone(),
@@ -227,7 +262,10 @@ impl Recipe {
                 mask_validation: self.mask_validation,
                 resamples: 0,
                 readability: self.explanations,
-                faithfulness: self.explanations,
+                faithfulness: self.explanations || row.dictionary.is_some(),
+                concepts: row.dictionary.is_some(),
+                steering: row.dictionary.is_some(),
+                labels: self.labels.clone(),
                 ..MeasureOptions::default()
             }),
             ..Experiment::default()

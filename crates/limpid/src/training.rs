@@ -129,6 +129,7 @@ pub fn train(
         },
         fit_seconds: started.elapsed().as_secs_f64(),
         metrics: BTreeMap::new(),
+        dictionary: None,
         holds_histories: true,
         files: BTreeMap::new(),
         checksum: String::new(),

@@ -11,7 +11,7 @@ use limpid_core::{
     HistoryUnits, Ids, ItemIdx, Ledger, Mask, Mat, OwnedHistory, Recommender, Run, Tensors,
     Training, Units, UnitsOf, top_k,
 };
-use limpid_insight::dictionary::RandomDirections;
+use limpid_insight::directions::RandomDirections;
 use limpid_insight::{Goal, HistoryEdit, Plausible, Question, Search, Steered, search};
 use limpid_models::{Config, ENTRIES, Entry, Model};
 use proptest::prelude::*;

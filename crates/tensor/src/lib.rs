@@ -14,6 +14,7 @@
 //! | [`rng`] | seeded random numbers |
 //! | [`exponential`] | an exponential that vectorizes |
 //! | [`matmul`] | dense products |
+//! | [`nonnegative`] | non-negative least squares by coordinate descent |
 //! | [`sparse`] | sparse × dense, the logic layer, the multinomial loss |
 //! | [`tape`] | automatic differentiation |
 //! | [`optim`] | Adam, clipping |
@@ -22,6 +23,7 @@
 
 pub mod exponential;
 pub mod matmul;
+pub mod nonnegative;
 pub mod optim;
 pub mod parameter;
 pub mod rng;

@@ -230,6 +230,13 @@ impl Output {
         }
     }
 
+    /// Prints a page that is for people alone.
+    pub(crate) fn page(&self, page: Vec<Section>) -> Result<()> {
+        let width = width();
+        let shown: Vec<String> = page.iter().map(|s| s.shown(width)).collect();
+        print(&shown.join("\n\n"))
+    }
+
     fn file<T: Serialize>(&self, to: &Destination, answer: &T, page: &[Section]) -> Result<()> {
         match to.format() {
             FileFormat::Json => to.write((text::json_pretty(answer)? + "\n").as_bytes())?,

@@ -13,6 +13,7 @@ use limpid::eval::spread::Spread;
 use limpid::eval::{Bootstrap, MetricAt, Report, SampledCandidates, Universe};
 use limpid::lists::measure_lists;
 use limpid::measure::{default_metrics, short};
+use limpid::measure_knobs::{KnobsMeasured, SteeringMeasured};
 use limpid::plot::{self, drop_curves};
 use limpid::{Advisor, MeasureOptions, Subset};
 
@@ -63,6 +64,18 @@ pub(crate) struct Command {
     /// many ranks the recommended item falls.
     #[arg(long, conflicts_with = "lists")]
     faithfulness: bool,
+    /// Compare the names of knobs with those of raw dimensions, random directions and shuffled tags
+    #[arg(long, conflicts_with = "lists")]
+    concepts: bool,
+    /// Compare steering by knobs with methods without knobs, at equal personal accuracy
+    ///
+    /// Single units and blends (the published way), mean and ridge directions, boosting tagged items, and a
+    /// random direction; and how often lists get the share that was asked for.
+    #[arg(long, conflicts_with = "lists")]
+    steering: bool,
+    /// Metadata fields whose values are tags for --concepts and --steering [default: all but years]
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    columns: Vec<String>,
     /// Plot the deletion curves to an SVG file
     #[arg(long, value_name = "FILE", requires = "faithfulness")]
     plot: Option<PathBuf>,
@@ -192,6 +205,9 @@ impl Command {
             popularity_bias: self.popularity_bias,
             readability: self.readability,
             faithfulness: self.faithfulness,
+            concepts: self.concepts,
+            steering: self.steering,
+            labels: self.columns.clone(),
             explained_users: self.explained_users,
             ..self.what.options()
         };
@@ -246,8 +262,114 @@ impl Command {
         let mut page = page(head, &measured.report, &by, &on, Some(shown));
         page.extend(measured.readability.iter().flat_map(readable));
         page.extend(measured.faithfulness.iter().flat_map(faithful));
+        page.extend(measured.knobs.iter().flat_map(knobs));
         output.answer(&measured, page)
     }
+}
+
+/// The measurements of a dictionary.
+fn knobs(k: &KnobsMeasured) -> Vec<Section> {
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let mut table = Table::new(["dictionary", "value"]);
+    let p = &k.passing;
+    for (name, value) in [
+        ("nDCG@20 kept in pass-through", percent(p.retention)),
+        ("nDCG@20 kept without edits", percent(p.error_preserving)),
+        (
+            "cosine of users with their codes",
+            format!("{:.3}", p.cosine_users),
+        ),
+        (
+            "cosine of single items with their codes",
+            format!("{:.3}", p.cosine_items),
+        ),
+        ("active atoms per user", format!("{:.1}", p.active)),
+        (
+            "atoms that no measured user activates",
+            percent(p.dead_users),
+        ),
+        ("atoms that no single item activates", percent(p.dead_items)),
+    ] {
+        table.row([name.to_owned(), value]);
+    }
+    let mut page = vec![Section::Table(table)];
+    if let Some(c) = &k.concepts {
+        let mut table = Table::new(["names", "units", "named", "distinct"]);
+        for (name, s) in [
+            ("knobs", c.knobs),
+            ("all atoms", c.atoms),
+            ("raw dimensions, either sign", c.raw),
+            ("random directions, either sign", c.random),
+            ("knobs, shuffled tags", c.shuffled),
+        ] {
+            let cells = [
+                s.units.to_string(),
+                percent(s.named),
+                s.distinct.to_string(),
+            ];
+            table.row(std::iter::once(name.to_owned()).chain(cells));
+        }
+        page.push(Section::Table(table));
+    }
+    if let Some(f) = &k.faithfulness {
+        let mut table = Table::new(["muting test", "top item leaves the top 20"]);
+        table.row(["3 most cited units", &percent(f.cited)]);
+        table.row(["3 random active units", &percent(f.random)]);
+        table.row(["random units of equal mass", &percent(f.equal_mass)]);
+        page.push(Section::Table(table));
+        page.push(Section::Text(format!(
+            "{} users; share of the score lost without the 3 units {:.2}, with them alone {:.2}",
+            f.n_users, f.comprehensiveness, f.sufficiency
+        )));
+    }
+    page.extend(k.steering.iter().flat_map(steering));
+    page
+}
+
+/// Steering against methods without knobs.
+fn steering(s: &SteeringMeasured) -> Vec<Section> {
+    let mut table = Table::new(["method", "target tag", "at 95 %", "area", "unsteered"]);
+    for m in &s.methods {
+        let unsteered = m.front.points.first().map_or(0.0, |p| p.segment);
+        table.row([
+            m.method.clone(),
+            m.target.clone(),
+            m.segment_at_95
+                .map_or_else(|| "below 95 %".to_owned(), |v| format!("{v:.3}")),
+            format!("{:.3}", m.area),
+            format!("{unsteered:.3}"),
+        ]);
+    }
+    let best = s
+        .best
+        .iter()
+        .map(|(target, method)| format!("{target}: {method}"));
+    let mut shares = Table::new([
+        "target",
+        "asked",
+        "users with fewer",
+        "within one item",
+        "reported as unreachable",
+    ]);
+    for row in &s.shares {
+        shares.row([
+            row.target.clone(),
+            format!("{:.0} %", 100.0 * row.asked),
+            row.users.to_string(),
+            format!("{:.1} %", 100.0 * row.within_one),
+            format!("{:.1} %", 100.0 * row.unreachable),
+        ]);
+    }
+    vec![
+        Section::Text(
+            "Segment nDCG@20 where personal nDCG@20 is 95 % of the unsteered one; area: its mean over 80 to \
+             100 %"
+                .to_owned(),
+        ),
+        Section::Table(table),
+        Section::Lines(vec![format!("best: {}", best.collect::<Vec<_>>().join("; "))]),
+        Section::Table(shares),
+    ]
 }
 
 /// Explanation length.

@@ -8,6 +8,7 @@ use limpid::artifact::read_manifest;
 use limpid::data::Filters;
 use limpid::measure::short;
 
+use super::probe::certificate;
 use crate::args::OutArgs;
 use crate::output::{Output, Section, Table, print};
 
@@ -84,6 +85,24 @@ impl Command {
                 "not saved"
             },
         ]);
+        if let Some(record) = &m.dictionary {
+            facts.row([
+                "dictionary",
+                &format!("{} over {}, seed {}", m.kind, record.base.kind, record.seed),
+            ]);
+            for (key, value) in &record.settings {
+                facts.row([format!("  {key}"), value.to_string()]);
+            }
+            let base = record.base.path.as_ref();
+            facts.row([
+                "  base",
+                &base.map_or_else(|| "in this folder".to_owned(), |p| p.display().to_string()),
+            ]);
+            facts.row(["  base hash", short(&record.base.hash)]);
+            for line in certificate(record) {
+                facts.row(["  certificate".to_owned(), line]);
+            }
+        }
         let mut files = Table::new(["file", "bytes", "blake3"]);
         for (name, file) in &m.files {
             files.row([

@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod completions;
+pub(crate) mod concepts;
 pub(crate) mod data;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
@@ -9,11 +10,13 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod models;
+pub(crate) mod probe;
 pub(crate) mod quickstart;
 pub(crate) mod recommend;
 pub(crate) mod reproduce;
 pub(crate) mod rules;
 pub(crate) mod similar;
+pub(crate) mod steer;
 pub(crate) mod train;
 pub(crate) mod verify;
 
@@ -74,6 +77,10 @@ fn dispatch(verb: Verb, output: &Output) -> Result<()> {
         Verb::Reproduce(command) => command.run(output),
         Verb::Rules(command) => command.run(output),
         Verb::Similar(command) => command.run(output),
+        Verb::Probe(command) => command.run(output),
+        Verb::Label(command) => command.run(output),
+        Verb::Concepts(command) => command.run(output),
+        Verb::Steer(command) => command.run(output),
         Verb::Export(command) => command.run(output),
         Verb::Inspect(command) => command.run(output),
         Verb::Verify(command) => command.run(output),

@@ -86,6 +86,11 @@ impl Command {
                 table.row(cells);
             }
             page.push(Section::Table(table));
+            if let Some((header, rows)) = outcome.knobs() {
+                let mut table = Table::new(header);
+                rows.into_iter().for_each(|row| table.row(row));
+                page.push(Section::Table(table));
+            }
             page.extend(outcome.tuned().into_iter().map(Section::Text));
         }
         page.push(Section::Text(format!(

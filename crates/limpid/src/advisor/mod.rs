@@ -19,8 +19,9 @@ use limpid_models::Model;
 
 use crate::answers::{AlternativeAnswer, CitedEvent, ItemName, LedgerAnswer, PartAnswer};
 use crate::artifact::{self, Manifest};
+use crate::probe::DICTIONARY;
 use crate::training::checkpoint;
-use crate::{Error, Result, lookup};
+use crate::{Error, Result, System, lookup};
 
 pub use recommend::Filter;
 pub(crate) use recommend::reasons;
@@ -95,8 +96,8 @@ pub(crate) fn user_history(split: &Split, user: UserIdx, all: bool) -> OwnedHist
 pub struct Advisor {
     /// The manifest.
     pub manifest: Manifest,
-    /// The model.
-    pub model: Model,
+    /// The model, or a model with a dictionary over it.
+    pub model: System,
     /// The catalogue.
     pub catalogue: Arc<Catalogue>,
     /// The histories, unless it was saved without users.
@@ -111,14 +112,14 @@ impl Advisor {
     #[must_use]
     pub fn new(
         manifest: Manifest,
-        model: Model,
+        model: impl Into<System>,
         catalogue: Arc<Catalogue>,
         split: Option<Split>,
     ) -> Self {
         let tie_breaks = catalogue.tie_breaks(tie_seed(&manifest.split.hash));
         Self {
             manifest,
-            model,
+            model: model.into(),
             catalogue,
             split,
             tie_breaks,
@@ -132,9 +133,21 @@ impl Advisor {
     /// As [`artifact::open`], and where the parts do not match.
     pub fn open(path: &Path) -> Result<Self> {
         let folder = artifact::open(path)?;
+        match folder.manifest.dictionary.clone() {
+            Some(record) => Self::open_probed(path, folder, &record),
+            None => Self::open_model(path, folder),
+        }
+    }
+
+    /// Opens the model of a folder.
+    pub(crate) fn open_model(path: &Path, folder: artifact::Folder) -> Result<Self> {
         let refuse = |e: limpid_core::Error| Error::artifact(path, e.to_string());
         let catalogue = Arc::new(Catalogue::load(folder.tensors("catalogue")?).map_err(refuse)?);
-        let model = Model::load(&folder.manifest.kind, folder.tensors("model")?).map_err(refuse)?;
+        let kind = match &folder.manifest.dictionary {
+            Some(record) => &record.base.kind,
+            None => &folder.manifest.kind,
+        };
+        let model = Model::load(kind, folder.tensors("model")?).map_err(refuse)?;
         let split = match folder.has("histories") {
             true => {
                 let recorded = Recorded {
@@ -187,7 +200,12 @@ impl Advisor {
             anonymous.save(&mut catalogue)?;
         }
         let mut histories = Tensors::new();
+        let mut dictionary = Tensors::new();
         let mut files = vec![("model", &model), ("catalogue", &catalogue)];
+        if let Some(knobs) = self.model.knobs() {
+            knobs.dictionary().save(&mut dictionary)?;
+            files.push((DICTIONARY, &dictionary));
+        }
         let split = self.split.as_ref().filter(|_| with_users);
         if let Some(split) = split {
             split.save(&mut histories)?;
@@ -199,6 +217,10 @@ impl Advisor {
         };
         if reduced.is_some() {
             manifest.metrics.clear();
+        }
+        if let Some(record) = &mut manifest.dictionary {
+            // The folder has its base in it.
+            record.base.path = None;
         }
         let manifest = artifact::write(path, manifest, &files)?;
         if let Some(checkpoint) = &self.checkpoint {
@@ -295,7 +317,7 @@ impl Advisor {
         mask
     }
 
-    fn scores(&self, model: &Steered<'_>, history: History<'_>) -> Result<Vec<f32>> {
+    pub(crate) fn scores(&self, model: &Steered<'_>, history: History<'_>) -> Result<Vec<f32>> {
         let row = Histories::from_histories([history], self.catalogue.len())?;
         Ok(model.score(&row).into_raw_vec_and_offset().0)
     }

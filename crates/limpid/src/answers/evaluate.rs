@@ -7,6 +7,7 @@ use limpid_eval::{Comparison, Report, SampledCandidates};
 use serde::Serialize;
 
 use crate::artifact::SplitRecord;
+use crate::measure_knobs::KnobsMeasured;
 
 /// An evaluation with its whole protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
@@ -36,6 +37,9 @@ pub struct Measured {
     /// The deletion test of explanations, if run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub faithfulness: Option<Faithfulness>,
+    /// The measurements of a dictionary, for a folder that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub knobs: Option<KnobsMeasured>,
 }
 
 /// Two evaluations on the same users.

@@ -8,6 +8,7 @@ mod data;
 mod doctor;
 mod evaluate;
 mod explain;
+mod knobs;
 mod models;
 mod quickstart;
 mod recommend;
@@ -26,6 +27,7 @@ pub use data::{DataDescription, DataSets, DataSplit, Fetched, SplitPart, Synthes
 pub use doctor::{DeviceCheck, Doctor, ModelCheck};
 pub use evaluate::{Compared, ComparedMany, ComparedModel, ListsMeasured, Measured};
 pub use explain::*;
+pub use knobs::{Concept, Concepts, KnobWeight, ProbeAnswer, Reach, SteerAnswer};
 pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
 pub use quickstart::Quickstart;
 pub use recommend::{

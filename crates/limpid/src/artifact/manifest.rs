@@ -1,12 +1,15 @@
 //! `manifest.json`: the experiment of a folder, its results, and the checksum of every file.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use limpid_insight::concepts::Summary;
+use limpid_insight::dictionary::Certificate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::tensor_file::Seal;
-use crate::experiment::{Expected, Experiment};
+use crate::experiment::{Expected, Experiment, Settings};
 
 /// The format that this version writes. Older formats are read, newer ones are refused.
 pub const FORMAT: u32 = 3;
@@ -36,6 +39,9 @@ pub struct Manifest {
     /// Metrics measured after the fit, by subset and metric: `validation ndcg@20`.
     #[serde(default)]
     pub metrics: BTreeMap<String, f64>,
+    /// The dictionary over the model, and the base that it was fitted on; absent for a model alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dictionary: Option<DictionaryRecord>,
     /// Whether the folder contains user histories.
     pub holds_histories: bool,
     /// Every file of the folder, except this one (and `run.toml` in format 2).
@@ -57,6 +63,21 @@ pub(super) fn checksum(manifest: &Value) -> String {
 }
 
 impl Manifest {
+    /// BLAKE3 (hexadecimal) of the names and checksums of the arrays of the model, by which a dictionary knows
+    /// its base.
+    #[must_use]
+    pub fn content_hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let arrays = self
+            .files
+            .iter()
+            .filter(|(name, _)| name.ends_with(".safetensors"));
+        for (name, file) in arrays {
+            hasher.update(format!("{name} {}\n", file.blake3).as_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
     /// The text of `manifest.json`, and the manifest with its checksum.
     pub(super) fn sealed(mut self) -> serde_json::Result<(Self, String)> {
         self.checksum.clear();
@@ -116,6 +137,34 @@ pub struct SplitRecord {
     pub spec: String,
     /// BLAKE3 (hexadecimal) of the spec and of every event with its subset.
     pub hash: String,
+}
+
+/// The dictionary of a folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DictionaryRecord {
+    /// Its hyper-parameters.
+    pub settings: Settings,
+    /// The seed of the resamples and of the tests of names.
+    pub seed: u64,
+    /// Wall-clock seconds of the fit, names included.
+    pub fit_seconds: f64,
+    /// How much of it comes back when users are resampled; null if that was not measured.
+    pub certificate: Option<Certificate>,
+    /// The names of its knobs; null before they are named.
+    pub names: Option<Summary>,
+    /// The model that it was fitted on.
+    pub base: BaseRecord,
+}
+
+/// The model that a dictionary was fitted on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct BaseRecord {
+    /// The kind of its artifact: `model/eigen`.
+    pub kind: String,
+    /// BLAKE3 (hexadecimal) of the names and checksums of its arrays.
+    pub hash: String,
+    /// Its folder, relative to that of the dictionary where possible; null if it is in the same folder.
+    pub path: Option<PathBuf>,
 }
 
 /// Length and checksum of a file.

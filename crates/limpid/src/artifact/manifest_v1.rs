@@ -53,6 +53,7 @@ impl ManifestV1 {
             split: self.split,
             fit_seconds: self.run.fit_seconds,
             metrics: self.metrics,
+            dictionary: None,
             holds_histories: self.holds_histories,
             files: self.files,
             checksum: String::new(),

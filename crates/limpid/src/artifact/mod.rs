@@ -24,7 +24,9 @@ use limpid_core::Tensors;
 use limpid_data::staged::StagedFolder;
 use limpid_models::Entry;
 
-pub use manifest::{DataRecord, FORMAT, FileRecord, Manifest, SCHEMA, SplitRecord};
+pub use manifest::{
+    BaseRecord, DataRecord, DictionaryRecord, FORMAT, FileRecord, Manifest, SCHEMA, SplitRecord,
+};
 pub use target::{Target, check_folder, check_target};
 pub use tensor_file::parse as parse_tensors;
 pub(crate) use tensor_file::write as write_tensors;

@@ -10,6 +10,7 @@ use limpid_eval::student_t::quantile;
 
 use super::{Recipe, Row, SplitResult};
 use crate::Subset;
+use crate::measure_knobs::{KNOBS_METRICS, KnobsRow};
 use crate::plot::{Curves, Dot, Scatter, drop_curves};
 use crate::rules::RuleSummary;
 
@@ -245,6 +246,17 @@ fn judge(
             (Some(_), None) => check(false, unmeasured(what)),
         }
     }
+    for (name, &least) in &require.knobs {
+        let metric = KNOBS_METRICS.iter().find(|m| m.name == name);
+        let found = metric.and_then(|m| mean_of(results, |r| (m.of)(r.knobs.as_ref()?)));
+        match found {
+            Some(found) => check(
+                found >= least,
+                format!("{name} {}, at least {least} required", short_number(found)),
+            ),
+            None => check(false, unmeasured(name)),
+        }
+    }
     let verdict = match all {
         None => String::new(),
         Some(true) => "pass".to_owned(),
@@ -253,9 +265,32 @@ fn judge(
     (all, verdict)
 }
 
+/// A number with three digits that matter.
+fn short_number(value: f64) -> String {
+    match value.abs() {
+        v if v >= 20.0 => format!("{value:.0}"),
+        v if v >= 2.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
 /// A bound without a measurement is not kept: explanations are measured with `explanations = true`.
 fn unmeasured(what: &str) -> String {
     format!("{what}: required but not measured")
+}
+
+/// The targets and methods of steering that any row has, in order.
+fn steered(rows: &[&RowOutcome]) -> Vec<(String, String)> {
+    let all = rows
+        .iter()
+        .flat_map(|r| &r.results)
+        .filter_map(|r| r.knobs.as_ref());
+    let first = all.filter_map(|k| k.measured.steering.as_ref()).next();
+    let methods = first.map_or(&[][..], |s| &s.methods);
+    methods
+        .iter()
+        .map(|m| (m.target.clone(), m.method.clone()))
+        .collect()
 }
 
 fn with_interval(s: &Summary, sign: bool) -> String {
@@ -311,6 +346,63 @@ impl Outcome {
                 cells
             })
             .collect()
+    }
+
+    /// The numbers of the dictionaries: header and rows; none where no row has one.
+    #[must_use]
+    pub fn knobs(&self) -> Option<(Vec<String>, Vec<Vec<String>>)> {
+        let rows: Vec<&RowOutcome> = self
+            .rows
+            .iter()
+            .filter(|r| r.row.dictionary.is_some())
+            .collect();
+        if rows.is_empty() {
+            return None;
+        }
+        let mut header = vec!["number".to_owned()];
+        header.extend(rows.iter().map(|r| r.row.name.clone()));
+        let summary = |row: &RowOutcome, of: &dyn Fn(&KnobsRow) -> Option<f64>| {
+            let values: Vec<f64> = row
+                .results
+                .iter()
+                .filter_map(|r| of(r.knobs.as_ref()?))
+                .collect();
+            let s = Summary::of(&values);
+            let mean = short_number(s.mean);
+            match (values.is_empty(), s.half_width) {
+                (true, _) => String::new(),
+                (false, None) => mean,
+                (false, Some(h)) => format!("{mean} ± {}", short_number(h)),
+            }
+        };
+        let mut table: Vec<Vec<String>> = KNOBS_METRICS
+            .iter()
+            .map(|metric| {
+                let mut cells = vec![format!("{} ({})", metric.about, metric.name)];
+                cells.extend(rows.iter().map(|row| {
+                    let least = row.row.require.knobs.get(metric.name);
+                    let required = least.map_or_else(String::new, |l| format!(" (≥ {l})"));
+                    format!("{}{required}", summary(row, &metric.of))
+                }));
+                cells
+            })
+            .collect();
+        for (target, method) in steered(&rows) {
+            let of = |r: &KnobsRow| {
+                let all = &r.measured.steering.as_ref()?.methods;
+                let own = all
+                    .iter()
+                    .find(|m| m.target == target && m.method == method);
+                Some((own?.segment_at_95.unwrap_or(0.0), own?.area))
+            };
+            let mut cells = vec![format!("steering, {target} tag, {method}: at 95 % / area")];
+            cells.extend(rows.iter().map(|row| {
+                let at = summary(row, &|r| of(r).map(|v| v.0));
+                format!("{at} / {}", summary(row, &|r| of(r).map(|v| v.1)))
+            }));
+            table.push(cells);
+        }
+        Some((header, table))
     }
 
     /// The settings that were selected on the validation set of each split, one line per tuned row.
@@ -437,12 +529,15 @@ pub fn markdown(outcomes: &[(String, Outcome)]) -> String {
         // Writing into a string cannot fail.
         let _ = writeln!(out, "## {}\n\n{}\n", outcome.title, outcome.source);
         let _ = writeln!(out, "`{name}.toml`. {}.\n", outcome.protocol);
-        let header = outcome.header();
-        let _ = writeln!(out, "| {} |", header.join(" | "));
-        let _ = writeln!(out, "|{}", "---|".repeat(header.len()));
-        for cells in outcome.cells() {
-            let cells: Vec<String> = cells.iter().map(|c| c.replace('|', "\\|")).collect();
-            let _ = writeln!(out, "| {} |", cells.join(" | "));
+        let tables = std::iter::once((outcome.header(), outcome.cells())).chain(outcome.knobs());
+        for (at, (header, rows)) in tables.enumerate() {
+            let before = if at > 0 { "\n" } else { "" };
+            let _ = writeln!(out, "{before}| {} |", header.join(" | "));
+            let _ = writeln!(out, "|{}", "---|".repeat(header.len()));
+            for cells in rows {
+                let cells: Vec<String> = cells.iter().map(|c| c.replace('|', "\\|")).collect();
+                let _ = writeln!(out, "| {} |", cells.join(" | "));
+            }
         }
         for (picture, is_drawn) in [
             ("frontier", outcome.frontier().is_some()),

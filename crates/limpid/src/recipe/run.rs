@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Recipe, Row, report};
 use crate::answers::RecipePlan;
+use crate::measure_knobs::KnobsRow;
 use crate::pipeline::{Checked, OnChange};
+use crate::probe::{LabelOptions, ProbeOptions};
 use crate::rules::RuleSummary;
 use crate::tune::TuneOptions;
 use crate::{Error, Experiment, Prepared, Result, TrainOptions, train};
@@ -51,6 +53,9 @@ pub struct SplitResult {
     pub faithfulness: Option<Faithfulness>,
     /// Summary of its rules, if it has any.
     pub rules: Option<RuleSummary>,
+    /// Its dictionary, if the row has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knobs: Option<KnobsRow>,
 }
 
 /// Checks every row on every split before any data are read, and returns the plan.
@@ -146,7 +151,7 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
             }
             progress.note(&format!("{} on {split}", row.name));
             let result = match row.tune {
-                false => measure(checked, prepared, progress)?,
+                false => measure(recipe, row, checked, prepared, progress)?,
                 true => {
                     let how = tuning(recipe)?;
                     let (best, tuned) =
@@ -155,7 +160,7 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
                             .tune(prepared, &named(row), &how, progress)?;
                     SplitResult {
                         tuned: tuned.trials[tuned.chosen].settings.clone(),
-                        ..measure(&best, prepared, progress)?
+                        ..measure(recipe, row, &best, prepared, progress)?
                     }
                 }
             };
@@ -183,9 +188,26 @@ fn named(row: &Row) -> Vec<String> {
     row.settings.keys().cloned().collect()
 }
 
-fn measure(checked: &Checked, prepared: &Prepared, progress: &dyn Progress) -> Result<SplitResult> {
+fn measure(
+    recipe: &Recipe,
+    row: &Row,
+    checked: &Checked,
+    prepared: &Prepared,
+    progress: &dyn Progress,
+) -> Result<SplitResult> {
     let options = TrainOptions::of(&checked.experiment);
-    let advisor = train(prepared.clone(), &checked.config, &options, progress)?;
+    let mut advisor = train(prepared.clone(), &checked.config, &options, progress)?;
+    if let Some(settings) = &row.dictionary {
+        let options = ProbeOptions {
+            settings: settings.clone(),
+            seed: row.seed,
+            labels: LabelOptions {
+                columns: recipe.labels.clone(),
+                ..LabelOptions::default()
+            },
+        };
+        advisor = advisor.probe(&options, progress)?.0;
+    }
     let options = checked.experiment.measure.clone().unwrap_or_default();
     let measured = advisor.evaluate(&options, progress)?;
     Ok(SplitResult {
@@ -203,6 +225,10 @@ fn measure(checked: &Checked, prepared: &Prepared, progress: &dyn Progress) -> R
         rules: match options.readability {
             true => advisor.rule_summary(),
             false => None,
+        },
+        knobs: match measured.knobs {
+            Some(knobs) => Some(advisor.knobs_row(knobs)?),
+            None => None,
         },
     })
 }
@@ -223,6 +249,9 @@ fn kept_at(
         "split": prepared.split.hash,
         "experiment": Experiment { data: None, ..checked.experiment.clone() },
     });
+    if let Some(settings) = &row.dictionary {
+        inputs["dictionary"] = settings.clone().into();
+    }
     if row.tune {
         inputs["tuned except"] = named(row).into();
     }

@@ -73,49 +73,75 @@ impl Fit for Config {
     }
 }
 
+/// The largest eigenpairs of `S Xᵀ X S`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Eigenpairs {
+    /// The scale s of each item `(I)`.
+    pub scale: Vec<f32>,
+    /// Eigenvalues `(D)`, descending.
+    pub values: Vec<f64>,
+    /// Orthonormal eigenvectors `(I, D)`, one per column, each with a sum of at least 0.
+    pub vectors: Vec<f32>,
+}
+
+/// The `width` largest eigenpairs of rows `(U, I)`, whose values are not used, with popularity scaling by
+/// the exponent `alpha`.
+///
+/// # Errors
+/// [`Error::Numeric`] if the decomposition fails.
+pub fn eigenpairs(rows: &Csr, alpha: f64, width: usize) -> Result<Eigenpairs> {
+    let n_items = rows.n_columns();
+    let mut counts = vec![0f64; n_items];
+    rows.columns()
+        .iter()
+        .for_each(|&i| counts[i as usize] += 1.0);
+    let mut scale: Vec<f64> = counts.iter().map(|c| (c + 1.0).powf(-alpha)).collect();
+    let mean = scale.iter().sum::<f64>() / (n_items.max(1) as f64);
+    scale.iter_mut().for_each(|s| *s /= mean);
+    let scale: Vec<f32> = scale.into_iter().map(|s| s as f32).collect();
+    let batch = Batch::new((0..rows.n_rows()).map(|u| rows.row(u).0), n_items);
+    let by_scale = |x: &mut [f32], width: usize| {
+        for (row, s) in x.chunks_exact_mut(width).zip(&scale) {
+            row.iter_mut().for_each(|v| *v *= s);
+        }
+    };
+    let pairs = krylov::largest(n_items, width, |x, width| {
+        let mut x = x.to_vec();
+        by_scale(&mut x, width);
+        let mut users = vec![0.0; rows.n_rows() * width];
+        batch.times(&x, width, &mut users);
+        batch.transpose_times(&users, width, &mut x);
+        by_scale(&mut x, width);
+        x
+    })?;
+    let width = pairs.values.len().max(1);
+    let mut vectors = vec![0f32; n_items * width]; // (I, D)
+    for (k, vector) in pairs.vectors.chunks_exact(n_items.max(1)).enumerate() {
+        let sign = match vector.iter().sum::<f64>() < 0.0 {
+            true => -1.0,
+            false => 1.0,
+        };
+        for (i, v) in vector.iter().enumerate() {
+            vectors[i * width + k] = (sign * v) as f32;
+        }
+    }
+    Ok(Eigenpairs {
+        scale,
+        values: pairs.values,
+        vectors,
+    })
+}
+
 impl Config {
     /// Fits rows `(U, I)`, whose values are not used.
     pub(crate) fn decompose(&self, rows: &Csr) -> Result<Model> {
-        let n_items = rows.n_columns();
-        let mut counts = vec![0f64; n_items];
-        rows.columns()
-            .iter()
-            .for_each(|&i| counts[i as usize] += 1.0);
-        let mut scale: Vec<f64> = counts.iter().map(|c| (c + 1.0).powf(-self.alpha)).collect();
-        let mean = scale.iter().sum::<f64>() / (n_items.max(1) as f64);
-        scale.iter_mut().for_each(|s| *s /= mean);
-        let scale: Vec<f32> = scale.into_iter().map(|s| s as f32).collect();
         let n_users = (0..rows.n_rows())
             .filter(|&u| !rows.row(u).0.is_empty())
             .count();
-        let width = self.width(n_users, n_items);
-        let batch = Batch::new((0..rows.n_rows()).map(|u| rows.row(u).0), n_items);
-        let by_scale = |x: &mut [f32], width: usize| {
-            for (row, s) in x.chunks_exact_mut(width).zip(&scale) {
-                row.iter_mut().for_each(|v| *v *= s);
-            }
-        };
-        let pairs = krylov::largest(n_items, width, |x, width| {
-            let mut x = x.to_vec();
-            by_scale(&mut x, width);
-            let mut users = vec![0.0; rows.n_rows() * width];
-            batch.times(&x, width, &mut users);
-            batch.transpose_times(&users, width, &mut x);
-            by_scale(&mut x, width);
-            x
-        })?;
+        let width = self.width(n_users, rows.n_columns());
+        let pairs = eigenpairs(rows, self.alpha, width)?;
         let width = pairs.values.len().max(1);
-        let mut vectors = vec![0f32; n_items * width]; // (I, D)
-        for (k, vector) in pairs.vectors.chunks_exact(n_items.max(1)).enumerate() {
-            let sign = match vector.iter().sum::<f64>() < 0.0 {
-                true => -1.0,
-                false => 1.0,
-            };
-            for (i, v) in vector.iter().enumerate() {
-                vectors[i * width + k] = (sign * v) as f32;
-            }
-        }
-        Ok(Model::new(vectors.into(), scale.into(), width))
+        Ok(Model::new(pairs.vectors.into(), pairs.scale.into(), width))
     }
 }
 
@@ -206,6 +232,10 @@ impl Latent for Model {
 
     fn decode_gradient(&self, _: &[f32], item: ItemIdx) -> Vec<f32> {
         self.output(item.0).to_vec()
+    }
+
+    fn item_vectors(&self) -> Option<Mat> {
+        Mat::from_shape_vec((self.scale.len(), self.width), self.outputs.clone()).ok()
     }
 }
 

@@ -34,9 +34,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use limpid_core::{Error, Result};
+use crate::{Error, Result};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Map;
+
+/// The value of a setting, as JSON.
+pub use serde_json::Value;
+
+/// Settings by name.
+pub type Values = Map<String, Value>;
 
 /// The values that a parameter may have, as data: a user interface makes a slider, switch or list of it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
@@ -77,7 +83,7 @@ pub struct Choice {
 }
 
 /// The words for ranges in `hyper!`.
-pub(crate) mod range {
+pub mod range {
     use super::Range;
 
     const fn number(low: f64, open: bool, high: Option<f64>) -> Range {
@@ -85,32 +91,38 @@ pub(crate) mod range {
     }
 
     /// A number larger than `low`.
-    pub(crate) const fn above(low: f64) -> Range {
+    #[must_use]
+    pub const fn above(low: f64) -> Range {
         number(low, true, None)
     }
 
     /// A number larger than `low`, `high` at most.
-    pub(crate) const fn above_to(low: f64, high: f64) -> Range {
+    #[must_use]
+    pub const fn above_to(low: f64, high: f64) -> Range {
         number(low, true, Some(high))
     }
 
     /// `low` or more.
-    pub(crate) const fn at_least(low: f64) -> Range {
+    #[must_use]
+    pub const fn at_least(low: f64) -> Range {
         number(low, false, None)
     }
 
     /// A number from `low` to `high`, both included.
-    pub(crate) const fn between(low: f64, high: f64) -> Range {
+    #[must_use]
+    pub const fn between(low: f64, high: f64) -> Range {
         number(low, false, Some(high))
     }
 
     /// A whole number, `low` or more.
-    pub(crate) const fn whole_from(low: usize) -> Range {
+    #[must_use]
+    pub const fn whole_from(low: usize) -> Range {
         Range::Whole { low, high: None }
     }
 
     /// A whole number from `low` to `high`, both included.
-    pub(crate) const fn whole(low: usize, high: usize) -> Range {
+    #[must_use]
+    pub const fn whole(low: usize, high: usize) -> Range {
         Range::Whole {
             low,
             high: Some(high),
@@ -441,6 +453,8 @@ fn put(config: &mut dyn Hyper, parameters: &[Parameter], name: &str, value: &Val
 }
 
 /// The declared range, or that of the type.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! range_of {
     ($type:ty) => {
         <$type as $crate::hyper::Natural>::RANGE
@@ -451,6 +465,7 @@ macro_rules! range_of {
 }
 
 /// Declares hyper-parameters; see the [module](self).
+#[macro_export]
 macro_rules! hyper {
     (
         $(#[doc = $about:literal])+
@@ -511,7 +526,7 @@ macro_rules! hyper {
                 std::iter::empty()$(.chain(self.$group.presets()))*.chain(own).collect()
             }
 
-            fn put(&mut self, name: &str, value: &serde_json::Value) -> bool {
+            fn put(&mut self, name: &str, value: &$crate::hyper::Value) -> bool {
                 $(
                     if name == stringify!($field) {
                         let read = <$type as $crate::hyper::Setting>::from_value(value);
@@ -525,6 +540,7 @@ macro_rules! hyper {
 }
 
 /// Declares the choices of a parameter: an enum with the name of each variant in settings.
+#[macro_export]
 macro_rules! choices {
     (
         $(#[doc = $about:literal])+
@@ -550,13 +566,13 @@ macro_rules! choices {
         }
 
         impl $crate::hyper::Setting for $choices {
-            fn to_value(&self) -> serde_json::Value {
+            fn to_value(&self) -> $crate::hyper::Value {
                 match self {
                     $(Self::$variant => $name.into(),)+
                 }
             }
 
-            fn from_value(value: &serde_json::Value) -> Option<Self> {
+            fn from_value(value: &$crate::hyper::Value) -> Option<Self> {
                 match value.as_str()? {
                     $($name => Some(Self::$variant),)+
                     _ => None,
@@ -566,4 +582,4 @@ macro_rules! choices {
     };
 }
 
-pub(crate) use {choices, hyper, range_of};
+pub use {choices, hyper, range_of};

@@ -1,0 +1,562 @@
+//! Training of sparse autoencoders, on the tape, in the one training loop.
+
+use std::sync::Arc;
+
+use limpid_core::traits::Monitor;
+use limpid_core::{Mat, Recommender, Result, Run};
+use limpid_tensor::optim::adam::Adam;
+use limpid_tensor::optim::clip;
+use limpid_tensor::tape::{Float, Tape, Var};
+use limpid_tensor::{Learner, Parameter, Rng, Schedule};
+
+use super::{Activation, Encoder, Family};
+use crate::dictionary::{dot, normalize};
+
+/// The kinds of autoencoders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// ReLU and an L1 penalty.
+    Basic,
+    /// The k largest of each input.
+    TopK,
+    /// The k largest per input of a whole batch.
+    BatchTopK,
+    /// TopK whose prefixes reconstruct too.
+    Matryoshka,
+    /// A learned threshold per unit.
+    JumpRelu,
+}
+
+/// Settings of a training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// The kind.
+    pub variant: Variant,
+    /// Number of units K.
+    pub units: usize,
+    /// Active units of an input.
+    pub k: usize,
+    /// Price of activations (basic) or of active units (jump-relu).
+    pub l1: f32,
+    /// Weight of AuxK; 0 leaves it out.
+    pub aux: f32,
+    /// Single items per user in training.
+    pub one_hot: f32,
+    /// The largest number of epochs.
+    pub epochs: usize,
+    /// Users per step; items come on top.
+    pub batch_size: usize,
+    /// Learning rate of Adam.
+    pub learning_rate: f32,
+    /// Epochs without a better reconstruction of held-out users before training stops.
+    pub patience: usize,
+}
+
+/// A trained autoencoder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// The decoder rows `(K, D)`, of length 1.
+    pub atoms: Mat,
+    /// The encoder.
+    pub encoder: Encoder,
+    /// How it went.
+    pub report: Report,
+}
+
+/// How a training went.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Report {
+    /// Epochs that were run.
+    pub epochs: usize,
+    /// Share of the variance of held-out users that is not reconstructed.
+    pub unexplained: f64,
+}
+
+/// Samples without activity after which a unit is dead, at least.
+const DEAD_AFTER: usize = 10_000;
+
+/// Share of the users that early stopping is measured on: every tenth.
+const HELD_OUT: usize = 10;
+
+/// Width of the kernel of JumpReLU's straight-through gradient.
+const BANDWIDTH: f64 = 0.05;
+
+/// Initial threshold of JumpReLU.
+const JUMP: f32 = 0.01;
+
+/// Decay of the running threshold of BatchTopK.
+const DECAY: f32 = 0.99;
+
+/// Gradients are clipped to this norm.
+const CLIP: f32 = 1.0;
+
+/// The prefixes of Matryoshka, as divisors of the number of units.
+const PREFIXES: [usize; 5] = [16, 8, 4, 2, 1];
+
+/// An autoencoder as a computation on the tape: its loss, for any float.
+#[derive(Debug, Clone, Copy)]
+pub struct Sae {
+    /// The kind.
+    pub variant: Variant,
+    /// Active units of an input.
+    pub k: usize,
+    /// Price of activations or active units.
+    pub l1: f64,
+    /// Weight of AuxK.
+    pub aux: f64,
+    /// Variance of the inputs, which scales the reconstruction: Σ |x − mean|² / n.
+    pub variance: f64,
+}
+
+/// The weights on a tape, in this order: W_enc `(D, K)`, b_enc `(K)`, W_dec `(K, D)`, b_dec `(D)`, thresholds
+/// `(K)`.
+pub type Leaves<'t, T> = [Var<'t, T>; 5];
+
+/// What a step saw.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Whether each unit had a value above 0 `(K)`.
+    pub active: Vec<bool>,
+    /// The smallest value that BatchTopK kept.
+    pub least: Option<f64>,
+}
+
+impl Sae {
+    /// The loss of inputs `(B, D)`; `dead` `(K)` are the units that AuxK revives.
+    pub fn loss<'t, T: Float>(
+        &self,
+        tape: &'t Tape<T>,
+        [w_enc, b_enc, w_dec, b_dec, jump]: Leaves<'t, T>,
+        x: Var<'t, T>,
+        dead: &[bool],
+    ) -> (Var<'t, T>, Seen) {
+        let (rows, units) = (x.shape().rows(), w_dec.shape().rows());
+        let n = rows.max(1) as f64;
+        let a = x.add_rows(b_dec.scale(-1.0)).linear(w_enc, b_enc); // (B, K)
+        let values = a.value();
+        let number = |v: T| v.to_f64();
+        let mut seen = Seen::default();
+        let mut price = None;
+        let z = match self.variant {
+            Variant::Basic => {
+                let z = a.relu();
+                price = Some(z.sum().scale(self.l1 / n));
+                z
+            }
+            Variant::TopK | Variant::Matryoshka => a.top_k(self.k),
+            Variant::BatchTopK => {
+                let mut all: Vec<f64> = values
+                    .iter()
+                    .map(|&v| number(v))
+                    .filter(|v| *v > 0.0)
+                    .collect();
+                all.sort_by(|a, b| b.total_cmp(a));
+                let least = all.get((self.k * rows).min(all.len()).saturating_sub(1));
+                let least = least.copied().unwrap_or(f64::INFINITY);
+                seen.least = least.is_finite().then_some(least);
+                let mask: Vec<T> = values
+                    .iter()
+                    .map(|&v| T::of(f64::from(u8::from(number(v) >= least))))
+                    .collect();
+                a.relu() * tape.constant(mask, &[rows, units])
+            }
+            Variant::JumpRelu => {
+                let theta = jump.value();
+                let near = |at: usize| {
+                    let t = number(theta[at % units]);
+                    let inside = (number(values[at]) - t).abs() < BANDWIDTH / 2.0;
+                    if inside { 1.0 } else { 0.0 }
+                };
+                let over = |at: usize| {
+                    let v = number(values[at]);
+                    v > number(theta[at % units]) && v > 0.0
+                };
+                let constant = |of: &dyn Fn(usize) -> f64| {
+                    let all: Vec<T> = (0..values.len()).map(|at| T::of(of(at))).collect();
+                    tape.constant(all, &[rows, units])
+                };
+                // Terms of value 0 whose gradient with respect to the thresholds is the kernel's.
+                let fixed = tape.constant(theta.to_vec(), &[units]);
+                let zeros = tape.constant(vec![T::of(0.0); values.len()], &[rows, units]);
+                let change = zeros.add_rows(jump - fixed);
+                let slope = constant(&|at| -number(theta[at % units]) / BANDWIDTH * near(at));
+                let count = constant(&|at| -near(at) / BANDWIDTH);
+                let open = constant(&|at| f64::from(u8::from(over(at))));
+                price = Some((change * count + open).sum().scale(self.l1 / n));
+                a * open + change * slope
+            }
+        };
+        seen.active = vec![false; units];
+        for row in z.value().chunks_exact(units.max(1)) {
+            for (active, &v) in seen.active.iter_mut().zip(row) {
+                *active |= number(v) > 0.0;
+            }
+        }
+        let prefixes: Vec<usize> = match self.variant {
+            Variant::Matryoshka => PREFIXES.iter().map(|p| (units / p).max(1)).collect(),
+            _ => vec![units],
+        };
+        let decoded = |prefix: usize| match prefix == units {
+            true => z.matmul(w_dec).add_rows(b_dec),
+            false => z
+                .columns(0..prefix)
+                .matmul(w_dec.rows(0..prefix))
+                .add_rows(b_dec),
+        };
+        let scale = 1.0 / (n * self.variance * prefixes.len() as f64);
+        let whole = decoded(units);
+        let mut loss = (whole - x).sum_of_squares().scale(scale);
+        for &prefix in prefixes.iter().filter(|&&p| p != units) {
+            loss = loss + (decoded(prefix) - x).sum_of_squares().scale(scale);
+        }
+        if let Some(price) = price {
+            loss = loss + price;
+        }
+        if let Some(aux) = self.aux_k(tape, a, w_dec, &x.value(), &whole.value(), dead) {
+            loss = loss + aux;
+        }
+        (loss, seen)
+    }
+
+    /// AuxK in OpenAI's form: dead units reconstruct what is left, `e = x − x̂`, detached, without the bias;
+    /// relative to the variance of e.
+    fn aux_k<'t, T: Float>(
+        &self,
+        tape: &'t Tape<T>,
+        a: Var<'t, T>,
+        w_dec: Var<'t, T>,
+        x: &[T],
+        whole: &[T],
+        dead: &[bool],
+    ) -> Option<Var<'t, T>> {
+        let (units, width) = (w_dec.shape().rows(), w_dec.shape().width());
+        let n_dead = dead.iter().filter(|d| **d).count();
+        if self.aux == 0.0 || n_dead == 0 {
+            return None;
+        }
+        let rows = a.shape().rows();
+        let left: Vec<T> = x
+            .iter()
+            .zip(whole)
+            .map(|(&x, &w)| T::of(x.to_f64() - w.to_f64()))
+            .collect();
+        let mut mean = vec![0f64; width];
+        for row in left.chunks_exact(width.max(1)) {
+            mean.iter_mut()
+                .zip(row)
+                .for_each(|(m, v)| *m += v.to_f64() / rows.max(1) as f64);
+        }
+        let spread = left
+            .iter()
+            .enumerate()
+            .map(|(at, v)| (v.to_f64() - mean[at % width]).powi(2))
+            .sum::<f64>();
+        if spread <= 0.0 {
+            return None;
+        }
+        // Far below 0 for living units, so that none of them is selected with a value.
+        let only: Vec<T> = (0..rows * units)
+            .map(|at| T::of(if dead[at % units] { 0.0 } else { -1e9 }))
+            .collect();
+        let most = (width / 2).max(1).min(n_dead);
+        let revived = (a + tape.constant(only, &[rows, units])).top_k_matmul(w_dec, most);
+        let target = tape.constant(left, &[rows, width]);
+        Some((revived - target).sum_of_squares().scale(self.aux / spread))
+    }
+}
+
+/// Trains on unit representations of users `(N, D)` and unit directions of items `(I, D)`.
+///
+/// # Errors
+/// As [`limpid_tensor::train()`].
+pub fn train(
+    users: &[f32],
+    items: &[f32],
+    width: usize,
+    settings: &Settings,
+    run: &mut Run<'_>,
+) -> Result<Trained> {
+    let mut learner = SaeLearner::new(users, items, width, settings, run.seed);
+    let monitor: &Monitor<'_> = &|_: &dyn Recommender| 0.0;
+    let mut own = Run {
+        seed: run.seed,
+        memory_budget: run.memory_budget,
+        progress: run.progress,
+        monitor: Some(monitor),
+        checkpoints: None,
+    };
+    let schedule = Schedule {
+        epochs: settings.epochs,
+        batch_size: settings.batch_size,
+        learning_rate: settings.learning_rate,
+        patience: settings.patience,
+        ..Schedule::default()
+    };
+    let outcome = limpid_tensor::train(&mut learner, &schedule, "sae", &mut own)?;
+    let unexplained = learner.unexplained();
+    let (atoms, encoder) = learner.finish();
+    Ok(Trained {
+        atoms,
+        encoder,
+        report: Report {
+            epochs: outcome.epochs,
+            unexplained,
+        },
+    })
+}
+
+/// An autoencoder in the training loop.
+struct SaeLearner<'a> {
+    rows: Vec<&'a [f32]>,
+    held_out: Vec<&'a [f32]>,
+    items: &'a [f32],
+    width: usize,
+    settings: Settings,
+    sae: Sae,
+    weights: Vec<Parameter>,
+    /// The item of each example beyond the users.
+    mixed: Vec<u32>,
+    /// Samples since each unit was active.
+    idle: Vec<usize>,
+    /// The running threshold of BatchTopK.
+    least: Option<f32>,
+    tape: Tape,
+}
+
+impl<'a> SaeLearner<'a> {
+    fn new(
+        users: &'a [f32],
+        items: &'a [f32],
+        width: usize,
+        settings: &Settings,
+        seed: u64,
+    ) -> Self {
+        let units = settings.units;
+        let (mut rows, mut held_out) = (Vec::new(), Vec::new());
+        for (at, row) in users.chunks_exact(width.max(1)).enumerate() {
+            match at % HELD_OUT == HELD_OUT - 1 {
+                true => held_out.push(row),
+                false => rows.push(row),
+            }
+        }
+        let mut mean = vec![0f64; width];
+        for row in &rows {
+            mean.iter_mut()
+                .zip(*row)
+                .for_each(|(m, &v)| *m += f64::from(v) / rows.len() as f64);
+        }
+        let variance = rows
+            .iter()
+            .map(|row| {
+                row.iter()
+                    .zip(&mean)
+                    .map(|(&v, m)| (f64::from(v) - m).powi(2))
+                    .sum::<f64>()
+            })
+            .sum::<f64>()
+            / rows.len().max(1) as f64;
+        let mut rng = Rng::new(seed, 0);
+        let mut decoder: Vec<f32> = (0..units * width).map(|_| rng.normal()).collect();
+        decoder.chunks_exact_mut(width.max(1)).for_each(|row| {
+            normalize(row);
+        });
+        let mut encoder = vec![0f32; width * units];
+        for (k, row) in decoder.chunks_exact(width.max(1)).enumerate() {
+            row.iter()
+                .enumerate()
+                .for_each(|(d, &v)| encoder[d * units + k] = v);
+        }
+        let mean: Vec<f32> = mean.into_iter().map(|v| v as f32).collect();
+        let weights = vec![
+            Parameter::shaped("encoder", [width, units], encoder),
+            Parameter::new("encoder.bias", vec![0.0; units]),
+            Parameter::shaped("decoder", [units, width], decoder),
+            Parameter::new("decoder.bias", mean),
+            Parameter::new("thresholds", vec![JUMP; units]),
+        ];
+        Self {
+            rows,
+            held_out,
+            items,
+            width,
+            settings: *settings,
+            sae: Sae {
+                variant: settings.variant,
+                k: settings.k,
+                l1: f64::from(settings.l1),
+                aux: f64::from(settings.aux),
+                variance: variance.max(1e-9),
+            },
+            weights,
+            mixed: Vec::new(),
+            idle: vec![0; units],
+            least: None,
+            tape: Tape::default(),
+        }
+    }
+
+    fn input(&self, example: u32) -> &[f32] {
+        let at = example as usize;
+        match self.rows.get(at) {
+            Some(row) => row,
+            None => {
+                let item = self.mixed[at - self.rows.len()] as usize;
+                &self.items[item * self.width..(item + 1) * self.width]
+            }
+        }
+    }
+
+    /// The encoder with the weights of now.
+    fn encoder(&self) -> Encoder {
+        let (units, width) = (self.settings.units, self.width);
+        let by_dimension = &self.weights[0].value;
+        let mut weights = vec![0f32; units * width];
+        for d in 0..width {
+            for k in 0..units {
+                weights[k * width + d] = by_dimension[d * units + k];
+            }
+        }
+        let least = self.least.unwrap_or(0.0);
+        Encoder {
+            weights,
+            bias: self.weights[1].value.clone(),
+            shift: self.weights[3].value.clone(),
+            activation: match self.settings.variant {
+                Variant::Basic => Activation::Relu,
+                Variant::TopK | Variant::Matryoshka => Activation::TopK(self.settings.k),
+                Variant::BatchTopK => Activation::Above {
+                    users: least,
+                    items: least,
+                },
+                Variant::JumpRelu => Activation::Jump(self.weights[4].value.clone()),
+            },
+        }
+    }
+
+    /// Share of the variance of held-out users that is left.
+    fn unexplained(&self) -> f64 {
+        let encoder = self.encoder();
+        let decoder = &self.weights[2].value;
+        let left: f64 = self
+            .held_out
+            .iter()
+            .map(|x| {
+                let mut rest: Vec<f32> = x.iter().zip(&encoder.shift).map(|(x, b)| x - b).collect();
+                for (k, z) in encoder.encode(x, Family::Users) {
+                    let atom = &decoder[k as usize * self.width..][..self.width];
+                    rest.iter_mut().zip(atom).for_each(|(r, w)| *r -= z * w);
+                }
+                dot(&rest, &rest)
+            })
+            .sum();
+        left / (self.held_out.len().max(1) as f64 * self.sae.variance)
+    }
+
+    fn finish(self) -> (Mat, Encoder) {
+        let mut encoder = self.encoder();
+        if let Activation::Above { items, .. } = &mut encoder.activation {
+            // The threshold of users lets many more units of single items pass.
+            *items = self.threshold_of_items(&encoder.weights, &encoder.bias, &encoder.shift);
+        }
+        let units = self.settings.units;
+        let decoder = self.weights[2].value.clone();
+        let atoms = Mat::from_shape_vec((units, self.width), decoder)
+            .unwrap_or_else(|_| unreachable!("a decoder has a row for every unit"));
+        (atoms, encoder)
+    }
+
+    /// The threshold at which single items have k active units on average.
+    fn threshold_of_items(&self, weights: &[f32], bias: &[f32], shift: &[f32]) -> f32 {
+        let all = Encoder {
+            weights: weights.to_vec(),
+            bias: bias.to_vec(),
+            shift: shift.to_vec(),
+            activation: Activation::Relu,
+        };
+        let rows: Vec<&[f32]> = self.items.chunks_exact(self.width.max(1)).collect();
+        let mut values: Vec<f32> = rows
+            .iter()
+            .flat_map(|x| all.encode(x, Family::Items))
+            .map(|(_, v)| v)
+            .collect();
+        values.sort_by(|a, b| b.total_cmp(a));
+        values
+            .get(self.settings.k * rows.len())
+            .copied()
+            .unwrap_or(0.0)
+    }
+}
+
+impl Learner for SaeLearner<'_> {
+    fn parameters(&mut self) -> Vec<&mut Parameter> {
+        self.weights.iter_mut().collect()
+    }
+
+    fn begin(&mut self, _: usize, rng: &mut Rng) -> usize {
+        let n_items = self.items.len() / self.width.max(1);
+        let more = (self.settings.one_hot * self.rows.len() as f32).round() as usize;
+        let more = if n_items == 0 { 0 } else { more };
+        self.mixed = (0..more).map(|_| rng.below(n_items) as u32).collect();
+        self.rows.len() + more
+    }
+
+    fn step(&mut self, examples: &[u32], rate: f32, _: &mut Rng) -> f64 {
+        let x: Vec<f32> = examples
+            .iter()
+            .flat_map(|&e| self.input(e).to_vec())
+            .collect();
+        let values: Vec<Arc<Vec<f32>>> = self
+            .weights
+            .iter_mut()
+            .map(|p| Arc::new(std::mem::take(&mut p.value)))
+            .collect();
+        let dead_after = DEAD_AFTER.max(self.rows.len() + self.mixed.len());
+        let dead: Vec<bool> = self.idle.iter().map(|&n| n > dead_after).collect();
+        let leaf = |at: usize| self.tape.leaf(values[at].clone(), &self.weights[at].shape);
+        let leaves = [leaf(0), leaf(1), leaf(2), leaf(3), leaf(4)];
+        let input = self.tape.constant(x, &[examples.len(), self.width]);
+        let (loss, seen) = self.sae.loss(&self.tape, leaves, input, &dead);
+        let value = f64::from(loss.scalar());
+        let mut back = loss.backward();
+        let mut gradients: Vec<Vec<f32>> = leaves
+            .iter()
+            .zip(&values)
+            .map(|(&leaf, v)| back.take(leaf).dense(v.len()))
+            .collect();
+        drop(back);
+        self.tape.reset();
+        for (parameter, value) in self.weights.iter_mut().zip(values) {
+            parameter.value = Arc::unwrap_or_clone(value);
+        }
+        for (idle, active) in self.idle.iter_mut().zip(&seen.active) {
+            *idle = if *active { 0 } else { *idle + examples.len() };
+        }
+        if let Some(least) = seen.least {
+            let least = least as f32;
+            self.least = Some(match self.least {
+                Some(before) => DECAY * before + (1.0 - DECAY) * least,
+                None => least,
+            });
+        }
+        // The part of the gradient along a row would change its length alone.
+        let width = self.width.max(1);
+        let rows = self.weights[2].value.chunks_exact(width);
+        for (g, w) in gradients[2].chunks_exact_mut(width).zip(rows) {
+            let along = dot(g, w) as f32;
+            g.iter_mut().zip(w).for_each(|(g, w)| *g -= along * w);
+        }
+        clip::to_norm(gradients.iter_mut().map(Vec::as_mut_slice), CLIP);
+        let adam = Adam::new(rate);
+        for (parameter, gradient) in self.weights.iter_mut().zip(&gradients) {
+            parameter.step_along(&adam, gradient);
+        }
+        for row in self.weights[2].value.chunks_exact_mut(width) {
+            normalize(row);
+        }
+        value * examples.len() as f64
+    }
+
+    fn measure(&self, _: &Monitor<'_>) -> Result<Option<f64>> {
+        Ok((!self.held_out.is_empty()).then(|| -self.unexplained()))
+    }
+}

@@ -1,0 +1,114 @@
+//! What an [`Advisor`](crate::Advisor) scores with: a model, or a model with a dictionary over it.
+
+use limpid_core::{
+    Candidates, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender, Result, Tensors,
+    Units,
+};
+use limpid_insight::{Dictionary, Probed};
+use limpid_models::Model;
+
+/// A model of the catalogue, or one whose representation is read through a dictionary.
+#[derive(Debug, Clone, PartialEq)]
+pub enum System {
+    /// A model.
+    Model(Model),
+    /// A model with a dictionary, whose knobs are its units.
+    Probed(Box<Probed<Model>>),
+}
+
+impl From<Model> for System {
+    fn from(model: Model) -> Self {
+        Self::Model(model)
+    }
+}
+
+impl System {
+    /// A dictionary over a model.
+    ///
+    /// # Errors
+    /// As [`Probed::new`].
+    pub fn probed(model: Model, dictionary: Dictionary) -> Result<Self> {
+        Ok(Self::Probed(Box::new(Probed::new(model, dictionary)?)))
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        match self {
+            Self::Model(model) => model,
+            Self::Probed(probed) => probed.base(),
+        }
+    }
+
+    /// The model, without its dictionary.
+    #[must_use]
+    pub fn into_model(self) -> Model {
+        match self {
+            Self::Model(model) => model,
+            Self::Probed(probed) => probed.into_parts().0,
+        }
+    }
+
+    /// The model with its dictionary, if it has one.
+    #[must_use]
+    pub fn knobs(&self) -> Option<&Probed<Model>> {
+        match self {
+            Self::Model(_) => None,
+            Self::Probed(probed) => Some(probed),
+        }
+    }
+
+    /// The name of the model in the catalogue.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.model().name()
+    }
+
+    /// As [`limpid_core::Artifact::without_users`], of the model; a dictionary holds nothing of single users.
+    #[must_use]
+    pub fn without_users(&self) -> Option<Self> {
+        let reduced = self.model().without_users()?;
+        match self {
+            Self::Model(_) => Some(Self::Model(reduced)),
+            // The same decoder, so the dictionary fits.
+            Self::Probed(probed) => Self::probed(reduced, probed.dictionary().clone()).ok(),
+        }
+    }
+
+    /// Saves the model, without its dictionary.
+    ///
+    /// # Errors
+    /// As [`Model::save`].
+    pub fn save(&self, out: &mut Tensors) -> Result<()> {
+        self.model().save(out)
+    }
+
+    fn as_recommender(&self) -> &dyn Recommender {
+        match self {
+            Self::Model(model) => model,
+            Self::Probed(probed) => &**probed,
+        }
+    }
+}
+
+impl Recommender for System {
+    fn score(&self, users: &Histories) -> Mat {
+        self.as_recommender().score(users)
+    }
+
+    fn score_items(&self, users: &Histories, candidates: &Candidates) -> Vec<f32> {
+        self.as_recommender().score_items(users, candidates)
+    }
+
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        self.as_recommender().explain(user, item)
+    }
+
+    fn latent(&self) -> Option<&dyn Latent> {
+        self.as_recommender().latent()
+    }
+
+    fn units(&self) -> Option<&dyn Units> {
+        self.as_recommender().units()
+    }
+}
