@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use limpid_core::rules::Operator;
-use limpid_core::{Alternative, Catalogue, Error, ItemIdx, Ledger, Part, Result, Units};
+use limpid_core::{Alternative, Catalogue, Error, ItemIdx, Ledger, Part, Result, Space, Units};
 
 /// Smaller changes of a score are not worth a phrase, because they would be printed as 0.000.
 const TOLD: f32 = 5e-4;
@@ -188,6 +188,10 @@ impl Wording<'_> {
     /// The reason of a part: every item of the history on which its value rests, or else its unit.
     #[must_use]
     pub fn part(&self, part: &Part) -> String {
+        if matches!(part.unit.space, Space::Behavior | Space::Pattern) {
+            let info = self.units.info(part.unit, self.catalogue);
+            return info.label.unwrap_or(info.id);
+        }
         let mut items: Vec<ItemIdx> = Vec::new();
         for event in &part.cites {
             if !items.contains(&event.item) {
@@ -301,9 +305,7 @@ impl Wording<'_> {
 mod tests {
     use super::*;
     use limpid_core::rules::Rule;
-    use limpid_core::{
-        Event, Histories, History, HistoryUnits, Ids, Mat, Recommender, Space, Unit,
-    };
+    use limpid_core::{Event, Histories, History, HistoryUnits, Ids, Mat, Recommender, Unit};
 
     struct Nothing;
 
