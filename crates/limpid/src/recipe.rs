@@ -17,6 +17,7 @@ use limpid_data::{Shown, SplitSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{DataSource, Experiment, Settings};
+use crate::measure::Regime;
 use crate::{Error, MeasureOptions, Result, Subset, small_file};
 
 pub use report::{Outcome, RowOutcome, Summary, markdown};
@@ -48,6 +49,9 @@ pub struct Recipe {
     /// Masks validation items at test too.
     #[serde(default)]
     pub mask_validation: bool,
+    /// Which held-out items count, where there are several behaviors.
+    #[serde(default)]
+    pub regime: Regime,
     /// Measures readability and faithfulness of explanations too.
     #[serde(default)]
     pub explanations: bool,
@@ -225,6 +229,7 @@ impl Recipe {
                 metrics: vec![self.metric.parse()?],
                 on: self.on,
                 mask_validation: self.mask_validation,
+                regime: self.regime,
                 resamples: 0,
                 readability: self.explanations,
                 faithfulness: self.explanations,

@@ -219,6 +219,7 @@ models! {
     RuleSlim = rules::ruleslim;
     Scorecard = behavior::scorecard;
     ChainPrior = behavior::chain_prior;
+    OneBehavior = behavior::one_behavior;
     Lia = rules::lia;
     Ease = linear::ease;
     Edlae = linear::edlae;

@@ -5,5 +5,6 @@
 
 pub mod chain_prior;
 pub mod chains;
+pub mod one_behavior;
 pub mod scorecard;
 mod units;
