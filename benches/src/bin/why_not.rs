@@ -167,10 +167,10 @@ impl Row {
             let find = |id: &str| catalogue.find(&format!("id:{id}"));
             let mut history = advisor.history(who)?.anonymous();
             for item in &c.remove {
-                history.remove(find(&item.id)?);
+                history.remove(find(&item.item.id)?);
             }
             for item in &c.add {
-                history.add(find(&item.id)?, catalogue.target_behavior);
+                history.add(find(&item.item.id)?, catalogue.target_behavior);
             }
             let scores = advisor
                 .model
@@ -221,8 +221,8 @@ fn told(answer: &WhyNot, rank: usize) -> String {
         .counterfactuals
         .iter()
         .map(|c| {
-            let add = c.add.iter().map(|i| format!("+{}", i.title));
-            let remove = c.remove.iter().map(|i| format!("-{}", i.title));
+            let add = c.add.iter().map(|i| format!("+{}", i.text()));
+            let remove = c.remove.iter().map(|i| format!("-{}", i.text()));
             let edits: Vec<String> = add.chain(remove).collect();
             format!(
                 "[{} ({:.1}, {})]",

@@ -228,6 +228,11 @@ pub(crate) struct ReadArgs {
     /// Keep these behaviors, or all [default: those that the model reads]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     behaviors: Vec<String>,
+    /// Order of the behaviors, from the first of the chain to the last, such as view,cart,buy; or
+    /// 'conversion', which orders them by how often they end in the target [default: the usual order of their
+    /// names]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    behavior_order: Vec<String>,
     /// Behavior to recommend for [default: the last of the chain]
     #[arg(long, value_name = "NAME")]
     target_behavior: Option<String>,
@@ -292,6 +297,9 @@ impl ReadArgs {
         set(&mut read.time_unit, &self.time_unit);
         set(&mut read.given, &self.given);
         set(&mut read.target_behavior, &self.target_behavior);
+        if !self.behavior_order.is_empty() {
+            read.behaviors = Some(self.behavior_order.clone());
+        }
         if !self.metadata.is_empty() {
             read.metadata.clone_from(&self.metadata);
         }

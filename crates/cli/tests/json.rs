@@ -112,6 +112,23 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
         "--explained-users",
         "50",
     ]);
+    // Several behaviors: paths, calibration, slates and probabilities.
+    let chains = ["train", "--data", "world", "--split", "leave-one-out"];
+    ask(&[&chains[..], &["--model", "scorecard", "-o", "chains"]].concat());
+    ask(&[
+        "evaluate",
+        "chains",
+        "--calibration",
+        "--by",
+        "activity,era,cold-start,path",
+        "--popularity-bias=10",
+        "--candidates",
+        "50",
+        "--readability",
+        "--faithfulness",
+        "--explained-users",
+        "50",
+    ]);
     ask(&["compare", "model", "knn"]);
     ask(&["compare", "model", "knn", "knn"]);
     ask(&[

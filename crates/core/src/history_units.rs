@@ -1,77 +1,62 @@
 //! History units: the events of a history as units, for any model.
 //!
-//! A unit is the events on one item. Muting it equals fold-in of the history without them, setting it to 1
-//! equals fold-in with an added event; the ledger is the model's own ledger of the edited
-//! history. Fractions of an event are undefined, so a unit is only present or absent.
+//! A unit is the events on one item, or those of one behavior on it (see [`EventUnits`]). Muting it equals
+//! fold-in of the history without them, setting it to 1 equals fold-in with an added event; the ledger is the
+//! model's own ledger of the edited history. Fractions of an event are undefined, so a unit is only present
+//! or absent.
 
 use std::ops::Deref;
 
-use crate::unit::resolve_event;
 use crate::{
-    Activations, Catalogue, Csr, Detail, Histories, History, ItemIdx, Ledger, Mat, OwnedHistory,
-    Recommender, Result, Unit, UnitInfo, Units,
+    Activations, Catalogue, Csr, Detail, Error, EventUnits, Histories, History, ItemIdx, Ledger,
+    Mat, OwnedHistory, Recommender, Result, Unit, UnitInfo, Units,
 };
 
 /// The events of the history as units of a model.
 pub struct HistoryUnits<'a> {
     model: &'a dyn Recommender,
     n_items: usize,
-    behavior: u8,
+    events: EventUnits,
 }
 
 impl<'a> HistoryUnits<'a> {
-    /// History units of a model; added events have the catalogue's target behavior.
+    /// History units of a model; an added event has the catalogue's target behavior, unless the unit names
+    /// another.
     #[must_use]
     pub fn new(model: &'a dyn Recommender, catalogue: &Catalogue) -> Self {
         Self {
             model,
             n_items: catalogue.len(),
-            behavior: catalogue.target_behavior,
+            events: EventUnits::of(catalogue),
         }
-    }
-
-    /// The history with exactly the active items; `None` if it is unchanged.
-    fn edited(
-        &self,
-        user: History<'_>,
-        activations: impl Iterator<Item = (u32, f32)>,
-    ) -> Option<OwnedHistory> {
-        let own = user.item_values();
-        let has = |item: ItemIdx| own.binary_search_by_key(&item, |e| e.0).is_ok();
-        let active: Vec<u32> = activations.filter(|a| a.1 != 0.0).map(|a| a.0).collect();
-        let mut edited: Option<OwnedHistory> = None;
-        for &(item, _) in own.iter().filter(|e| active.binary_search(&e.0.0).is_err()) {
-            edited.get_or_insert_with(|| user.to_owned()).remove(item);
-        }
-        let added = active.iter().map(|&i| ItemIdx(i));
-        for item in added.filter(|&i| i.at() < self.n_items && !has(i)) {
-            let history = edited.get_or_insert_with(|| user.to_owned());
-            history.add(item, self.behavior);
-        }
-        edited
     }
 }
 
 impl Units for HistoryUnits<'_> {
     fn len(&self) -> usize {
-        self.n_items
+        self.events.len()
     }
 
     fn unit(&self, index: usize) -> Unit {
-        Unit::event(ItemIdx(index as u32))
+        self.events.unit(index)
     }
 
     fn members(&self, unit: Unit) -> Vec<usize> {
-        let item = unit.item().filter(|i| i.at() < self.n_items);
-        item.map(ItemIdx::at).into_iter().collect()
+        self.events.members(unit)
     }
 
     fn info(&self, unit: Unit, catalogue: &Catalogue) -> UnitInfo {
-        UnitInfo::event(ItemIdx(unit.index), catalogue)
+        self.events.info(unit, catalogue)
     }
 
     fn resolve(&self, text: &str, catalogue: &Catalogue) -> Result<Unit> {
-        resolve_event(text, catalogue)
+        self.events.find(text, catalogue).unwrap_or_else(|| {
+            Err(Error::NoSuchUnit {
+                unit: text.to_owned(),
+                hint: "its units are the items of the history: link:ITEM_ID or link:TITLE"
+                    .to_owned(),
+            })
+        })
     }
 
     fn graded(&self) -> bool {
@@ -79,12 +64,9 @@ impl Units for HistoryUnits<'_> {
     }
 
     fn activate(&self, users: &Histories) -> Activations {
-        let rows = users.rows().map(|row| {
-            let items = row.item_values().into_iter();
-            items.map(|(i, _)| (i.0, 1.0)).collect()
-        });
+        let rows = users.rows().map(|row| self.events.activate(row));
         // Items of checked histories are below the number of items.
-        Csr::from_rows(rows, self.n_items)
+        Csr::from_rows(rows, self.len())
             .unwrap_or_else(|_| unreachable!("checked histories give a valid matrix"))
     }
 
@@ -94,7 +76,8 @@ impl Units for HistoryUnits<'_> {
             .enumerate()
             .map(|(u, row)| {
                 let (columns, values) = activations.row(u);
-                self.edited(row, columns.iter().copied().zip(values.iter().copied()))
+                let pairs = columns.iter().copied().zip(values.iter().copied());
+                self.events.edited(row, pairs)
             })
             .collect();
         if edited.iter().all(Option::is_none) {
@@ -117,7 +100,7 @@ impl Units for HistoryUnits<'_> {
         item: ItemIdx,
         _: Detail,
     ) -> Ledger {
-        match self.edited(user, activations.iter().copied()) {
+        match self.events.edited(user, activations.iter().copied()) {
             None => self.model.explain(user, item),
             Some(edited) => self.model.explain(edited.view(), item),
         }

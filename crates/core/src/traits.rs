@@ -143,6 +143,12 @@ pub trait Recommender: Send + Sync {
     /// returns.
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger;
 
+    /// Whether the softmax of the scores over all items that may be recommended is a probability: the chance
+    /// of each to be the next event of the target behavior.
+    fn probabilities(&self) -> bool {
+        false
+    }
+
     /// The latent user representation, if the model has one, for probing and attribution.
     fn latent(&self) -> Option<&dyn Latent> {
         None

@@ -11,6 +11,8 @@ use crate::{Catalogue, Error, ItemIdx, Result};
 pub enum Space {
     /// Events of the history on one item.
     Event,
+    /// Events of one behavior on one item, where the data have several behaviors.
+    Behavior,
     /// Several units that are shown and edited together.
     Group,
     /// A learned rule over items.
@@ -28,7 +30,7 @@ impl Space {
     #[must_use]
     pub fn kind(self) -> &'static str {
         match self {
-            Self::Event => "link",
+            Self::Event | Self::Behavior => "link",
             Self::Group | Self::Rule => "rule",
             Self::Neuron => "neuron",
             Self::Pattern => "pattern",
@@ -86,7 +88,7 @@ pub struct UnitInfo {
 }
 
 /// The prefix of the id of an event unit.
-const EVENT: &str = "link:";
+pub(crate) const EVENT: &str = "link:";
 
 impl UnitInfo {
     /// The events on an item: `link:` and the external id, labeled with the title.

@@ -4,6 +4,7 @@ use limpid_core::ItemIdx;
 use limpid_core::quantile::nearest_rank;
 use serde::{Deserialize, Serialize};
 
+use crate::chains::ChainDescription;
 use crate::log::{Log, ReadReport};
 
 /// Different values up to which each has its own line in the histogram.
@@ -31,6 +32,9 @@ pub struct Description {
     pub behaviors: Vec<Count>,
     /// The target behavior, the one to recommend for.
     pub target_behavior: String,
+    /// The chains of behaviors, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chains: Option<ChainDescription>,
     /// Number of events of each subset of a given split.
     pub given: Vec<Count>,
     /// Number of events of each value, ascending; in ten bins of equal width where there are more
@@ -150,6 +154,7 @@ impl Log {
                 .get(self.target_behavior as usize)
                 .cloned()
                 .unwrap_or_default(),
+            chains: self.describe_chains(),
             given: self.count_given(),
             values: self.value.as_deref().map(histogram).unwrap_or_default(),
             time_range: time.and_then(|t| Some((*t.iter().min()?, *t.iter().max()?))),

@@ -4,6 +4,7 @@
 //! Every file format is one file in [`sources`]; whatever is wrong with a line is reported as
 //! `file:line:column` with the rule and the fix.
 
+pub mod chains;
 mod check;
 pub mod describe;
 pub mod error;
@@ -16,6 +17,7 @@ pub mod split;
 pub mod staged;
 pub mod synthetic;
 
+pub use chains::ChainDescription;
 pub use describe::Description;
 pub use error::{Error, Result};
 pub use filters::Filters;

@@ -870,3 +870,58 @@ fn wrong_columns_are_refused_with_a_suggestion() {
         assert!(by_number.contains("must be one of 1 to 3"), "{by_number}");
     }
 }
+
+/// The four layouts in which data sets of several behaviors are published hold the same events here.
+#[test]
+fn the_layouts_of_several_behaviors() {
+    let mb_cgcn: [(&str, &[u8]); 4] = [
+        ("view/train.txt", b"1\t2\t3\n2\t3\n"),
+        ("view/test.txt", b"1\t4\n"),
+        ("buy/train.txt", b"1\t2\n2\t3\n"),
+        ("buy/test.txt", b"1\t3\n2\t2\n"),
+    ];
+    let mbssl: [(&str, &[u8]); 3] = [
+        ("pv.txt", b"1 2 3\n2 3\n"),
+        ("train.txt", b"1 2\n2 3\n"),
+        ("test.txt", b"1 3\n2 2\n"),
+    ];
+    let mbgcn: [(&str, &[u8]); 4] = [
+        ("data_size.txt", b"2 4\n"),
+        ("click.txt", b"1 2\n1 3\n2 3\n"),
+        ("train.txt", b"1 2\n2 3\n"),
+        ("test.txt", b"1 3\n2 2\n"),
+    ];
+    let crgcn: [(&str, &[u8]); 7] = [
+        ("count.txt", b"{\"user\": 2, \"item\": 4}"),
+        ("click_dict.txt", b"{\"1\": [2, 3, 0], \"2\": [3]}"),
+        ("buy_dict.txt", b"{\"1\": [2], \"2\": [3]}"),
+        ("all_dict.txt", b"{\"1\": [2, 3], \"2\": [3]}"),
+        ("buy.txt", b"1 2\n2 3\n"),
+        ("validation_dict.txt", b"{\"1\": [3], \"2\": [2]}"),
+        ("test_dict.txt", b"{\"1\": [3], \"2\": [2]}"),
+    ];
+    let sets: [&[(&str, &[u8])]; 4] = [&mb_cgcn, &mbssl, &mbgcn, &crgcn];
+    for files in sets {
+        let log = read_bytes("shop", files, &ReadOptions::default()).unwrap();
+        let name = files[0].0;
+        assert_eq!(
+            log.behaviors.last().map(String::as_str),
+            Some("buy"),
+            "{name}"
+        );
+        assert_eq!(log.behaviors.len(), 2, "{name}");
+        let chains = log.describe_chains().unwrap();
+        assert_eq!(chains.by_conversion[0].pairs, 3, "{name}");
+        assert_eq!(chains.by_conversion[0].converted, 2, "{name}");
+        let held_out = chains.held_out.unwrap();
+        assert_eq!((held_out.pairs, held_out.with_pattern), (2, 1), "{name}");
+    }
+    let log = read_bytes("shop", &crgcn, &ReadOptions::default()).unwrap();
+    let notes = log.report.notes.join("; ");
+    assert!(notes.contains("it equals test_dict.txt"), "{notes}");
+    assert!(notes.contains("1 items 0 are padding"), "{notes}");
+    let broken: [(&str, &[u8]); 2] = [("buy_dict.txt", b"{\"1\": 2}"), ("test_dict.txt", b"{}")];
+    let error = read_bytes("shop", &broken, &ReadOptions::default());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("buy_dict.txt:1:"), "{error}");
+}

@@ -8,7 +8,7 @@ use limpid_data::sources::{Duplicates, Format, OnError, ReadOptions, read_bytes}
 use proptest::prelude::*;
 
 /// Names that make the reader of each format look at the bytes.
-const FILES: [&str; 18] = [
+const FILES: [&str; 19] = [
     "u.data",
     "u.item",
     "u.genre",
@@ -24,6 +24,7 @@ const FILES: [&str; 18] = [
     "dev.csv",
     "item_meta.csv",
     "train.txt",
+    "test_dict.txt",
     "combined_data_1.txt",
     "movie_titles.csv",
     "events.parquet",

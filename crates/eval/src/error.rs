@@ -27,6 +27,9 @@ pub enum Error {
         /// A correct form.
         example: String,
     },
+    /// Hits by path or calibration are not defined here.
+    #[error("{0}")]
+    Paths(String),
     /// No metadata field has this name.
     #[error(
         "the items have no metadata field '{name}'; {}The fields are {}",

@@ -16,6 +16,7 @@
 //! | [`popularity_bias`] | [`PopularityBias`]: lists beside users' own taste |
 //! | [`universe`] | [`Universe`]: the items over which coverage and the Gini index are taken |
 //! | [`bootstrap`] | [`Bootstrap`], [`Interval`] |
+//! | [`chain_paths`] | [`ChainPaths`](chain_paths::ChainPaths): hits and calibration by the behaviors before |
 //! | [`compare`](mod@compare) | [`compare()`]: two results on the same users; [`holm`]: many comparisons |
 //! | [`explained`] | [`explain_best`](explained::explain_best): the best item of each user with its ledger |
 //! | [`readability`] | [`Readability`](readability::Readability): explanation length |
@@ -27,6 +28,7 @@
 pub mod bootstrap;
 pub mod breakdown;
 pub mod candidates;
+pub mod chain_paths;
 pub mod compare;
 pub mod error;
 pub mod evaluate;
@@ -53,6 +55,6 @@ pub use evaluate::{evaluate, evaluate_lists, evaluate_scores};
 pub use groups::ItemGroups;
 pub use metrics::{METRICS, Metric, MetricAt};
 pub use popularity_bias::PopularityBias;
-pub use protocol::{MaskName, Protocol};
+pub use protocol::{MaskName, Protocol, Regime};
 pub use report::{AbsentMetric, MetricReport, PerUser, Report};
 pub use universe::Universe;

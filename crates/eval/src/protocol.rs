@@ -17,6 +17,20 @@ pub enum MaskName {
     TrainAndValidation,
 }
 
+/// Which held-out items count, where there are several behaviors.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Regime {
+    /// All of them, as in the literature: items that the user has touched before count too.
+    #[default]
+    Legacy,
+    /// Those that the user has not touched: every item with an event of any behavior in the input is masked,
+    /// and users whose held-out items all are masked are skipped.
+    Discovery,
+}
+
 /// What to evaluate. Row r of `input`, `target` and `mask` is the same user.
 ///
 /// An item is masked if the user has it in `input` or `mask` with the catalogue's target behavior; it is
@@ -35,6 +49,8 @@ pub struct Protocol<'a> {
     pub mask_name: MaskName,
     /// The items, with their training counts and metadata.
     pub catalogue: &'a Catalogue,
+    /// Which held-out items count.
+    pub regime: Regime,
     /// The metrics.
     pub metrics: Vec<MetricAt>,
     /// Whether to also compute means by activity of users and by popularity of held-out items.
@@ -68,6 +84,7 @@ impl<'a> Protocol<'a> {
             mask: None,
             mask_name: MaskName::Input,
             catalogue,
+            regime: Regime::Legacy,
             metrics,
             breakdowns: true,
             groups: Vec::new(),
@@ -135,29 +152,47 @@ impl<'a> Protocol<'a> {
             .behaviors
             .get(usize::from(self.catalogue.target_behavior))
             .filter(|_| self.input.behaviors().is_some());
-        match behavior {
-            Some(name) => format!("{what}; only events of behavior '{name}' count"),
-            None => what.to_owned(),
+        match (behavior, self.regime) {
+            (_, Regime::Discovery) => {
+                format!("{what}, and every item with an event of any behavior (discovery)")
+            }
+            (Some(name), _) => format!("{what}; only events of behavior '{name}' count"),
+            (None, _) => what.to_owned(),
         }
     }
 
     /// Masks what must not be recommended to the user of a row.
     pub fn hide(&self, mask: &mut Mask, row: usize) {
         hide(mask, self.input, self.mask, self.catalogue, row);
+        if self.regime == Regime::Discovery {
+            mask.hide(self.touched(row));
+        }
+    }
+
+    /// The items with an event of any behavior in a row of `input` and `mask`.
+    fn touched(&self, row: usize) -> impl Iterator<Item = ItemIdx> {
+        let rows = [Some(self.input), self.mask].into_iter().flatten();
+        rows.flat_map(move |histories| histories.row(row).items.iter().copied())
     }
 
     /// Whether the user of a row has held-out items.
     pub(crate) fn has_truth(&self, row: usize) -> bool {
-        having(self.target.row(row), self.catalogue)
-            .next()
-            .is_some()
+        let mut items = having(self.target.row(row), self.catalogue);
+        match self.regime {
+            Regime::Legacy => items.next().is_some(),
+            Regime::Discovery => items.any(|item| !self.touched(row).any(|i| i == item)),
+        }
     }
 
     /// The held-out items of the user of a row: each once, as a set and as a list.
     pub(crate) fn truth(&self, row: usize, wanted: &mut Mask, items: &mut Vec<ItemIdx>) {
         wanted.clear();
         items.clear();
+        let discovery = self.regime == Regime::Discovery;
         for item in having(self.target.row(row), self.catalogue) {
+            if discovery && self.touched(row).any(|i| i == item) {
+                continue;
+            }
             if !wanted.hides(item) {
                 wanted.hide([item]);
                 items.push(item);
@@ -342,6 +377,21 @@ mod tests {
         p.truth(0, &mut mask, &mut truth);
         assert_eq!(truth, [ItemIdx(3)]);
         assert!(mask.hides(ItemIdx(3)) && !mask.hides(ItemIdx(1)));
+        let discovery = Protocol {
+            regime: Regime::Discovery,
+            ..p.clone()
+        };
+        discovery.hide(&mut mask, 0);
+        assert!(mask.hides(ItemIdx(0)) && !mask.hides(ItemIdx(3)));
+        let viewed = two(vec![3], vec![0]);
+        let touched = Protocol {
+            input: &viewed,
+            ..discovery
+        };
+        assert!(!touched.has_truth(0), "the only held-out item was viewed");
+        touched.truth(0, &mut mask, &mut truth);
+        assert!(truth.is_empty());
+        p.truth(0, &mut mask, &mut truth);
         assert_eq!(p.key(0), "ann");
         assert!(p.masks().contains("'buy'"));
         let plain = rows(&[vec![0]]);

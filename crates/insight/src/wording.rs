@@ -189,7 +189,10 @@ impl Wording<'_> {
     /// on the whole history, so its name is the reason.
     #[must_use]
     pub fn part(&self, part: &Part) -> String {
-        if part.unit.space == Space::Neuron {
+        if matches!(
+            part.unit.space,
+            Space::Neuron | Space::Behavior | Space::Pattern
+        ) {
             let info = self.units.info(part.unit, self.catalogue);
             return info.label.unwrap_or(info.id);
         }
@@ -306,9 +309,7 @@ impl Wording<'_> {
 mod tests {
     use super::*;
     use limpid_core::rules::Rule;
-    use limpid_core::{
-        Event, Histories, History, HistoryUnits, Ids, Mat, Recommender, Space, Unit,
-    };
+    use limpid_core::{Event, Histories, History, HistoryUnits, Ids, Mat, Recommender, Unit};
 
     struct Nothing;
 

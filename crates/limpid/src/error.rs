@@ -173,6 +173,7 @@ fn eval_usage(error: &limpid_eval::Error) -> bool {
     use limpid_eval::Error as E;
     match error {
         E::UnknownMetric { .. } | E::UnknownField { .. } | E::Cutoff { .. } | E::NoMetric => true,
+        E::Paths(_) => true,
         E::Core(e) => core_usage(e),
         _ => false,
     }

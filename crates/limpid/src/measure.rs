@@ -19,8 +19,9 @@
 //! # Ok(()) }
 //! ```
 
-use limpid_core::{Catalogue, Histories, ItemIdx, Progress, hash};
-use limpid_data::{Shown, Subset};
+use limpid_core::{Catalogue, Histories, History, ItemIdx, OwnedHistory, Progress, hash};
+use limpid_data::{Shown, SplitSpec, Subset};
+use limpid_eval::chain_paths::chain_paths;
 use limpid_eval::explained::{Explaining, explain_best};
 use limpid_eval::faithfulness::{Faithfulness, faithfulness};
 use limpid_eval::readability::Readability;
@@ -45,6 +46,15 @@ pub struct MeasureOptions {
     pub metrics: Vec<MetricAt>,
     /// The held-out set.
     pub on: Subset,
+    /// Which held-out items count, where there are several behaviors.
+    #[serde(skip_serializing_if = "is_default")]
+    pub regime: Regime,
+    /// Whether hits are told apart by the behaviors before; done without asking where all held-out items count.
+    #[serde(skip_serializing_if = "is_default")]
+    pub paths: bool,
+    /// Whether the calibration of probabilities is measured.
+    #[serde(skip_serializing_if = "is_default")]
+    pub calibration: bool,
     /// Whether validation items are masked at test too.
     pub mask_validation: bool,
     /// Whether metrics are broken down by activity and popularity.
@@ -87,11 +97,35 @@ pub struct MeasureOptions {
     pub explained_users: usize,
 }
 
+/// Which held-out items count, where there are several behaviors.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Regime {
+    /// All of them, as in the literature, those that the user has touched before too.
+    #[default]
+    Legacy,
+    /// Those that the user has not touched, among the items that they have not touched.
+    Discovery,
+    /// All of them, after the events before the target on held-out items were deleted from the input. The
+    /// model was fitted with these events, unless its split is stripped too (`given+stripped`).
+    Stripped,
+    /// All of them, of a split by time.
+    Temporal,
+}
+
+/// Length of the lists whose hits are told apart by path.
+const PATHS_AT: usize = 10;
+
 impl Default for MeasureOptions {
     fn default() -> Self {
         Self {
             metrics: default_metrics(),
             on: Subset::Test,
+            regime: Regime::Legacy,
+            paths: false,
+            calibration: false,
             mask_validation: false,
             breakdowns: false,
             fields: Vec::new(),
@@ -170,6 +204,10 @@ impl Advisor {
                 Shown::Train if train_at_test => MaskName::Train,
                 Shown::Train | Shown::HeldOut => MaskName::Input,
             },
+            regime: match options.regime {
+                Regime::Discovery => limpid_eval::Regime::Discovery,
+                Regime::Legacy | Regime::Stripped | Regime::Temporal => limpid_eval::Regime::Legacy,
+            },
             breakdowns: options.breakdowns,
             groups: self.groups(options)?,
             cold_start: options.cold_start,
@@ -191,10 +229,29 @@ impl Advisor {
     /// # Errors
     /// As [`Advisor::protocol`]; [`limpid_core::Error::Interrupted`] after Ctrl-C.
     pub fn evaluate(&self, options: &MeasureOptions, progress: &dyn Progress) -> Result<Measured> {
-        let protocol = self.protocol(options)?;
+        let mut protocol = self.protocol(options)?;
+        self.check_regime(options.regime)?;
+        let stripped;
+        if options.regime == Regime::Stripped {
+            stripped = without_held_out(&protocol)?;
+            protocol.input = &stripped;
+        }
         let report = evaluate(&self.model, &protocol, progress)?;
         let (readability, faithfulness) = self.explanations(&protocol, options, progress)?;
         let knobs = self.measure_knobs(&protocol, options, progress)?;
+        let several = self.catalogue.behaviors.len() > 1 && protocol.input.behaviors().is_some();
+        let unasked = several && options.on == Subset::Test && options.regime == Regime::Legacy;
+        let paths = (options.paths || options.calibration || unasked)
+            .then(|| {
+                chain_paths(
+                    &self.model,
+                    &protocol,
+                    PATHS_AT,
+                    options.calibration,
+                    progress,
+                )
+            })
+            .transpose()?;
         Ok(Measured {
             schema: "limpid.evaluate/1",
             model: self.manifest.experiment.model.clone(),
@@ -203,12 +260,44 @@ impl Advisor {
             data: self.manifest.data.name.clone(),
             split: self.manifest.split.clone(),
             on: options.on,
+            regime: options.regime,
             shown: self.split()?.shown_for(options.on),
             report,
+            paths,
             readability,
             faithfulness,
             knobs,
         })
+    }
+
+    /// Refuses a regime that the split does not have.
+    fn check_regime(&self, regime: Regime) -> Result<()> {
+        let split = self.split()?;
+        let several = self.catalogue.behaviors.len() > 1 && split.train.behaviors().is_some();
+        match regime {
+            Regime::Discovery | Regime::Stripped if !several => Err(Error::Usage(format!(
+                "--regime {} needs the events of several behaviors, and this model was fitted on '{}' alone; \
+                 train it with --behaviors all",
+                match regime {
+                    Regime::Discovery => "discovery",
+                    _ => "stripped",
+                },
+                self.catalogue.behaviors.join(", ")
+            ))),
+            Regime::Temporal
+                if !matches!(
+                    split.spec.base(),
+                    SplitSpec::Temporal { .. } | SplitSpec::TemporalDates { .. }
+                ) =>
+            {
+                Err(Error::Usage(format!(
+                    "--regime temporal needs a split by time, and this model's is '{}'; train it with --split \
+                     temporal:0.8",
+                    split.spec
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Measures the explanations at rank 1, as far as the options require it.
@@ -365,6 +454,31 @@ impl Advisor {
             .trim_end()
             .to_owned()
     }
+}
+
+/// The input of a protocol without the events of other behaviors on held-out items of the same user.
+fn without_held_out(protocol: &Protocol<'_>) -> Result<Histories> {
+    let target = protocol.catalogue.target_behavior;
+    let rows = protocol.input.rows().zip(protocol.target.rows());
+    let rows: Vec<OwnedHistory> = rows
+        .map(|(row, held_out)| {
+            let mut row = row.to_owned();
+            for item in held_out.items {
+                for behavior in
+                    (0..protocol.catalogue.behaviors.len() as u8).filter(|&b| b != target)
+                {
+                    row.remove_of(*item, behavior);
+                }
+            }
+            row
+        })
+        .collect();
+    let users = protocol.input.users().iter();
+    let rows = rows
+        .iter()
+        .zip(users)
+        .map(|(row, &user)| History { user, ..row.view() });
+    Ok(Histories::from_histories(rows, protocol.input.n_items())?)
 }
 
 /// The group of each item by the default of RuleSLIM; a single item is a group of its own.

@@ -261,7 +261,7 @@ impl Advisor {
 
 /// Whether the spec of a split includes a validation set.
 fn has_validation(spec: &SplitSpec) -> bool {
-    match spec {
+    match spec.base() {
         SplitSpec::None => false,
         SplitSpec::TemporalDates {
             validation,

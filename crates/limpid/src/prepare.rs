@@ -91,7 +91,9 @@ impl Prepared {
     /// As [`Prepared::read`].
     pub fn read_for(source: &DataSource, split: &SplitFrom, reads: Reads) -> Result<Self> {
         let mut source = source.clone();
-        if let SplitFrom::Spec(SplitSpec::Given { name: Some(name) }) = split {
+        if let SplitFrom::Spec(spec) = split
+            && let SplitSpec::Given { name: Some(name) } = spec.base()
+        {
             source.choose_given(name)?;
         }
         let (prepared, source) = Self::of_log(source.log()?, source, split, reads)?;

@@ -18,6 +18,7 @@ use limpid_data::{Shown, SplitSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{DataSource, Experiment, Settings};
+use crate::measure::Regime;
 use crate::measure_knobs::KNOBS_METRICS;
 use crate::{Error, MeasureOptions, Result, Subset, small_file};
 
@@ -56,6 +57,9 @@ pub struct Recipe {
     /// Masks validation items at test too.
     #[serde(default)]
     pub mask_validation: bool,
+    /// Which held-out items count, where there are several behaviors.
+    #[serde(default)]
+    pub regime: Regime,
     /// Measures readability and faithfulness of explanations too.
     #[serde(default)]
     pub explanations: bool,
@@ -260,6 +264,7 @@ impl Recipe {
                 metrics: vec![self.metric.parse()?],
                 on: self.on,
                 mask_validation: self.mask_validation,
+                regime: self.regime,
                 resamples: 0,
                 readability: self.explanations,
                 faithfulness: self.explanations || row.dictionary.is_some(),

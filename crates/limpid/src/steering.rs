@@ -146,7 +146,7 @@ impl Advisor {
                 let rule = "between 0 % and 100 %";
                 return Err(limpid_core::Error::range("--share", rule, share).into());
             }
-            Amount::Strength(s) if !(s.abs() <= limpid_insight::toward::STRONGEST) => {
+            Amount::Strength(s) if s.is_nan() || s.abs() > limpid_insight::toward::STRONGEST => {
                 let rule = format!("between -{0} and {0}", limpid_insight::toward::STRONGEST);
                 return Err(limpid_core::Error::range("--strength", rule, s).into());
             }

@@ -9,6 +9,7 @@ use limpid_models::Model;
 
 /// A model of the catalogue, or one whose representation is read through a dictionary.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a process has one or two")]
 pub enum System {
     /// A model.
     Model(Model),

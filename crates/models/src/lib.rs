@@ -5,6 +5,7 @@
 //! The list of models is [`registry`]; every model in it is tested by `tests/contract.rs`, shown by
 //! `limpid models`, and saved and loaded by artifacts.
 
+pub mod behavior;
 pub mod latent;
 pub mod linear;
 pub mod registry;

@@ -73,6 +73,12 @@ impl Reads {
         ..Self::ITEMS
     };
 
+    /// Items and the behavior of each event.
+    pub(crate) const BEHAVIORS: Self = Self {
+        behaviors: true,
+        ..Self::ITEMS
+    };
+
     /// Items and the value of each event.
     pub(crate) const VALUES: Self = Self {
         values: true,
@@ -211,6 +217,9 @@ macro_rules! models {
 
 models! {
     RuleSlim = rules::ruleslim;
+    Scorecard = behavior::scorecard;
+    ChainPrior = behavior::chain_prior;
+    OneBehavior = behavior::one_behavior;
     Lia = rules::lia;
     Ease = linear::ease;
     Edlae = linear::edlae;
@@ -237,6 +246,10 @@ impl Recommender for Model {
 
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         self.as_recommender().explain(user, item)
+    }
+
+    fn probabilities(&self) -> bool {
+        self.as_recommender().probabilities()
     }
 
     fn latent(&self) -> Option<&dyn Latent> {

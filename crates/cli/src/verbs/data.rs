@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use limpid::answers::{DataDescription, DataSets, DataSplit, Fetched, SplitPart, Synthesized};
 use limpid::core::Progress;
+use limpid::data::chains::{ChainDescription, Conversion};
 use limpid::data::describe::{Count, Quantiles, ValueCount};
 use limpid::data::fetch::{self, Checksum};
 use limpid::data::sources::written_date;
@@ -162,6 +163,9 @@ impl Describe {
             fact("behaviors", counts(&d.behaviors));
             fact("target behavior", d.target_behavior.clone());
         }
+        for (name, value) in d.chains.iter().flat_map(|c| chains(c, &d.target_behavior)) {
+            fact(&name, value);
+        }
         if !d.given.is_empty() {
             fact("split of the data", counts(&d.given));
         }
@@ -229,6 +233,75 @@ impl Describe {
         };
         output.answer(&answer, vec![head, Section::Table(facts)])
     }
+}
+
+/// The facts of chains of behaviors.
+fn chains(c: &ChainDescription, target: &str) -> Vec<(String, String)> {
+    let share = |part: usize, of: usize| 100.0 * part as f64 / of.max(1) as f64;
+    let record = |c: &Conversion| {
+        format!(
+            "{:.1} % end in {target} ({} of {} pairs)",
+            100.0 * c.conversion,
+            c.converted,
+            c.pairs
+        )
+    };
+    let mut facts = Vec::new();
+    let names: Vec<&str> = c.by_conversion.iter().map(|b| b.name.as_str()).collect();
+    facts.push(("order by conversion".to_owned(), names.join(", ")));
+    let each = c.by_conversion.iter();
+    facts.extend(each.map(|b| (format!("any {}", b.name), record(b))));
+    let each = c.patterns.iter();
+    facts.extend(each.map(|p| (format!("pattern {}", p.name), record(p))));
+    if c.target_without_pattern > 0 {
+        let all = c.target_without_pattern + c.patterns.iter().map(|p| p.converted).sum::<usize>();
+        facts.push((
+            format!("{target} without pattern"),
+            format!(
+                "{} ({:.1} % of all)",
+                c.target_without_pattern,
+                share(c.target_without_pattern, all)
+            ),
+        ));
+    }
+    if c.users_without_target > 0 {
+        let of = format!("users without {target}");
+        facts.push((
+            of,
+            format!("{} (kept for their other events)", c.users_without_target),
+        ));
+    }
+    if c.against_the_order > 0 {
+        facts.push((
+            "against the order".to_owned(),
+            format!(
+                "{} pairs have an earlier behavior after their first {target}; they keep their pattern",
+                c.against_the_order
+            ),
+        ));
+    }
+    if let Some(h) = &c.held_out {
+        let patterns = h.patterns.iter();
+        let patterns: Vec<String> = patterns
+            .map(|p| format!("{} {:.1} %", p.name, share(p.events, h.pairs)))
+            .collect();
+        facts.push((
+            "held-out pairs".to_owned(),
+            format!(
+                "{} of {} have earlier events in train ({:.1} %, of train pairs {:.1} %): {}",
+                h.with_pattern,
+                h.pairs,
+                share(h.with_pattern, h.pairs),
+                100.0 * h.share_in_train,
+                patterns.join(", ")
+            ),
+        ));
+        facts.push((
+            "evidence in the split".to_owned(),
+            h.evidence.meaning().to_owned(),
+        ));
+    }
+    facts
 }
 
 fn counts(counts: &[Count]) -> String {

@@ -6,13 +6,14 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use limpid::answers::ListsMeasured;
 use limpid::eval::breakdown::BreakdownBy;
+use limpid::eval::chain_paths::ChainPaths;
 use limpid::eval::faithfulness::Faithfulness;
 use limpid::eval::popularity_bias::{PopularityBias, PopularityOf};
 use limpid::eval::readability::Readability;
 use limpid::eval::spread::Spread;
 use limpid::eval::{Bootstrap, MetricAt, Report, SampledCandidates, Universe};
 use limpid::lists::measure_lists;
-use limpid::measure::{default_metrics, short};
+use limpid::measure::{Regime, default_metrics, short};
 use limpid::measure_knobs::{KnobsMeasured, SteeringMeasured};
 use limpid::plot::{self, drop_curves};
 use limpid::{Advisor, MeasureOptions, Subset};
@@ -28,9 +29,10 @@ pub(crate) struct Command {
     model: Option<PathBuf>,
     #[command(flatten)]
     what: WhatArgs,
-    /// Break metrics down: activity, popularity, cold-start, or a metadata field such as genre or decade
+    /// Break metrics down: activity, popularity, cold-start, path, or a metadata field such as genre or decade
     ///
-    /// 'activity' is quartiles of users, 'popularity' head, middle and tail of the held-out items,
+    /// 'path' is the behaviors that a user has on the held-out item before the target; it is shown without
+    /// asking for data of several behaviors, unless --regime leaves only one. 'activity' is quartiles of users, 'popularity' head, middle and tail of the held-out items,
     /// 'cold-start' users and held-out items by their number of training events. By a metadata field, only
     /// held-out items with the value are relevant. Separate several by commas.
     #[arg(
@@ -55,6 +57,10 @@ pub(crate) struct Command {
         conflicts_with = "lists"
     )]
     popularity_bias: Option<usize>,
+    /// Measure how well probabilities are calibrated, by path; for models of which the softmax of the scores is a
+    /// probability, such as scorecard
+    #[arg(long, conflicts_with = "lists")]
+    calibration: bool,
     /// Measure explanation length: entries, lines and their kinds
     #[arg(long, conflicts_with = "lists")]
     readability: bool,
@@ -76,8 +82,8 @@ pub(crate) struct Command {
     /// Metadata fields whose values are tags for --concepts and --steering [default: all but years]
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     columns: Vec<String>,
-    /// Plot the deletion curves to an SVG file
-    #[arg(long, value_name = "FILE", requires = "faithfulness")]
+    /// Plot the deletion curves, or the reliability of probabilities with --calibration, to an SVG file
+    #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
     /// Sample N users to measure explanations; 0 for all
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -110,6 +116,14 @@ pub(crate) struct WhatArgs {
     /// Held-out set to evaluate on
     #[arg(long, value_enum, value_name = "SUBSET", default_value_t = On::Test)]
     on: On,
+    /// Held-out items that count, where there are several behaviors
+    ///
+    /// With legacy, an item that the user has viewed or carted counts, which is most of what such metrics measure.
+    /// With discovery, only items without any event of the user count, among such items. With stripped, the
+    /// events of other behaviors on held-out items are deleted from the input; the model was fitted with them,
+    /// unless it was trained with --split given+stripped. With temporal, the split must be one by time.
+    #[arg(long, value_enum, value_name = "REGIME", default_value_t = RegimeArg::Legacy)]
+    regime: RegimeArg,
     /// Seen items to mask at test
     ///
     /// With train, validation items are not masked (count as negatives). Events that the split shows
@@ -139,6 +153,14 @@ enum On {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RegimeArg {
+    Legacy,
+    Discovery,
+    Stripped,
+    Temporal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mask {
     Train,
     #[value(name = "train+validation")]
@@ -157,6 +179,7 @@ enum Over {
 const ACTIVITY: &str = "activity";
 const POPULARITY: &str = "popularity";
 const COLD_START: &str = "cold-start";
+const PATH: &str = "path";
 
 /// A number of candidates, with a seed after an `@`.
 fn candidates(text: &str) -> Result<SampledCandidates, String> {
@@ -178,6 +201,12 @@ impl WhatArgs {
                 On::Test => Subset::Test,
                 On::Validation => Subset::Validation,
             },
+            regime: match self.regime {
+                RegimeArg::Legacy => Regime::Legacy,
+                RegimeArg::Discovery => Regime::Discovery,
+                RegimeArg::Stripped => Regime::Stripped,
+                RegimeArg::Temporal => Regime::Temporal,
+            },
             mask_validation: self.mask == Mask::TrainAndValidation,
             universe: match self.universe {
                 Over::Trained => Universe::Trained,
@@ -193,15 +222,22 @@ impl WhatArgs {
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let output = &self.out.of(output)?;
+        if self.plot.is_some() && !self.faithfulness && !self.calibration {
+            bail!(limpid::Error::Usage(
+                "--plot needs --faithfulness or --calibration".to_owned()
+            ));
+        }
         let plot = self.plot.as_deref().map(Output::plot).transpose()?;
         let by = |name: &str| self.by.iter().any(|by| by == name);
         let is_field =
-            |name: &&String| ![ACTIVITY, POPULARITY, COLD_START].contains(&name.as_str());
+            |name: &&String| ![ACTIVITY, POPULARITY, COLD_START, PATH].contains(&name.as_str());
         let options = MeasureOptions {
             breakdowns: by(ACTIVITY) || by(POPULARITY),
             fields: self.by.iter().filter(is_field).cloned().collect(),
             conditions: self.conditions.clone(),
             cold_start: by(COLD_START),
+            paths: by(PATH),
+            calibration: self.calibration,
             popularity_bias: self.popularity_bias,
             readability: self.readability,
             faithfulness: self.faithfulness,
@@ -256,10 +292,20 @@ impl Command {
             let curves = drop_curves(&measured.data, &[(measured.model.clone(), faithfulness)]);
             output.picture(file, &plot::curves(&curves)?)?;
         }
+        let calibration = measured.paths.as_ref().and_then(|p| p.calibration.as_ref());
+        if let (Some(file), Some(calibration), None) = (&plot, calibration, &measured.faithfulness)
+        {
+            let title = format!("{}, {}", measured.model, measured.data);
+            output.picture(
+                file,
+                &plot::curves(&plot::reliability(&title, calibration))?,
+            )?;
+        }
         let shown = format!("shown: {}", measured.shown);
         let on = measured.on.to_string();
         let by = [self.by, self.conditions].concat();
         let mut page = page(head, &measured.report, &by, &on, Some(shown));
+        page.extend(measured.paths.iter().flat_map(paths));
         page.extend(measured.readability.iter().flat_map(readable));
         page.extend(measured.faithfulness.iter().flat_map(faithful));
         page.extend(measured.knobs.iter().flat_map(knobs));
@@ -370,6 +416,106 @@ fn steering(s: &SteeringMeasured) -> Vec<Section> {
         Section::Lines(vec![format!("best: {}", best.collect::<Vec<_>>().join("; "))]),
         Section::Table(shares),
     ]
+}
+
+/// Hits by path, and calibration.
+fn paths(p: &ChainPaths) -> Vec<Section> {
+    let hits = format!("hits at {}", p.k);
+    let mut table = Table::new([
+        "path",
+        "held-out",
+        "share",
+        hits.as_str(),
+        "share of hits",
+        "share of lists",
+    ]);
+    for path in &p.paths {
+        table.row([
+            path.path.clone(),
+            path.held_out.to_string(),
+            format!("{:.3}", path.share),
+            format!("{:.3}", path.hit_rate),
+            format!("{:.3}", path.hit_share),
+            format!("{:.3}", path.listed),
+        ]);
+    }
+    let mut page = vec![
+        Section::Table(table),
+        Section::Text(format!(
+            "{:.1} % of the hits are items that the user has touched before (re-targeting)",
+            100.0 * p.retargeting
+        )),
+    ];
+    let Some(c) = &p.calibration else {
+        return page;
+    };
+    let mut table = Table::new([
+        "probability",
+        "pairs",
+        "predicted",
+        "observed",
+        "ECE",
+        "Brier",
+    ]);
+    let cells = |name: &str, pairs: usize, predicted: f64, observed: f64, ece: f64, brier: f64| {
+        [
+            name.to_owned(),
+            pairs.to_string(),
+            format!("{predicted:.4}"),
+            format!("{observed:.4}"),
+            format!("{ece:.5}"),
+            format!("{brier:.5}"),
+        ]
+    };
+    let mean = c
+        .bins
+        .iter()
+        .map(|b| b.predicted * b.pairs as f64)
+        .sum::<f64>()
+        / c.pairs.max(1) as f64;
+    table.row(cells(
+        "all paths",
+        c.pairs,
+        mean,
+        c.base_rate,
+        c.ece,
+        c.brier,
+    ));
+    for path in &c.paths {
+        let name = &path.path;
+        table.row(cells(
+            name,
+            path.pairs,
+            path.predicted,
+            path.observed,
+            path.ece,
+            path.brier,
+        ));
+    }
+    let mut bins = Table::new(["tenth of the pairs", "predicted", "observed"]);
+    for (at, bin) in c.bins.iter().enumerate() {
+        let name = (at + 1).to_string();
+        bins.row([
+            name,
+            format!("{:.4}", bin.predicted),
+            format!("{:.4}", bin.observed),
+        ]);
+    }
+    bins.row([
+        "most probable 0.4 %".to_owned(),
+        format!("{:.4}", c.most_probable.predicted),
+        format!("{:.4}", c.most_probable.observed),
+    ]);
+    page.extend([
+        Section::Table(table),
+        Section::Table(bins),
+        Section::Text(format!(
+            "Brier score of the base rate alone: {:.5}; held-out item without earlier events: predicted {:.3}, \
+             observed {:.3}",
+            c.brier_of_base_rate, c.untouched_predicted, c.untouched_observed
+        )),
+    ]);
+    page
 }
 
 /// Explanation length.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use limpid::answers::{
-    ContrastAnswer, ContrastLine, CounterfactualAnswer, Explanation, ItemName, LedgerAnswer,
+    ChangedItem, ContrastAnswer, ContrastLine, CounterfactualAnswer, Explanation, LedgerAnswer,
     MissingAnswer, PartAnswer, Standing, WhyNot,
 };
 use limpid::batch::{Batch, Content};
@@ -17,6 +17,7 @@ use limpid::{Advisor, Error};
 
 use crate::args::{BatchArgs, EditArgs, FilterArgs, OutArgs, WhoArgs, edits, length};
 use crate::output::{Output, Section, Table, number, signed};
+use crate::verbs::recommend::percent;
 
 #[derive(Debug, Args)]
 pub(crate) struct Command {
@@ -146,6 +147,18 @@ pub(crate) fn explanation_page(answer: &Explanation, most: usize, raw: bool) -> 
         ),
     ];
     let mut page = vec![Section::Lines(head)];
+    page.extend(answer.probability.map(|p| {
+        let kind = match p.kind {
+            "continue" => "touched and not bought yet",
+            _ => "not touched yet",
+        };
+        Section::Text(format!(
+            "probability to be the next one: {}; mean of the {} items {kind}: {}",
+            percent(p.value),
+            p.items,
+            percent(p.mean_of_kind)
+        ))
+    }));
     page.extend(ledger_sections(&answer.ledger, most, raw));
     page.extend(notes(&answer.notes));
     page
@@ -326,10 +339,10 @@ fn changes(counterfactuals: &[CounterfactualAnswer], search: bool) -> Table {
     }
     let mut table = Table::new(header);
     for c in counterfactuals {
-        let titles = |items: &[ItemName]| -> Vec<String> {
-            items.iter().map(|item| item.title.clone()).collect()
+        let changed = |items: &[ChangedItem]| -> Vec<String> {
+            items.iter().map(ChangedItem::text).collect()
         };
-        let (add, remove) = (titles(&c.add), titles(&c.remove));
+        let (add, remove) = (changed(&c.add), changed(&c.remove));
         let add: Vec<&str> = add.iter().map(String::as_str).collect();
         let remove: Vec<&str> = remove.iter().map(String::as_str).collect();
         let mut cells = vec![

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use limpid::Advisor;
-use limpid::answers::{Moved, Recommendations};
+use limpid::answers::{Moved, Recommendations, Recommended};
 use limpid::batch::{Batch, Content};
 use limpid::core::NoProgress;
 use limpid::insight::wording;
@@ -74,30 +74,13 @@ pub(crate) fn page(answer: &Recommendations) -> Vec<Section> {
     };
     head += &wording::edited(&answer.edits);
     let edited = answer.items.iter().any(|item| item.before.is_some());
-    // Where units were edited, what moved is the question; 'limpid explain' has the evidence.
-    let header: &[&str] = match edited {
-        true => &["rank", "before", "id", "title", "score", "moved by"],
-        false => &["rank", "id", "title", "score", "because of"],
-    };
-    let mut table = Table::new(header.iter().copied());
-    for item in &answer.items {
-        let because: Vec<&str> = item.because.iter().map(|r| r.text.as_str()).collect();
-        let mut cells = vec![
-            item.rank.to_string(),
-            item.item.id.clone(),
-            item.item.title.clone(),
-            number(item.score),
-        ];
-        match item.before {
-            Some(before) => {
-                cells.insert(1, before.rank.to_string());
-                cells.push(moved_by(&item.moved_by));
-            }
-            None => cells.push(because.join("; ")),
-        }
-        table.row(cells);
+    let mut page = vec![
+        Section::Lines(vec![head]),
+        list(&answer.items, edited, None),
+    ];
+    for slate in &answer.slates {
+        page.push(list(&slate.items, edited, Some(slate.name)));
     }
-    let mut page = vec![Section::Lines(vec![head]), Section::Table(table)];
     if !answer.left.is_empty() {
         let mut table = Table::new(["rank", "before", "id", "left the list", "score", "moved by"]);
         for item in &answer.left {
@@ -116,6 +99,46 @@ pub(crate) fn page(answer: &Recommendations) -> Vec<Section> {
         page.push(Section::Lines(answer.notes.clone()));
     }
     page
+}
+
+/// A list; where units were edited, what moved is the question, and 'limpid explain' has the evidence.
+fn list(items: &[Recommended], edited: bool, slate: Option<&str>) -> Section {
+    let likely = items.iter().any(|item| item.probability.is_some());
+    let mut header = vec![slate.unwrap_or("rank"), "id", "title", "score"];
+    if likely {
+        header.push("probability");
+    }
+    if edited {
+        header.insert(1, "before");
+    }
+    header.push(if edited { "moved by" } else { "because of" });
+    let mut table = Table::new(header);
+    for item in items {
+        let because: Vec<&str> = item.because.iter().map(|r| r.text.as_str()).collect();
+        let mut cells = vec![
+            item.rank.to_string(),
+            item.item.id.clone(),
+            item.item.title.clone(),
+            number(item.score),
+        ];
+        if likely {
+            cells.push(item.probability.map_or_else(String::new, percent));
+        }
+        match item.before.filter(|_| edited) {
+            Some(before) => {
+                cells.insert(1, before.rank.to_string());
+                cells.push(moved_by(&item.moved_by));
+            }
+            None => cells.push(because.join("; ")),
+        }
+        table.row(cells);
+    }
+    Section::Table(table)
+}
+
+/// A probability as a share of 100.
+pub(crate) fn percent(p: f64) -> String {
+    format!("{:.2} %", 100.0 * p)
 }
 
 /// The edits that change a score, and by how much.

@@ -72,7 +72,18 @@ impl OwnedHistory {
     /// The row is no training row afterwards, so the user is removed: models that learn a
     /// vector per user fold it in.
     pub fn remove(&mut self, item: ItemIdx) -> usize {
-        let keep: Vec<bool> = self.items.iter().map(|&i| i != item).collect();
+        self.retain(|e| e.item != item)
+    }
+
+    /// Removes the events of one behavior on an item; returns how many there were. The user is removed as by
+    /// [`remove`](Self::remove).
+    pub fn remove_of(&mut self, item: ItemIdx, behavior: u8) -> usize {
+        self.retain(|e| e.item != item || e.behavior != behavior)
+    }
+
+    /// Keeps the events that `keep`; returns how many are removed.
+    fn retain(&mut self, keep: impl Fn(Event) -> bool) -> usize {
+        let keep: Vec<bool> = self.view().events().map(keep).collect();
         let before = self.items.len();
         retain(&mut self.items, &keep);
         if let Some(t) = &mut self.times {

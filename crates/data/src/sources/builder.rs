@@ -524,7 +524,8 @@ impl<'o> Builder<'o> {
             *only = self.item.len();
         }
         let names = std::mem::take(&mut self.behaviors);
-        let chain = chain::order(&names, &counts, self.options)?;
+        let conversions = |target| self.conversions(names.len(), target);
+        let chain = chain::order(&names, &counts, self.options, conversions)?;
         self.report.notes.extend(chain.note);
         if chain.names.len() == 1 {
             self.behavior.clear();
@@ -533,6 +534,25 @@ impl<'o> Builder<'o> {
             *b = chain.place[*b as usize];
         }
         Ok((chain.names, chain.target))
+    }
+
+    /// The share of the pairs with each behavior that have the target too; `None` for too many behaviors.
+    fn conversions(&self, n: usize, target: usize) -> Option<Vec<f64>> {
+        if n > 8 {
+            return None;
+        }
+        let train = |e: &usize| {
+            let part = self.part.get(*e);
+            part.is_none_or(|part| *part == crate::log::GivenSubset::Train)
+        };
+        let events = (0..self.behavior.len()).filter(train);
+        let mut pairs: Vec<(u32, u32, u8)> = events
+            .map(|e| (self.user[e], self.item[e], self.behavior[e]))
+            .collect();
+        pairs.sort_unstable();
+        let sets = pairs.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
+        let sets = sets.map(|of| of.iter().fold(0u8, |set, e| set | 1 << e.2));
+        Some(crate::chains::conversions(sets, n, target))
     }
 
     /// The error of a duplicate event.

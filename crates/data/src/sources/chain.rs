@@ -43,15 +43,39 @@ pub(super) struct Chain {
     pub(super) note: Option<String>,
 }
 
+/// Instead of names: orders behaviors by how often their pairs convert.
+pub(super) const BY_CONVERSION: &str = "conversion";
+
 /// Puts behaviors in order: as the options say, else as the usual names say, else from the most
-/// frequent to the rarest, because chains narrow. Names without events are dropped.
-pub(super) fn order(names: &[String], counts: &[usize], options: &ReadOptions) -> Result<Chain> {
+/// frequent to the rarest, because chains narrow. Names without events are dropped. `conversions` of a target
+/// are the shares of the pairs with each behavior that have the target too.
+pub(super) fn order(
+    names: &[String],
+    counts: &[usize],
+    options: &ReadOptions,
+    conversions: impl Fn(usize) -> Option<Vec<f64>>,
+) -> Result<Chain> {
     let mut chain = Chain {
         place: vec![0; names.len()],
         ..Chain::default()
     };
     let mut order: Vec<usize> = (0..names.len()).filter(|&b| counts[b] > 0).collect();
-    if let Some(given) = &options.behaviors {
+    let given = options.behaviors.as_deref();
+    let by_conversion = given.is_some_and(|given| given == [BY_CONVERSION]);
+    if let Some(given) = given.filter(|_| !by_conversion) {
+        for (at, name) in given.iter().enumerate() {
+            if given[..at].contains(name) {
+                return Err(Error::option(
+                    "the chain of behaviors",
+                    format!("'{}' names '{name}' twice", given.join(", ")),
+                    "name every behavior of the data once, in the order of the chain",
+                ));
+            }
+            if !names.contains(name) {
+                let known = names.iter().map(String::as_str);
+                return Err(Error::unknown("behavior", name, known));
+            }
+        }
         for name in order.iter().map(|&b| &names[b]) {
             if !given.contains(name) {
                 return Err(Error::option(
@@ -67,12 +91,34 @@ pub(super) fn order(names: &[String], counts: &[usize], options: &ReadOptions) -
     } else {
         order.sort_by(|&a, &b| counts[b].cmp(&counts[a]).then(names[a].cmp(&names[b])));
         let shown: Vec<&str> = order.iter().map(|&b| names[b].as_str()).collect();
-        if order.len() > 1 {
+        if order.len() > 1 && !by_conversion {
             chain.note = Some(format!(
                 "the chain of behaviors was guessed from their counts: {}; if that is wrong, set \
                  'behaviors' in the read options",
                 shown.join(", ")
             ));
+        }
+    }
+    if by_conversion {
+        let target = match &options.target_behavior {
+            None => order.last().copied(),
+            Some(target) => order.iter().copied().find(|&b| names[b] == *target),
+        };
+        if let Some(target) = target {
+            let Some(conversions) = conversions(target) else {
+                return Err(Error::option(
+                    "the chain of behaviors",
+                    format!(
+                        "conversions are counted for up to 8 behaviors, and there are {}",
+                        names.len()
+                    ),
+                    "name the behaviors in order",
+                ));
+            };
+            order.sort_by(|&a, &b| {
+                let last = (a == target).cmp(&(b == target));
+                last.then(conversions[a].total_cmp(&conversions[b]))
+            });
         }
     }
     for (new, &old) in order.iter().enumerate() {
@@ -103,7 +149,7 @@ mod tests {
 
     fn of(names: &[&str], counts: &[usize], options: &ReadOptions) -> Result<Chain> {
         let names: Vec<String> = names.iter().map(|&n| n.to_owned()).collect();
-        order(&names, counts, options)
+        order(&names, counts, options, |_| Some(vec![0.3, 0.1, 0.2]))
     }
 
     #[test]
@@ -115,6 +161,38 @@ mod tests {
         let chain = of(&["buy", "view"], &[3, 0], &none).unwrap();
         assert_eq!((chain.names, chain.target), (vec!["buy".to_owned()], 0));
         assert_eq!(of(&[], &[], &none).unwrap().names, ["interaction"]);
+    }
+
+    #[test]
+    fn the_measured_conversion_orders_what_is_before_the_target() {
+        let options = ReadOptions {
+            behaviors: Some(vec!["conversion".into()]),
+            ..ReadOptions::default()
+        };
+        let chain = of(&["view", "cart", "buy"], &[1, 1, 1], &options).unwrap();
+        assert_eq!(chain.names, ["cart", "view", "buy"]);
+        let twice = ReadOptions {
+            behaviors: Some(["view", "buy", "view"].map(String::from).to_vec()),
+            ..ReadOptions::default()
+        };
+        let error = of(&["view", "buy"], &[1, 1], &twice)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("'view, buy, view' names 'view' twice"),
+            "{error}"
+        );
+        let unknown = ReadOptions {
+            behaviors: Some(["veiw", "buy"].map(String::from).to_vec()),
+            ..ReadOptions::default()
+        };
+        let error = of(&["view", "buy"], &[1, 1], &unknown)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("unknown behavior 'veiw'; did you mean 'view'"),
+            "{error}"
+        );
     }
 
     #[test]

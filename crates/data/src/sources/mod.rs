@@ -30,6 +30,7 @@ mod amazon;
 mod builder;
 mod chain;
 mod columns;
+mod dicts;
 mod facts;
 mod interner;
 mod jsonl;
@@ -196,6 +197,7 @@ static SOURCES: &[Source] = &[
     recbole::SOURCE,
     rechorus::SOURCE,
     netflix::SOURCE,
+    dicts::SOURCE,
     adjacency::SOURCE,
     amazon::SOURCE,
     jsonl::SOURCE,

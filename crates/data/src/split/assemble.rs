@@ -21,9 +21,12 @@ pub(super) fn assemble(
 ) -> Result<Split> {
     let log = events.log;
     place_repeats(events, &mut places, &mut notes);
-    close_leaks(events, &mut places, &mut notes);
+    match spec {
+        SplitSpec::Stripped(_) => strip(events, &mut places, &mut notes),
+        _ => close_leaks(events, &mut places, &mut notes),
+    }
     let trained = users_with(events, &places, Place::Train);
-    let (validation, test) = if matches!(spec, SplitSpec::Users { .. }) {
+    let (validation, test) = if matches!(spec.base(), SplitSpec::Users { .. }) {
         (
             folded_in(events, &places, Place::ValidationInput, Place::Validation)?,
             folded_in(events, &places, Place::TestInput, Place::Test)?,
@@ -154,6 +157,33 @@ fn close_leaks(events: &Events<'_>, places: &mut [Place], notes: &mut Vec<String
              user and item and are left out"
         ));
     }
+}
+
+/// Leaves out all events of other behaviors on the held-out items of the same user.
+fn strip(events: &Events<'_>, places: &mut [Place], notes: &mut Vec<String>) {
+    let log = events.log;
+    let mut left = 0;
+    for row in &events.rows {
+        let row = || row.iter().map(|&e| e as usize);
+        let held_out = row()
+            .filter(|&e| places[e].is_target())
+            .map(|e| log.item[e]);
+        let mut held_out: Vec<u32> = held_out.collect();
+        held_out.sort_unstable();
+        for event in row() {
+            let other = behavior(log, event) != log.target_behavior;
+            if other
+                && places[event] != Place::Left
+                && held_out.binary_search(&log.item[event]).is_ok()
+            {
+                places[event] = Place::Left;
+                left += 1;
+            }
+        }
+    }
+    notes.push(format!(
+        "stripped: {left} events of other behaviors on held-out items of the same user are left out"
+    ));
 }
 
 /// Leaves out held-out events of cold-start users: those without a train event.

@@ -274,7 +274,7 @@ fn read_head(dir: &Path) -> Result<Head> {
 
 fn read_tables(dir: &Path, head: &Head) -> Result<Tables> {
     let mut names = vec!["train", "validation", "test"];
-    if matches!(head.spec, SplitSpec::Users { .. }) {
+    if matches!(head.spec.base(), SplitSpec::Users { .. }) {
         names.extend(["validation_input", "test_input"]);
     }
     names
@@ -391,7 +391,7 @@ fn assemble(dir: &Path, head: Head, mut tables: Tables, log: &Log) -> Result<Spl
     let users_of = |rows: &Histories| rows.users().iter().flatten().map(|u| u.0).collect();
     let train = histories(take("train")?.1.into_iter().collect(), &head, log)?;
     let mut held_out = |target, input| -> Result<HeldOut> {
-        if matches!(head.spec, SplitSpec::Users { .. }) {
+        if matches!(head.spec.base(), SplitSpec::Users { .. }) {
             let input = histories(take(input)?.1.into_iter().collect(), &head, log)?;
             Ok(HeldOut {
                 target: of_input(users_of(&input), take(target)?)?,

@@ -10,7 +10,8 @@
 //!   input (see [`HeldOut`]).
 //! - **Only events of the target behavior are held out.** With several behaviors, the others stay
 //!   in train, except those of the same user and item as a held-out event that happen at or after
-//!   it: they would leak it. Without times they cannot be told apart and stay.
+//!   it: they would leak it. Without times they cannot be told apart and stay. A *stripped* split leaves
+//!   all of them out.
 //! - **An item that is held out for a user is not in that user's train events** of the target
 //!   behavior: earlier events of the same user and item are left out.
 //! - Users with too few events keep one for train and give the rest to test before validation.
@@ -136,7 +137,20 @@ pub fn split(log: &Log, spec: &SplitSpec) -> Result<Split> {
     }
     let events = events::Events::of(log);
     let mut notes = Vec::new();
-    let places = match *spec {
+    if matches!(spec, SplitSpec::Stripped(_)) && log.behavior.is_none() {
+        return Err(Error::option(
+            "split",
+            format!(
+                "{spec}: '{}' has one behavior only, so nothing can be stripped",
+                log.name
+            ),
+            format!(
+                "write '{}', or keep more behaviors with --behaviors",
+                spec.base()
+            ),
+        ));
+    }
+    let places = match *spec.base() {
         SplitSpec::Ratio { shares, seed } => ratio::assign(&events, shares, seed, &mut notes)?,
         SplitSpec::LeaveOneOut => leave_last::assign(&events, 1, &mut notes)?,
         SplitSpec::LeaveLast { n } => leave_last::assign(&events, n, &mut notes)?,
@@ -152,7 +166,8 @@ pub fn split(log: &Log, spec: &SplitSpec) -> Result<Split> {
             seed,
         } => users::assign(&events, shares, holdout, seed, &mut notes)?,
         SplitSpec::Given { ref name } => given::assign(&events, name.as_deref(), &mut notes)?,
-        SplitSpec::None => events.all_train(),
+        // A stripped split has a base that is not.
+        SplitSpec::None | SplitSpec::Stripped(_) => events.all_train(),
     };
     assemble::assemble(&events, spec, places, notes)
 }

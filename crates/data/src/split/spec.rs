@@ -70,7 +70,13 @@ pub enum SplitSpec {
     },
     /// `none`: all events are train.
     None,
+    /// `given+stripped`: another split, without the events of other behaviors on held-out items of the same
+    /// user, so that every held-out item is one that the user has not touched.
+    Stripped(Box<SplitSpec>),
 }
+
+/// What follows a split without events of other behaviors on held-out items.
+const STRIPPED: &str = "+stripped";
 
 /// Every form with its kind, as an example.
 const FORMS: [(&str, &str); 8] = [
@@ -93,6 +99,16 @@ impl FromStr for SplitSpec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        if let Some(of) = text.strip_suffix(STRIPPED) {
+            return match of.parse()? {
+                Self::Stripped(_) | Self::None => Err(Error::option(
+                    "split",
+                    format!("'{text}' cannot strip '{of}', which has nothing to strip"),
+                    "write 'given+stripped' or 'leave-one-out+stripped'",
+                )),
+                of => Ok(Self::Stripped(Box::new(of))),
+            };
+        }
         let refuse = |(why, hint): Refusal| Error::option("split", format!("'{text}' {why}"), hint);
         let (kind, rest) = match text.split_once(':') {
             Some((kind, rest)) => (kind, Some(rest)),
@@ -322,6 +338,16 @@ impl SplitSpec {
             | Self::TemporalDates { .. } => Shown::TrainAndValidation,
             Self::Users { .. } => Shown::HeldOut,
             Self::Ratio { .. } | Self::Given { .. } | Self::None => Shown::Train,
+            Self::Stripped(of) => of.shown(),
+        }
+    }
+
+    /// The split without what is stripped of it.
+    #[must_use]
+    pub fn base(&self) -> &Self {
+        match self {
+            Self::Stripped(of) => of,
+            other => other,
         }
     }
 }
@@ -363,6 +389,7 @@ impl fmt::Display for SplitSpec {
             Self::Given { name: None } => f.write_str("given"),
             Self::Given { name: Some(name) } => write!(f, "given:{name}"),
             Self::None => f.write_str("none"),
+            Self::Stripped(of) => write!(f, "{of}{STRIPPED}"),
         }
     }
 }
@@ -402,6 +429,8 @@ mod tests {
             "given",
             "given:u1",
             "none",
+            "given+stripped",
+            "ratio:70/10/20@42+stripped",
         ] {
             let spec: SplitSpec = text.parse().unwrap();
             assert_eq!(spec.to_string(), text);
@@ -476,6 +505,8 @@ mod tests {
             ("leave-one-out:3", "takes no values; write 'leave-one-out'"),
             ("given:", "has no values after 'given'; write 'given:u1'"),
             ("none:", "takes no values; write 'none'"),
+            ("none+stripped", "cannot strip 'none'"),
+            ("given+stripped+stripped", "write 'given+stripped'"),
         ] {
             let error = text.parse::<SplitSpec>().unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

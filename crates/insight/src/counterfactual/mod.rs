@@ -19,8 +19,8 @@ mod plausible;
 mod subsets;
 
 use limpid_core::{
-    Catalogue, Histories, History, ItemIdx, Mask, Mat, OwnedHistory, Recommender, Result, UnitsOf,
-    rank_of, top_k,
+    Catalogue, Histories, History, ItemIdx, Mask, Mat, OwnedHistory, Recommender, Result, Space,
+    UnitsOf, rank_of, top_k,
 };
 
 pub use lacking::{Lacking, lacking};
@@ -50,6 +50,52 @@ pub enum HistoryEdit {
     Add(ItemIdx),
     /// Remove all events on this item.
     Remove(ItemIdx),
+    /// Add an event of this behavior, which is not the target, on this item.
+    AddOf(ItemIdx, u8),
+    /// Remove the events of this behavior on this item.
+    RemoveOf(ItemIdx, u8),
+}
+
+impl HistoryEdit {
+    /// The item.
+    #[must_use]
+    pub fn item(self) -> ItemIdx {
+        match self {
+            Self::Add(item)
+            | Self::Remove(item)
+            | Self::AddOf(item, _)
+            | Self::RemoveOf(item, _) => item,
+        }
+    }
+
+    /// Whether it adds an event.
+    #[must_use]
+    pub fn is_addition(self) -> bool {
+        matches!(self, Self::Add(_) | Self::AddOf(..))
+    }
+
+    /// The behavior, if only events of one are added or removed.
+    #[must_use]
+    pub fn behavior(self) -> Option<u8> {
+        match self {
+            Self::Add(_) | Self::Remove(_) => None,
+            Self::AddOf(_, behavior) | Self::RemoveOf(_, behavior) => Some(behavior),
+        }
+    }
+
+    /// Makes the change; an event without a behavior has the behavior `target`.
+    pub fn apply(self, history: &mut OwnedHistory, target: u8) {
+        match self {
+            Self::Add(item) => history.add(item, target),
+            Self::AddOf(item, behavior) => history.add(item, behavior),
+            Self::Remove(item) => {
+                history.remove(item);
+            }
+            Self::RemoveOf(item, behavior) => {
+                history.remove_of(item, behavior);
+            }
+        }
+    }
 }
 
 /// The position of an item for a history.
@@ -215,6 +261,10 @@ pub fn search(q: &Question<'_>, limits: Search) -> Result<Verdict> {
 
 /// The single events to try, and whether these are all.
 fn candidates(q: &Question<'_>, base: &OwnedHistory, most: usize) -> (Vec<HistoryEdit>, bool) {
+    let units = UnitsOf::model(q.model, q.catalogue);
+    if !units.is_empty() && units.unit(0).space == Space::Behavior {
+        return candidates_of_behaviors(q, base, most);
+    }
     let own = base.view().item_values();
     let has = |i: ItemIdx| own.binary_search_by_key(&i, |e| e.0).is_ok();
     let mut singles: Vec<HistoryEdit> = own
@@ -228,7 +278,6 @@ fn candidates(q: &Question<'_>, base: &OwnedHistory, most: usize) -> (Vec<Histor
         .map(ItemIdx)
         .filter(|&i| i != q.item && !has(i) && q.catalogue.is_trained(i))
         .collect();
-    let units = UnitsOf::model(q.model, q.catalogue);
     let affine = !units.is_empty() && units.effect(0, q.item).is_some();
     let room = if affine { 8 * most } else { most }.saturating_sub(singles.len());
     let exhaustive = additions.len() <= room;
@@ -259,15 +308,45 @@ fn candidates(q: &Question<'_>, base: &OwnedHistory, most: usize) -> (Vec<Histor
     (singles, exhaustive)
 }
 
+/// The same for a model that tells behaviors apart: every event of the history, the missing events of other
+/// behaviors on the item itself, and events of any behavior on other items, the most popular first.
+fn candidates_of_behaviors(
+    q: &Question<'_>,
+    base: &OwnedHistory,
+    most: usize,
+) -> (Vec<HistoryEdit>, bool) {
+    let target = q.catalogue.target_behavior;
+    let mut own: Vec<(ItemIdx, u8)> = base.view().events().map(|e| (e.item, e.behavior)).collect();
+    own.sort_unstable();
+    own.dedup();
+    let has = |item: ItemIdx, behavior: u8| own.binary_search(&(item, behavior)).is_ok();
+    let auxiliary = || (0..q.catalogue.behaviors.len() as u8).filter(|&b| b != target);
+    let removals = own.iter().map(|&(item, b)| HistoryEdit::RemoveOf(item, b));
+    let mut singles: Vec<HistoryEdit> = removals.collect();
+    let missing = auxiliary().filter(|&b| !has(q.item, b));
+    singles.extend(missing.map(|b| HistoryEdit::AddOf(q.item, b)));
+    let mut items: Vec<ItemIdx> = (0..q.catalogue.len() as u32)
+        .map(ItemIdx)
+        .filter(|&i| i != q.item && q.catalogue.is_trained(i))
+        .collect();
+    let popularity = |i: &ItemIdx| std::cmp::Reverse(q.catalogue.train_counts[i.at()]);
+    items.sort_by_key(|i| (popularity(i), *i));
+    let mut additions = items.into_iter().flat_map(|item| {
+        let bought = (!has(item, target)).then_some(HistoryEdit::Add(item));
+        let others = auxiliary().filter(move |&b| !has(item, b));
+        bought
+            .into_iter()
+            .chain(others.map(move |b| HistoryEdit::AddOf(item, b)))
+    });
+    let room = most.saturating_sub(singles.len());
+    singles.extend(additions.by_ref().take(room));
+    (singles, additions.next().is_none())
+}
+
 fn apply(history: &OwnedHistory, edits: &[HistoryEdit], behavior: u8) -> OwnedHistory {
     let mut edited = history.clone();
     for edit in edits {
-        match *edit {
-            HistoryEdit::Add(item) => edited.add(item, behavior),
-            HistoryEdit::Remove(item) => {
-                edited.remove(item);
-            }
-        }
+        edit.apply(&mut edited, behavior);
     }
     edited
 }

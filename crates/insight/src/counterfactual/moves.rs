@@ -37,9 +37,9 @@ impl Kind {
     pub(super) fn of<'a>(edits: impl IntoIterator<Item = &'a HistoryEdit>) -> Self {
         let (mut added, mut removed) = (false, false);
         for edit in edits {
-            match edit {
-                HistoryEdit::Add(_) => added = true,
-                HistoryEdit::Remove(_) => removed = true,
+            match edit.is_addition() {
+                true => added = true,
+                false => removed = true,
             }
         }
         match (added, removed) {
@@ -62,8 +62,7 @@ pub(super) struct Move {
 
 impl Move {
     pub(super) fn removals(&self) -> usize {
-        let removed = |e: &&HistoryEdit| matches!(e, HistoryEdit::Remove(_));
-        self.edits.iter().filter(removed).count()
+        self.edits.iter().filter(|e| !e.is_addition()).count()
     }
 }
 
@@ -268,7 +267,7 @@ impl<'q> Moves<'q> {
         }
         let mut near: Vec<ItemIdx> = Vec::new();
         for edit in edits {
-            let (HistoryEdit::Add(item) | HistoryEdit::Remove(item)) = *edit;
+            let item = edit.item();
             near.push(item);
             for unit in units.touched(item).unwrap_or_default() {
                 near.extend(self.own_items.get(&unit).into_iter().flatten());
@@ -282,8 +281,7 @@ impl<'q> Moves<'q> {
     fn connect(&mut self, units: &dyn Units) -> bool {
         let mut by_unit: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         for (at, single) in self.singles.moves.iter().enumerate() {
-            let (HistoryEdit::Add(item) | HistoryEdit::Remove(item)) = single.edits[0];
-            let Some(touched) = units.touched(item) else {
+            let Some(touched) = units.touched(single.edits[0].item()) else {
                 return false;
             };
             for unit in touched {

@@ -104,9 +104,9 @@ impl Plausible {
     /// The plausibility of one change.
     #[must_use]
     pub fn of(&self, edit: HistoryEdit) -> f64 {
-        match edit {
-            HistoryEdit::Add(item) => self.has(item),
-            HistoryEdit::Remove(item) => -self.has(item),
+        match edit.is_addition() {
+            true => self.has(edit.item()),
+            false => -self.has(edit.item()),
         }
     }
 }

@@ -25,9 +25,11 @@ impl Advisor {
         let scores = self.scores(&model, view)?;
         let wording = self.wording(&model);
         let mut notes = self.notes_on(item);
-        if view.contains(item) {
+        let mask = self.mask(view, &Filter::default());
+        if mask.hides(item) {
             notes.push(wording::IN_HISTORY.to_owned());
         }
+        let kinds = self.kinds(view, &mask);
         if raw && !ledger.parts.is_empty() {
             let joined = model.ledger(view, &model.row(view), item, Detail::Lines);
             if joined.parts == ledger.parts {
@@ -43,6 +45,7 @@ impl Advisor {
             schema: "limpid.explain/1",
             user: who.name(),
             rank: self.rank(&scores, view, item),
+            probability: self.probability(kinds.as_ref(), &scores, &mask, item),
             ledger: self.ledger_answer(&ledger, &wording),
             edits: model.written().join(", "),
             words: wording.sentence(&ledger, PARTS)?,

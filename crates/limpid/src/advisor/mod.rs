@@ -3,6 +3,7 @@
 mod explain;
 mod recommend;
 mod similar;
+mod slates;
 mod why_not;
 
 use std::path::{Path, PathBuf};
@@ -327,9 +328,11 @@ impl Advisor {
             let info = wording.units.info(part.unit, &self.catalogue);
             PartAnswer {
                 unit: info.id,
-                named: info.label.filter(|_| part.unit.item().is_none()),
                 kind: part.unit.space.kind(),
                 text: wording.part(part),
+                named: info
+                    .label
+                    .filter(|label| part.unit.item().is_none() && *label != wording.part(part)),
                 rule: part.rule.as_ref().map(|r| r.text(&self.catalogue)),
                 definition: wording.definition(part),
                 alternatives: part

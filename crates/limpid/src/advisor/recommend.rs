@@ -4,7 +4,7 @@ use limpid_core::{Detail, Edits, Histories, History, ItemIdx, Mask, Part, Scored
 use limpid_insight::{Row, Steered, Wording};
 
 use super::{Advisor, Who};
-use crate::answers::{Before, Left, Moved, Reason, Recommendations, Recommended};
+use crate::answers::{Before, Left, Moved, Reason, Recommendations, Recommended, Slate};
 use crate::{Result, lookup};
 
 /// Number of reasons that a line of a list shows.
@@ -81,26 +81,35 @@ impl Advisor {
         if let Some(steering) = &steering {
             notes.extend(steering.without_effect());
         }
-        let mut items = Vec::with_capacity(list.len());
         let wording = self.wording(&model);
-        for (at, scored) in list.iter().enumerate() {
-            let because = match evidence {
+        let kinds = self.kinds(view, &mask);
+        let recommended = |(at, scored): (usize, &Scored)| Recommended {
+            rank: at + 1,
+            item: self.item_name(scored.item),
+            score: scored.score,
+            probability: self
+                .probability(kinds.as_ref(), &scores, &mask, scored.item)
+                .map(|p| p.value),
+            before: steering
+                .as_ref()
+                .map(|s| s.before(self, &mask, scored.item)),
+            moved_by: steering
+                .as_ref()
+                .map_or_else(Vec::new, |s| s.moved_by(scored.item)),
+            because: match evidence {
                 true => reasons(&model, &wording, view, &row, scored.item, REASONS),
                 false => Vec::new(),
-            };
-            items.push(Recommended {
-                rank: at + 1,
-                item: self.item_name(scored.item),
-                score: scored.score,
-                before: steering
-                    .as_ref()
-                    .map(|s| s.before(self, &mask, scored.item)),
-                moved_by: steering
-                    .as_ref()
-                    .map_or_else(Vec::new, |s| s.moved_by(scored.item)),
-                because,
-            });
-        }
+            },
+        };
+        let items = list.iter().enumerate().map(recommended).collect();
+        let slates = kinds
+            .iter()
+            .flat_map(|kinds| self.slates(kinds, &scores, n));
+        let slates = slates.map(|(name, list)| Slate {
+            name,
+            items: list.iter().enumerate().map(recommended).collect(),
+        });
+        let slates = slates.collect();
         let left = match &steering {
             Some(steering) => steering.left(self, &scores, &mask, n),
             None => Vec::new(),
@@ -113,6 +122,7 @@ impl Advisor {
             by: None,
             edits: model.written().join(", "),
             items,
+            slates,
             left,
             notes,
         })

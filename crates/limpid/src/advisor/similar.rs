@@ -76,6 +76,7 @@ impl Advisor {
             rank: at + 1,
             item: self.item_name(scored.item),
             score: scored.score,
+            probability: None,
             before: None,
             moved_by: Vec::new(),
             because: Vec::new(),
@@ -88,6 +89,7 @@ impl Advisor {
             by: Some(by.name()),
             edits: String::new(),
             items: items.collect(),
+            slates: Vec::new(),
             left: Vec::new(),
             notes,
         })

@@ -2,13 +2,12 @@
 
 use limpid_core::{Detail, Edits, History, Ledger, Mask, Scored, top_k};
 use limpid_insight::{
-    Counterfactual, Goal, HistoryEdit, Plausible, Question, Search, Smallest, Steered, lacking,
-    search, wording,
+    Counterfactual, Goal, Plausible, Question, Search, Smallest, Steered, lacking, search, wording,
 };
 
 use super::{Advisor, Filter, Who};
 use crate::answers::{
-    CounterfactualAnswer, ItemName, LackingAnswer, MissingAnswer, Standing, WhyNot,
+    ChangedItem, CounterfactualAnswer, LackingAnswer, MissingAnswer, Standing, WhyNot,
 };
 use crate::{Error, Result};
 
@@ -181,22 +180,19 @@ impl Advisor {
     }
 
     fn counterfactual_answer(&self, c: &Counterfactual) -> CounterfactualAnswer {
-        let names = |wanted: fn(&HistoryEdit) -> Option<limpid_core::ItemIdx>| -> Vec<ItemName> {
-            c.edits
-                .iter()
-                .filter_map(wanted)
-                .map(|i| self.item_name(i))
+        let changes = |additions: bool| -> Vec<ChangedItem> {
+            let of_kind = c.edits.iter().filter(|e| e.is_addition() == additions);
+            let name = |behavior: u8| self.catalogue.behaviors.get(usize::from(behavior)).cloned();
+            of_kind
+                .map(|e| ChangedItem {
+                    item: self.item_name(e.item()),
+                    behavior: e.behavior().and_then(name),
+                })
                 .collect()
         };
         CounterfactualAnswer {
-            add: names(|e| match e {
-                HistoryEdit::Add(i) => Some(*i),
-                HistoryEdit::Remove(_) => None,
-            }),
-            remove: names(|e| match e {
-                HistoryEdit::Remove(i) => Some(*i),
-                HistoryEdit::Add(_) => None,
-            }),
+            add: changes(true),
+            remove: changes(false),
             rank: c.after.rank,
             score: c.after.score,
             bar: finite(c.after.bar),

@@ -1,12 +1,14 @@
 //! `limpid evaluate` and `limpid compare`.
 
 use limpid_data::{Shown, Subset};
+use limpid_eval::chain_paths::ChainPaths;
 use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
 use limpid_eval::{Comparison, Report, SampledCandidates};
 use serde::Serialize;
 
 use crate::artifact::SplitRecord;
+use crate::measure::Regime;
 use crate::measure_knobs::KnobsMeasured;
 
 /// An evaluation with its whole protocol.
@@ -26,11 +28,16 @@ pub struct Measured {
     pub split: SplitRecord,
     /// The held-out set.
     pub on: Subset,
+    /// Which held-out items count.
+    pub regime: Regime,
     /// The events of each user that the model is shown; they are masked.
     pub shown: Shown,
     /// The metrics.
     #[serde(flatten)]
     pub report: Report,
+    /// Hits by the behaviors before, and calibration, if measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths: Option<ChainPaths>,
     /// Explanation length, if measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readability: Option<Readability>,

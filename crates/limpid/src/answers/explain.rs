@@ -15,6 +15,9 @@ pub struct Explanation {
     pub item: ItemName,
     /// Its rank among the items that may be recommended; null if it may not be.
     pub rank: Option<usize>,
+    /// The probability that it is the next one, of a model whose scores are log odds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<Probability>,
     /// The ledger.
     pub ledger: LedgerAnswer,
     /// The edits that were applied.
@@ -23,6 +26,19 @@ pub struct Explanation {
     pub words: String,
     /// Notes for the reader.
     pub notes: Vec<String>,
+}
+
+/// A probability with what it is to be compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Probability {
+    /// The probability that the item is the next one.
+    pub value: f64,
+    /// `continue`: the history has earlier events on the item; `discover`: it has none.
+    pub kind: &'static str,
+    /// Number of items of this kind that may be recommended.
+    pub items: usize,
+    /// Their mean probability.
+    pub mean_of_kind: f64,
 }
 
 /// An event of the history that evidence cites.
@@ -198,13 +214,36 @@ pub struct WhyNot {
     pub notes: Vec<String>,
 }
 
+/// An item whose events are added or removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct ChangedItem {
+    /// The item.
+    #[serde(flatten)]
+    pub item: ItemName,
+    /// The behavior, if only events of one are meant; otherwise the target behavior is added, or all events are
+    /// removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behavior: Option<String>,
+}
+
+impl ChangedItem {
+    /// The title, with the behavior.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.behavior {
+            Some(behavior) => format!("{} ({behavior})", self.item.title),
+            None => self.item.title.clone(),
+        }
+    }
+}
+
 /// A change of the history that moves the item.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CounterfactualAnswer {
-    /// Items to add.
-    pub add: Vec<ItemName>,
-    /// Items to remove.
-    pub remove: Vec<ItemName>,
+    /// Events to add.
+    pub add: Vec<ChangedItem>,
+    /// Events to remove.
+    pub remove: Vec<ChangedItem>,
     /// The rank after the change.
     pub rank: usize,
     /// The score after the change.

@@ -31,7 +31,7 @@ pub use knobs::{Concept, Concepts, KnobWeight, ProbeAnswer, Reach, SteerAnswer};
 pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
 pub use quickstart::Quickstart;
 pub use recommend::{
-    Before, Exported, Left, Moved, Reason, RecommendAll, Recommendations, Recommended,
+    Before, Exported, Left, Moved, Reason, RecommendAll, Recommendations, Recommended, Slate,
 };
 pub use reproduce::{RecipePlan, ReproducePlan, Reproduced, ReproducedTable};
 pub use schema::schemas;

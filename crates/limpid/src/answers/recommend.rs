@@ -22,6 +22,10 @@ pub struct Recommendations {
     pub edits: String,
     /// The list, best first.
     pub items: Vec<Recommended>,
+    /// Where the data have several behaviors: the best items with earlier events of the user (`continue`) and
+    /// without any (`discover`), by the same scores.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slates: Vec<Slate>,
     /// Items that the edits moved out of the list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<Left>,
@@ -39,6 +43,9 @@ pub struct Recommended {
     pub item: ItemName,
     /// Its score.
     pub score: f32,
+    /// The probability that it is the next one, of a model whose scores are log odds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
     /// Its place without the edits; absent where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
@@ -47,6 +54,15 @@ pub struct Recommended {
     pub moved_by: Vec<Moved>,
     /// The strongest reasons.
     pub because: Vec<Reason>,
+}
+
+/// A list of items of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Slate {
+    /// `continue` or `discover`.
+    pub name: &'static str,
+    /// The list, best first.
+    pub items: Vec<Recommended>,
 }
 
 /// The place of an item without the edits.

@@ -5,11 +5,13 @@
 
 mod curves;
 mod drops;
+mod reliability;
 mod scatter;
 mod waterfall;
 
 pub use curves::{Axis, Curve, Curves, curves};
 pub use drops::drop_curves;
+pub use reliability::reliability;
 pub use scatter::{Dot, Scatter, scatter};
 pub use waterfall::waterfall;
 
