@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use limpid::concepts::Board;
 use limpid::core::{
-    Detail, Edits, Histories, ItemIdx, NoProgress, OwnedHistory, Recommender, Units, UnitsOf,
+    Detail, Edits, Histories, ItemIdx, NoProgress, OwnedHistory, Recommender, UnitsOf,
 };
 use limpid::data::synthetic;
 use limpid::models::Config;
