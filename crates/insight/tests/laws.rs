@@ -627,6 +627,9 @@ proptest! {
                     match *edit {
                         HistoryEdit::Add(i) => has.push(i.0),
                         HistoryEdit::Remove(i) => has.retain(|&h| h != i.0),
+                        HistoryEdit::AddOf(..) | HistoryEdit::RemoveOf(..) => {
+                            prop_assert!(false, "a model of one behavior has no edits of behaviors");
+                        }
                     }
                 }
                 let score = |j: u32| -> f32 {
