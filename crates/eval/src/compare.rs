@@ -155,18 +155,29 @@ pub fn compare(a: &PerUser, b: &PerUser, how: &Comparing) -> Result<Comparison> 
     })
 }
 
-/// Corrects the p-values of all comparisons of a table by the method of Holm, "A simple sequentially
-/// rejective multiple test procedure", Scandinavian Journal of Statistics 1979: with the m values in
-/// ascending order, the i-th is multiplied by m − i + 1 and is at least its predecessor. Where those
-/// below 0.05 are called significant, the chance of one false finding or more is below 0.05.
-pub fn holm(mut comparisons: Vec<&mut Difference>) {
-    comparisons.sort_by(|a, b| a.p.total_cmp(&b.p));
-    let m = comparisons.len();
-    let mut before = 0f64;
-    for (at, comparison) in comparisons.into_iter().enumerate() {
-        before = before.max((comparison.p * (m - at) as f64).min(1.0));
-        comparison.p_holm = before;
+/// Corrects the p-values of all comparisons of a table, as [`holm_of`].
+pub fn holm(comparisons: Vec<&mut Difference>) {
+    let p: Vec<f64> = comparisons.iter().map(|c| c.p).collect();
+    for (comparison, p) in comparisons.into_iter().zip(holm_of(&p)) {
+        comparison.p_holm = p;
     }
+}
+
+/// Corrects p-values for being several by the method of Holm, "A simple sequentially rejective multiple
+/// test procedure", Scandinavian Journal of Statistics 1979: with the m values in ascending order, the i-th is
+/// multiplied by m − i + 1 and is at least its predecessor. Where those below 0.05 are called significant, the
+/// chance of one false finding or more is below 0.05.
+#[must_use]
+pub fn holm_of(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));
+    let mut corrected = vec![0.0; p.len()];
+    let mut before = 0f64;
+    for (at, &i) in order.iter().enumerate() {
+        before = before.max((p[i] * (p.len() - at) as f64).min(1.0));
+        corrected[i] = before;
+    }
+    corrected
 }
 
 fn positions(result: &PerUser, side: char) -> Result<HashMap<&str, usize>> {

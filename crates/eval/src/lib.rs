@@ -49,7 +49,7 @@ pub mod universe;
 
 pub use bootstrap::{Bootstrap, Interval};
 pub use candidates::SampledCandidates;
-pub use compare::{Comparing, Comparison, Difference, compare, holm};
+pub use compare::{Comparing, Comparison, Difference, compare, holm, holm_of};
 pub use error::{Error, Result};
 pub use evaluate::{evaluate, evaluate_lists, evaluate_scores};
 pub use groups::ItemGroups;

@@ -1,4 +1,4 @@
-//! Quantiles of Student's t distribution, for intervals of means over few splits.
+//! Student's t distribution, for intervals and tests of means over few splits.
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
@@ -29,6 +29,16 @@ pub fn quantile(share: f64, df: usize) -> f64 {
     if share < 0.5 { -t } else { t }
 }
 
+/// The two-sided p-value of `t` for `df` degrees of freedom: the probability of `|T| > |t|`; NaN for 0 degrees
+/// of freedom.
+#[must_use]
+pub fn two_sided(t: f64, df: usize) -> f64 {
+    match df {
+        0 => f64::NAN,
+        _ => (1.0 - within((t.abs() / (df as f64).sqrt()).atan(), df)).clamp(0.0, 1.0),
+    }
+}
+
 /// The probability of `|T| ≤ t`, with `angle = atan(t / √df)` in `[0, π/2]`.
 ///
 /// The finite sums of Abramowitz and Stegun, "Handbook of Mathematical Functions" (1964), 26.7.3 (odd
@@ -55,6 +65,21 @@ fn within(angle: f64, df: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The p-value of a quantile is the share beyond it, on both sides.
+    #[test]
+    fn p_values_are_the_shares_beyond_quantiles() {
+        for df in [1, 2, 5, 9, 30] {
+            for p in [0.5, 0.05, 0.001] {
+                let t = quantile(1.0 - p / 2.0, df);
+                assert!((two_sided(t, df) - p).abs() < 1e-12, "{df} {p}");
+                assert!((two_sided(-t, df) - p).abs() < 1e-12, "{df} {p}");
+            }
+            assert_eq!(two_sided(0.0, df), 1.0);
+            assert_eq!(two_sided(f64::INFINITY, df), 0.0);
+        }
+        assert!(two_sided(1.0, 0).is_nan());
+    }
 
     /// Two-sided 95 % and 99 % points of published tables (NIST/SEMATECH e-Handbook, 1.3.6.7.2).
     #[test]

@@ -92,6 +92,10 @@ pub struct Row {
     /// Seed of the model.
     #[serde(default = "one")]
     pub seed: u64,
+    /// How many seeds of the model, from `seed` on: the value of a split is their mean. Explanations are those
+    /// of the first.
+    #[serde(default = "one")]
+    pub model_seeds: u64,
     /// The published value of the metric.
     #[serde(default)]
     pub published: Option<f64>,
@@ -214,6 +218,12 @@ impl Recipe {
                     let e = limpid_core::Error::unknown("number of a dictionary", name, known());
                     return Err(format!("row '{}': {e}", row.name));
                 }
+            }
+            if !(1..=100).contains(&row.model_seeds) {
+                return Err(format!(
+                    "row '{}': model_seeds is {}, must be a whole number from 1 to 100",
+                    row.name, row.model_seeds
+                ));
             }
             if row.tune && self.on == Subset::Validation {
                 return Err(format!(

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use limpid_eval::faithfulness::Faithfulness;
+use limpid_eval::holm_of;
 use limpid_eval::readability::Readability;
-use limpid_eval::student_t::quantile;
+use limpid_eval::student_t::{quantile, two_sided};
 
 use super::{Recipe, Row, SplitResult};
 use crate::Subset;
@@ -55,6 +56,9 @@ pub struct RowOutcome {
     pub ours: Summary,
     /// The paired difference from the baseline.
     pub difference: Option<Summary>,
+    /// The p-value of the paired t test of that difference over splits, corrected by Holm's method for the rows of
+    /// the table; none for one split.
+    pub p_holm: Option<f64>,
     /// Whether the row passes its bounds; none where it has none.
     pub reached: Option<bool>,
     /// The verdict in words: `pass`, or `FAIL` with the reasons.
@@ -88,7 +92,7 @@ pub(super) fn outcome(recipe: &Recipe, results: Vec<Vec<SplitResult>>) -> Outcom
         Some(results[at].clone())
     };
     let baseline = recipe.baseline.as_deref().and_then(of);
-    let rows = recipe
+    let mut rows: Vec<RowOutcome> = recipe
         .rows
         .iter()
         .zip(&results)
@@ -109,12 +113,14 @@ pub(super) fn outcome(recipe: &Recipe, results: Vec<Vec<SplitResult>>) -> Outcom
                 row: row.clone(),
                 ours,
                 difference,
+                p_holm: None,
                 reached,
                 verdict,
                 results: results.clone(),
             }
         })
         .collect();
+    correct_for_many(&mut rows);
     let splits = match recipe.seeds.as_slice() {
         [] => recipe.split.clone(),
         _ => {
@@ -146,6 +152,20 @@ pub(super) fn outcome(recipe: &Recipe, results: Vec<Vec<SplitResult>>) -> Outcom
         metric: recipe.metric.clone(),
         baseline: recipe.baseline.clone(),
         rows,
+    }
+}
+
+/// Tests every difference, and corrects the p-values for their number.
+fn correct_for_many(rows: &mut [RowOutcome]) {
+    let tested = rows.iter().enumerate().filter_map(|(at, row)| {
+        let d = row.difference.as_ref()?;
+        let error = d.sd? / (d.n as f64).sqrt();
+        let t = if d.mean == 0.0 { 0.0 } else { d.mean / error };
+        Some((at, two_sided(t, d.n - 1)))
+    });
+    let (at, p): (Vec<usize>, Vec<f64>) = tested.unzip();
+    for (at, p) in at.into_iter().zip(holm_of(&p)) {
+        rows[at].p_holm = Some(p);
     }
 }
 
@@ -293,6 +313,13 @@ fn steered(rows: &[&RowOutcome]) -> Vec<(String, String)> {
         .collect()
 }
 
+fn p_value(p: f64) -> String {
+    match p < 0.001 {
+        true => "< .001".to_owned(),
+        false => format!("{p:.3}"),
+    }
+}
+
 fn with_interval(s: &Summary, sign: bool) -> String {
     let mean = match sign {
         true => format!("{:+.4}", s.mean),
@@ -313,6 +340,9 @@ impl Outcome {
         header.push(self.metric.clone());
         if let Some(baseline) = &self.baseline {
             header.push(format!("− {baseline}"));
+            if self.is_tested() {
+                header.push("p (Holm)".to_owned());
+            }
         }
         if self.has_explanations() {
             header.extend(EXPLANATIONS.map(str::to_owned));
@@ -336,6 +366,9 @@ impl Outcome {
                 if self.baseline.is_some() {
                     let difference = row.difference.as_ref();
                     cells.push(difference.map_or_else(String::new, |d| with_interval(d, true)));
+                    if self.is_tested() {
+                        cells.push(row.p_holm.map_or_else(String::new, p_value));
+                    }
                 }
                 if self.has_explanations() {
                     cells.extend(explained(&row.results));
@@ -461,6 +494,10 @@ impl Outcome {
             .take(MOST_CURVES)
             .collect();
         (!models.is_empty()).then(|| drop_curves(&self.title, &models))
+    }
+
+    fn is_tested(&self) -> bool {
+        self.rows.iter().any(|r| r.p_holm.is_some())
     }
 
     fn has_published(&self) -> bool {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use limpid_core::Progress;
+use limpid_eval::Report;
 use limpid_eval::faithfulness::Faithfulness;
 use limpid_eval::readability::Readability;
 use limpid_models::registry::Reads;
@@ -16,7 +17,7 @@ use crate::pipeline::{Checked, OnChange};
 use crate::probe::{LabelOptions, ProbeOptions};
 use crate::rules::RuleSummary;
 use crate::tune::TuneOptions;
-use crate::{Error, Experiment, Prepared, Result, TrainOptions, train};
+use crate::{Error, Experiment, MeasureOptions, Prepared, Result, TrainOptions, train};
 
 /// Options of a run.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +41,7 @@ pub struct SplitResult {
     pub split: String,
     /// BLAKE3 hash of the split.
     pub split_hash: String,
-    /// The metric on the held-out set.
+    /// The metric on the held-out set; a mean where the row has several seeds of the model.
     pub value: f64,
     /// The settings selected on the validation set, as `key=value`; none for a row that is not tuned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -196,6 +197,21 @@ fn measure(
     progress: &dyn Progress,
 ) -> Result<SplitResult> {
     let options = TrainOptions::of(&checked.experiment);
+    let mut others = Vec::new();
+    for more in 1..row.model_seeds {
+        let options = TrainOptions {
+            seed: options.seed + more,
+            ..options.clone()
+        };
+        let advisor = train(prepared.clone(), &checked.config, &options, progress)?;
+        let measure = MeasureOptions {
+            metrics: vec![recipe.metric.parse()?],
+            readability: false,
+            faithfulness: false,
+            ..checked.experiment.measure.clone().unwrap_or_default()
+        };
+        others.push(first_metric(&advisor.evaluate(&measure, progress)?.report));
+    }
     let mut advisor = train(prepared.clone(), &checked.config, &options, progress)?;
     if let Some(settings) = &row.dictionary {
         let options = ProbeOptions {
@@ -213,11 +229,8 @@ fn measure(
     Ok(SplitResult {
         split: advisor.manifest.split.spec.clone(),
         split_hash: advisor.manifest.split.hash.clone(),
-        value: measured
-            .report
-            .metrics
-            .first()
-            .map_or(f64::NAN, |m| m.value),
+        value: (first_metric(&measured.report) + others.iter().sum::<f64>())
+            / (1 + others.len()) as f64,
         tuned: Vec::new(),
         fit_seconds: advisor.manifest.fit_seconds,
         readability: measured.readability,
@@ -231,6 +244,10 @@ fn measure(
             None => None,
         },
     })
+}
+
+fn first_metric(report: &Report) -> f64 {
+    report.metrics.first().map_or(f64::NAN, |m| m.value)
 }
 
 /// The file of a result, named by a hash of everything that the result depends on. The hash of the split
@@ -251,6 +268,9 @@ fn kept_at(
     });
     if let Some(settings) = &row.dictionary {
         inputs["dictionary"] = settings.clone().into();
+    }
+    if row.model_seeds > 1 {
+        inputs["model seeds"] = row.model_seeds.into();
     }
     if row.tune {
         inputs["tuned except"] = named(row).into();
@@ -280,6 +300,52 @@ mod tests {
     use super::*;
     use crate::recipe::markdown;
     use limpid_core::NoProgress;
+
+    /// The value of a row with several seeds of the model is the mean of theirs, and differences over splits
+    /// are tested, corrected for the number of rows.
+    #[test]
+    fn seeds_of_a_model_are_averaged_and_differences_are_tested() {
+        let row = |name: &str, seeds: &str| {
+            format!(
+                "[[row]]\nname = \"{name}\"\nmodel = \"bcemf\"\nsettings = {{ epochs = 1 }}\n{seeds}\n"
+            )
+        };
+        let table = format!(
+            r#"
+            title = "A table"
+            source = "nobody"
+            data = "synthetic"
+            split = "ratio:70/10/20"
+            seeds = [1, 2, 3]
+            metric = "ndcg@20"
+            baseline = "third"
+            {}{}{}{}"#,
+            row("both", "seed = 4\nmodel_seeds = 2"),
+            row("first", "seed = 4"),
+            row("second", "seed = 5"),
+            row("third", "seed = 6"),
+        );
+        let recipe: Recipe = toml::from_str(&table).unwrap();
+        recipe.check().unwrap();
+        let outcome = run(&recipe, &RunOptions::default(), &NoProgress).unwrap();
+        let value = |row: usize, split: usize| outcome.rows[row].results[split].value;
+        for split in 0..3 {
+            assert_ne!(value(1, split), value(2, split));
+            let mean = (value(1, split) + value(2, split)) / 2.0;
+            assert!((value(0, split) - mean).abs() < 1e-12);
+        }
+        let p: Vec<Option<f64>> = outcome.rows.iter().map(|r| r.p_holm).collect();
+        assert_eq!(p[3], None);
+        assert!(
+            p[..3]
+                .iter()
+                .all(|p| p.is_some_and(|p| (0.0..=1.0).contains(&p)))
+        );
+        assert!(markdown(&[("t".to_owned(), outcome)]).contains("| p (Holm) |"));
+        let none = table.replace("model_seeds = 2", "model_seeds = 0");
+        let none: Recipe = toml::from_str(&none).unwrap();
+        assert!(none.check().unwrap_err().contains("model_seeds"));
+    }
 
     /// A tuned row has the best settings of its grid on validation; a named setting stays, and a
     /// second run reads the first.
