@@ -77,13 +77,17 @@ fn ml_100k() {
     check("edlae, 5 splits", mean("edlae", &[]), 0.3663, 0.002);
     check("slim, 5 splits", mean("slim", &[]), 0.3641, 0.002);
     // On the same splits, differences from EASE vary less than the values.
-    for (preset, least) in [("accurate", 0.005), ("balanced", 0.003), ("short", 0.0)] {
+    for (preset, expected, least) in [
+        ("accurate", 0.3736, 0.006),
+        ("balanced", 0.3685, 0.003),
+        ("short", 0.3664, 0.0),
+    ] {
         let found = mean("ruleslim", &[&format!("preset={preset}")]);
         check(
             &format!("ruleslim {preset}, 5 splits"),
             found,
-            0.3685,
-            0.004,
+            expected,
+            0.002,
         );
         assert!(found - ease >= least, "{preset}: {:+.4}", found - ease);
     }
