@@ -7,10 +7,11 @@
 //! the rest as its residual.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use limpid_core::{
     Activations, Catalogue, Csr, Detail, Error, Histories, History, ItemIdx, Latent, Ledger, Mat,
-    Part, Recommender, Result, Space, Unit, UnitInfo, Units, lookup,
+    OwnedHistory, Part, Recommender, Result, Space, Unit, UnitInfo, Units, lookup,
 };
 use rayon::prelude::*;
 
@@ -49,6 +50,24 @@ pub struct Probed<M> {
     labels: Vec<Option<String>>,     // (knobs)
     groups: BTreeMap<String, Group>, // by plain name
     passing: Passing,
+    last: Last,
+}
+
+/// The last history that was encoded: the lines of a list ask for the same one again and again. It changes no
+/// result, so copies begin without it and comparisons leave it out.
+#[derive(Debug, Default)]
+struct Last(Mutex<Option<(OwnedHistory, Vec<f32>, Code)>>);
+
+impl Clone for Last {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Last {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// Knobs of one confirmed name.
@@ -94,6 +113,7 @@ impl<M: Recommender> Probed<M> {
             labels: Vec::new(),
             groups: BTreeMap::new(),
             passing: Passing::default(),
+            last: Last::default(),
         };
         probed.index_names();
         Ok(probed)
@@ -232,6 +252,40 @@ impl<M: Recommender> Probed<M> {
             .unwrap_or_else(|| unreachable!("it had a representation when it was built"))
     }
 
+    /// The representation of a history `(D)` and its code.
+    fn state(&self, user: History<'_>) -> (Vec<f32>, Code) {
+        // A thread that does not get the lock computes instead of waiting.
+        if let Ok(last) = self.last.0.try_lock()
+            && let Some((history, x, code)) = &*last
+            && history.view() == user
+        {
+            return (x.clone(), code.clone());
+        }
+        let alone = Histories::single(user, self.vectors.nrows());
+        let x = self.latent().encode(&alone).row(0).to_vec();
+        let code = self.pursuit.encode(&x);
+        if let Ok(mut last) = self.last.0.try_lock() {
+            *last = Some((user.to_owned(), x.clone(), code.clone()));
+        }
+        (x, code)
+    }
+
+    /// The representations of histories `(U, D)` and their codes.
+    fn states(&self, users: &Histories) -> (Mat, Vec<Code>) {
+        if users.len() == 1 {
+            let (x, code) = self.state(users.row(0));
+            let width = x.len();
+            let x = Mat::from_shape_vec((1, width), x)
+                .unwrap_or_else(|_| unreachable!("one row of its own length"));
+            return (x, vec![code]);
+        }
+        let x = self.latent().encode(users);
+        let codes = (0..x.nrows()).into_par_iter();
+        let codes = codes.map(|u| self.pursuit.encode(&x.row(u).to_vec()));
+        let codes = codes.collect();
+        (x, codes)
+    }
+
     /// A code as activations: atoms, and the mean at index K.
     fn row(&self, code: &Code) -> Vec<(u32, f32)> {
         let mut row = code.active.clone();
@@ -294,9 +348,7 @@ impl<M: Recommender> Recommender for Probed<M> {
     }
 
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let alone = Histories::single(user, self.vectors.nrows());
-        let x = self.latent().encode(&alone).row(0).to_vec();
-        let row = self.row(&self.pursuit.encode(&x));
+        let row = self.row(&self.state(user).1);
         self.ledger(user, &row, item, Detail::Raw)
     }
 
@@ -403,30 +455,27 @@ impl<M: Recommender> Units for Probed<M> {
     }
 
     fn activate(&self, users: &Histories) -> Activations {
-        let x = self.latent().encode(users);
-        let rows: Vec<Vec<(u32, f32)>> = (0..x.nrows())
-            .into_par_iter()
-            .map(|u| self.row(&self.pursuit.encode(&x.row(u).to_vec())))
-            .collect();
+        let (_, codes) = self.states(users);
+        let rows = codes.iter().map(|code| self.row(code)).collect();
         self.sparse(rows, self.len())
     }
 
     fn score_activations(&self, users: &Histories, activations: &Activations) -> Mat {
-        let mut x = self.latent().encode(users); // (U, D)
+        let (mut x, codes) = self.states(users); // (U, D)
         let moved: Vec<Option<Vec<f32>>> = (0..x.nrows())
             .into_par_iter()
             .map(|u| {
-                let mut state = x.row(u).to_vec();
-                let code = self.pursuit.encode(&state);
+                let code = &codes[u];
                 let (columns, values) = activations.row(u);
                 let after: Vec<(u32, f32)> = columns
                     .iter()
                     .copied()
                     .zip(values.iter().copied())
                     .collect();
-                let kept = self.passing == Passing::ErrorPreserving && after == self.row(&code);
+                let kept = self.passing == Passing::ErrorPreserving && after == self.row(code);
                 (!kept).then(|| {
-                    self.shift(&mut state, &code, &after);
+                    let mut state = x.row(u).to_vec();
+                    self.shift(&mut state, code, &after);
                     state
                 })
             })
@@ -449,9 +498,7 @@ impl<M: Recommender> Units for Probed<M> {
         if item.at() >= self.vectors.nrows() {
             return Ledger::default();
         }
-        let alone = Histories::single(user, self.vectors.nrows());
-        let mut x = self.latent().encode(&alone).row(0).to_vec();
-        let code = self.pursuit.encode(&x);
+        let (mut x, code) = self.state(user);
         let length = f64::from(code.length);
         if activations != self.row(&code) || self.passing == Passing::PassThrough {
             self.shift(&mut x, &code, activations);

@@ -54,10 +54,38 @@ fn probed(model: &str, settings: &[&str], more: &[&str]) -> Advisor {
         .0
 }
 
+/// Knobs over eigen, named by a table of themes: the items nearest to each of five knobs, and to no other.
 fn eigen() -> &'static Advisor {
     static KNOBS: OnceLock<Advisor> = OnceLock::new();
-    KNOBS.get_or_init(|| probed("eigen", &["embedding_size=24"], &[]))
+    KNOBS.get_or_init(|| {
+        let mut advisor = probed("eigen", &["embedding_size=24"], &[]);
+        let nearness = advisor.model.knobs().unwrap().projections();
+        let mut table = "item_id,theme\n".to_owned();
+        for (item, row) in nearness.rows().into_iter().enumerate() {
+            let best = (0..5).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+            let id = advisor.catalogue.items.name(item as u32);
+            table += &format!("{id},\"{}\"\n", THEMES[best].replace('"', "\"\""));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("themes.csv");
+        std::fs::write(&path, table).unwrap();
+        let labels = LabelOptions {
+            metadata: vec![path.to_str().unwrap().parse().unwrap()],
+            columns: vec!["themes".to_owned()],
+            least: 16,
+        };
+        advisor.label(&labels).unwrap();
+        advisor
+    })
 }
+
+const THEMES: [&str; 5] = [
+    "Quiet Noir",
+    "Space Opera",
+    "Rain, \"and\" more",
+    "été",
+    "Western",
+];
 
 fn some_users(advisor: &Advisor) -> Histories {
     let train = &advisor.split.as_ref().unwrap().train;
