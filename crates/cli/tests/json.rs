@@ -158,6 +158,21 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
         &edit,
     ];
     ask(&steered);
+    let list = ask(&["recommend", "chains", "--user", user, "-n", "3"]);
+    let unit = list["items"][0]["because"][0]["unit"].as_str().unwrap();
+    let edit = format!("{unit}=off");
+    ask(&[
+        "recommend",
+        "chains",
+        "--user",
+        user,
+        "-n",
+        "3",
+        "--edit",
+        &edit,
+    ]);
+    let first = list["items"][0]["id"].as_str().unwrap();
+    ask(&["explain", "chains", "--user", user, "--item", first]);
     let why = ["explain", "model", "--user", user];
     ask(&[&why[..], &["--item", &item(1)]].concat());
     ask(&[&why[..], &["--item", &item(1), "--instead-of", &item(5)]].concat());

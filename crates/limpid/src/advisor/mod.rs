@@ -310,9 +310,8 @@ impl Advisor {
         if !filter.include_seen {
             // Where buys are predicted from views, a viewed item may still be recommended.
             let target = self.catalogue.target_behavior;
-            let had = history
-                .events()
-                .filter(|e| history.behaviors.is_none() || e.behavior == target);
+            let one = self.catalogue.behaviors.len() < 2;
+            let had = history.events().filter(|e| one || e.behavior == target);
             mask.hide(had.map(|e| e.item));
         }
         mask
