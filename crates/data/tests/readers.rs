@@ -722,7 +722,7 @@ fn unknown_folders_list_what_was_found_and_tried() {
     assert_eq!(
         error,
         "set: unknown format; found a.xyz, b.xyz; tried movielens-100k, movielens-dat, \
-         movielens-csv, recbole, rechorus, netflix, adjacency, amazon, jsonl, parquet, table; name \
+         movielens-csv, recbole, rechorus, netflix, dicts, adjacency, amazon, jsonl, parquet, table; name \
          the file with the events, and its format with --data-format"
     );
     let error = refused(&[("a.csv", "1"), ("b.csv", "2")]);

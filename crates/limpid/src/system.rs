@@ -105,6 +105,10 @@ impl Recommender for System {
         self.as_recommender().explain(user, item)
     }
 
+    fn probabilities(&self) -> bool {
+        self.as_recommender().probabilities()
+    }
+
     fn latent(&self) -> Option<&dyn Latent> {
         self.as_recommender().latent()
     }

@@ -214,11 +214,14 @@ mod tests {
             of(&["look", "rent"], &[2, 5], &options).unwrap().names,
             ["rent", "look"]
         );
-        let error = of(&["look", "buy"], &[2, 5], &options)
-            .unwrap_err()
-            .to_string();
+        let error = of(&["look", "buy"], &[2, 5], &options).unwrap_err();
         assert_eq!(
-            error,
+            error.to_string(),
+            "unknown behavior 'rent'; choose from look, buy"
+        );
+        let error = of(&["look", "rent", "buy"], &[2, 5, 1], &options).unwrap_err();
+        assert_eq!(
+            error.to_string(),
             "the chain of behaviors 'rent, look' does not name 'buy'; name every behavior of the data once, in \
              the order of the chain"
         );
