@@ -6,6 +6,7 @@
 //! | [`contrast`](mod@contrast) | why this rather than that? |
 //! | [`counterfactual`] | what would have to change for the item to enter or leave the list? |
 //! | [`dictionary`] | units over a latent representation |
+//! | [`narrate`] | the same as sentences for and against, by templates or by a language model, checked |
 //! | [`wording`] | ledgers, contrasts and counterfactuals as text |
 //!
 //! This crate knows no model: it uses only the traits of `limpid-core`.
@@ -13,6 +14,7 @@
 pub mod contrast;
 pub mod counterfactual;
 pub mod dictionary;
+pub mod narrate;
 pub mod steer;
 pub mod wording;
 
