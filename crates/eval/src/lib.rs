@@ -37,6 +37,7 @@ pub mod metrics;
 pub mod planted;
 pub mod popularity_bias;
 pub mod protocol;
+pub mod ratings;
 pub mod readability;
 pub mod report;
 pub mod spread;

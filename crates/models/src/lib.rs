@@ -8,9 +8,11 @@
 pub mod hyper;
 pub mod latent;
 pub mod linear;
+pub mod ratings;
 pub mod registry;
 pub mod rules;
 pub mod sequential;
+pub mod text;
 pub mod training_loop;
 
 pub use hyper::{Parameter, Preset};

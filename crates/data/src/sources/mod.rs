@@ -48,6 +48,7 @@ mod recbole;
 mod rechorus;
 mod records;
 mod table;
+mod texts;
 
 use std::path::Path;
 
@@ -57,6 +58,7 @@ pub use options::{
     TimeUnit,
 };
 pub use place::check_path;
+pub use texts::{Texts, TrainText};
 
 pub(crate) use columns::wrong_fields;
 pub(crate) use lines::{Flaw, Lines, text};
