@@ -10,11 +10,13 @@ mod evaluate;
 mod explain;
 mod models;
 mod quickstart;
+mod ratings;
 mod recommend;
 mod reproduce;
 mod schema;
 mod train;
 mod verify;
+mod words;
 
 use serde::Serialize;
 
@@ -28,6 +30,7 @@ pub use evaluate::{Compared, ComparedMany, ComparedModel, ListsMeasured, Measure
 pub use explain::*;
 pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
 pub use quickstart::Quickstart;
+pub use ratings::{RatingsAnswer, RatingsRow};
 pub use recommend::{
     Before, Exported, Left, Moved, Reason, RecommendAll, Recommendations, Recommended,
 };
@@ -35,6 +38,7 @@ pub use reproduce::{RecipePlan, ReproducePlan, Reproduced, ReproducedTable};
 pub use schema::schemas;
 pub use train::{TrainPlan, Trained};
 pub use verify::Verified;
+pub use words::{Narrated, WordsAnswer};
 
 /// An item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
