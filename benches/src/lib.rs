@@ -1,5 +1,7 @@
 //! Shared code of the benchmarks: data, peak memory and CPU time.
 
+pub mod refusals;
+
 use anyhow::Result;
 use limpid::data::synthetic;
 use limpid::{DataSource, Prepared, SplitFrom};

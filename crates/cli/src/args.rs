@@ -18,7 +18,8 @@ use crate::output::Output;
 use crate::progress::Bars;
 use crate::verbs::{
     compare, completions, concepts, data, doctor, evaluate, explain, export, inspect, models,
-    probe, quickstart, recommend, reproduce, rules, similar, steer, train, verify,
+    narrate, probe, quickstart, ratings, recommend, reproduce, rules, similar, steer, train,
+    verify,
 };
 
 /// A recommender that people can read, question and steer.
@@ -38,7 +39,8 @@ First steps:
   limpid evaluate model/
   limpid recommend model/ --user 42
   limpid explain model/ --user 42 --item 1214     why
-  limpid explain model/ --user 42 --why-not 541   why not, and what would help";
+  limpid explain model/ --user 42 --why-not 541   why not, and what would help
+  limpid explain model/ --user 42 --item 1214 --words     the same in words";
 
 const GLOBAL: &str = "Global options";
 
@@ -120,12 +122,16 @@ pub(crate) enum Verb {
     Train(train::Command),
     /// Evaluate a model, or lists made elsewhere
     Evaluate(evaluate::Command),
+    /// Measure how well ratings can be predicted, by baselines
+    Ratings(ratings::Command),
     /// Compare models of one split, paired by user
     Compare(compare::Command),
     /// Recommend for one user, an ad-hoc history, or many users
     Recommend(recommend::Command),
     /// Explain why an item is recommended, preferred to another, or not recommended
     Explain(explain::Command),
+    /// Tell the reasons for and against the items of many lists in words
+    Narrate(narrate::Command),
     /// List learned rules and links with support, confidence and lift
     Rules(rules::Command),
     /// List items similar to an item
@@ -387,19 +393,13 @@ impl BatchArgs {
         to: &Destination,
         output: &Output,
     ) -> Result<()> {
-        let people = match users {
-            "all" => People::training(advisor)?,
-            "-" => {
-                let mut bytes = Vec::new();
-                std::io::stdin().lock().read_to_end(&mut bytes)?;
-                People::from_bytes(advisor, &bytes)?
-            }
-            file => People::read(advisor, file.as_ref())?,
-        };
+        let people = people(users, advisor)?;
         output.notes(&people.notes);
         let (schema, what) = match batch.content {
             Content::Lists { .. } => ("limpid.recommend-all/1", "rows"),
             Content::Ledgers { .. } => ("limpid.explain-all/1", "lines of ledgers"),
+            // Texts have an answer of their own, with what they cost.
+            Content::Words(_) => ("limpid.narrate/1", "texts"),
         };
         let bars = Bars::new(output.is_quiet());
         let batch = Batch {
@@ -425,6 +425,19 @@ impl BatchArgs {
         );
         output.written(to, &answer, text)
     }
+}
+
+/// The users of a batch: `all`, `-` for standard input, or a file.
+pub(crate) fn people<'a>(users: &str, advisor: &'a limpid::Advisor) -> Result<People<'a>> {
+    Ok(match users {
+        "all" => People::training(advisor)?,
+        "-" => {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut bytes)?;
+            People::from_bytes(advisor, &bytes)?
+        }
+        file => People::read(advisor, file.as_ref())?,
+    })
 }
 
 /// The user or history to recommend for.

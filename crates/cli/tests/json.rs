@@ -177,6 +177,8 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
     ask(&[&why[..], &["--item", &item(1)]].concat());
     ask(&[&why[..], &["--item", &item(1), "--instead-of", &item(5)]].concat());
     ask(&[&why[..], &["--why-not", &item(12), "-n", "5"]].concat());
+    ask(&[&why[..], &["--item", &item(1), "--words"]].concat());
+    ask(&["narrate", "model", "-n", "2", "-o", "reasons.jsonl"]);
     ask(&[
         "explain",
         "model",
@@ -277,6 +279,16 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
         &["--columns", "genre", "--explained-users", "20"],
     ]
     .concat());
+    let ratings = (0..400).map(|n| {
+        let (user, item) = (n % 20, n / 20);
+        format!(
+            "u{user},i{item},{}\n",
+            1 + (user * 7 + item * 3 + user * item) % 5
+        )
+    });
+    let table = "user_id,item_id,rating\n".to_owned() + &ratings.collect::<String>();
+    fs::write(at.join("ratings.csv"), table).unwrap();
+    ask(&["ratings", "--data", "ratings.csv", "--resamples", "50"]);
     ask(&["quickstart"]);
     // A data set that is already there is not downloaded.
     fs::create_dir_all(at.join("data/ml-100k")).unwrap();

@@ -925,3 +925,54 @@ fn the_layouts_of_several_behaviors() {
     let error = error.unwrap_err().to_string();
     assert!(error.contains("buy_dict.txt:1:"), "{error}");
 }
+
+/// Texts of Amazon's and Yelp's form and of a table, by user and item of the catalogue.
+#[test]
+fn texts_are_read_beside_events() {
+    use limpid_data::sources::Texts;
+
+    let amazon = "{\"reviewerID\": \"ann\", \"asin\": \"b1\", \"overall\": 5.0, \"summary\": \"good\", \"reviewText\": \
+                  \"Clear sound.\", \"unixReviewTime\": 1393545600}\n\
+                  {\"reviewerID\": \"bob\", \"asin\": \"b1\", \"overall\": 2.0, \"summary\": \"\", \"reviewText\": \
+                  \"Broke.\", \"unixReviewTime\": 1393545601}\n";
+    let yelp = "{\"user_id\": \"ann\", \"business_id\": \"b1\", \"stars\": 5.0, \"text\": \"Great tacos\", \"date\": \
+                \"2014-02-28 10:00:00\"}\n";
+    let table = "user_id\titem_id\trating\tremark\nann\tb1\t4\tIt, works\nbob\tb1\t1\t\n";
+    let read = |name: &str, content: &str, columns: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let options = ReadOptions::default();
+        let log = limpid_data::read(&path, &options).unwrap();
+        let split = limpid_data::split::split(&log, &"none".parse().unwrap()).unwrap();
+        let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
+        let texts = Texts::read(
+            &path,
+            &options,
+            &log.report.columns,
+            &columns,
+            &split.catalogue,
+        )?;
+        let training = texts.of_training(&split.train);
+        let all = training.iter().map(|t| {
+            let user = split.catalogue.users.name(t.user.0);
+            format!("{user}: {}", t.text)
+        });
+        Ok::<_, limpid_data::Error>(all.collect::<Vec<_>>())
+    };
+    let found = read("reviews.jsonl", amazon, &[]).unwrap();
+    assert_eq!(found, ["ann: good\nClear sound.", "bob: Broke."]);
+    let found = read("reviews.jsonl", amazon, &["reviewText"]).unwrap();
+    assert_eq!(found, ["ann: Clear sound.", "bob: Broke."]);
+    assert_eq!(read("yelp.jsonl", yelp, &[]).unwrap(), ["ann: Great tacos"]);
+    assert_eq!(
+        read("table.tsv", table, &["remark"]).unwrap(),
+        ["ann: It, works"]
+    );
+    let none = read("table.tsv", table, &[]).unwrap_err().to_string();
+    assert!(none.contains("user_id, item_id, rating, remark"), "{none}");
+    let near = read("table.tsv", table, &["remarks"])
+        .unwrap_err()
+        .to_string();
+    assert!(near.contains("remark"), "{near}");
+}

@@ -39,6 +39,7 @@ pub mod metrics;
 pub mod planted;
 pub mod popularity_bias;
 pub mod protocol;
+pub mod ratings;
 pub mod readability;
 pub mod report;
 pub mod spread;

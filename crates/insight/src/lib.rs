@@ -11,6 +11,7 @@
 //! | [`concepts`] | what do units stand for, and is that more than chance? |
 //! | [`toward`] | which knobs to turn for more of some items, and how far? |
 //! | [`directions`] | given or random directions as units: the control of any dictionary |
+//! | [`narrate`] | the same as sentences for and against, by templates or by a language model, checked |
 //! | [`wording`] | ledgers, contrasts and counterfactuals as text |
 //!
 //! This crate knows no model: it uses only the traits of `limpid-core`.
@@ -20,6 +21,7 @@ pub mod contrast;
 pub mod counterfactual;
 pub mod dictionary;
 pub mod directions;
+pub mod narrate;
 pub mod probed;
 pub mod sae;
 pub mod steer;

@@ -175,6 +175,23 @@ pub const LACKING: &str = "Reasons that listed items have and this one lacks (me
 /// The heading of the single changes that come nearest.
 pub const NEAREST: &str = "Single changes that come nearest";
 
+/// Refuses a ledger that does not add up.
+///
+/// # Errors
+/// [`Error::Numeric`]: a text about it would not be true.
+pub fn complete(why: &Ledger) -> Result<()> {
+    if why.adds_up(1e-4) {
+        return Ok(());
+    }
+    Err(Error::Numeric {
+        what: "wording of a ledger".to_owned(),
+        why: format!(
+            "its parts differ from the score by {:.2e}, so a text about it would not be true",
+            why.additivity_error()
+        ),
+    })
+}
+
 /// Texts about the evidence of a model.
 #[derive(Clone, Copy)]
 pub struct Wording<'a> {
@@ -258,17 +275,9 @@ impl Wording<'_> {
     /// A ledger in one sentence, the strongest `most` parts one by one.
     ///
     /// # Errors
-    /// [`Error::Numeric`] if the ledger does not add up: a text about it would not be true.
+    /// As [`complete`].
     pub fn sentence(&self, why: &Ledger, most: usize) -> Result<String> {
-        if !why.adds_up(1e-4) {
-            return Err(Error::Numeric {
-                what: "wording of a ledger".to_owned(),
-                why: format!(
-                    "its parts differ from the score by {:.2e}, so a text about it would not be true",
-                    why.additivity_error()
-                ),
-            });
-        }
+        complete(why)?;
         let mut clauses: Vec<String> = why
             .parts
             .iter()

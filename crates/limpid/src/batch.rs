@@ -1,4 +1,4 @@
-//! Lists and ledgers of many users as tables: in parallel, in the order of the users, in bounded memory.
+//! Lists, ledgers and texts of many users as tables: in parallel, in the order of the users, in bounded memory.
 //!
 //! A file is written in parts, each complete or absent, in the folder `NAME.parts` beside it, and joined at
 //! the end; a run that was stopped continues at the first missing part. Standard output is written in order
@@ -10,19 +10,21 @@ mod people;
 use std::ops::Range;
 
 use limpid_core::{Detail, Edits, Histories, History, Ledger, Progress, Scored};
+use limpid_insight::narrate::{Clause, Evidence, Ranked, paragraph};
 use limpid_insight::{Row, Steered, Wording, wording};
 use rayon::prelude::*;
 
-use crate::advisor::{Advisor, Filter, reasons};
-use crate::output::{Cell, Column, Destination, Kind, RowWriter};
+use crate::advisor::{Advisor, Filter, complete, reasons};
+use crate::narrate::{Narration, Narrator};
+use crate::output::{Cell, Column, Destination, Kind, RowWriter, text};
 use crate::{Error, Result};
 
 use parts::Parts;
 pub use people::People;
 
 /// What is written for the users of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
     /// One row per item of a list.
     Lists {
         /// Number of reasons in the column `because`; 0 for no such column.
@@ -34,12 +36,14 @@ pub enum Content {
         /// Unit by unit, or joined into lines.
         detail: Detail,
     },
+    /// One row per item of a list: the reasons for and against it in words, with the lines that they cite.
+    Words(&'a Narrator),
 }
 
 /// How a batch is written.
 pub struct Batch<'a> {
     /// What is written.
-    pub content: Content,
+    pub content: Content<'a>,
     /// Length of the lists.
     pub n: usize,
     /// Which items may be recommended.
@@ -72,9 +76,17 @@ const PART_OF_LISTS: usize = 1024;
 /// Users of one part of ledgers, which have more rows.
 const PART_OF_LEDGERS: usize = 256;
 
-impl Content {
+/// Users of one part of texts, which take longer to check.
+const PART_OF_WORDS: usize = 128;
+
+/// Users of one part of texts of a language model, which take seconds each.
+const PART_OF_ANSWERS: usize = 8;
+
+impl Content<'_> {
     fn part(self) -> usize {
         match self {
+            Self::Words(narrator) if narrator.asks() => PART_OF_ANSWERS,
+            Self::Words(_) => PART_OF_WORDS,
             Self::Lists { .. } => PART_OF_LISTS,
             Self::Ledgers { .. } => PART_OF_LEDGERS,
         }
@@ -104,6 +116,14 @@ impl Content {
                 ("value", Kind::Single),
                 ("cites", Kind::Texts),
                 ("edited_by", Kind::Text),
+            ],
+            Self::Words(_) => &[
+                ("for", Kind::Text),
+                ("against", Kind::Text),
+                ("change", Kind::Text),
+                ("by", Kind::Text),
+                ("refused", Kind::Text),
+                ("evidence", Kind::Texts),
             ],
         };
         head.iter()
@@ -243,6 +263,8 @@ impl Worker<'_> {
         let rows = self.model.rows(&histories);
         let scores = self.model.score_rows(&histories, &rows); // (users, I)
         let wording = self.advisor.wording(&self.model);
+        let mut untold: Vec<(usize, usize, Scored)> = Vec::new();
+        let mut evidence_of: Vec<Evidence> = Vec::new();
         for (at, user) in users.enumerate() {
             let history = histories.row(at);
             let mask = self.advisor.mask(history, self.batch.filter);
@@ -268,8 +290,38 @@ impl Worker<'_> {
                         let ledger = self.model.ledger(history, &rows[at], scored.item, detail);
                         self.lines(&head, &ledger, &wording, take)?;
                     }
+                    Content::Words(narrator) => {
+                        let row = &rows[at];
+                        let ledger =
+                            self.model
+                                .ledger(history, row, scored.item, narrator.detail());
+                        let ledger = complete(ledger)?;
+                        let at = Ranked {
+                            item: scored.item,
+                            rank: Some(rank + 1),
+                        };
+                        let most = narrator.reasons();
+                        untold.push((user, rank + 1, *scored));
+                        evidence_of.push(Evidence::why(&ledger, at, &wording, most));
+                    }
                 }
             }
+        }
+        let Content::Words(narrator) = self.batch.content else {
+            return Ok(());
+        };
+        let told = narrator.tell_all(&evidence_of)?;
+        for (((user, rank, scored), evidence), narration) in
+            untold.iter().zip(&evidence_of).zip(told)
+        {
+            let head = Head {
+                user: self.people.id(*user),
+                rank: *rank,
+                scored,
+            };
+            let mut cells = self.head(&head);
+            cells.extend(words(evidence, narration)?);
+            take(cells)?;
         }
         Ok(())
     }
@@ -345,6 +397,25 @@ impl Worker<'_> {
             residual => row(sum("residual", wording::UNEXPLAINED, residual)),
         }
     }
+}
+
+/// The columns of a text.
+fn words(evidence: &Evidence, narration: Narration) -> Result<[Cell<'static>; 6]> {
+    let text =
+        |clauses: &[Clause]| Cell::from((!clauses.is_empty()).then(|| paragraph(clauses, true)));
+    let lines = evidence
+        .lines
+        .iter()
+        .map(|line| Ok(text::json(line)?.into()));
+    let told = &narration.told;
+    Ok([
+        text(&told.favor),
+        text(&told.against),
+        text(&told.change),
+        narration.by.into(),
+        narration.refused.into(),
+        Cell::Texts(lines.collect::<Result<_>>()?),
+    ])
 }
 
 /// The columns that all rows of an item share.

@@ -67,6 +67,14 @@ pub enum Error {
         /// The place in the text, in bytes.
         place: std::ops::Range<usize>,
     },
+    /// A server of a language model that cannot be used.
+    #[error("{address}: {why}")]
+    Server {
+        /// Its address.
+        address: String,
+        /// What it said, and the fix.
+        why: String,
+    },
     /// Wrong use: this model or these options do not support the operation.
     #[error("{0}")]
     Usage(String),
@@ -91,7 +99,10 @@ impl Error {
             Self::Data(e) => data_usage(e),
             Self::Eval(e) => eval_usage(e),
             Self::Config { .. } | Self::Condition { .. } | Self::Usage(_) => true,
-            Self::Io { .. } | Self::Artifact { .. } | Self::Changed { .. } => false,
+            Self::Io { .. }
+            | Self::Artifact { .. }
+            | Self::Changed { .. }
+            | Self::Server { .. } => false,
         }
     }
 

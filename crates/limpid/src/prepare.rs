@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use limpid_data::synthetic::{self, World};
-use limpid_data::{Filters, Log, Split, SplitSpec};
+use limpid_data::{Filters, Log, ReadColumn, Split, SplitSpec};
 use limpid_models::registry::Reads;
 
 use crate::artifact::DataRecord;
@@ -29,6 +29,8 @@ pub struct Prepared {
     pub source: Option<DataSource>,
     /// The split spec or folder.
     pub from: SplitFrom,
+    /// The columns of the events that were read; none where they were not a table with names.
+    pub columns: Vec<ReadColumn>,
     /// Notes for the reader: what was omitted, and why.
     pub notes: Vec<String>,
 }
@@ -124,6 +126,7 @@ impl Prepared {
             data: record(name, "as split".to_owned(), &split),
             source: None,
             from: SplitFrom::Folder(folder.to_owned()),
+            columns: Vec::new(),
             notes: split.notes.clone(),
             split,
         })
@@ -151,6 +154,7 @@ impl Prepared {
         if reads.order && log.time.is_none() {
             notes.push("the data have no times; events are ordered by line".to_owned());
         }
+        let columns = log.report.columns.clone();
         let (log, filtered) = applied.apply(log)?;
         notes.extend(filtered.notes);
         let split = match from {
@@ -163,6 +167,7 @@ impl Prepared {
             split,
             source: None,
             from: from.clone(),
+            columns,
             notes,
         };
         Ok((prepared, source))

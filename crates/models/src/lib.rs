@@ -8,9 +8,11 @@
 pub mod behavior;
 pub mod latent;
 pub mod linear;
+pub mod ratings;
 pub mod registry;
 pub mod rules;
 pub mod sequential;
+pub mod text;
 pub mod training_loop;
 
 pub use limpid_core::hyper::{self, Parameter, Preset};

@@ -15,6 +15,7 @@ use limpid::insight::{Search, wording};
 use limpid::plot;
 use limpid::{Advisor, Error};
 
+use super::narrate::{WordsArgs, words_page};
 use crate::args::{BatchArgs, EditArgs, FilterArgs, OutArgs, WhoArgs, edits, length};
 use crate::output::{Output, Section, Table, number, signed};
 use crate::verbs::recommend::percent;
@@ -63,6 +64,12 @@ pub(crate) struct Command {
     /// Print all lines instead of the strongest 15
     #[arg(long)]
     all: bool,
+    /// Tell the evidence in words: what supports the item, what opposes it, and what would change that; every
+    /// clause cites a line of the ledger
+    #[arg(long, conflicts_with_all = ["raw", "plot", "users", "all"])]
+    words: bool,
+    #[command(flatten)]
+    telling: WordsArgs,
     #[command(flatten)]
     batch: BatchArgs,
     #[command(flatten)]
@@ -83,7 +90,16 @@ impl Command {
         if let (Some(users), Some(file)) = (&self.batch.users, &self.out.output) {
             return self.many(users, file, output);
         }
+        if self.telling.any() && !self.words {
+            bail!(Error::Usage(
+                "--tone, --templates and --language belong to --words; add it".to_owned()
+            ));
+        }
         let output = &self.out.of(output)?;
+        let narrator = match self.words {
+            true => Some(self.telling.narrator(None)?),
+            false => None,
+        };
         let plot = self.plot.as_deref().map(Output::plot).transpose()?;
         let advisor = Advisor::open(&self.model)?;
         let who = self.who.who()?;
@@ -95,6 +111,12 @@ impl Command {
                 ..Search::default()
             };
             let filter = self.filter.filter(&advisor)?;
+            if let Some(narrator) = &narrator {
+                let n = self.n;
+                let answer =
+                    advisor.words_why_not(&who, item, n, &filter, &edits, limits, narrator)?;
+                return output.answer(&answer, words_page(&answer));
+            }
             let answer = advisor.why_not(&who, item, self.n, &filter, &edits, limits)?;
             let page = why_not_page(&answer, most);
             return output.answer(&answer, page);
@@ -104,6 +126,13 @@ impl Command {
                 "no item given; use --item ITEM or --why-not ITEM".to_owned()
             ));
         };
+        if let Some(narrator) = &narrator {
+            let answer = match &self.instead_of {
+                Some(other) => advisor.words_instead_of(&who, item, other, &edits, narrator)?,
+                None => advisor.words(&who, item, &edits, narrator)?,
+            };
+            return output.answer(&answer, words_page(&answer));
+        }
         if let Some(other) = &self.instead_of {
             let answer = advisor.explain_instead_of(&who, item, other, &edits)?;
             let page = contrast_page(&answer, most);

@@ -10,8 +10,10 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod models;
+pub(crate) mod narrate;
 pub(crate) mod probe;
 pub(crate) mod quickstart;
+pub(crate) mod ratings;
 pub(crate) mod recommend;
 pub(crate) mod reproduce;
 pub(crate) mod rules;
@@ -74,6 +76,8 @@ fn dispatch(verb: Verb, output: &Output) -> Result<()> {
         Verb::Compare(command) => command.run(output),
         Verb::Recommend(command) => command.run(output),
         Verb::Explain(command) => command.run(output),
+        Verb::Narrate(command) => command.run(output),
+        Verb::Ratings(command) => command.run(output),
         Verb::Reproduce(command) => command.run(output),
         Verb::Rules(command) => command.run(output),
         Verb::Similar(command) => command.run(output),

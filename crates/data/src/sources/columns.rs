@@ -55,6 +55,7 @@ const ITEM: &[&str] = &[
     "productid",
     "parentasin",
     "asin",
+    "businessid",
     "bookid",
     "songid",
     "trackid",

@@ -49,6 +49,7 @@ mod recbole;
 mod rechorus;
 mod records;
 mod table;
+mod texts;
 
 use std::path::Path;
 
@@ -58,6 +59,7 @@ pub use options::{
     TimeUnit,
 };
 pub use place::check_path;
+pub use texts::{Texts, TrainText};
 
 pub(crate) use columns::wrong_fields;
 pub(crate) use lines::{Flaw, Lines, text};

@@ -5,6 +5,7 @@ mod recommend;
 mod similar;
 mod slates;
 mod why_not;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::{Error, Result, System, lookup};
 pub use recommend::Filter;
 pub(crate) use recommend::reasons;
 pub use similar::SimilarBy;
+pub(crate) use words::complete;
 
 /// The seed of the hashes that break ties in lists: the hash of the split, so that all models of a split
 /// break them alike.

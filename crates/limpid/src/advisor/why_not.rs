@@ -1,8 +1,9 @@
 //! Why an item is not in a list, and the changes of the history that move it in.
 
-use limpid_core::{Detail, Edits, History, Ledger, Mask, Scored, top_k};
+use limpid_core::{Detail, Edits, History, ItemIdx, Ledger, Mask, Scored, rank_of, top_k};
 use limpid_insight::{
-    Counterfactual, Goal, Plausible, Question, Search, Smallest, Steered, lacking, search, wording,
+    Counterfactual, Goal, Lacking, Plausible, Question, Search, Smallest, Steered, Verdict,
+    lacking, search, wording,
 };
 
 use super::{Advisor, Filter, Who};
@@ -16,6 +17,19 @@ const LACKING: usize = 5;
 
 /// The most listed items whose reasons are compared, the best ones.
 const COMPARED: usize = 20;
+
+/// What a why-not found, in dense indices.
+pub(super) struct Searched {
+    pub(super) item: ItemIdx,
+    pub(super) score: f32,
+    pub(super) rank: usize,
+    /// The current list.
+    pub(super) list: Vec<Scored>,
+    pub(super) verdict: Verdict,
+    pub(super) ledger: Ledger,
+    /// Reasons that it lacks; none where it is in the list or a change moves it in.
+    pub(super) lacking: Vec<Lacking>,
+}
 
 impl Advisor {
     /// Explains why an item is not in the top `n` of a user or history, and searches the smallest changes
@@ -36,49 +50,19 @@ impl Advisor {
         edits: &Edits,
         limits: Search,
     ) -> Result<WhyNot> {
-        let item = self.catalogue.find(item)?;
-        if n == 0 {
-            return Err(Error::Usage(
-                "the length of the list must be 1 or more, such as -n 10".to_owned(),
-            ));
-        }
         let history = self.history(who)?;
         let view = history.view();
         let model = self.steered(edits)?;
-        let mask_of = |h: History<'_>| -> Mask { self.mask(h, filter) };
-        let mask = mask_of(view);
-        if mask.hides(item) {
-            let why = match view.contains(item) {
-                true => {
-                    "is already in the history, so it is not recommended; use --include-seen to rank \
-                     items of the history too"
-                }
-                false => "is excluded by the filters (--exclude, --only, --where)",
-            };
-            return Err(Error::Usage(format!(
-                "'{}' {why}",
-                self.catalogue.title(item)
-            )));
-        }
-        let scores = self.scores(&model, view)?;
-        let rank = self.rank_under(&scores, &mask, item);
+        let Searched {
+            item,
+            score,
+            rank,
+            list,
+            verdict,
+            ledger,
+            lacking,
+        } = self.searched(&model, view, item, n, filter, limits)?;
         let already = rank <= n;
-        let plausible = self.plausible(view);
-        let verdict = search(
-            &Question {
-                model: &model,
-                user: view,
-                item,
-                n,
-                goal: if already { Goal::Leave } else { Goal::Enter },
-                catalogue: &self.catalogue,
-                tie_breaks: &self.tie_breaks,
-                mask: &mask_of,
-                plausible: &plausible,
-            },
-            limits,
-        )?;
-        let list = top_k(&scores, &mask, &self.tie_breaks, n);
         let last = list.get(n - 1).map(|s| Standing {
             item: self.item_name(s.item),
             score: s.score,
@@ -97,10 +81,9 @@ impl Advisor {
             notes.push(wording::MAKES_ROOM.to_owned());
         }
         let reached = verdict.counterfactuals.iter().any(|c| !c.makes_room);
-        let ledger = model.ledger(view, &model.row(view), item, Detail::Lines);
         let missing = (!already && !reached).then(|| MissingAnswer {
             gap: finite(verdict.before.bar - verdict.before.score),
-            lacking: self.lacking(&model, view, &ledger, &list),
+            lacking: self.lacking_answers(&model, lacking),
             nearest: verdict
                 .nearest
                 .iter()
@@ -112,7 +95,7 @@ impl Advisor {
             user: who.name(),
             item: Standing {
                 item: self.item_name(item),
-                score: scores[item.at()],
+                score,
                 rank: Some(rank),
             },
             n,
@@ -136,6 +119,72 @@ impl Advisor {
         })
     }
 
+    /// Searches the changes that move an item into the list, or out of it.
+    pub(super) fn searched(
+        &self,
+        model: &Steered<'_>,
+        view: History<'_>,
+        item: &str,
+        n: usize,
+        filter: &Filter,
+        limits: Search,
+    ) -> Result<Searched> {
+        let item = self.catalogue.find(item)?;
+        if n == 0 {
+            return Err(Error::Usage(
+                "the length of the list must be 1 or more, such as -n 10".to_owned(),
+            ));
+        }
+        let mask_of = |h: History<'_>| -> Mask { self.mask(h, filter) };
+        let mask = mask_of(view);
+        if mask.hides(item) {
+            let why = match view.contains(item) {
+                true => {
+                    "is already in the history, so it is not recommended; use --include-seen to rank \
+                     items of the history too"
+                }
+                false => "is excluded by the filters (--exclude, --only, --where)",
+            };
+            return Err(Error::Usage(format!(
+                "'{}' {why}",
+                self.catalogue.title(item)
+            )));
+        }
+        let scores = self.scores(model, view)?;
+        let rank = rank_of(&scores, &mask, &self.tie_breaks, item);
+        let plausible = self.plausible(view);
+        let verdict = search(
+            &Question {
+                model,
+                user: view,
+                item,
+                n,
+                goal: if rank <= n { Goal::Leave } else { Goal::Enter },
+                catalogue: &self.catalogue,
+                tie_breaks: &self.tie_breaks,
+                mask: &mask_of,
+                plausible: &plausible,
+            },
+            limits,
+        )?;
+        let list = top_k(&scores, &mask, &self.tie_breaks, n);
+        let ledger = model.ledger(view, &model.row(view), item, Detail::Lines);
+        let reached = verdict.counterfactuals.iter().any(|c| !c.makes_room);
+        let lacking = match rank <= n || reached {
+            true => Vec::new(),
+            false => self.lacking(model, view, &ledger, &list),
+        };
+        Ok(Searched {
+            item,
+            score: scores[item.at()],
+            rank,
+            list,
+            verdict,
+            ledger,
+            lacking,
+        })
+    }
+
     /// How plausible changes of a history are: from the training rows, or without them from popularity.
     fn plausible(&self, history: History<'_>) -> Plausible {
         match &self.split {
@@ -151,15 +200,19 @@ impl Advisor {
         history: History<'_>,
         own: &Ledger,
         list: &[Scored],
-    ) -> Vec<LackingAnswer> {
+    ) -> Vec<Lacking> {
         let row = model.row(history);
         let listed: Vec<Ledger> = list
             .iter()
             .take(COMPARED)
             .map(|s| model.ledger(history, &row, s.item, Detail::Lines))
             .collect();
+        lacking(own, &listed, LACKING)
+    }
+
+    fn lacking_answers(&self, model: &Steered<'_>, all: Vec<Lacking>) -> Vec<LackingAnswer> {
         let wording = self.wording(model);
-        let answer = |l: limpid_insight::Lacking| {
+        let answer = |l: Lacking| {
             let info = wording.units.info(l.part.unit, &self.catalogue);
             LackingAnswer {
                 unit: info.id,
@@ -169,14 +222,7 @@ impl Advisor {
                 supports: l.supports,
             }
         };
-        lacking(own, &listed, LACKING)
-            .into_iter()
-            .map(answer)
-            .collect()
-    }
-
-    fn rank_under(&self, scores: &[f32], mask: &Mask, item: limpid_core::ItemIdx) -> usize {
-        limpid_core::rank_of(scores, mask, &self.tie_breaks, item)
+        all.into_iter().map(answer).collect()
     }
 
     fn counterfactual_answer(&self, c: &Counterfactual) -> CounterfactualAnswer {

@@ -11,11 +11,13 @@ mod explain;
 mod knobs;
 mod models;
 mod quickstart;
+mod ratings;
 mod recommend;
 mod reproduce;
 mod schema;
 mod train;
 mod verify;
+mod words;
 
 use serde::Serialize;
 
@@ -30,6 +32,7 @@ pub use explain::*;
 pub use knobs::{Concept, Concepts, KnobWeight, ProbeAnswer, Reach, SteerAnswer};
 pub use models::{ModelAnswer, Models, ParameterAnswer, PresetAnswer};
 pub use quickstart::Quickstart;
+pub use ratings::{RatingsAnswer, RatingsRow};
 pub use recommend::{
     Before, Exported, Left, Moved, Reason, RecommendAll, Recommendations, Recommended, Slate,
 };
@@ -37,6 +40,7 @@ pub use reproduce::{RecipePlan, ReproducePlan, Reproduced, ReproducedTable};
 pub use schema::schemas;
 pub use train::{TrainPlan, Trained};
 pub use verify::Verified;
+pub use words::{Narrated, WordsAnswer};
 
 /// An item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]

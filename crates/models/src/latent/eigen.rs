@@ -11,7 +11,7 @@
 //! There is no seed and no iteration count: the same data give the same model. A score is linear in the
 //! history, so a ledger has one exact part per item: `s_i V_i · V_j / s_j`.
 
-mod krylov;
+pub(crate) mod krylov;
 
 use limpid_core::traits::require;
 use limpid_core::{

@@ -31,11 +31,11 @@ const NEGLIGIBLE: f64 = 1e-2;
 const ROUNDING: f64 = 1e-6;
 
 /// The largest eigenpairs, in descending order.
-pub(super) struct Pairs {
+pub(crate) struct Pairs {
     /// Eigenvalues `(d)`.
-    pub(super) values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
     /// Unit eigenvectors `(d, n)`, one per row.
-    pub(super) vectors: Vec<f64>,
+    pub(crate) vectors: Vec<f64>,
 }
 
 /// The `count` largest eigenpairs (fewer if `n` is smaller) of an operator on vectors of length `n`.
@@ -45,7 +45,7 @@ pub(super) struct Pairs {
 ///
 /// # Errors
 /// [`Error::Numeric`] if a value is not finite.
-pub(super) fn largest(
+pub(crate) fn largest(
     n: usize,
     count: usize,
     mut apply: impl FnMut(&[f32], usize) -> Vec<f32>,

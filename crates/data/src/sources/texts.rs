@@ -1,0 +1,267 @@
+//! Texts of events: reviews, by user and item, read apart from the events because only few models need them.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use limpid_core::{Catalogue, Histories, ItemIdx, UserIdx};
+use serde_json::Value;
+
+use super::lines::Lines;
+use super::place::Folder;
+use super::{ReadOptions, the_table};
+use crate::error::did_you_mean;
+use crate::{Error, ReadColumn, Result};
+
+/// Columns of texts that are known: of Amazon's and Yelp's reviews, and common ones.
+const KNOWN: [&str; 7] = [
+    "summary",
+    "reviewText",
+    "text",
+    "review",
+    "review_text",
+    "comment",
+    "title",
+];
+
+/// The longest text that is kept, in bytes.
+const LONGEST: usize = 20_000;
+
+/// The text of each pair of a user and an item that has one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Texts {
+    of: HashMap<(UserIdx, ItemIdx), String>,
+    /// The columns that were joined.
+    pub columns: Vec<String>,
+}
+
+impl Texts {
+    /// Reads the texts of a table of events: JSON Lines (as Amazon's and Yelp's reviews are), CSV or TSV with a header, also
+    /// compressed. `events` are the columns of the events as they were [reported](crate::ReadReport::columns);
+    /// `columns` are those of the texts, joined in their order; none: those that are known. Of several texts of a pair the
+    /// last is kept, as of several events. Users and items that the catalogue does not have are left out.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if a column does not exist, no column is known, or the format has none; and as reading
+    /// events.
+    pub fn read(
+        path: &Path,
+        options: &ReadOptions,
+        events: &[ReadColumn],
+        columns: &[String],
+        catalogue: &Catalogue,
+    ) -> Result<Self> {
+        let folder = Folder::on_disk(path)?;
+        let entry = the_table(&folder)?;
+        let first = entry.first_line(super::PEEK)?;
+        let mut texts = Reading {
+            catalogue,
+            events,
+            wanted: columns,
+            columns: None,
+            texts: Self::default(),
+        };
+        if entry.extension() == "parquet" {
+            return Err(Error::option(
+                "--text-column",
+                "is read from JSON Lines, CSV and TSV, not from Parquet",
+                "write the table as JSON Lines",
+            ));
+        }
+        let mut reader = entry.open()?;
+        if first.starts_with(b"{") {
+            let mut lines = Lines::new(&mut *reader, &entry.label);
+            while lines.advance_to_text()? {
+                // Malformed lines were reported when the events were read.
+                if let Ok(Value::Object(record)) = serde_json::from_slice(lines.current()) {
+                    let names: Vec<String> = record.keys().cloned().collect();
+                    let cell = |name: &str| match record.get(name) {
+                        Some(Value::String(text)) => text.clone(),
+                        Some(Value::Number(number)) => number.to_string(),
+                        _ => String::new(),
+                    };
+                    texts.add(&names, &cell)?;
+                }
+            }
+        } else {
+            let mut table = csv::ReaderBuilder::new()
+                .delimiter(separator(&first, options))
+                .flexible(true)
+                .from_reader(reader);
+            let failed = |e: csv::Error| {
+                Error::option(
+                    "--text-column",
+                    format!("cannot read {}: {e}", entry.label),
+                    "fix the table, or write it as JSON Lines",
+                )
+            };
+            let names: Vec<String> = table
+                .headers()
+                .map_err(failed)?
+                .iter()
+                .map(|n| n.trim_start_matches('\u{feff}').to_owned())
+                .collect();
+            for record in table.records() {
+                let record = record.map_err(failed)?;
+                let cell = |name: &str| {
+                    let at = names.iter().position(|n| n == name);
+                    at.and_then(|at| record.get(at)).unwrap_or("").to_owned()
+                };
+                texts.add(&names, &cell)?;
+            }
+        }
+        let columns = texts.columns.map(|c| c.texts).unwrap_or_default();
+        Ok(Self {
+            columns,
+            ..texts.texts
+        })
+    }
+
+    /// The text of a pair.
+    #[must_use]
+    pub fn get(&self, user: UserIdx, item: ItemIdx) -> Option<&str> {
+        self.of.get(&(user, item)).map(String::as_str)
+    }
+
+    /// Number of texts.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.of.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
+    /// The texts of training events, in the order of the histories: what profiles of users and items may be made of. No
+    /// text of a held-out event is among them.
+    #[must_use]
+    pub fn of_training<'t>(&'t self, train: &Histories) -> Vec<TrainText<'t>> {
+        let mut all = Vec::new();
+        for row in train.rows() {
+            let Some(user) = row.user else { continue };
+            for event in row.events() {
+                if let Some(text) = self.get(user, event.item) {
+                    all.push(TrainText {
+                        user,
+                        item: event.item,
+                        value: event.value,
+                        text,
+                    });
+                }
+            }
+        }
+        all
+    }
+}
+
+/// The text of a training event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainText<'t> {
+    /// Who wrote it.
+    pub user: UserIdx,
+    /// What it is about.
+    pub item: ItemIdx,
+    /// The value of the event: the rating.
+    pub value: f32,
+    /// The text.
+    pub text: &'t str,
+}
+
+/// The names of the columns that are read.
+struct Columns {
+    user: String,
+    item: String,
+    texts: Vec<String>,
+}
+
+struct Reading<'a> {
+    catalogue: &'a Catalogue,
+    events: &'a [ReadColumn],
+    wanted: &'a [String],
+    /// Known with the first record.
+    columns: Option<Columns>,
+    texts: Texts,
+}
+
+impl Reading<'_> {
+    fn add(&mut self, names: &[String], cell: &dyn Fn(&str) -> String) -> Result<()> {
+        let columns = match &mut self.columns {
+            Some(columns) => columns,
+            none => none.insert(columns(names, self.events, self.wanted)?),
+        };
+        let user = self.catalogue.users.get(cell(&columns.user).trim());
+        let item = self.catalogue.items.get(cell(&columns.item).trim());
+        let (Some(user), Some(item)) = (user, item) else {
+            return Ok(());
+        };
+        let texts = columns.texts.iter().map(|name| cell(name));
+        let texts: Vec<String> = texts.filter(|text| !text.trim().is_empty()).collect();
+        let mut text = texts.join("\n");
+        if text.len() > LONGEST {
+            let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at));
+            text.truncate(end.unwrap_or(0));
+        }
+        if !text.is_empty() {
+            self.texts.of.insert((UserIdx(user), ItemIdx(item)), text);
+        }
+        Ok(())
+    }
+}
+
+fn columns(names: &[String], events: &[ReadColumn], wanted: &[String]) -> Result<Columns> {
+    let of = |meaning: &str| {
+        let column = events.iter().find(|c| c.meaning == meaning);
+        column.map(|c| c.name.clone()).ok_or_else(|| {
+            Error::option(
+                "--text-column",
+                "needs a table with named columns of users and items",
+                "write the data as JSON Lines, or as CSV with a header",
+            )
+        })
+    };
+    let has = |name: &str| names.iter().any(|n| n == name);
+    let texts: Vec<String> = match wanted {
+        [] => KNOWN
+            .iter()
+            .filter(|n| has(n))
+            .map(|&n| n.to_owned())
+            .collect(),
+        wanted => {
+            if let Some(missing) = wanted.iter().find(|n| !has(n)) {
+                return Err(Error::Unknown {
+                    what: "column of texts",
+                    value: missing.clone(),
+                    hint: did_you_mean(missing, names.iter().map(String::as_str)),
+                });
+            }
+            wanted.to_vec()
+        }
+    };
+    if texts.is_empty() {
+        return Err(Error::option(
+            "--text-column",
+            format!(
+                "is needed: none of the columns {} is a known one of texts",
+                names.join(", ")
+            ),
+            "name it, such as --text-column review",
+        ));
+    }
+    Ok(Columns {
+        user: of("user")?,
+        item: of("item")?,
+        texts,
+    })
+}
+
+/// The separator of a header.
+fn separator(header: &[u8], options: &ReadOptions) -> u8 {
+    if let Some(c) = options.separator.and_then(|c| u8::try_from(c).ok()) {
+        return c;
+    }
+    let count = |c: u8| header.iter().filter(|&&b| b == c).count();
+    let most = b",\t;|".iter().max_by_key(|&&c| (count(c), c == b','));
+    most.copied().unwrap_or(b',')
+}
