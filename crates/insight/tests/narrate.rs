@@ -596,7 +596,7 @@ fn unfaithful_sentences_are_refused() {
             Some(Sign::For),
             "See https://evil.example for it.",
             &["E3"],
-            "word",
+            "symbol",
         ),
         (
             &why,

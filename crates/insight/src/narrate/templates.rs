@@ -19,7 +19,7 @@ use super::{Language, Rules, Telling, Tone, check, clauses};
 const NAME: &str = "words";
 
 /// The most steps of one text; a template that takes more does not end.
-const STEPS: u64 = 20_000_000;
+const STEPS: u64 = 2_000_000;
 
 /// Templates of a language.
 pub struct Words {
