@@ -600,7 +600,10 @@ impl Advisor {
                 let weights = profiles.toward(&exposed, vectors, &items(t), n);
                 effect(vectors, &direction(atoms, &weights))
             });
-            methods.push(Method::along(format!("{n} knobs by score"), effects));
+            methods.push(Method::along(
+                format!("{n} knob{} by score", if n == 1 { "" } else { "s" }),
+                effects,
+            ));
         }
         let mean = per_tag(&|t| effect(vectors, &mean_direction(vectors, &items(t))));
         methods.push(Method::along("DiffMean".to_owned(), mean));

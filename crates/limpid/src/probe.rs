@@ -343,10 +343,7 @@ impl Advisor {
 
 /// The base of a dictionary, by its path and hash.
 fn open_base(path: &Path, base: &Path, record: &DictionaryRecord) -> Result<Advisor> {
-    let again = format!(
-        "fit the dictionary again with 'limpid probe', or name the base with 'limpid label {} --base DIR'",
-        path.display()
-    );
+    let again = "fit the dictionary again with 'limpid probe' (with --bundle the folder has its own copy of the base)";
     if !base.join("manifest.json").is_file() {
         return Err(Error::artifact(
             path,
