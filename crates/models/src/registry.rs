@@ -503,7 +503,12 @@ mod tests {
                     set(&config, p.name, &hyper::read(text)).unwrap();
                 }
                 let auto = config.set(&[format!("{}=auto", p.name)]);
-                assert_eq!(auto.is_ok(), p.auto, "{} {}", entry.name, p.name);
+                let names = match p.range {
+                    Range::Choice { choices } => choices,
+                    _ => &[],
+                };
+                let is_auto = p.auto || names.iter().any(|c| c.name == "auto");
+                assert_eq!(auto.is_ok(), is_auto, "{} {}", entry.name, p.name);
             }
         }
     }

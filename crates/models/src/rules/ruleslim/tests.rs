@@ -24,7 +24,7 @@ fn fitted(histories: &Histories, config: &Config) -> Model {
 fn keen() -> Config {
     Config {
         reg: 0.5,
-        l1: 10.0,
+        l1: 0.3,
         min_users: Some(2),
         ..Config::default()
     }
@@ -147,7 +147,7 @@ fn weights_equal_the_definition() {
         let soft = soft_targets(config.teacher, config.teacher_strength, &data, &run).unwrap();
         assert_eq!(soft.is_some(), config.teacher != Teacher::None);
         assert!(model.groups().iter().any(|g| g.len() > 2));
-        let settings = config.settings(0.03);
+        let settings = config.settings(1.0);
         let (mut rules, mut against) = (0, 0);
         for target in 0..24 {
             let v = by_definition(&model, &rows, soft.as_ref(), &settings, target);
@@ -459,7 +459,7 @@ fn an_interrupted_fit_resumes() {
     let whole = keen().fit(&data, &mut Run::seeded(0)).unwrap();
     assert_eq!(keen().fit(&data, &mut run).unwrap(), whole);
     // A checkpoint of other settings is ignored.
-    let other = Config { l1: 25.0, ..keen() };
+    let other = Config { l1: 0.75, ..keen() };
     let mut run = Run {
         checkpoints: Some(&mut saved),
         ..Run::seeded(0)
