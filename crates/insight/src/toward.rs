@@ -3,7 +3,7 @@
 //! Units are selected by their *score profile*, not by which items activate them: Arad et al. (2505.20063)
 //! found two to three times the effect for language models, and with a linear decoder it is exact and cheap.
 //! The weights are non-negative least squares of the indicator of the items on the profiles of the selected
-//! knobs (spec `knobs.md`, 3.8). [`mean_direction`] and [`ridge_direction`] are the baselines without knobs.
+//! knobs. [`mean_direction`] and a ridge direction are the baselines without knobs.
 
 use limpid_core::Mat;
 

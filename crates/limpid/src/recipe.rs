@@ -134,7 +134,7 @@ pub struct Require {
     /// Smallest share of negated literals among those of live rules.
     pub negated: Option<f64>,
     /// Smallest values of numbers of a dictionary, by the names of
-    /// [`KNOBS_METRICS`](crate::measure_knobs::KNOBS_METRICS).
+    /// [`KNOBS_METRICS`].
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub knobs: BTreeMap<String, f64>,
 }

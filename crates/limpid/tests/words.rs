@@ -78,16 +78,18 @@ fn verify(answer: &WordsAnswer, why: &Explanation, language: Language) -> usize 
             Kind::Residual => assert_eq!(line.value, Some(ledger.residual)),
             Kind::Reason => {
                 let part = part(line);
-                assert_eq!(line.value, Some(part.value));
+                assert_eq!(line.value, Some(part.value), "{line:?} {part:?}");
                 for event in &part.cites {
                     assert!(line.titles.contains(&event.item.title));
                 }
             }
             Kind::Alternative => {
                 let part = part(line);
-                let same = |a: &&limpid::answers::AlternativeAnswer| a.item.title == line.titles[0];
-                let other = part.alternatives.iter().find(same).unwrap();
-                assert_eq!(line.value, Some(other.change));
+                // Titles are not unique in every data set.
+                let told = |a: &limpid::answers::AlternativeAnswer| {
+                    a.item.title == line.titles[0] && line.value == Some(a.change)
+                };
+                assert!(part.alternatives.iter().any(told), "{line:?}");
             }
             Kind::Reasons => {
                 let n = |of: fn(f32) -> bool| ledger.parts.iter().filter(|p| of(p.value)).count();
@@ -176,7 +178,7 @@ fn real_ledgers_are_told_truly() {
     let some = vec!["ruleslim", "ease", "itemknn", "ials", "popularity"];
     let sets = [
         ("ml-100k", &every, 60),
-        ("ml-latest-small", &every, 60),
+        ("ml-latest-small", &some, 60),
         ("amazon-reviews-small", &every, 60),
         ("ml-1m", &some, 60),
         ("amazon-grocery", &some, 60),

@@ -1,7 +1,7 @@
 //! Recommenders: histories in, scores out. One file per paper.
 //!
 //! A model file holds, in this order: the paper, `ENTRY` (its catalogue entry), `Config`
-//! (hyper-parameters, declared once by [`limpid_core::hyper`]), `impl Fit`, `Model` with its shapes, and its traits.
+//! (hyper-parameters, declared once by [`limpid_core::hyper!`]), `impl Fit`, `Model` with its shapes, and its traits.
 //! The list of models is [`registry`]; every model in it is tested by `tests/contract.rs`, shown by
 //! `limpid models`, and saved and loaded by artifacts.
 

@@ -4,7 +4,7 @@
 //! the name of a unit; its AUROC on the second half is the confidence. The null permutes the tag over items
 //! of the second half inside of deciles, because blockbuster tags would describe every unit otherwise; over
 //! all units, the false discovery rate is 5 % (Benjamini and Hochberg, J. Royal Statistical Society B 1995). A
-//! unit is *named* if it passes and its AUROC is 0.8 or more (spec `knobs.md`, 3.7).
+//! unit is *named* if it passes and its AUROC is 0.8 or more.
 
 use limpid_core::Mat;
 use limpid_tensor::Rng;

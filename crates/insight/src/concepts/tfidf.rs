@@ -3,7 +3,7 @@
 //! With `M = P Z` `(tags, units)`, where P is the share of each item in the counts of a tag and Z the codes of
 //! single items, tf-idf has two orientations. With units as documents, the largest value of a tag's row is the
 //! unit that is *unique* to it; with tags as documents, the unit *representative* of it. (The paper prints the
-//! two the wrong way round in one place; spec `sae.md`, 3.2.3.)
+//! two the wrong way round in one place.)
 
 use limpid_core::Csr;
 

@@ -3,7 +3,7 @@
 //! A base refitted on other users has other axes. What can be compared are *item profiles*: the scores that a
 //! direction gives to all items, undone of their popularity scale. In the closed-form space of the users'
 //! rows X, with `S = diag(s)` the popularity scale and `S Xᵀ X S = V Λ Vᵀ`, the profile of a direction w is
-//! `w Vᵀ`, and V is orthonormal, so no alignment is needed (spec `knobs.md`, 3.1 and 3.4).
+//! `w Vᵀ`, and V is orthonormal, so no alignment is needed.
 
 use limpid_core::{Csr, Error, Mat, Result};
 use limpid_tensor::matmul::{Factor, product};

@@ -15,7 +15,7 @@
 //! | matryoshka | topk; every prefix of the units reconstructs (Bussmann et al. 2503.17547) | AuxK |
 //! | jump-relu | above a threshold per unit (Rajamanoharan et al. 2407.14435); experimental | `l1 · mean L0` |
 //!
-//! Departures from RecSAE's and Knots' code, each of which repairs a fault listed in spec `sae.md`: AuxK has the
+//! Departures from RecSAE's and Knots' code, each of which repairs a fault: AuxK has the
 //! target `x − x̂`, detached, and no decoder bias; the gradient of W_dec is projected to the tangent of its
 //! rows before the step, and the rows are renormalized after every step; the input is scaled into a new
 //! buffer; a unit is dead if its *value* was 0 for an epoch and 10,000 samples; single items are mixed into
