@@ -2,7 +2,7 @@
 
 use limpid_tensor::matmul::{Factor, product};
 
-/// The means `(n, I)` of groups of unit profiles, one of each resample at most (`knobs.md`, 3.4).
+/// The means `(n, I)` of groups of unit profiles, one of each resample at most.
 ///
 /// The support of a profile is the number of resamples whose best cosine with it is at least `threshold`.
 /// In order of support, then of the sum of best cosines, ties by index, each profile that is not used yet

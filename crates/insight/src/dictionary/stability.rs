@@ -1,7 +1,7 @@
 //! The certificate of a dictionary: how much of it comes back when the users are drawn again.
 //!
-//! Stability has several meanings, which differ by far, so each number says which one it is (`knobs.md`,
-//! 5.1). None of them uses the resamples from which the knobs were selected.
+//! Stability has several meanings, which differ by far, so each number says which one it is.
+//! None of them uses the resamples from which the knobs were selected.
 
 use limpid_tensor::matmul::{Factor, product};
 use serde::{Deserialize, Serialize};
