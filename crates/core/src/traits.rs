@@ -50,6 +50,18 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// The circumstances of a fit within this one: the same, but without checkpoints, which are of the outer fit.
+    #[must_use]
+    pub fn within(&self) -> Run<'_> {
+        Run {
+            seed: self.seed,
+            memory_budget: self.memory_budget,
+            progress: self.progress,
+            monitor: self.monitor,
+            checkpoints: None,
+        }
+    }
+
     /// Saves a state, if there are checkpoints; returns whether it was saved. One that cannot be written
     /// is a warning, because the fit can go on without it.
     pub fn checkpoint(&mut self, state: &Tensors) -> bool {
@@ -159,6 +171,43 @@ pub trait Recommender: Send + Sync {
     fn units(&self) -> Option<&dyn Units> {
         None
     }
+}
+
+/// Makes a type a [`Recommender`](crate::Recommender) that passes every call on to the one that a method of it
+/// returns, those with defaults too.
+#[macro_export]
+macro_rules! forward_recommender {
+    ($outer:ty, $inner:ident) => {
+        impl $crate::Recommender for $outer {
+            fn score(&self, users: &$crate::Histories) -> $crate::Mat {
+                self.$inner().score(users)
+            }
+
+            fn score_items(
+                &self,
+                users: &$crate::Histories,
+                candidates: &$crate::Candidates,
+            ) -> Vec<f32> {
+                self.$inner().score_items(users, candidates)
+            }
+
+            fn explain(&self, user: $crate::History<'_>, item: $crate::ItemIdx) -> $crate::Ledger {
+                self.$inner().explain(user, item)
+            }
+
+            fn probabilities(&self) -> bool {
+                self.$inner().probabilities()
+            }
+
+            fn latent(&self) -> Option<&dyn $crate::Latent> {
+                self.$inner().latent()
+            }
+
+            fn units(&self) -> Option<&dyn $crate::Units> {
+                self.$inner().units()
+            }
+        }
+    };
 }
 
 /// A model with a latent user representation: encoder and decoder.

@@ -1,9 +1,6 @@
 //! What an [`Advisor`](crate::Advisor) scores with: a model, or a model with a dictionary over it.
 
-use limpid_core::{
-    Candidates, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender, Result, Tensors,
-    Units,
-};
+use limpid_core::{Recommender, Result, Tensors};
 use limpid_insight::{Dictionary, Probed};
 use limpid_models::Model;
 
@@ -92,28 +89,4 @@ impl System {
     }
 }
 
-impl Recommender for System {
-    fn score(&self, users: &Histories) -> Mat {
-        self.as_recommender().score(users)
-    }
-
-    fn score_items(&self, users: &Histories, candidates: &Candidates) -> Vec<f32> {
-        self.as_recommender().score_items(users, candidates)
-    }
-
-    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        self.as_recommender().explain(user, item)
-    }
-
-    fn probabilities(&self) -> bool {
-        self.as_recommender().probabilities()
-    }
-
-    fn latent(&self) -> Option<&dyn Latent> {
-        self.as_recommender().latent()
-    }
-
-    fn units(&self) -> Option<&dyn Units> {
-        self.as_recommender().units()
-    }
-}
+limpid_core::forward_recommender!(System, as_recommender);

@@ -1,10 +1,7 @@
 //! The catalogue of models: an explicit list, from which the command line, the artifacts and the
 //! contract tests take everything they know about a model.
 
-use limpid_core::{
-    Artifact, Candidates, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat,
-    Recommender, Result, Run, Tensors, Training, Units,
-};
+use limpid_core::{Artifact, Error, Fit, Recommender, Result, Run, Tensors, Training};
 use serde_json::{Map, Value};
 
 use crate::hyper::{self, Hyper, Parameter, Preset};
@@ -235,31 +232,7 @@ models! {
     Popularity = linear::popularity;
 }
 
-impl Recommender for Model {
-    fn score(&self, users: &Histories) -> Mat {
-        self.as_recommender().score(users)
-    }
-
-    fn score_items(&self, users: &Histories, candidates: &Candidates) -> Vec<f32> {
-        self.as_recommender().score_items(users, candidates)
-    }
-
-    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        self.as_recommender().explain(user, item)
-    }
-
-    fn probabilities(&self) -> bool {
-        self.as_recommender().probabilities()
-    }
-
-    fn latent(&self) -> Option<&dyn Latent> {
-        self.as_recommender().latent()
-    }
-
-    fn units(&self) -> Option<&dyn Units> {
-        self.as_recommender().units()
-    }
-}
+limpid_core::forward_recommender!(Model, as_recommender);
 
 impl Model {
     /// Its name in the catalogue.

@@ -333,10 +333,8 @@ fn autoencoder(
             .collect();
         let mut again = Run {
             seed: run.seed.wrapping_add(1 + fresh as u64),
-            memory_budget: run.memory_budget,
-            progress: run.progress,
             monitor: None,
-            checkpoints: None,
+            ..run.within()
         };
         let other = sae::train(&drawn, &items, width, settings, &mut again)?;
         let other: Vec<f32> = other.atoms.iter().copied().collect();

@@ -279,11 +279,8 @@ pub fn train(
     let mut learner = SaeLearner::new(users, items, width, settings, run.seed);
     let monitor: &Monitor<'_> = &|_: &dyn Recommender| 0.0;
     let mut own = Run {
-        seed: run.seed,
-        memory_budget: run.memory_budget,
-        progress: run.progress,
         monitor: Some(monitor),
-        checkpoints: None,
+        ..run.within()
     };
     let schedule = Schedule {
         epochs: settings.epochs,

@@ -103,12 +103,9 @@ impl Fit for Config {
                 catalogue: &catalogue,
             },
             &mut Run {
-                seed: run.seed,
-                memory_budget: run.memory_budget,
-                progress: run.progress,
                 // It would be shown histories of all behaviors.
                 monitor: None,
-                checkpoints: None,
+                ..run.within()
             },
         )?;
         Ok(Model {

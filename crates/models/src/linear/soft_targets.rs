@@ -42,13 +42,7 @@ pub(crate) fn soft_targets(
     data: &Training<'_>,
     run: &Run<'_>,
 ) -> Result<Option<Csr>> {
-    let mut own = Run {
-        seed: run.seed,
-        memory_budget: run.memory_budget,
-        progress: run.progress,
-        monitor: run.monitor,
-        checkpoints: None,
-    };
+    let mut own = run.within();
     let model: Box<dyn Recommender> = match teacher {
         Teacher::None => return Ok(None),
         Teacher::Eigen => Box::new(eigen::Config::default().fit(data, &mut own)?),

@@ -120,7 +120,7 @@ impl Fit for Config {
         let hidden = hide(&chains, run.seed);
         let visible = chains.without(&hidden, false);
         // Purchases are hidden from the links too; the final ones are fitted on all.
-        let links = facts::links(&visible, self, &mut without_checkpoints(run))?;
+        let links = facts::links(&visible, self, &mut run.within())?;
         let kept = Facts::new(&visible, self, &alike, links);
         run.progress.start("points", 2);
         let stripped = chains.without(&hidden, true);
@@ -171,17 +171,6 @@ fn choose(
          latter are used (evidence=stripped)"
     ));
     stripped
-}
-
-/// The circumstances of a fit that is not the last one, so that its checkpoints would be of no use.
-fn without_checkpoints<'a>(run: &Run<'a>) -> Run<'a> {
-    Run {
-        seed: run.seed,
-        memory_budget: run.memory_budget,
-        progress: run.progress,
-        monitor: run.monitor,
-        checkpoints: None,
-    }
 }
 
 impl Config {
