@@ -226,9 +226,13 @@ models! {
     MultVae = latent::multvae;
     MultDae = latent::multdae;
     Eigen = latent::eigen;
+    Elsa = latent::elsa;
     Ials = latent::ials;
+    BprMf = latent::bprmf;
     BceMf = latent::bcemf;
+    LightGcn = graph::lightgcn;
     SasRec = sequential::sasrec;
+    TimiRec = sequential::timirec;
     Popularity = linear::popularity;
 }
 
