@@ -291,7 +291,11 @@ mod tests {
     use limpid_core::{Catalogue, ItemIdx, Recommender};
 
     fn rows() -> Vec<Vec<u32>> {
-        let of = |u: u32| (0..12).filter(|i| (i + u) % 2 == 0 && *i != u % 12).collect();
+        let of = |u: u32| {
+            (0..12)
+                .filter(|i| (i + u) % 2 == 0 && *i != u % 12)
+                .collect()
+        };
         (0..30).map(of).collect()
     }
 
@@ -357,9 +361,8 @@ mod tests {
             for (u, row) in rows().iter().enumerate() {
                 let scores = model.score(&data.slice(u, u + 1));
                 let unseen = (0..12).filter(|i| !row.contains(i));
-                let best = unseen.max_by(|&a, &b| {
-                    scores[[0, a as usize]].total_cmp(&scores[[0, b as usize]])
-                });
+                let best = unseen
+                    .max_by(|&a, &b| scores[[0, a as usize]].total_cmp(&scores[[0, b as usize]]));
                 assert_eq!(best.map(|i| i % 2), Some(u as u32 % 2), "user {u}");
             }
         }

@@ -197,7 +197,12 @@ impl Trainer {
         batch.transpose_times(&by_z, d, gradient);
         let mut by_gram = vec![0f32; d * d];
         let weighted = Factor::new(&weighted, n_users, d);
-        product(&mut by_gram, weighted.t(), Factor::new(&z, n_users, d), false);
+        product(
+            &mut by_gram,
+            weighted.t(),
+            Factor::new(&z, n_users, d),
+            false,
+        );
         product(gradient, a, Factor::new(&by_gram, d, d), true);
         loss
     }
@@ -415,7 +420,9 @@ mod tests {
             let z: Vec<f64> = (0..3)
                 .map(|k| row.iter().map(|&i| unit[i as usize][k]).sum())
                 .collect();
-            let x: Vec<f64> = (0..6).map(|i| f64::from(u8::from(row.contains(&i)))).collect();
+            let x: Vec<f64> = (0..6)
+                .map(|i| f64::from(u8::from(row.contains(&i))))
+                .collect();
             let mut y: Vec<f64> = unit
                 .iter()
                 .zip(&x)
@@ -465,7 +472,11 @@ mod tests {
         let mut t = trainer(Preset::Knots);
         for _ in 0..3 {
             t.step(&[0, 1, 3], 0.3, &mut Rng::new(1, 0));
-            assert!(t.a.value.chunks(3).all(|row| (length(row) - 1.0).abs() < 1e-6));
+            assert!(
+                t.a.value
+                    .chunks(3)
+                    .all(|row| (length(row) - 1.0).abs() < 1e-6)
+            );
         }
     }
 }

@@ -9,9 +9,7 @@
 //! with the map M that best fits the learned vectors. A ledger has the contributions of that map; the difference
 //! to the learned vector is the residual. Saved without users, a model has the map only.
 
-use limpid_core::{
-    Buffer, Error, Histories, History, ItemIdx, Ledger, Mat, Result, Tensors,
-};
+use limpid_core::{Buffer, Error, Histories, History, ItemIdx, Ledger, Mat, Result, Tensors};
 use ndarray::Axis;
 use rayon::prelude::*;
 

@@ -194,8 +194,8 @@ impl Network {
     pub(crate) fn encode(&self, users: &Histories) -> Mat {
         let rows: Vec<Vec<u32>> = users.rows().map(|r| items_of(r)).collect();
         let batch = Batch::new(rows.iter().map(Vec::as_slice), self.n_items());
-        let scales = (0..batch.len()).map(|u| self.share(batch.row(u).len()));
-        let batch = batch.scaled(scales.collect());
+        let scales = rows.iter().map(|row| self.share(row.len())).collect();
+        let batch = batch.scaled(scales);
         let Some((first, rest)) = self.layers[..=self.code_at].split_first() else {
             return Mat::zeros((users.len(), 0));
         };

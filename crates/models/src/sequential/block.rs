@@ -22,14 +22,15 @@ pub(super) const ARRAYS: [&str; 14] = [
 
 /// Names and shapes of the arrays of a block of width d.
 pub(super) fn arrays(block: &str, d: usize) -> impl Iterator<Item = (String, Vec<usize>)> {
-    ARRAYS.map(|name| {
-        let shape = match name.starts_with('w') {
-            true => vec![d, d],
-            false => vec![d],
-        };
-        (format!("{block}.{name}"), shape)
-    })
-    .into_iter()
+    ARRAYS
+        .map(|name| {
+            let shape = match name.starts_with('w') {
+                true => vec![d, d],
+                false => vec![d],
+            };
+            (format!("{block}.{name}"), shape)
+        })
+        .into_iter()
 }
 
 /// Initial values of an array, by the last part of its name.
@@ -49,7 +50,11 @@ pub(super) fn window(items: &[ItemIdx], length: usize) -> &[ItemIdx] {
 /// Row and position of each event that has a predecessor in its row.
 pub(super) fn next_events(rows: &Histories) -> Vec<(u32, u32)> {
     let of_row = |(row, n): (usize, usize)| (1..n).map(move |at| (row as u32, at as u32));
-    rows.rows().map(|r| r.len()).enumerate().flat_map(of_row).collect()
+    rows.rows()
+        .map(|r| r.len())
+        .enumerate()
+        .flat_map(of_row)
+        .collect()
 }
 
 /// A hash of the order of events, for the fingerprint of a fit.
@@ -86,7 +91,9 @@ pub(super) fn block<'t>(
         unreachable!("a block has {} arrays", ARRAYS.len())
     };
     let (keys, values) = (x.linear(wk, bk), x.linear(wv, bv));
-    let seen = of.linear(wq, bq).attention(keys, values, &Arc::new(spans), heads);
+    let seen = of
+        .linear(wq, bq)
+        .attention(keys, values, &Arc::new(spans), heads);
     let x = (drop(seen) + of).layer_norm(g1, o1, EPSILON);
     let forward = x.linear(w1, b1).relu().linear(w2, b2);
     (drop(forward) + x).layer_norm(g2, o2, EPSILON)

@@ -66,7 +66,7 @@ hyper! {
         max_length: usize = 20, in whole(1, 10_000);
         /// L2 regularization (weight decay in the gradient).
         reg: f32 = 1e-6, in at_least(0.0);
-        include training: TrainingLoop = { epochs: 30, batch_size: 256, learning_rate: 1e-3 };
+        include training: TrainingLoop = { epochs: 60, batch_size: 256, learning_rate: 1e-3 };
     }
     preset loss = "bpr" {
         epochs = 200,
@@ -139,13 +139,7 @@ impl Form {
     }
 
     /// Logits of the next interest `(sequences, K)` for inputs `(events, d)` of the predictor.
-    fn predict<'t>(
-        &self,
-        tape: &'t Tape,
-        w: &[Var<'t>],
-        x: Var<'t>,
-        lengths: &[usize],
-    ) -> Var<'t> {
+    fn predict<'t>(&self, tape: &'t Tape, w: &[Var<'t>], x: Var<'t>, lengths: &[usize]) -> Var<'t> {
         let &[_, wx, bx, wh, bh, wp, bp] = &w[EXTRACTOR..] else {
             unreachable!("the predictor has 7 arrays")
         };
@@ -194,7 +188,10 @@ fn last_state<'t>(
             h = h.rows(0..going);
             rows = going;
         }
-        let at: Vec<u32> = order[..going].iter().map(|&s| first[s] + step as u32).collect();
+        let at: Vec<u32> = order[..going]
+            .iter()
+            .map(|&s| first[s] + step as u32)
+            .collect();
         h = h.gru(of_inputs.gather(at), h.linear(wh, bh));
     }
     let sorted = end(h).unwrap_or(h);
@@ -395,7 +392,9 @@ impl Model {
     fn empty(&self, tape: &Tape) -> Vec<f32> {
         let d = self.form.d;
         let x = tape.constant(vec![0.0; 2 * d], &[1, 2 * d]);
-        self.represent(tape, &self.constants(tape), x).value().to_vec()
+        self.represent(tape, &self.constants(tape), x)
+            .value()
+            .to_vec()
     }
 
     /// One history at a time, so that a representation does not depend on the other histories of the
@@ -550,7 +549,11 @@ impl Artifact for Model {
         };
         if [d, interests, length].contains(&0) {
             let found = format!("{d}, {interests}, {length}");
-            return Err(Error::shape("width, interests and length", "above 0", found));
+            return Err(Error::shape(
+                "width, interests and length",
+                "above 0",
+                found,
+            ));
         }
         let weights = form.arrays().into_iter().map(|(name, shape)| {
             let (found, values) = from.f32(&name)?;

@@ -93,11 +93,7 @@ fn sparse<T: Float>() -> Arc<Csr<T>> {
 fn graph<T: Float>() -> Arc<Graph<T>> {
     let neighbors = vec![1, 0, 2, 4, 1, 3, 2, 4, 1, 3];
     let scales = [1.0, 0.5, 0.75, -0.5, 0.25, 2.0].map(T::of).to_vec();
-    Arc::new(Graph::new(
-        vec![0, 1, 4, 6, 8, 10, 10],
-        neighbors,
-        scales,
-    ))
+    Arc::new(Graph::new(vec![0, 1, 4, 6, 8, 10, 10], neighbors, scales))
 }
 
 /// The cases for one element type.
@@ -389,10 +385,7 @@ fn fused_operations_equal_their_definitions() {
     }
     let sum = by_layer[0] + by_layer[1] + by_layer[2] + by_layer[3];
     let rows = vec![5, 1, 1, 3];
-    same(
-        x.propagate(&graph, 3, &rows),
-        sum.scale(0.25).gather(rows),
-    );
+    same(x.propagate(&graph, 3, &rows), sum.scale(0.25).gather(rows));
     // Node 1 has the neighbors 0, 2 and 4: 0.5 (1 x₀ + 0.75 x₂ + 0.25 x₄).
     let (x, product) = (x.value(), by_layer[1].value());
     assert!((product[4] - 0.5 * (x[0] + 0.75 * x[8] + 0.25 * x[16])).abs() < 1e-12);

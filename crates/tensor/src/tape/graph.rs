@@ -229,7 +229,9 @@ impl<'t, T: Float> Var<'t, T> {
         self.record(&[self], out, self.shape(), move |g, sums| {
             let [back, y, z] = times(&g, sizes.map(|n| sums.take(n)));
             sums.give(id, back);
-            [y, z, g].into_iter().for_each(|buffer| sums.recycle(buffer));
+            [y, z, g]
+                .into_iter()
+                .for_each(|buffer| sums.recycle(buffer));
         })
     }
 
