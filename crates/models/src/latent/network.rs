@@ -24,6 +24,7 @@ use limpid_tensor::sparse::multinomial::loss_and_gradient;
 use limpid_tensor::{Learner, Parameter, Rng, train};
 use rayon::prelude::*;
 
+pub(crate) use self::settings::{Learning, Shape};
 use crate::training_loop::TrainingLoop;
 
 /// Steps of the path integral of an explanation.
@@ -31,37 +32,6 @@ const STEPS: usize = 24;
 
 /// Rows scored together.
 const BLOCK: usize = 32;
-
-/// The layers of a network.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Shape {
-    /// Widths of the layers between the items and the code.
-    pub(crate) hidden: Vec<usize>,
-    /// Width of the code.
-    pub(crate) code: usize,
-    /// tanh after every layer except the last; in the variational form not after the code.
-    pub(crate) tanh: bool,
-    pub(crate) variational: bool,
-}
-
-/// How a network is trained.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Learning {
-    pub(crate) dropout: f32,
-    pub(crate) decay: f32,
-    /// Largest β, and the steps after which it would be 1.
-    pub(crate) anneal: (f32, f32),
-    /// Scale of the noise of the code.
-    pub(crate) noise: f32,
-    /// Weights uniform within 1/√inputs, the default of PyTorch, instead of Glorot's √(6/(in + out)).
-    pub(crate) torch_init: bool,
-    /// Rows are divided by their norm.
-    pub(crate) normalize: bool,
-    /// Losses are means over items and dimensions of the code, instead of sums.
-    pub(crate) means: bool,
-    /// β₂ of Adam.
-    pub(crate) beta2: f32,
-}
 
 /// One layer: weights `(in, out)` and biases `(out)`.
 #[derive(Debug, Clone, PartialEq)]

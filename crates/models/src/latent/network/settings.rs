@@ -1,8 +1,38 @@
-//! The hyper-parameters that Mult-DAE and Mult-VAE share, declared once.
+//! The hyper-parameters that Mult-DAE and Mult-VAE share, declared once, and what follows from them.
 
 use crate::hyper::{choices, hyper};
-use crate::latent::network::{Learning, Shape};
 use crate::training_loop::TrainingLoop;
+
+/// The layers of a network.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shape {
+    /// Widths of the layers between the items and the code.
+    pub(crate) hidden: Vec<usize>,
+    /// Width of the code.
+    pub(crate) code: usize,
+    /// tanh after every layer except the last; in the variational form not after the code.
+    pub(crate) tanh: bool,
+    pub(crate) variational: bool,
+}
+
+/// How a network is trained.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Learning {
+    pub(crate) dropout: f32,
+    pub(crate) decay: f32,
+    /// Largest β, and the steps after which it would be 1.
+    pub(crate) anneal: (f32, f32),
+    /// Scale of the noise of the code.
+    pub(crate) noise: f32,
+    /// Weights uniform within 1/√inputs, the default of PyTorch, instead of Glorot's √(6/(in + out)).
+    pub(crate) torch_init: bool,
+    /// Rows are divided by their norm.
+    pub(crate) normalize: bool,
+    /// Losses are means over items and dimensions of the code, instead of sums.
+    pub(crate) means: bool,
+    /// β₂ of Adam.
+    pub(crate) beta2: f32,
+}
 
 choices! {
     /// Source of the default settings.
