@@ -146,7 +146,8 @@ impl Advisor {
             .ok_or_else(|| {
                 Error::Usage(format!(
                     "{name} has no linear decoder of a user vector, so its scores have no exact parts per \
-                     knob; probe eigen, ials, bcemf, sasrec, or multdae or multvae with one layer"
+                     knob; probe eigen, elsa, ials, bprmf, bcemf, lightgcn, sasrec, timirec, or multdae or \
+                     multvae with one layer"
                 ))
             })?;
         let config = config(&options.settings, dimension)?;

@@ -374,7 +374,8 @@ pub(crate) fn item_vectors(base: &dyn Latent) -> Result<Mat> {
     base.item_vectors().ok_or_else(|| {
         Error::range(
             "the decoder of the base",
-            "linear, as those of eigen, ials, bcemf and of multdae and multvae with one layer are",
+            "linear, as those of eigen, elsa, ials, bprmf, lightgcn, sasrec and of multdae and multvae \
+             with one layer are",
             "not",
         )
     })

@@ -1,7 +1,10 @@
 //! Models with a latent user representation.
 
 pub mod bcemf;
+pub mod bprmf;
 pub mod eigen;
+pub mod elsa;
+pub(crate) mod folded;
 pub mod ials;
 pub mod multdae;
 pub mod multvae;

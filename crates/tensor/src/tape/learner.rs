@@ -89,6 +89,12 @@ impl<N: Network> TapeLearner<N> {
         self.weights
     }
 
+    /// The network and its weights after training.
+    #[must_use]
+    pub fn into_parts(self) -> (N, Vec<Parameter>) {
+        (self.network, self.weights)
+    }
+
     /// The loss and the gradients of some examples; the weights are moved to the tape for the duration.
     fn gradients(&mut self, examples: &[u32], rng: &mut Rng) -> (f64, Vec<Gradient<f32>>) {
         let values: Vec<Arc<Vec<f32>>> = self
