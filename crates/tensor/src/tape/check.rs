@@ -146,6 +146,12 @@ macro_rules! cases {
             case("dot_rows", &[&[3, 19], &[3, 19]], ANY, |_, x| {
                 x[0].dot_rows(x[1])
             }),
+            case("scale_rows", &[&[3, 19], &[3]], ANY, |_, x| {
+                x[0].scale_rows(x[1])
+            }),
+            case("normalize_rows", &[&[3, 21]], ANY, |_, x| {
+                x[0].normalize_rows()
+            }),
             case("softmax", &[&[3, 21]], ANY, |_, x| x[0].softmax()),
             case("log_softmax", &[&[3, 21]], ANY, |_, x| x[0].log_softmax()),
             case("layer_norm", &[&[3, 21], &[21], &[21]], ANY, |_, x| {
