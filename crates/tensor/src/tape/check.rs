@@ -123,6 +123,10 @@ macro_rules! cases {
                 ANY,
                 |_, x| x[0].add_rows(x[1]),
             ),
+            case("mul_rows", &[&[4, 3], &[3]], ANY, |_, x| {
+                x[0].mul_rows(x[1])
+            }),
+            case("leaky_relu", &[&[17]], ANY, |_, x| x[0].leaky_relu(0.2)),
             case("scale", &[&[5]], ANY, |_, x| x[0].scale(-1.5)),
             case("relu", &[&[17]], ANY, |_, x| x[0].relu()),
             case("gelu", &[&[17]], ANY, |_, x| x[0].gelu()),
