@@ -231,6 +231,15 @@ models! {
     BprMf = latent::bprmf;
     BceMf = latent::bcemf;
     LightGcn = graph::lightgcn;
+    Mbgcn = graph::mbgcn;
+    Crgcn = graph::crgcn;
+    MbCgcn = graph::mb_cgcn;
+    HecGcn = graph::hec_gcn;
+    Bcipm = graph::bcipm;
+    Mbssl = graph::mbssl;
+    CausalD = graph::causald;
+    Dccf = graph::dccf;
+    NeuMf = latent::neumf;
     SasRec = sequential::sasrec;
     TimiRec = sequential::timirec;
     Popularity = linear::popularity;

@@ -6,9 +6,11 @@ pub mod eigen;
 pub mod elsa;
 pub(crate) mod folded;
 pub mod ials;
+pub mod learned_users;
 pub mod multdae;
 pub mod multvae;
 pub mod network;
+pub mod neumf;
 
 use limpid_core::{Buffer, Error, Result, Tensors};
 

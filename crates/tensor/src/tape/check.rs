@@ -123,6 +123,10 @@ macro_rules! cases {
                 ANY,
                 |_, x| x[0].add_rows(x[1]),
             ),
+            case("mul_rows", &[&[4, 3], &[3]], ANY, |_, x| {
+                x[0].mul_rows(x[1])
+            }),
+            case("leaky_relu", &[&[17]], ANY, |_, x| x[0].leaky_relu(0.2)),
             case("scale", &[&[5]], ANY, |_, x| x[0].scale(-1.5)),
             case("relu", &[&[17]], ANY, |_, x| x[0].relu()),
             case("gelu", &[&[17]], ANY, |_, x| x[0].gelu()),
@@ -145,6 +149,12 @@ macro_rules! cases {
             case("sum_rows", &[&[3, 7]], ANY, |_, x| x[0].sum_rows()),
             case("dot_rows", &[&[3, 19], &[3, 19]], ANY, |_, x| {
                 x[0].dot_rows(x[1])
+            }),
+            case("scale_rows", &[&[3, 19], &[3]], ANY, |_, x| {
+                x[0].scale_rows(x[1])
+            }),
+            case("normalize_rows", &[&[3, 21]], ANY, |_, x| {
+                x[0].normalize_rows()
             }),
             case("softmax", &[&[3, 21]], ANY, |_, x| x[0].softmax()),
             case("log_softmax", &[&[3, 21]], ANY, |_, x| x[0].log_softmax()),
