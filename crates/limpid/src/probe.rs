@@ -26,14 +26,18 @@ use limpid_core::{Artifact, Catalogue, Csr, Field, Progress, Recommender, Run, T
 use limpid_data::sources::{MetadataSource, ReadOptions, read_bytes};
 use limpid_insight::Dictionary;
 use limpid_insight::concepts::{Naming, Summary, Tag, name_units, tags_of};
+use limpid_insight::dictionary::fit::StopBy;
 use limpid_insight::dictionary::{self, Config, Space};
 use limpid_models::latent::eigen;
 
 use crate::artifact::{self, BaseRecord, DictionaryRecord, Folder};
-use crate::{Advisor, Error, Result, System};
+use crate::{Advisor, Error, Result, System, training};
 
 /// The name of the file of a dictionary in its folder.
 pub(crate) const DICTIONARY: &str = "dictionary";
+
+/// The metric on the validation set that stops the training of an autoencoder by its recommendations.
+const STOPPED_BY: &str = "ndcg@5";
 
 /// Metadata fields that `label` adds are in the file of the dictionary under this name.
 const LABELS: &str = "labels";
@@ -164,8 +168,17 @@ impl Advisor {
             histories: &split.train,
             catalogue: &self.catalogue,
         };
+        let by_lists = config.stop_by == StopBy::Recommendations;
+        let validation = match by_lists {
+            true => training::validation(split, STOPPED_BY)?,
+            false => None,
+        };
+        let monitor = validation.as_ref().map(training::monitor);
         let mut run = Run {
             progress,
+            monitor: monitor
+                .as_ref()
+                .map(|m| m as &dyn Fn(&dyn Recommender) -> f64),
             ..Run::seeded(options.seed)
         };
         let Some(latent) = self.model.latent() else {
@@ -178,6 +191,8 @@ impl Advisor {
             path: None,
         };
         let method = hyper::written(&hyper::Setting::to_value(&config.method));
+        let unstopped = by_lists && monitor.is_none();
+        drop(monitor);
         let mut probed = self;
         probed.manifest.kind = format!("{DICTIONARY}/{method}");
         probed.manifest.dictionary = Some(DictionaryRecord {
@@ -185,11 +200,19 @@ impl Advisor {
             seed: options.seed,
             fit_seconds: 0.0,
             certificate: fitted.certificate,
+            training: fitted.training,
             names: None,
             base,
         });
         probed.model = System::probed(probed.model.into_model(), fitted.dictionary)?;
-        let notes = probed.label(&options.labels)?;
+        let mut notes = probed.label(&options.labels)?;
+        if unstopped {
+            notes.push(format!(
+                "the split {} has no validation set, so the reconstruction of held-out users stopped the training \
+                 rather than the recommendations",
+                probed.manifest.split.spec
+            ));
+        }
         if let Some(record) = &mut probed.manifest.dictionary {
             record.fit_seconds = started.elapsed().as_secs_f64();
         }
