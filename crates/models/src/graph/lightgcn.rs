@@ -288,7 +288,7 @@ folded_model!("model/lightgcn", POWER, true);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_core::{Catalogue, ItemIdx, Recommender};
+    use limpid_core::{Artifact, Catalogue, ItemIdx, Recommender};
 
     fn rows() -> Vec<Vec<u32>> {
         let of = |u: u32| {
