@@ -329,7 +329,7 @@ mod tests {
         let trained = model.explain(data.row(5), ItemIdx(2));
         assert!((trained.score - expected).abs() < 1e-6);
         assert!(trained.residual.abs() < 1e-5, "{trained:?}");
-        let stranger = model.without_users();
+        let stranger = model.without_users().unwrap();
         let score = stranger.score(&data.slice(5, 6))[[0, 2]];
         assert!((score - expected).abs() < 1e-5, "{score} {expected}");
     }
