@@ -102,9 +102,19 @@ fn main() -> Result<()> {
     }
 }
 
+/// Views, carts and purchases for each purchase of a world with several behaviors, about.
+const EVENTS_OF_A_PURCHASE: usize = 4;
+
 fn one(size: Size, config: &Config) -> Result<()> {
-    let world = synthetic::Config::sized(size.users, size.items, size.events);
-    let prepared = Prepared::synthetic(&world, &SplitFrom::Spec("none".parse()?))?;
+    let reads = config.entry().reads;
+    let world = match reads.behaviors {
+        false => synthetic::Config::sized(size.users, size.items, size.events),
+        true => synthetic::Config {
+            chain: true,
+            ..synthetic::Config::sized(size.users, size.items, size.events / EVENTS_OF_A_PURCHASE)
+        },
+    };
+    let prepared = Prepared::synthetic_for(&world, &SplitFrom::Spec("none".parse()?), reads)?;
     let events = prepared.split.train.n_events();
     let started = Instant::now();
     let advisor = train(prepared, config, &TrainOptions::seeded(1), &NoProgress)?;

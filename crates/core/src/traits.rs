@@ -45,6 +45,9 @@ pub struct Run<'a> {
     pub progress: &'a dyn Progress,
     /// Validation metric of a model in training, for early stopping; larger is better.
     pub monitor: Option<&'a Monitor<'a>>,
+    /// Whether the events of other behaviors on the held-out items of the same user were removed from the
+    /// training rows, of which some target events still have such events.
+    pub stripped: bool,
     /// Storage of checkpoints; `None`: a fit cannot be resumed.
     pub checkpoints: Option<&'a mut dyn Checkpoints>,
 }
@@ -58,6 +61,7 @@ impl Run<'_> {
             memory_budget: self.memory_budget,
             progress: self.progress,
             monitor: self.monitor,
+            stripped: self.stripped,
             checkpoints: None,
         }
     }
@@ -85,6 +89,7 @@ impl Run<'_> {
             memory_budget: 16_000_000_000,
             progress: &NoProgress,
             monitor: None,
+            stripped: false,
             checkpoints: None,
         }
     }

@@ -3,9 +3,11 @@
 //!
 //! The *pattern* of a pair of a user and an item is the set of behaviors before the target that it has.
 
+use limpid_core::{History, ItemIdx};
 use serde::{Deserialize, Serialize};
 
 use crate::log::{GivenSubset, Log};
+use crate::{Split, Subset};
 
 /// The most behaviors whose patterns are counted.
 const MOST_BEHAVIORS: usize = 8;
@@ -71,6 +73,15 @@ pub enum EvidenceKept {
 }
 
 impl EvidenceKept {
+    /// By the shares of held-out and of train pairs with an earlier behavior.
+    fn of(held_out: f64, train: f64) -> Self {
+        match (held_out, train) {
+            (0.0, 0.0) => Self::None,
+            (held_out, train) if held_out < REMOVED * train => Self::Removed,
+            _ => Self::Kept,
+        }
+    }
+
     /// What a metric over all items then measures.
     #[must_use]
     pub fn meaning(self) -> &'static str {
@@ -155,6 +166,55 @@ pub(crate) fn conversions(pairs: impl Iterator<Item = u8>, n: usize, target: usi
     each.map(|(&b, &a)| b as f64 / a.max(1) as f64).collect()
 }
 
+impl Split {
+    /// Whether the split keeps the events of other behaviors on held-out items of the same user, by the share of
+    /// such items that have any. Where nothing is held out, or there is one behavior, they count as kept.
+    #[must_use]
+    pub fn evidence(&self) -> EvidenceKept {
+        let target = self.catalogue.target_behavior;
+        if self.train.behaviors().is_none() || (self.validation.is_empty() && self.test.is_empty())
+        {
+            return EvidenceKept::Kept;
+        }
+        let mut held_out = Share::default();
+        for subset in [Subset::Validation, Subset::Test] {
+            let targets = self.held_out(subset).target.rows();
+            for (shown, targets) in self.input(subset).rows().zip(targets) {
+                held_out.add(shown, targets.items, target);
+            }
+        }
+        let mut train = Share::default();
+        for row in self.train.rows() {
+            let bought = row.events().filter(|e| e.behavior == target);
+            let bought: Vec<ItemIdx> = bought.map(|e| e.item).collect();
+            train.add(row, &bought, target);
+        }
+        EvidenceKept::of(held_out.value(), train.value())
+    }
+}
+
+/// Items with the target, and those of them that the same user has other events on.
+#[derive(Default)]
+struct Share {
+    items: usize,
+    with: usize,
+}
+
+impl Share {
+    fn add(&mut self, shown: History<'_>, items: &[ItemIdx], target: u8) {
+        let others = shown.events().filter(|e| e.behavior != target);
+        let mut others: Vec<ItemIdx> = others.map(|e| e.item).collect();
+        others.sort_unstable();
+        let with = items.iter().filter(|i| others.binary_search(i).is_ok());
+        self.items += items.len();
+        self.with += with.count();
+    }
+
+    fn value(&self) -> f64 {
+        self.with as f64 / self.items.max(1) as f64
+    }
+}
+
 impl Log {
     /// The chains of the log; `None` with one behavior, or more than eight.
     #[must_use]
@@ -235,11 +295,6 @@ impl Log {
             sets.iter().filter(|&&set| set != 0).count() as f64 / sets.len().max(1) as f64
         };
         let in_train = share(&bought);
-        let evidence = match (share(&held_out), in_train) {
-            (0.0, 0.0) => EvidenceKept::None,
-            (held_out, train) if held_out < REMOVED * train => EvidenceKept::Removed,
-            _ => EvidenceKept::Kept,
-        };
         Some(HeldOutPairs {
             pairs: held_out.len(),
             with_pattern: held_out.iter().filter(|&&set| set != 0).count(),
@@ -251,7 +306,7 @@ impl Log {
                 })
                 .collect(),
             share_in_train: in_train,
-            evidence,
+            evidence: EvidenceKept::of(share(&held_out), in_train),
         })
     }
 }
@@ -314,6 +369,24 @@ mod tests {
             (kept.patterns[0].name.as_str(), kept.patterns[0].events),
             ("view", 2)
         );
+        let split = |test: &[u8], spec: &str| {
+            let files: [(&str, &[u8]); 3] = [
+                ("view/train.txt", b"1 1 2\n2 1 3\n"),
+                ("buy/train.txt", b"1 1\n2 3\n"),
+                ("buy/test.txt", test),
+            ];
+            let log = read_bytes("shop", &files, &ReadOptions::default()).unwrap();
+            crate::split::split(&log, &spec.parse().unwrap())
+                .unwrap()
+                .evidence()
+        };
+        assert_eq!(split(b"1 2\n2 1\n", "given"), EvidenceKept::Kept);
+        assert_eq!(
+            split(b"1 2\n2 1\n", "given+stripped"),
+            EvidenceKept::Removed
+        );
+        assert_eq!(split(b"1 3\n2 2\n", "given"), EvidenceKept::Removed);
+        assert_eq!(split(b"1 2\n2 1\n", "none"), EvidenceKept::Kept);
         let removed = describe(b"1 3\n2 2\n");
         assert_eq!(
             (removed.with_pattern, removed.evidence),

@@ -279,7 +279,8 @@ fn summary(all: &[OfUser], protocol: &Protocol<'_>, k: usize, calibration: bool)
             };
             let held_out = count(|u| &u.held_out);
             let hits = all.iter().flat_map(|u| &u.hits).filter(|h| h.0 == path);
-            let hits: f64 = hits.map(|h| h.1).sum();
+            // A sum of nothing is −0.
+            let hits = hits.map(|h| h.1).sum::<f64>() + 0.0;
             Path {
                 path: name(path, protocol),
                 held_out,
@@ -297,7 +298,8 @@ fn summary(all: &[OfUser], protocol: &Protocol<'_>, k: usize, calibration: bool)
         .iter()
         .filter(|p| p.path != untouched)
         .map(|p| p.hit_share)
-        .sum();
+        .sum::<f64>()
+        + 0.0;
     ChainPaths {
         k,
         paths,
@@ -446,6 +448,12 @@ mod tests {
         assert!((calibration.brier - (1.0 - p).powi(2)).abs() < 1e-6);
         assert!((calibration.untouched_predicted - (1.0 + (1.0 - p)) / 2.0).abs() < 1e-9);
         assert_eq!(calibration.untouched_observed, 0.5);
+        // A path in the lists without a held-out item has 0 hits, not −0.
+        let untouched = rows(&[&[(2, 1)], &[(2, 1)]]);
+        let protocol = Protocol::new(&input, &untouched, &c, vec!["hit@1".parse().unwrap()]);
+        let measured = chain_paths(&Same, &protocol, 1, false, &NoProgress).unwrap();
+        let view = measured.paths.iter().find(|p| p.path == "view").unwrap();
+        assert!(view.hits.is_sign_positive() && measured.retargeting.is_sign_positive());
         let plain = Histories::from_rows(&[vec![0]], 4).unwrap();
         let one = Protocol::new(&plain, &plain, &c, vec!["hit@1".parse().unwrap()]);
         assert!(chain_paths(&Same, &one, 1, false, &NoProgress).is_err());

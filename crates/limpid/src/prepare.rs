@@ -110,8 +110,20 @@ impl Prepared {
     /// # Errors
     /// Those of the configuration of the world and of the split.
     pub fn synthetic(config: &synthetic::Config, split: &SplitFrom) -> Result<Self> {
+        Self::synthetic_for(config, split, ITEMS)
+    }
+
+    /// Generates a world and splits what a model reads of it.
+    ///
+    /// # Errors
+    /// As [`Prepared::synthetic`].
+    pub fn synthetic_for(
+        config: &synthetic::Config,
+        split: &SplitFrom,
+        reads: Reads,
+    ) -> Result<Self> {
         let world = World::generate(config)?;
-        let (prepared, _) = Self::of_log(world.log, DataSource::default(), split, ITEMS)?;
+        let (prepared, _) = Self::of_log(world.log, DataSource::default(), split, reads)?;
         Ok(prepared)
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use limpid_core::{Checkpoints, Fit, NoProgress, Progress, Recommender, Run, Training};
+use limpid_data::chains::EvidenceKept;
 use limpid_data::{Split, Subset};
 use limpid_eval::{Bootstrap, Protocol, evaluate};
 use limpid_models::Config;
@@ -106,6 +107,7 @@ pub fn train(
             monitor: monitor
                 .as_ref()
                 .map(|m| m as &dyn Fn(&dyn Recommender) -> f64),
+            stripped: split.evidence() == EvidenceKept::Removed,
             checkpoints: file.as_mut().map(|f| f as &mut dyn Checkpoints),
         },
     )?;

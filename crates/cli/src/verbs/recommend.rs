@@ -138,7 +138,13 @@ fn list(items: &[Recommended], edited: bool, slate: Option<&str>) -> Section {
 
 /// A probability as a share of 100.
 pub(crate) fn percent(p: f64) -> String {
-    format!("{:.2} %", 100.0 * p)
+    let percent = 100.0 * p;
+    // Two digits of small ones: the mean of ten thousand items is not 0.
+    let decimals = match percent > 0.0 {
+        true => (1.0 - percent.log10().floor()).clamp(2.0, 9.0) as usize,
+        false => 2,
+    };
+    format!("{percent:.decimals$} %")
 }
 
 /// The edits that change a score, and by how much.

@@ -57,7 +57,10 @@ pub(super) fn assign(
         })
         .collect();
     if !places.contains(&Place::Test) {
-        return Err(refuse("has no test event of the target behavior"));
+        let target = &log.behaviors[usize::from(log.target_behavior)];
+        return Err(refuse(&format!(
+            "has no test event of the target behavior '{target}'"
+        )));
     }
     if !places.contains(&Place::Train) {
         return Err(refuse("has no train event"));

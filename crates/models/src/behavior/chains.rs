@@ -212,6 +212,22 @@ impl Chains {
         }
     }
 
+    /// The matrix of ones of all behaviors `(U, behaviors × I)`: column `b × I + i` is behavior b on item i.
+    ///
+    /// # Errors
+    /// None for chains, whose rows have every item once.
+    pub fn features(&self) -> Result<Csr> {
+        let n = self.behaviors.len();
+        let rows = self.rows.iter().map(|row| {
+            let events = row.iter().flat_map(|&(item, set)| {
+                let of_item = (0..n).filter(move |b| set >> b & 1 == 1);
+                of_item.map(move |b| ((b * self.n_items) as u32 + item, 1.0))
+            });
+            events.collect()
+        });
+        Csr::from_rows(rows, n * self.n_items)
+    }
+
     /// The user × item matrix of one behavior, of ones.
     ///
     /// # Errors
@@ -382,5 +398,7 @@ mod tests {
             [0, 1, 0]
         );
         assert_eq!(chains.matrix(0).unwrap().nnz(), 3);
+        // Behavior-major: views of a and b, the cart of c, the purchase of b.
+        assert_eq!(chains.features().unwrap().row(0).0, [0, 1, 5, 7]);
     }
 }

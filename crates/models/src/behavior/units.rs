@@ -13,12 +13,11 @@ use super::chains::Behaviors;
 /// The prefix of the id of a pattern.
 const PATTERN: &str = "pattern:";
 
-/// The id of the unit for the size of a user's list of open pairs.
-const OPEN_LIST: &str = "open-list";
+/// The id of the unit for the habits of a user.
+const OF_USER: &str = "habits";
 
-/// The index, within the space of patterns, of the unit for the size of the list of open pairs: that of the
-/// empty pattern.
-pub(super) const LIST: usize = 0;
+/// The index, within the space of patterns, of the unit for the habits of a user: that of the empty pattern.
+pub(super) const HABITS: usize = 0;
 
 /// The units: first events, then patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +25,8 @@ pub(super) struct ChainUnits {
     behaviors: Behaviors,
     n_items: usize,
     events: EventUnits,
-    /// Whether the size of the list of open pairs is a unit.
-    list: bool,
+    /// Whether the habits of the user are a unit.
+    habits: bool,
 }
 
 /// A history after edits of its units.
@@ -39,12 +38,12 @@ pub(super) struct Edited {
 }
 
 impl ChainUnits {
-    pub(super) fn new(behaviors: Behaviors, n_items: usize, list: bool) -> Self {
+    pub(super) fn new(behaviors: Behaviors, n_items: usize, habits: bool) -> Self {
         Self {
             behaviors,
             n_items,
             events: EventUnits::new(n_items, behaviors.len(), behaviors.target()),
-            list: list && behaviors.n_patterns() > 1,
+            habits: habits && behaviors.n_patterns() > 1,
         }
     }
 
@@ -54,13 +53,13 @@ impl ChainUnits {
         self.events.unit(index.unwrap_or(0) as usize)
     }
 
-    /// The unit of a pattern, or of the [`LIST`].
+    /// The unit of a pattern, or of the [`HABITS`].
     pub(super) fn pattern(pattern: usize) -> Unit {
         Unit::new(Space::Pattern, pattern as u32)
     }
 
     fn first_pattern(&self) -> usize {
-        usize::from(!self.list)
+        usize::from(!self.habits)
     }
 
     fn n_patterns(&self) -> usize {
@@ -102,7 +101,7 @@ impl ChainUnits {
         let pattern = unit.index as usize;
         let name = self.behaviors.pattern_name(pattern, catalogue);
         let (id, label) = match pattern {
-            LIST => (OPEN_LIST.to_owned(), "how many items are open".to_owned()),
+            HABITS => (OF_USER.to_owned(), "how this user shops".to_owned()),
             _ => {
                 let words = name.replace('+', " and ");
                 let target = catalogue
@@ -128,8 +127,8 @@ impl ChainUnits {
         if let Some(found) = self.events.find(text, catalogue) {
             return found;
         }
-        if text == OPEN_LIST && self.list {
-            return Ok(Self::pattern(LIST));
+        if text == OF_USER && self.habits {
+            return Ok(Self::pattern(HABITS));
         }
         let Some(names) = text.strip_prefix(PATTERN) else {
             return Err(self.unknown(text, catalogue));
@@ -160,7 +159,7 @@ impl ChainUnits {
         let patterns = (1..self.behaviors.n_patterns())
             .map(|p| format!("{PATTERN}{}", self.behaviors.pattern_name(p, catalogue)));
         let mut known: Vec<String> = patterns.collect();
-        known.extend(self.list.then(|| OPEN_LIST.to_owned()));
+        known.extend(self.habits.then(|| OF_USER.to_owned()));
         let several = match self.behaviors.len() {
             1 => "link:ITEM_ID or link:TITLE",
             _ => "link:ITEM or link:ITEM@BEHAVIOR",
@@ -182,8 +181,8 @@ impl ChainUnits {
         for (_, set) in chain {
             seen |= self.behaviors.open(set).map_or(0, |pattern| 1 << pattern);
         }
-        if self.list && seen != 0 {
-            seen |= 1 << LIST;
+        if self.habits && seen != 0 {
+            seen |= 1 << HABITS;
         }
         let patterns = (self.first_pattern()..self.behaviors.n_patterns())
             .filter(|pattern| seen >> pattern & 1 == 1);

@@ -54,7 +54,6 @@ impl Fit for Config {
         let features = Features::links(rows.n_columns());
         let task = Task {
             features: &features,
-            blocks: Vec::new(),
             weights: user_weights(&rows, self.user_exponent),
             soft: None,
             settings: Settings {

@@ -7,8 +7,9 @@
 use limpid_tensor::rng::Rng;
 use rayon::prelude::*;
 
-use super::facts::{Facts, ListSize, Support};
+use super::facts::Facts;
 use super::logit::Choice;
+use super::pairs::Pairs;
 use crate::behavior::chains::Chains;
 
 /// Users whose purchases are hidden at most; more change the points little.
@@ -49,112 +50,85 @@ pub(super) struct Sampling {
     pub(super) uniform: usize,
 }
 
-/// Memory of a thread.
-struct Scratch {
-    sums: Vec<Vec<f64>>, // (behaviors, I)
-    sets: Vec<u8>,       // (I)
-    total: Vec<f64>,     // (I)
-    free: Vec<u32>,
-    inputs: Vec<f64>,
-}
+/// The inputs of an untouched item, of its sums of links from each behavior.
+pub(super) type Floor<'a> = dyn Fn(&[f64]) -> Vec<f64> + Sync + 'a;
 
 /// The examples: rows of open pairs in the block of their pattern, untouched items in the last block, with the
-/// inputs that `floor` makes of the strengths of links.
+/// inputs that `floor` makes of their sums of links.
 pub(super) fn examples(
     facts: &Facts,
     chains: &Chains,
     hidden: &[Option<u32>],
     sampling: Sampling,
     seed: u64,
-    floor: &(dyn Fn(&[f64]) -> Vec<f32> + Sync),
+    floor: &Floor<'_>,
 ) -> Vec<Choice> {
-    let behaviors = facts.behaviors;
     let n_items = facts.n_items;
-    let untouched = behaviors.n_patterns() - 1;
-    let users: Vec<(usize, u32)> = hidden
+    let untouched = facts.behaviors.n_patterns() - 1;
+    let hidden: Vec<(usize, u32)> = hidden
         .iter()
         .enumerate()
         .filter_map(|(u, item)| Some((u, (*item)?)))
         .collect();
-    users
+    hidden
         .into_par_iter()
         .map_init(
-            || Scratch {
-                sums: vec![vec![0.0; n_items]; behaviors.len()],
-                sets: vec![0; n_items],
-                total: vec![0.0; n_items],
-                free: Vec::new(),
-                inputs: Vec::new(),
-            },
-            |scratch, (user, hidden)| {
+            || (Pairs::new(facts), vec![false; n_items]),
+            |(pairs, taken), (user, hidden)| {
                 let chain = chains.row(user);
-                let Scratch {
-                    sums,
-                    sets,
-                    total,
-                    free,
-                    inputs,
-                } = scratch;
-                facts.add_links(chain, sums);
-                total.fill(0.0);
-                for of in sums.iter() {
-                    total.iter_mut().zip(of).for_each(|(t, s)| *t += s);
-                }
-                chain
-                    .iter()
-                    .for_each(|&(item, set)| sets[item as usize] = set);
-                let size = ListSize::of(behaviors, chain);
+                pairs.set(facts, chain);
                 let mut choice = Choice::default();
-                let mut support = Support::default();
                 let mut is_open = false;
-                for &(item, set) in chain {
-                    let Some(pattern) = behaviors.open(set) else {
-                        continue;
-                    };
-                    let i = item as usize;
-                    support.links.clear();
-                    support.links.extend(sums.iter().map(|of| of[i]));
-                    facts.add_alike(i, |j| sets[j as usize], &mut support);
-                    facts.inputs(i, pattern, &support, size, inputs);
+                let pattern_of = |set| facts.behaviors.open(set);
+                pairs.visit(facts, chain, pattern_of, |item, pattern, inputs| {
                     if item == hidden {
                         choice.chosen = choice.block.len();
                         is_open = true;
                     }
-                    choice.push(pattern - 1, 0.0, inputs.iter().map(|&v| v as f32));
-                }
-                let push = |choice: &mut Choice, item: u32, offset: f32| {
-                    let strengths = sums.iter().map(|of| facts.strength(of[item as usize]));
-                    let strengths: Vec<f64> = strengths.collect();
-                    choice.push(untouched, offset, floor(&strengths));
-                };
+                    choice.push(pattern - 1, 0.0, inputs);
+                });
                 if !is_open {
                     choice.chosen = choice.block.len();
-                    push(&mut choice, hidden, 0.0);
+                    choice.push(untouched, 0.0, &floor(pairs.links(hidden)));
                 }
-                free.clear();
-                free.extend((0..n_items as u32).filter(|&i| sets[i as usize] == 0 && i != hidden));
-                let top = sampling.top.min(free.len());
-                if top > 0 && top < free.len() {
-                    free.select_nth_unstable_by(top, |&a, &b| {
-                        total[b as usize]
-                            .total_cmp(&total[a as usize])
-                            .then(a.cmp(&b))
-                    });
+                let may_be = |item: u32| pairs.is_untouched(item) && item != hidden;
+                let top = strongest(pairs, sampling.top, may_be);
+                for &item in &top {
+                    choice.push(untouched, 0.0, &floor(pairs.links(item)));
+                    taken[item as usize] = true;
                 }
-                for &item in &free[..top] {
-                    push(&mut choice, item, 0.0);
-                }
-                let rest = &mut free[top..];
-                let drawn = sampling.uniform.min(rest.len());
-                let offset = (rest.len() as f32 / drawn.max(1) as f32).ln();
+                // Distinct untouched items at random, none of which is among the strongest.
+                let known = chain.len() + usize::from(pairs.is_untouched(hidden));
+                let rest = n_items - known - top.len();
+                let n = sampling.uniform.min(rest);
+                let offset = (rest as f32 / n.max(1) as f32).ln();
                 let mut rng = Rng::new(seed, NEGATIVES + user as u64);
-                for at in 0..drawn {
-                    rest.swap(at, at + rng.below(rest.len() - at));
-                    push(&mut choice, rest[at], offset);
+                let mut sampled: Vec<u32> = Vec::with_capacity(n);
+                while sampled.len() < n {
+                    let item = rng.below(n_items) as u32;
+                    if may_be(item) && !std::mem::replace(&mut taken[item as usize], true) {
+                        sampled.push(item);
+                        choice.push(untouched, offset, &floor(pairs.links(item)));
+                    }
                 }
-                chain.iter().for_each(|&(item, _)| sets[item as usize] = 0);
+                for &item in top.iter().chain(&sampled) {
+                    taken[item as usize] = false;
+                }
                 choice
             },
         )
         .collect()
+}
+
+/// At most `n` items with the largest sums of links; ties go to the lower item.
+fn strongest(pairs: &Pairs, n: usize, may_be: impl Fn(u32) -> bool) -> Vec<u32> {
+    let total = |item: u32| pairs.links(item).iter().sum::<f64>();
+    let candidates = pairs.linked().iter().filter(|&&item| may_be(item));
+    let mut candidates: Vec<(f64, u32)> = candidates.map(|&item| (total(item), item)).collect();
+    if n > 0 && n < candidates.len() {
+        candidates.select_nth_unstable_by(n, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    }
+    candidates.truncate(n);
+    candidates.sort_unstable_by_key(|c| c.1);
+    candidates.into_iter().map(|c| c.1).collect()
 }

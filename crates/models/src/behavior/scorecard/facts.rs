@@ -1,28 +1,48 @@
 //! What a scorecard knows of pairs: records of items, item-to-item links from each behavior, and how alike
 //! items are.
 
-use limpid_core::{Csr, Error, Result, Run, Tensors};
+use limpid_core::{Csr, Error, Result, Tensors};
 use rayon::prelude::*;
 
 use super::Config;
 use crate::behavior::chains::{Behaviors, Chains, Records};
-use crate::linear::descent::{self, Block, PerKind, Settings, Task};
-use crate::rules::features::Features;
 
 /// A conversion is kept this far from 0 and 1, so that its log odds are finite.
 const MARGIN: f64 = 1e-6;
+
+/// Number of inputs that say how a user shops.
+pub(super) const N_HABITS: usize = 5 + N_TRAITS;
+
+/// Traits of items: buyers, users of the first behavior, and conversion.
+const N_TRAITS: usize = 3;
+
+/// Pairs of the mean rate that are added to a user's own.
+const PAIRS: f64 = 5.0;
+
+/// Purchases of mean traits that are added to a user's own.
+const PURCHASES: f64 = 2.0;
+
+/// The log odds of a share.
+fn log_odds(share: f64) -> f64 {
+    let share = share.clamp(MARGIN, 1.0 - MARGIN);
+    (share / (1.0 - share)).ln()
+}
 
 /// Everything that is counted and fitted before the points.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Facts {
     pub(super) behaviors: Behaviors,
     pub(super) n_items: usize,
+    /// The share of the pairs with each pattern that were bought `(patterns − 1)`.
+    rates: Vec<f32>,
     /// Log odds of the smoothed conversion `(patterns − 1, I)`.
     conversion: Vec<Vec<f32>>,
     /// The same for pairs of all patterns together `(I)`.
     pooled: Vec<f32>,
     /// `log(1 + users)` of each behavior `(behaviors, I)`.
     users: Vec<Vec<f32>>,
+    /// The mean traits of all purchases.
+    typical: [f64; N_TRAITS],
     /// `(behaviors × I, I)`: the weight of an event of a behavior on an item for each target.
     pub(super) links: Csr,
     /// `(I, behaviors × I)`: the same by target.
@@ -47,26 +67,15 @@ pub(super) struct Support {
     pub(super) most: (f64, u32),
 }
 
-/// The number of open pairs of a user, and of those that were bought after all.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct ListSize {
-    pub(super) open: usize,
-    pub(super) bought: usize,
-}
-
-impl ListSize {
-    pub(super) fn of(behaviors: Behaviors, chain: &[(u32, u8)]) -> Self {
-        let mut size = Self::default();
-        for &(_, set) in chain {
-            if behaviors.pattern(set) > 0 {
-                match behaviors.bought(set) {
-                    true => size.bought += 1,
-                    false => size.open += 1,
-                }
-            }
-        }
-        size
-    }
+/// How a user shops.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Habits {
+    /// The open pairs of each pattern.
+    open: Vec<usize>, // (patterns)
+    /// The bought pairs of each pattern; the first are those without any event before.
+    bought: Vec<usize>, // (patterns)
+    /// The mean traits of the items that they bought.
+    taste: [f64; N_TRAITS],
 }
 
 impl Facts {
@@ -74,13 +83,12 @@ impl Facts {
     pub(super) fn new(chains: &Chains, config: &Config, alike: &Csr, links: Csr) -> Self {
         let behaviors = chains.behaviors;
         let records = Records::of(chains);
-        let log_odds = |conversion: Vec<f64>| -> Vec<f32> {
-            let odds = conversion.into_iter().map(|c| {
-                let c = c.clamp(MARGIN, 1.0 - MARGIN);
-                (c / (1.0 - c)).ln() as f32
-            });
-            odds.collect()
+        let all = |conversion: Vec<f64>| -> Vec<f32> {
+            conversion.into_iter().map(|c| log_odds(c) as f32).collect()
         };
+        let rates: Vec<f64> = (1..behaviors.n_patterns())
+            .map(|m| records.rate(m))
+            .collect();
         let logs = |users: &Vec<u32>| users.iter().map(|&n| f64::from(n).ln_1p() as f32).collect();
         let events: Vec<u64> = records
             .users
@@ -92,39 +100,87 @@ impl Facts {
             Some(most) if n > 0 => (most as f64 / n as f64).max(1.0) as f32,
             _ => 1.0,
         });
-        Self {
+        let target = usize::from(behaviors.target());
+        let facts = Self {
             behaviors,
             n_items: chains.n_items,
+            typical: [0.0; N_TRAITS],
             conversion: (1..behaviors.n_patterns())
-                .map(|m| log_odds(records.conversion(m, records.rate(m), config.smoothing)))
+                .map(|m| all(records.conversion(m, rates[m - 1], config.smoothing)))
                 .collect(),
-            pooled: log_odds(records.conversion_of_all(config.smoothing)),
+            rates: rates.into_iter().map(|r| r as f32).collect(),
+            pooled: all(records.conversion_of_all(config.smoothing)),
             users: records.users.iter().map(logs).collect(),
             by_target: links.transpose(),
             scale: scale(&links),
             links,
             alike: alike.clone(),
             rarity: rarity.collect(),
+        };
+        let buyers = records.users[target].iter().map(|&n| f64::from(n));
+        let (mut n, mut typical) = (0.0, [0.0; N_TRAITS]);
+        for (item, buyers) in buyers.enumerate() {
+            n += buyers;
+            let traits = facts.traits(item);
+            typical
+                .iter_mut()
+                .zip(traits)
+                .for_each(|(t, x)| *t += buyers * x);
         }
+        typical.iter_mut().for_each(|t| *t /= f64::max(n, 1.0));
+        Self { typical, ..facts }
     }
 
-    /// The same facts with the counts of other chains.
-    pub(super) fn counted(&self, chains: &Chains, config: &Config) -> Self {
-        Self::new(chains, config, &self.alike, self.links.clone())
+    /// `log(1 + buyers)`, `log(1 + users)` of the first behavior, and log odds of the conversion of an item,
+    /// less those of a typical purchase.
+    fn traits(&self, item: usize) -> [f64; N_TRAITS] {
+        let first = self.behaviors.auxiliary().next();
+        let first = first.map_or(0.0, |b| f64::from(self.users[usize::from(b)][item]));
+        let [buyers, users, conversion] = self.typical;
+        [
+            self.buyers(item) - buyers,
+            first - users,
+            f64::from(self.pooled[item]) - conversion,
+        ]
     }
 
-    /// The same facts with the scale of others, for which points were fitted.
-    pub(super) fn scaled_as(self, other: &Self) -> Self {
-        Self {
-            scale: other.scale,
-            ..self
+    /// How the user with a chain shops.
+    pub(super) fn habits_of(&self, chain: &[(u32, u8)]) -> Habits {
+        let zeros = vec![0; self.behaviors.n_patterns()];
+        let mut habits = Habits {
+            open: zeros.clone(),
+            bought: zeros,
+            taste: [0.0; N_TRAITS],
+        };
+        let mut purchases = PURCHASES;
+        for &(item, set) in chain {
+            let pattern = self.behaviors.pattern(set);
+            if !self.behaviors.bought(set) {
+                habits.open[pattern] += 1;
+                continue;
+            }
+            habits.bought[pattern] += 1;
+            purchases += 1.0;
+            let traits = self.traits(item as usize);
+            habits
+                .taste
+                .iter_mut()
+                .zip(traits)
+                .for_each(|(t, x)| *t += x);
         }
+        habits.taste.iter_mut().for_each(|t| *t /= purchases);
+        habits
     }
 
-    /// Number of inputs of an open pair: two conversions, and four per behavior (users, two of links, one of
-    /// likeness), the largest likeness and the two sizes of the list.
+    /// The same facts with the scale for which points were fitted.
+    pub(super) fn with_scale(self, scale: f32) -> Self {
+        Self { scale, ..self }
+    }
+
+    /// Number of inputs of an open pair: two conversions, three per behavior (users, links, likeness), the
+    /// largest likeness and the habits of the user.
     pub(super) fn n_inputs(behaviors: Behaviors) -> usize {
-        5 + 4 * behaviors.len()
+        3 + N_HABITS + 3 * behaviors.len()
     }
 
     /// The range of inputs that are the record of the item.
@@ -148,39 +204,39 @@ impl Facts {
         item: usize,
         pattern: usize,
         support: &Support,
-        size: ListSize,
+        habits: &Habits,
         out: &mut Vec<f64>,
     ) {
         out.clear();
         out.push(f64::from(self.conversion[pattern - 1][item]));
         out.push(f64::from(self.pooled[item]));
         out.extend(self.users.iter().map(|users| f64::from(users[item])));
-        out.extend(&support.links);
         out.extend(support.links.iter().map(|&s| self.strength(s)));
         let alike = support.alike.iter().zip(&self.rarity);
         out.extend(alike.map(|(&a, &r)| (f64::from(r) * a).ln_1p()));
         out.push(support.most.0);
-        out.push((size.open as f64).ln_1p());
-        out.push((size.bought as f64).ln_1p());
+        out.extend(self.habits(item, pattern, habits));
     }
 
-    /// Adds up the links of a chain for every item: `out` `(behaviors, I)`.
-    pub(super) fn add_links(&self, chain: &[(u32, u8)], out: &mut [Vec<f64>]) {
-        for sums in out.iter_mut() {
-            sums.fill(0.0);
-        }
-        for &(item, set) in chain {
-            for (behavior, sums) in out
-                .iter_mut()
-                .enumerate()
-                .filter(|(b, _)| set >> b & 1 == 1)
-            {
-                let (targets, weights) = self.links.row(behavior * self.n_items + item as usize);
-                for (&target, &weight) in targets.iter().zip(weights) {
-                    sums[target as usize] += f64::from(weight);
-                }
-            }
-        }
+    /// How a user shops, for a pair with a pattern: the log odds that such a pair of theirs is bought,
+    /// `log(1 + n)` of their open pairs with the pattern, of all open pairs, of bought ones that were open
+    /// before, and of bought ones that never were; and their taste in traits, times those of the item.
+    fn habits(&self, item: usize, pattern: usize, habits: &Habits) -> [f64; N_HABITS] {
+        let (open, bought) = (habits.open[pattern], habits.bought[pattern]);
+        let rate = f64::from(self.rates[pattern - 1]);
+        let share = (bought as f64 + PAIRS * rate) / ((open + bought) as f64 + PAIRS);
+        let log = |n: usize| (n as f64).ln_1p();
+        let (traits, taste) = (self.traits(item), habits.taste);
+        [
+            log_odds(share),
+            log(open),
+            log(habits.open[1..].iter().sum()),
+            log(habits.bought[1..].iter().sum()),
+            log(habits.bought[0]),
+            traits[0] * taste[0],
+            traits[1] * taste[1],
+            traits[2] * taste[2],
+        ]
     }
 
     /// What likeness says about an item; `set_of` is the user's set of behaviors on an item.
@@ -211,6 +267,8 @@ impl Facts {
             &(self.behaviors.len(), self.behaviors.target()),
         )?;
         let n = self.n_items;
+        out.put_f32("rates", &[self.rates.len()], self.rates.clone());
+        out.put_meta("typical", &self.typical)?;
         out.put_f32(
             "conversion",
             &[self.conversion.len(), n],
@@ -241,6 +299,8 @@ impl Facts {
         check("links", &[behaviors.len() * n_items], &[links.n_rows()])?;
         let alike = from.csr("alike", n_items)?;
         check("alike", &[n_items], &[alike.n_rows()])?;
+        let (shape, rates) = from.f32("rates")?;
+        check("rates", &[behaviors.n_patterns() - 1], shape)?;
         let (shape, scale) = from.f32("scale")?;
         check("scale", &[1], shape)?;
         let (shape, rarity) = from.f32("rarity")?;
@@ -253,6 +313,8 @@ impl Facts {
             links,
             alike,
             scale: scale[0],
+            rates: rates.to_vec(),
+            typical: from.meta("typical")?,
             rarity: rarity.to_vec(),
             behaviors,
             n_items,
@@ -278,98 +340,6 @@ fn scale(links: &Csr) -> f32 {
     match sum > 0.0 {
         true => (links.nnz() as f64 / sum) as f32,
         false => 1.0,
-    }
-}
-
-/// The sparse links `(behaviors × I, I)` from every behavior to the target, without links of an item to
-/// itself.
-pub(super) fn links(chains: &Chains, config: &Config, run: &mut Run<'_>) -> Result<Csr> {
-    let behaviors = chains.behaviors;
-    let target = chains.matrix(behaviors.target())?;
-    let auxiliary: Vec<Csr> = behaviors
-        .auxiliary()
-        .map(|b| chains.matrix(b))
-        .collect::<Result<_>>()?;
-    let n_items = chains.n_items;
-    let l1 = config.l1 * unit_of_l1(&target);
-    let features = Features::links(n_items);
-    let first = |at: usize| if at == 0 { config.first_behavior } else { 1.0 };
-    let fingerprint = descent::fingerprint(&target);
-    let task = Task {
-        features: &features,
-        blocks: auxiliary
-            .iter()
-            .enumerate()
-            .map(|(at, rows)| Block {
-                rows,
-                l1: l1 * first(at),
-            })
-            .collect(),
-        weights: user_weights(chains, config.user_exponent),
-        soft: None,
-        settings: Settings {
-            reg: config.reg,
-            rho: PerKind::both(config.rho),
-            l1: PerKind::both(l1),
-            signed: false,
-            keep: None,
-            refit: None,
-            points: 0.0,
-        },
-        fingerprint: format!("scorecard {config:?} {fingerprint:016x}"),
-        rows: &target,
-    };
-    let fitted = descent::fit(task, run)?;
-    // The target's links come first there, and behaviors are in their own order here.
-    let place = |behavior: u8| match behavior == behaviors.target() {
-        true => 0,
-        false => {
-            1 + behaviors
-                .auxiliary()
-                .position(|b| b == behavior)
-                .unwrap_or(0)
-        }
-    };
-    let rows = (0..behaviors.len() as u8).flat_map(|behavior| {
-        let from = place(behavior) * n_items;
-        (from..from + n_items).map(|row| {
-            let (targets, weights) = fitted.row(row);
-            targets
-                .iter()
-                .copied()
-                .zip(weights.iter().copied())
-                .collect()
-        })
-    });
-    Csr::from_rows(rows, n_items)
-}
-
-/// Mean users per item that has any, divided by 8: what the L1 penalty is counted in.
-fn unit_of_l1(rows: &Csr) -> f64 {
-    let mut seen = vec![false; rows.n_columns()];
-    rows.columns()
-        .iter()
-        .for_each(|&item| seen[item as usize] = true);
-    let n_items = seen.into_iter().filter(|&s| s).count();
-    rows.nnz().max(1) as f64 / n_items.max(1) as f64 / 8.0
-}
-
-/// `n^−exponent` for a user with n events of any behavior, with a mean of 1.
-fn user_weights(chains: &Chains, exponent: f64) -> Vec<f64> {
-    let events = |u: usize| -> u32 { chains.row(u).iter().map(|(_, set)| set.count_ones()).sum() };
-    let weight = |n: u32| {
-        if n == 0 {
-            0.0
-        } else {
-            f64::from(n).powf(-exponent)
-        }
-    };
-    let weights: Vec<f64> = (0..chains.len()).map(|u| weight(events(u))).collect();
-    let present = weights.iter().filter(|w| **w > 0.0).count();
-    let sum: f64 = weights.iter().sum();
-    match sum > 0.0 {
-        true => weights.iter().map(|w| w * present as f64 / sum).collect(),
-        false => weights,
     }
 }
 

@@ -31,10 +31,10 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    pub(super) fn push(&mut self, block: usize, offset: f32, x: impl IntoIterator<Item = f32>) {
+    pub(super) fn push(&mut self, block: usize, offset: f32, x: &[f64]) {
         self.block.push(block as u16);
         self.offset.push(offset);
-        self.x.extend(x);
+        self.x.extend(x.iter().map(|&v| v as f32));
     }
 }
 
@@ -56,29 +56,17 @@ const CONSTANT: f64 = 1e-9;
 
 impl Scale {
     /// Of all rows of the kind.
-    fn of(kind: usize, blocks: &Blocks, choices: &[Choice]) -> Self {
+    fn of(kind: usize, blocks: &Blocks, choices: &mut [Choice]) -> Self {
         let width = widths(blocks, kind);
         let (mut n, mut sum, mut square) = (0f64, vec![0f64; width], vec![0f64; width]);
         // Two passes: a variance as a difference of squares cancels.
-        let each = |visit: &mut dyn FnMut(&[f32])| {
-            for choice in choices {
-                let mut at = 0;
-                for &block in &choice.block {
-                    let inputs = blocks.inputs[usize::from(block)];
-                    if blocks.kind[usize::from(block)] == kind {
-                        visit(&choice.x[at..at + inputs]);
-                    }
-                    at += inputs;
-                }
-            }
-        };
-        each(&mut |x| {
+        each_row(kind, blocks, choices, |x| {
             n += 1.0;
-            sum.iter_mut().zip(x).for_each(|(s, &v)| *s += f64::from(v));
+            sum.iter_mut().zip(x).for_each(|(s, v)| *s += f64::from(*v));
         });
         let mean: Vec<f64> = sum.iter().map(|s| s / n.max(1.0)).collect();
-        each(&mut |x| {
-            let deviations = x.iter().zip(&mean).map(|(&v, m)| f64::from(v) - m);
+        each_row(kind, blocks, choices, |x| {
+            let deviations = x.iter().zip(&mean).map(|(v, m)| f64::from(*v) - m);
             square
                 .iter_mut()
                 .zip(deviations)
@@ -86,6 +74,35 @@ impl Scale {
         });
         let deviation = square.iter().map(|s| (s / n.max(1.0)).sqrt()).collect();
         Self { mean, deviation }
+    }
+
+    /// The inputs of a row with a mean of 0 and a deviation of 1; constant ones are 0.
+    fn standardize(&self, x: &mut [f32]) {
+        for ((v, mean), &deviation) in x.iter_mut().zip(&self.mean).zip(&self.deviation) {
+            *v = match deviation > CONSTANT {
+                true => ((f64::from(*v) - mean) / deviation) as f32,
+                false => 0.0,
+            };
+        }
+    }
+}
+
+/// Visits the inputs of every row of a kind of block.
+fn each_row(
+    kind: usize,
+    blocks: &Blocks,
+    choices: &mut [Choice],
+    mut visit: impl FnMut(&mut [f32]),
+) {
+    for choice in choices {
+        let mut at = 0;
+        for &block in &choice.block {
+            let inputs = blocks.inputs[usize::from(block)];
+            if blocks.kind[usize::from(block)] == kind {
+                visit(&mut choice.x[at..at + inputs]);
+            }
+            at += inputs;
+        }
     }
 }
 
@@ -109,10 +126,14 @@ struct Sums {
 ///
 /// # Errors
 /// [`Error::Numeric`] if the objective is not finite.
-pub(super) fn fit(choices: &[Choice], blocks: &Blocks, reg: f64) -> Result<Vec<Vec<f64>>> {
+pub(super) fn fit(mut choices: Vec<Choice>, blocks: &Blocks, reg: f64) -> Result<Vec<Vec<f64>>> {
     let kinds = blocks.kind.iter().max().map_or(0, |k| k + 1);
     let scales: Vec<Scale> = (0..kinds)
-        .map(|kind| Scale::of(kind, blocks, choices))
+        .map(|kind| {
+            let scale = Scale::of(kind, blocks, &mut choices);
+            each_row(kind, blocks, &mut choices, |x| scale.standardize(x));
+            scale
+        })
         .collect();
     let mut first = Vec::with_capacity(blocks.inputs.len());
     let mut n = 0;
@@ -121,7 +142,7 @@ pub(super) fn fit(choices: &[Choice], blocks: &Blocks, reg: f64) -> Result<Vec<V
         n += 1 + inputs;
     }
     let problem = Problem {
-        choices,
+        choices: &choices,
         blocks,
         scales: &scales,
         first: &first,
@@ -243,27 +264,17 @@ impl Problem<'_> {
             gradient: vec![0.0; m],
             hessian: vec![0.0; m * m],
         };
-        let (mut z, mut x, mut mean) = (Vec::new(), Vec::<f64>::new(), vec![0f64; m]);
+        let (mut z, mut mean) = (Vec::new(), vec![0f64; m]);
         for choice in chunk {
             z.clear();
-            x.clear();
             let mut at = 0;
             for (&block, &offset) in choice.block.iter().zip(&choice.offset) {
                 let block = usize::from(block);
-                let scale = &self.scales[self.blocks.kind[block]];
                 let inputs = self.blocks.inputs[block];
-                let w = &weights[self.first[block]..][..=inputs];
-                let mut score = w[0] + f64::from(offset);
-                for k in 0..inputs {
-                    let deviation = scale.deviation[k];
-                    let value = match deviation > CONSTANT {
-                        true => (f64::from(choice.x[at + k]) - scale.mean[k]) / deviation,
-                        false => 0.0,
-                    };
-                    score += w[1 + k] * value;
-                    x.push(value);
-                }
-                z.push(score);
+                let (bias, w) = weights[self.first[block]..][..=inputs].split_at(1);
+                let x = &choice.x[at..at + inputs];
+                let dot: f64 = w.iter().zip(x).map(|(w, &v)| w * f64::from(v)).sum();
+                z.push(bias[0] + f64::from(offset) + dot);
                 at += inputs;
             }
             let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -278,20 +289,20 @@ impl Problem<'_> {
                 let p = (z[row] - largest).exp() / total;
                 let from = self.first[usize::from(block)];
                 let inputs = self.blocks.inputs[usize::from(block)];
-                let x = &x[at..at + inputs];
+                let x = &choice.x[at..at + inputs];
                 let chosen = f64::from(u8::from(row == choice.chosen));
                 sums.gradient[from] += p - chosen;
                 mean[from] += p;
                 sums.hessian[from * n + from] += p;
                 for (k, &v) in x.iter().enumerate() {
-                    let j = from + 1 + k;
+                    let (j, v) = (from + 1 + k, f64::from(v));
                     sums.gradient[j] += (p - chosen) * v;
-                    mean[j] += p * v;
                     let pv = p * v;
+                    mean[j] += pv;
                     let line = &mut sums.hessian[j * n + from..][..k + 2];
                     line[0] += pv;
                     for (h, &other) in line[1..].iter_mut().zip(x) {
-                        *h += pv * other;
+                        *h += pv * f64::from(other);
                     }
                 }
                 at += inputs;
@@ -353,16 +364,16 @@ mod tests {
                 chosen,
                 ..Choice::default()
             };
-            choice.push(0, 0.0, [1.0]);
-            choice.push(0, 0.0, [0.0]);
+            choice.push(0, 0.0, &[1.0]);
+            choice.push(0, 0.0, &[0.0]);
             choice
         };
-        let choices = [0, 0, 0, 1].map(choice);
+        let choices = [0, 0, 0, 1].map(choice).to_vec();
         let blocks = Blocks {
             inputs: vec![1],
             kind: vec![0],
         };
-        let weights = fit(&choices, &blocks, 1e-12).unwrap();
+        let weights = fit(choices, &blocks, 1e-12).unwrap();
         assert!((weights[0][1] - 3f64.ln()).abs() < 1e-5, "{weights:?}");
     }
 
@@ -374,16 +385,16 @@ mod tests {
                 chosen,
                 ..Choice::default()
             };
-            choice.push(0, 0.0, []);
-            choice.push(1, 3f32.ln(), []);
+            choice.push(0, 0.0, &[]);
+            choice.push(1, 3f32.ln(), &[]);
             choice
         };
-        let choices = [0, 1].map(choice);
+        let choices = [0, 1].map(choice).to_vec();
         let blocks = Blocks {
             inputs: vec![0, 0],
             kind: vec![0, 1],
         };
-        let weights = fit(&choices, &blocks, 1e-12).unwrap();
+        let weights = fit(choices, &blocks, 1e-12).unwrap();
         assert!(
             (weights[0][0] - weights[1][0] - 3f64.ln()).abs() < 1e-4,
             "{weights:?}"

@@ -5,48 +5,52 @@
 //! carted) and is not bought yet; every other item is *untouched*.
 //!
 //! ```text
-//! open, pattern m:  score = b_m + w_m · (record of the item, links, likeness, size of the list)
-//! untouched:        score = α + Σ_b β_b log(1 + c s_b),     s_b = Σ of links from items with behavior b
+//! open, pattern m:  score = b_m + w_m · (record of the item, links, likeness, habits of the user)
+//! untouched:        score = α + γ log(1 + c Σ_b w_b s_b),     s_b = Σ of links from items with behavior b
 //! ```
 //!
-//! *Links* are a sparse non-negative regression of purchases on all behaviors (`½ Σ_u ω_u (buy_ui − Σ_f v_f
-//! x_uf)² + ½ Σ_f (reg + rho K_ff) v_f² + Σ_f l1_f v_f`, `v ≥ 0`) without links of an item to itself, so that
-//! what the pair itself says is in the pattern alone. *Records* are the item's conversion, for the pattern and
-//! overall, and its numbers of users. *Likeness* is the cosine of the users who viewed. Points are fitted by
-//! conditional logit: one purchase per user is hidden, everything is counted and fitted again without it,
+//! *Links* are a sparse non-negative regression of purchases on all behaviors (`links.rs`) without links of an
+//! item to itself, so that what the pair itself says is in the pattern alone. *Records* are the item's
+//! conversion, for the pattern and overall, and its numbers of users. *Likeness* is the cosine of the users who
+//! viewed. *Habits* are how often the user buys what they have viewed or carted, how often anything else, and
+//! whether they buy items as popular, and as often bought after a view, as this one. Points are fitted
+//! by conditional logit: one purchase per user is hidden, everything is counted and fitted again without it,
 //! and it has to be told from the user's other open pairs, from the untouched items with the most links
 //! (each of them) and from a sample of the rest. Therefore the softmax of the scores is a calibrated
 //! probability.
 //!
-//! The order of untouched items, β, is fitted with the hidden purchase stripped of its events (then every
-//! hidden item is untouched), and the usual fit only chooses how strongly it counts. So the items to discover
-//! have the same ledger in every list. Where the data have no events before the target on the items to be
-//! found, all points are fitted that way (`evidence`).
+//! Untouched items are in the order of their links (`w_b = 1`) in every list. Where the data have no events
+//! before the target on the items to be found (`evidence`), the hidden purchase is stripped of its events,
+//! then every hidden item is untouched, and `w_b` is fitted too.
 //!
 //! The sum of a logarithm is divided among its links in proportion to them: the sum of the lines is exact, the
 //! division is a convention.
 
 mod examples;
 mod facts;
+mod links;
 mod logit;
+mod pairs;
 
 #[cfg(test)]
 mod tests;
 
 use limpid_core::{
-    Artifact, Csr, Error, Event, Fit, History, ItemIdx, Ledger, Mat, Part, Progress, Result, Run,
-    Tensors, Training, Unit,
+    Artifact, Csr, Event, Fit, History, ItemIdx, Ledger, Mat, Part, Progress, Result, Run, Tensors,
+    Training, Unit,
 };
 use ndarray::Axis;
 use ndarray::parallel::prelude::*;
 
 use super::chains::{Behaviors, Chains};
-use super::units::{ChainUnits, LIST, scores_by_chains};
+use super::units::{ChainUnits, HABITS, scores_by_chains};
 use crate::hyper::{self, choices, hyper};
 use crate::registry::{Entry, Reads};
-use examples::{Sampling, examples, hide};
-use facts::{Facts, ListSize, Support, check};
+use examples::{Floor, Sampling, examples, hide};
+use facts::{Facts, N_HABITS, Support, check};
+use links::links;
 use logit::{Blocks, fit};
+use pairs::Pairs;
 
 /// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
@@ -97,9 +101,6 @@ hyper! {
     }
 }
 
-/// How many more random items a hidden purchase without events is compared with.
-const MORE_NEGATIVES: usize = 3;
-
 /// The part of the base of untouched items that orders those without links: this times `log(1 + buyers)`.
 const PRIOR: f64 = 1e-3;
 
@@ -114,45 +115,42 @@ impl Fit for Config {
         self.check()?;
         let behaviors = Behaviors::of(data)?;
         let chains = Chains::of(data.histories, behaviors);
+        let evidence = match self.evidence {
+            _ if behaviors.n_patterns() == 1 => Evidence::Kept,
+            Evidence::Auto if run.stripped => {
+                run.progress.warn(STRIPPED);
+                Evidence::Stripped
+            }
+            Evidence::Auto if run.monitor.is_none() => Evidence::Kept,
+            evidence => evidence,
+        };
         run.progress.start("alike items", 1);
         let alike = facts::alike(&chains, self.neighbors)?;
         run.progress.step(1);
         let hidden = hide(&chains, run.seed);
-        let visible = chains.without(&hidden, false);
-        // Purchases are hidden from the links too; the final ones are fitted on all.
-        let links = facts::links(&visible, self, &mut run.within())?;
-        let kept = Facts::new(&visible, self, &alike, links);
-        run.progress.start("points", 2);
-        let stripped = chains.without(&hidden, true);
-        let discover =
-            self.discover(&kept.counted(&stripped, self), &stripped, &hidden, run.seed)?;
-        run.progress.step(1);
-        let usual = match self.evidence {
+        let kept = match evidence {
             Evidence::Stripped => None,
-            Evidence::Auto | Evidence::Kept => {
-                Some(self.usual(&kept, &visible, &hidden, run.seed, &discover)?)
-            }
+            _ => Some(self.points(&chains.without(&hidden, false), &alike, &hidden, run, false)?),
         };
-        run.progress.step(1);
-        if run.progress.interrupted() {
-            return Err(Error::Interrupted("no checkpoint was saved".to_owned()));
-        }
-        let links = facts::links(&chains, self, run)?;
-        let facts = Facts::new(&chains, self, &alike, links);
-        let facts = facts.scaled_as(&kept);
-        let Some(usual) = usual else {
-            return Ok(Model::new(facts, discover));
+        let stripped = match evidence {
+            Evidence::Kept => None,
+            _ => Some(self.points(&chains.without(&hidden, true), &alike, &hidden, run, true)?),
         };
-        let usual = Model::new(facts, usual);
-        match (self.evidence, run.monitor) {
-            (Evidence::Auto, Some(monitor)) if behaviors.n_patterns() > 1 => {
-                let other = Model::new(usual.facts.clone(), discover);
-                Ok(choose(usual, other, monitor, run.progress))
+        let facts = Facts::new(&chains, self, &alike, links(&chains, self, run)?);
+        let of =
+            |(points, scale): (Points, f32)| Model::new(facts.clone().with_scale(scale), points);
+        match (kept.map(&of), stripped.map(&of), run.monitor) {
+            (Some(kept), Some(stripped), Some(monitor)) => {
+                Ok(choose(kept, stripped, monitor, run.progress))
             }
-            _ => Ok(usual),
+            (Some(model), ..) | (None, Some(model), _) => Ok(model),
+            (None, None, _) => unreachable!("evidence is kept or stripped"),
         }
     }
 }
+
+/// Why points are fitted without events before the target.
+const STRIPPED: &str = "the held-out items of this split have no events before the target: points are fitted                         without such events (evidence=stripped)";
 
 /// The better model on the validation set, with a warning if it is not the usual one.
 fn choose(
@@ -166,71 +164,73 @@ fn choose(
         return usual;
     }
     progress.warn(&format!(
-        "purchases hidden from the training set have events before them, those of the validation set do not: \
-         points fitted with such events reach {with:.4} there, points fitted without {without:.4}, so the \
-         latter are used (evidence=stripped)"
+        "purchases hidden from the training set have events before them, those of the validation set do not:          points fitted with such events reach {with:.4} there, points fitted without {without:.4}, so the          latter are used (evidence=stripped)"
     ));
     stripped
 }
 
 impl Config {
-    /// The points for items without events.
-    fn discover(
+    /// The points that tell hidden purchases from other items of their users, by the facts of the visible
+    /// chains; and the scale of these facts.
+    fn points(
         &self,
-        facts: &Facts,
-        chains: &Chains,
+        visible: &Chains,
+        alike: &Csr,
         hidden: &[Option<u32>],
-        seed: u64,
-    ) -> Result<Points> {
-        let sampling = Sampling {
-            top: 0,
-            uniform: MORE_NEGATIVES * self.negatives,
+        run: &Run<'_>,
+        stripped: bool,
+    ) -> Result<(Points, f32)> {
+        let behaviors = visible.behaviors;
+        // Purchases are hidden from the links too; the final ones are fitted on all.
+        let facts = Facts::new(visible, self, alike, links(visible, self, run)?);
+        run.progress.start("points", 1);
+        let fitted = |top: usize, floor: &Floor<'_>, inputs: usize| {
+            let sampling = Sampling {
+                top,
+                uniform: self.negatives,
+            };
+            let choices = examples(&facts, visible, hidden, sampling, run.seed, floor);
+            fit(choices, &blocks(behaviors, inputs), self.points_reg)
         };
-        let narrow = |strengths: &[f64]| strengths.iter().map(|&v| v as f32).collect();
-        let choices = examples(facts, chains, hidden, sampling, seed, &narrow);
-        let mut weights = fit(
-            &choices,
-            &blocks(facts.behaviors, facts.behaviors.len()),
-            self.points_reg,
-        )?;
-        let mut floor = weights.pop().unwrap_or_default();
-        // More links never speak against an item.
-        floor[1..].iter_mut().for_each(|w| *w = w.max(0.0));
-        if floor[1..].iter().all(|&w| w == 0.0) {
-            floor[1..].fill(1.0);
+        let mut by_behavior = vec![1.0; behaviors.len()];
+        if stripped {
+            // The links of each behavior, to be added up before the logarithm.
+            let mut weights = fitted(0, &|sums| sums.to_vec(), behaviors.len())?;
+            let floor = weights.pop().unwrap_or_default();
+            let positive = floor.iter().skip(1).map(|w| w.max(0.0));
+            let mean = positive.clone().sum::<f64>() / behaviors.len() as f64;
+            if mean > 0.0 {
+                by_behavior = positive.map(|w| w / mean).collect();
+            }
         }
-        Ok(Points::new(weights, floor))
+        let strength = |sums: &[f64]| vec![facts.strength(weighted(sums, &by_behavior))];
+        let top = if stripped { 0 } else { self.negatives };
+        let mut open = fitted(top, &strength, 1)?;
+        let floor = open.pop().unwrap_or_default();
+        run.progress.step(1);
+        let part = |at: usize| floor.get(at).copied().unwrap_or_default();
+        Ok((
+            Points {
+                open: open
+                    .into_iter()
+                    .map(|w| w.into_iter().map(|v| v as f32).collect())
+                    .collect(),
+                alpha: part(0) as f32,
+                // More links never speak against an item.
+                gamma: match part(1) {
+                    gamma if gamma > 0.0 => gamma as f32,
+                    _ => 1.0,
+                },
+                by_behavior: by_behavior.into_iter().map(|w| w as f32).collect(),
+            },
+            facts.scale,
+        ))
     }
+}
 
-    /// The points of the usual split; untouched items are ordered as by `discover`.
-    fn usual(
-        &self,
-        facts: &Facts,
-        chains: &Chains,
-        hidden: &[Option<u32>],
-        seed: u64,
-        discover: &Points,
-    ) -> Result<Points> {
-        let sampling = Sampling {
-            top: self.negatives,
-            uniform: self.negatives,
-        };
-        let direction = &discover.floor[1..];
-        let along = |strengths: &[f64]| {
-            let pairs = strengths.iter().zip(direction);
-            vec![pairs.map(|(s, &d)| s * f64::from(d)).sum::<f64>() as f32]
-        };
-        let choices = examples(facts, chains, hidden, sampling, seed, &along);
-        let mut weights = fit(&choices, &blocks(facts.behaviors, 1), self.points_reg)?;
-        let floor = weights.pop().unwrap_or_default();
-        let strength = match floor.get(1) {
-            Some(&s) if s > 0.0 => s,
-            _ => 1.0,
-        };
-        let along = direction.iter().map(|&d| strength * f64::from(d));
-        let floor = floor.first().copied().into_iter().chain(along).collect();
-        Ok(Points::new(weights, floor))
-    }
+/// `Σ_b w_b s_b`.
+fn weighted(sums: &[f64], by_behavior: &[f64]) -> f64 {
+    sums.iter().zip(by_behavior).map(|(s, w)| s * w).sum()
 }
 
 /// A block per pattern, and one of untouched items with `floor` inputs.
@@ -248,18 +248,12 @@ fn blocks(behaviors: Behaviors, floor: usize) -> Blocks {
 struct Points {
     /// `(patterns − 1, 1 + inputs)`: bias and weights of open pairs.
     open: Vec<Vec<f32>>,
-    /// `(1 + behaviors)`: α and β of untouched items.
-    floor: Vec<f32>,
-}
-
-impl Points {
-    fn new(open: Vec<Vec<f64>>, floor: Vec<f64>) -> Self {
-        let narrow = |w: Vec<f64>| w.into_iter().map(|v| v as f32).collect();
-        Self {
-            open: open.into_iter().map(narrow).collect(),
-            floor: narrow(floor),
-        }
-    }
+    /// The score of an untouched item without links.
+    alpha: f32,
+    /// What the strength of links counts for untouched items.
+    gamma: f32,
+    /// `(behaviors)`: how much a link from each behavior counts for untouched items.
+    by_behavior: Vec<f32>,
 }
 
 /// The fitted model.
@@ -275,11 +269,10 @@ pub struct Model {
 struct OpenWeights<'a> {
     bias: f64,
     record: &'a [f32],
-    links: &'a [f32],
     strengths: &'a [f32],
     alike: &'a [f32],
     most: f64,
-    list: &'a [f32],
+    habits: &'a [f32],
 }
 
 impl Model {
@@ -287,7 +280,7 @@ impl Model {
     const CALIBRATED: bool = true;
 
     fn new(facts: Facts, points: Points) -> Self {
-        let alpha = points.floor.first().map_or(0.0, |&a| f64::from(a));
+        let alpha = f64::from(points.alpha);
         let base = (0..facts.n_items).map(|i| (alpha + PRIOR * facts.buyers(i)) as f32);
         Self {
             base: base.collect(),
@@ -309,19 +302,30 @@ impl Model {
         let n = self.facts.behaviors.len();
         let (bias, rest) = weights.split_at(1);
         let (record, rest) = rest.split_at(Facts::record_inputs(self.facts.behaviors).len());
-        let (links, rest) = rest.split_at(n);
         let (strengths, rest) = rest.split_at(n);
         let (alike, rest) = rest.split_at(n);
-        let (most, list) = rest.split_at(1);
+        let (most, habits) = rest.split_at(1);
         OpenWeights {
             bias: f64::from(bias[0]),
             record,
-            links,
             strengths,
             alike,
             most: f64::from(most[0]),
-            list,
+            habits,
         }
+    }
+
+    /// What the links to an untouched item add, by their weighted sum.
+    fn linked(&self, sum: f64) -> f64 {
+        f64::from(self.points.gamma) * self.facts.strength(sum)
+    }
+
+    fn by_behavior(&self) -> Vec<f64> {
+        self.points
+            .by_behavior
+            .iter()
+            .map(|&w| f64::from(w))
+            .collect()
     }
 
     /// The pattern of an open pair that is not muted.
@@ -331,52 +335,34 @@ impl Model {
     }
 
     fn score_rows(&self, rows: &[(History<'_>, u32)]) -> Mat {
-        let n = self.facts.n_items;
-        let mut scores = Mat::zeros((rows.len(), n)); // (U, I)
+        let facts = &self.facts;
+        let by_behavior = self.by_behavior();
+        let mut scores = Mat::zeros((rows.len(), facts.n_items)); // (U, I)
         let out = scores.axis_iter_mut(Axis(0)).into_par_iter();
         out.zip(rows).for_each_init(
-            || {
-                (
-                    vec![vec![0f64; n]; self.facts.behaviors.len()],
-                    vec![0u8; n],
-                )
-            },
-            |(sums, sets), (mut out, &(user, muted))| {
-                let chain = self.facts.behaviors.chain(user, n);
-                self.facts.add_links(&chain, sums);
-                for (i, (o, &base)) in out.iter_mut().zip(&self.base).enumerate() {
-                    let mut score = f64::from(base);
-                    for (of, &beta) in sums.iter().zip(&self.points.floor[1..]) {
-                        if of[i] != 0.0 {
-                            score += f64::from(beta) * self.facts.strength(of[i]);
-                        }
-                    }
-                    *o = score as f32;
+            || Pairs::new(facts),
+            |pairs, (mut out, &(user, muted))| {
+                for (o, &base) in out.iter_mut().zip(&self.base) {
+                    *o = base;
                 }
-                chain
-                    .iter()
-                    .for_each(|&(item, set)| sets[item as usize] = set);
-                let size = ListSize::of(self.facts.behaviors, &chain);
-                let (mut support, mut inputs) = (Support::default(), Vec::new());
-                for &(item, set) in &chain {
-                    let Some(pattern) = self.pattern(set, muted) else {
-                        continue;
-                    };
+                let chain = facts.behaviors.chain(user, facts.n_items);
+                pairs.set(facts, &chain);
+                for &item in pairs.linked() {
+                    let sum = weighted(pairs.links(item), &by_behavior);
                     let i = item as usize;
-                    support.links.clear();
-                    support.links.extend(sums.iter().map(|of| of[i]));
-                    self.facts.add_alike(i, |j| sets[j as usize], &mut support);
-                    self.facts.inputs(i, pattern, &support, size, &mut inputs);
-                    let list = if muted >> LIST & 1 == 1 { 2 } else { 0 };
-                    let weights = &self.points.open[pattern - 1];
-                    let counted = inputs.len() - list;
-                    let mut score = f64::from(weights[0]);
-                    for (&w, x) in weights[1..].iter().zip(&inputs[..counted]) {
-                        score += f64::from(w) * x;
-                    }
-                    out[i] = score as f32;
+                    out[i] = (f64::from(self.base[i]) + self.linked(sum)) as f32;
                 }
-                chain.iter().for_each(|&(item, _)| sets[item as usize] = 0);
+                let muted_inputs = if muted >> HABITS & 1 == 1 {
+                    N_HABITS
+                } else {
+                    0
+                };
+                let pattern_of = |set| self.pattern(set, muted);
+                pairs.visit(facts, &chain, pattern_of, |item, pattern, inputs| {
+                    let (bias, weights) = self.points.open[pattern - 1].split_at(1);
+                    let counted = &inputs[..inputs.len() - muted_inputs];
+                    out[item as usize] = (f64::from(bias[0]) + dot(weights, counted)) as f32;
+                });
             },
         );
         scores
@@ -410,24 +396,25 @@ impl Model {
         let mut lines = Lines::default();
         let pattern = self.pattern(set_of(item.0), muted);
         let Some(pattern) = pattern else {
+            let by_behavior = self.by_behavior();
+            let sum = weighted(&support.links, &by_behavior);
             for (behavior, from, weight) in links {
-                let b = usize::from(behavior);
-                let sum = support.links[b];
-                let value = f64::from(self.points.floor[1 + b]) * facts.strength(sum);
-                lines.add(behavior, from, value * weight / sum);
+                let share = by_behavior[usize::from(behavior)] * weight / sum;
+                if share > 0.0 {
+                    lines.add(behavior, from, self.linked(sum) * share);
+                }
             }
             return self.with_lines(user, base, lines, Vec::new());
         };
         facts.add_alike(item.at(), set_of, &mut support);
-        let size = ListSize::of(facts.behaviors, &chain);
+        let habits = facts.habits_of(&chain);
         let mut inputs = Vec::new();
-        facts.inputs(item.at(), pattern, &support, size, &mut inputs);
+        facts.inputs(item.at(), pattern, &support, &habits, &mut inputs);
         let w = self.open_weights(pattern);
         for &(behavior, from, weight) in &links {
             let b = usize::from(behavior);
             let sum = support.links[b];
-            let value =
-                f64::from(w.links[b]) * sum + f64::from(w.strengths[b]) * facts.strength(sum);
+            let value = f64::from(w.strengths[b]) * facts.strength(sum);
             lines.add(behavior, from, value * weight / sum);
         }
         let (neighbors, likeness) = facts.alike.row(item.at());
@@ -447,18 +434,15 @@ impl Model {
             let target = facts.behaviors.target();
             lines.add(target, support.most.1, w.most * support.most.0);
         }
-        let dot = |weights: &[f32], inputs: &[f64]| -> f64 {
-            let pairs = weights.iter().zip(inputs);
-            pairs.map(|(&w, x)| f64::from(w) * x).sum()
-        };
         let record = w.bias + dot(w.record, &inputs) - f64::from(base);
         let own: Vec<Event> = user.events_of(item).collect();
         let of_pattern = |pattern: usize, value: f64| {
             Part::new(ChainUnits::pattern(pattern), 1.0, value as f32, own.clone())
         };
         let mut parts = vec![of_pattern(pattern, record)];
-        if muted >> LIST & 1 == 0 {
-            parts.push(of_pattern(LIST, dot(w.list, &inputs[inputs.len() - 2..])));
+        if muted >> HABITS & 1 == 0 {
+            let of_user = &inputs[inputs.len() - N_HABITS..];
+            parts.push(of_pattern(HABITS, dot(w.habits, of_user)));
         }
         self.with_lines(user, base, lines, parts)
     }
@@ -479,6 +463,11 @@ impl Model {
         }));
         Ledger::of_parts(base, parts)
     }
+}
+
+fn dot(weights: &[f32], inputs: &[f64]) -> f64 {
+    let pairs = weights.iter().zip(inputs);
+    pairs.map(|(&w, x)| f64::from(w) * x).sum()
 }
 
 /// Values of events: behavior, item and value.
@@ -514,8 +503,9 @@ impl Artifact for Model {
         let open = &self.points.open;
         let shape = [open.len(), 1 + Facts::n_inputs(self.facts.behaviors)];
         out.put_f32("points.open", &shape, open.concat());
-        let floor = &self.points.floor;
-        out.put_f32("points.floor", &[floor.len()], floor.clone());
+        let mut floor = vec![self.points.alpha, self.points.gamma];
+        floor.extend(&self.points.by_behavior);
+        out.put_f32("points.floor", &[floor.len()], floor);
         Ok(())
     }
 
@@ -526,10 +516,12 @@ impl Artifact for Model {
         let (shape, open) = from.f32("points.open")?;
         check("points.open", &[behaviors.n_patterns() - 1, width], shape)?;
         let (shape, floor) = from.f32("points.floor")?;
-        check("points.floor", &[1 + behaviors.len()], shape)?;
+        check("points.floor", &[2 + behaviors.len()], shape)?;
         let points = Points {
             open: open.chunks(width).map(<[f32]>::to_vec).collect(),
-            floor: floor.to_vec(),
+            alpha: floor[0],
+            gamma: floor[1],
+            by_behavior: floor[2..].to_vec(),
         };
         Ok(Self::new(facts, points))
     }

@@ -89,7 +89,7 @@ fn patterns_have_their_points() {
         resolve("pattern:cart+view").unwrap(),
         resolve("pattern:view+cart").unwrap()
     );
-    assert!(resolve("open-list").is_ok());
+    assert!(resolve("habits").is_ok());
     let error = resolve("pattern:veiw").unwrap_err().to_string();
     assert!(error.contains("did you mean 'view'"), "{error}");
 }
@@ -105,7 +105,7 @@ fn ledgers_add_up_for_every_pair_and_edit() {
     let edits = [
         None,
         Some(view_and_cart),
-        Some(unit("open-list")),
+        Some(unit("habits")),
         Some(unit("link:item 3@view")),
     ];
     for edit in edits {
@@ -161,6 +161,68 @@ fn stripped_points_rank_untouched_items_first() {
             .fold(f32::NEG_INFINITY, f32::max)
     };
     assert!(best(&|set| set == 0) > best(&|set| model.facts.behaviors.open(set).is_some()));
+}
+
+/// What is known of the split decides without a validation set.
+#[test]
+fn a_split_without_evidence_has_points_without() {
+    let (histories, catalogue) = shop();
+    let data = Training {
+        histories: &histories,
+        catalogue: &catalogue,
+    };
+    let config = |evidence| Config {
+        evidence,
+        ..Config::default()
+    };
+    let fit = |evidence, stripped| {
+        let mut run = Run {
+            stripped,
+            ..Run::seeded(3)
+        };
+        config(evidence).fit(&data, &mut run).unwrap()
+    };
+    let (kept, stripped) = (fit(Evidence::Kept, true), fit(Evidence::Stripped, false));
+    assert_ne!(kept, stripped);
+    assert_eq!(fit(Evidence::Auto, true), stripped);
+    assert_eq!(fit(Evidence::Auto, false), kept);
+}
+
+/// The hidden item is the chosen row; rows of untouched items stand for all of them.
+#[test]
+fn examples_stand_for_all_items() {
+    let (histories, _) = shop();
+    let behaviors = Behaviors::new(3, 2).unwrap();
+    let chains = Chains::of(&histories, behaviors);
+    let hidden = hide(&chains, 5);
+    for whole in [false, true] {
+        let visible = chains.without(&hidden, whole);
+        let alike = facts::alike(&visible, 10).unwrap();
+        let links = links(&visible, &Config::default(), &Run::seeded(0)).unwrap();
+        let facts = Facts::new(&visible, &Config::default(), &alike, links);
+        let sampling = Sampling { top: 3, uniform: 4 };
+        let all = examples(&facts, &visible, &hidden, sampling, 1, &|s: &[f64]| {
+            s.to_vec()
+        });
+        let users = (0..chains.len()).filter(|&u| hidden[u].is_some());
+        assert_eq!(all.len(), users.clone().count());
+        for (choice, u) in all.iter().zip(users) {
+            let row = visible.row(u);
+            let open = row.iter().filter(|e| behaviors.open(e.1).is_some()).count();
+            let untouched: Vec<usize> = (open..choice.block.len()).collect();
+            assert!(untouched.iter().all(|&r| choice.block[r] == 3));
+            let hidden_is_open = choice.chosen < open;
+            let own = row.iter().find(|e| Some(e.0) == hidden[u]);
+            assert_eq!(hidden_is_open, own.is_some());
+            assert!(!(whole && hidden_is_open));
+            let stand_for: f32 = untouched.iter().map(|&r| choice.offset[r].exp()).sum();
+            let expected = ITEMS as usize - row.len();
+            assert!(
+                (stand_for - expected as f32).abs() < 1e-3,
+                "{stand_for} {expected}"
+            );
+        }
+    }
 }
 
 /// With `auto`, the validation decides.

@@ -11,10 +11,6 @@
 //! the rule with and without j has the same value whenever j is recommended. With a partition into
 //! groups, only "at least one" and "at least two" of j's own group change (`own`).
 //!
-//! Besides the features of its own rows a task may have *blocks* of further ones, such as the items that a user
-//! viewed: one feature per item, numbered after all others. The features of the target item itself are left
-//! out in every block.
-//!
 //! With `v ≥ 0` the screening is exact: K and v are not negative, so the evidence `c_f − Σ K_fg v_g` of a
 //! feature only decreases as weights grow, and the weight of one with `c_f ≤ l1_f` is always zero.
 
@@ -79,20 +75,10 @@ pub(crate) struct Settings {
     pub(crate) points: f64,
 }
 
-/// Further features, one per item.
-pub(crate) struct Block<'a> {
-    /// The items that have the feature, of each user `(U, I)`.
-    pub(crate) rows: &'a Csr,
-    /// Their L1 penalty; the L2 regularization is that of links.
-    pub(crate) l1: f64,
-}
-
 /// The inputs of a fit.
 pub(crate) struct Task<'a> {
     /// The features.
     pub(crate) features: &'a Features,
-    /// Blocks of further features, numbered after `features` in this order.
-    pub(crate) blocks: Vec<Block<'a>>,
     /// User rows `(U, I)`; the value of an item weighs it as a target (see [`fit`]).
     pub(crate) rows: &'a Csr,
     /// User weights ω `(U)`.
@@ -145,15 +131,8 @@ pub(crate) fn fit(mut task: Task<'_>, run: &mut Run<'_>) -> Result<Csr> {
         done.extend(block);
         done.save_if_due(run)?;
     }
-    let n_features = engine.features.len() + engine.n_blocks * n_items;
-    let by_target = Csr::from_rows(done.into_rows(), n_features)?;
+    let by_target = Csr::from_rows(done.into_rows(), engine.features.len())?;
     Ok(by_target.transpose())
-}
-
-/// The index of the first feature of each block.
-fn firsts(features: &Features) -> impl Iterator<Item = usize> {
-    let (first, step) = (features.len(), features.n_items());
-    (0..).map(move |block| first + block * step)
 }
 
 /// A fingerprint of the training rows.
@@ -252,9 +231,6 @@ fn gram_budget(size: usize, memory_budget: u64) -> u64 {
 /// Data shared by all targets.
 struct Engine<'a> {
     features: &'a Features,
-    n_blocks: usize,
-    /// The smallest L1 penalty of any feature.
-    least_l1: f64,
     targets: &'a Targets,
     settings: Settings,
     fingerprint: String,
@@ -303,7 +279,6 @@ impl<'a> Engine<'a> {
     fn new(task: Task<'a>, targets: &'a Targets, memory_budget: u64) -> Self {
         let Task {
             features,
-            blocks,
             rows,
             weights,
             settings,
@@ -313,24 +288,9 @@ impl<'a> Engine<'a> {
         let n_items = features.n_items();
         let mut active: Vec<Vec<u32>> = (0..rows.n_rows())
             .into_par_iter()
-            .map(|u| {
-                let mut active = features.active(rows.row(u).0);
-                for (block, first) in blocks.iter().zip(firsts(features)) {
-                    active.extend(block.rows.row(u).0.iter().map(|&i| first as u32 + i));
-                }
-                active
-            })
+            .map(|u| features.active(rows.row(u).0))
             .collect();
-        let n_features = features.len() + blocks.len() * n_items;
-        let mut diagonal = vec![0.0; n_features];
-        let l1_of = |f: usize| match f.checked_sub(features.len()) {
-            None => settings.l1.of(f, n_items),
-            Some(further) => blocks[further / n_items].l1,
-        };
-        let rho_of = |f: usize| match f < features.len() {
-            true => settings.rho.of(f, n_items),
-            false => settings.rho.link,
-        };
+        let mut diagonal = vec![0.0; features.len()];
         for (row, &weight) in active.iter().zip(&weights) {
             for &f in row {
                 diagonal[f as usize] += weight;
@@ -340,7 +300,7 @@ impl<'a> Engine<'a> {
             let l1 = match settings.signed {
                 true => 0.0,
                 // c_fj is at most K_ff times the largest target.
-                false => l1_of(f),
+                false => settings.l1.of(f, n_items),
             };
             diagonal[f] * targets.largest > l1
         });
@@ -356,10 +316,8 @@ impl<'a> Engine<'a> {
             let features = ranking.features.iter();
             features.map(|&f| value(f as usize) as f32).collect()
         };
-        let l2 = of_rank(&|f| settings.reg + rho_of(f) * diagonal[f]);
-        let l1 = of_rank(&l1_of);
-        let further = blocks.iter().map(|b| b.l1);
-        let least_l1 = further.fold(settings.l1.link.min(settings.l1.rule), f64::min);
+        let l2 = of_rank(&|f| settings.reg + settings.rho.of(f, n_items) * diagonal[f]);
+        let l1 = of_rank(&|f| settings.l1.of(f, n_items));
         let group = ranking
             .features
             .iter()
@@ -370,8 +328,6 @@ impl<'a> Engine<'a> {
             .collect();
         Self {
             features,
-            n_blocks: blocks.len(),
-            least_l1,
             targets,
             settings,
             fingerprint,
@@ -400,13 +356,9 @@ impl<'a> Engine<'a> {
             l1,
         } = workspace;
         let link = self.ranking.rank_of[target as usize];
-        if link == UNRANKED && !self.may_have_weights(target) {
+        if link == UNRANKED {
             return Vec::new();
         }
-        let itself = firsts(self.features).take(self.n_blocks);
-        let itself: Vec<u32> = itself
-            .map(|first| self.ranking.rank_of[first + target as usize])
-            .collect();
         self.evidence(target, link, all, buffer);
         own.prepare(self, target);
         for rule in own.rules() {
@@ -415,7 +367,7 @@ impl<'a> Engine<'a> {
         chosen.clear();
         chosen.extend((0..all.len() as u32).filter(|&f| {
             let l1 = self.l1[f as usize];
-            f != link && !itself.contains(&f) && (self.settings.signed || all[f as usize] > l1)
+            f != link && (self.settings.signed || all[f as usize] > l1)
         }));
         for (place, &f) in chosen.iter().enumerate() {
             places[f as usize] = place as u32;
@@ -502,7 +454,7 @@ impl<'a> Engine<'a> {
         };
         match &self.gram {
             // x_uj is the link itself.
-            Gram::Whole(k) if !self.targets.weighted && link != UNRANKED => {
+            Gram::Whole(k) if !self.targets.weighted => {
                 out.copy_from_slice(&k[link as usize * p..(link as usize + 1) * p]);
             }
             _ => {
@@ -516,17 +468,6 @@ impl<'a> Engine<'a> {
         for (o, b) in out.iter_mut().zip(buffer.iter_mut()) {
             *o += std::mem::take(b) as f32;
         }
-    }
-
-    /// Whether a target whose own link cannot enter may have weights of further features, whose penalty is
-    /// smaller: no `c_f` is larger than the weight of its users.
-    fn may_have_weights(&self, target: u32) -> bool {
-        let (users, values) = self.targets.users.row(target as usize);
-        let pairs = users.iter().zip(values);
-        let all: f64 = pairs
-            .map(|(&u, &x)| self.incidence.weight(u) * f64::from(x))
-            .sum();
-        self.n_blocks > 0 && all > self.least_l1
     }
 
     /// The groups with the most evidence, ascending; ties go to the lower number.

@@ -162,7 +162,6 @@ impl Fit for Config {
         run.progress.step(1);
         let task = Task {
             features: &features,
-            blocks: Vec::new(),
             weights: user_weights(&rows, self.user_exponent),
             soft: soft_targets(self.teacher, self.teacher_strength, data, run)?,
             settings: self.settings(l1_unit(n_users, mean_support(&rows))),
