@@ -377,6 +377,7 @@ pub(crate) fn fit<R: Recipe>(
         memory_budget: run.memory_budget,
         progress: run.progress,
         monitor: Some(&own),
+        stripped: run.stripped,
         checkpoints: match run.checkpoints.as_deref_mut() {
             Some(checkpoints) => Some(checkpoints),
             None => None,
