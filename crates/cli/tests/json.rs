@@ -271,6 +271,7 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
         "evaluate",
         "knobs",
         "--concepts",
+        "--verify-concepts",
         "--steering",
         "--faithfulness",
     ];
