@@ -47,6 +47,9 @@ pub struct Run<'a> {
     pub monitor: Option<&'a Monitor<'a>>,
     /// Storage of checkpoints; `None`: a fit cannot be resumed.
     pub checkpoints: Option<&'a mut dyn Checkpoints>,
+    /// The counts that a teacher from outside of the fit expects of the training rows `(U, I)`; models open no
+    /// files, so whoever fits them reads it.
+    pub expectations: Option<&'a Csr>,
 }
 
 impl Run<'_> {
@@ -59,6 +62,7 @@ impl Run<'_> {
             progress: self.progress,
             monitor: self.monitor,
             checkpoints: None,
+            expectations: self.expectations,
         }
     }
 
@@ -86,6 +90,7 @@ impl Run<'_> {
             progress: &NoProgress,
             monitor: None,
             checkpoints: None,
+            expectations: None,
         }
     }
 }

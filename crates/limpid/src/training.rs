@@ -84,6 +84,7 @@ pub fn train(
         device: options.device.clone(),
         split: prepared.from,
         data: prepared.source,
+        teacher: prepared.taught.as_ref().map(|t| t.source.clone()),
         ..Experiment::default()
     }
     .with_config(config)?;
@@ -114,6 +115,7 @@ pub fn train(
                 .as_ref()
                 .map(|m| m as &dyn Fn(&dyn Recommender) -> f64),
             checkpoints: file.as_mut().map(|f| f as &mut dyn Checkpoints),
+            expectations: prepared.taught.as_ref().map(|t| &*t.expectations),
         },
     )?;
     let manifest = Manifest {
