@@ -22,7 +22,7 @@ choices! {
         Ials = "ials",
         /// A denoising autoencoder (`multdae`), with its default settings.
         MultDae = "multdae",
-        /// A saved model or a table of scores, read by whoever fits the model ([`Run::expectations`]).
+        /// A saved model of the same split, or a table of user, item and score: `--teacher PATH`.
         File = "file",
     }
 }
