@@ -466,3 +466,137 @@ fn a_preset_is_a_setting() {
     let rule = "preset must be accurate, balanced or short, but is shrot";
     assert!(error.contains(rule), "{error}");
 }
+
+/// Scores of every user for two items, with one line changed.
+fn scores(at: &Path, line: usize, text: &str) {
+    let mut lines = vec!["user,item,score".to_owned()];
+    for user in 0..60 {
+        lines.push(format!("u{user},i{},0.25", user % 40));
+        lines.push(format!("u{user},i{},0.5", (user + 9) % 40));
+    }
+    lines[line] = text.to_owned();
+    lines.retain(|l| !l.is_empty());
+    fs::write(at.join("scores.csv"), lines.join("\n")).unwrap();
+}
+
+#[test]
+fn a_saved_model_or_a_table_teaches() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    shop(at);
+    let split = ["--split", "ratio:70/10/20@5"];
+    train(
+        at,
+        &[&split[..], &["--model", "itemknn", "-o", "base"]].concat(),
+    );
+    scores(at, 1, "u0,i0,1");
+    for (model, teacher, by) in [
+        ("ease", "base", "taught by the model itemknn in base"),
+        ("edlae", "base", "taught by the model itemknn in base"),
+        ("ruleslim", "base", "taught by the model itemknn in base"),
+        (
+            "ruleslim",
+            "scores.csv",
+            "taught by the scores in scores.csv",
+        ),
+    ] {
+        let plain = [&split[..], &["--model", model, "-o", "plain"]].concat();
+        train(at, &plain);
+        let pupil = [
+            &split[..],
+            &["--model", model, "--teacher", teacher, "-o", "pupil"],
+        ]
+        .concat();
+        train(at, &pupil);
+        let weights = |name: &str| fs::read(at.join(name).join("model.safetensors")).unwrap();
+        assert_ne!(weights("plain"), weights("pupil"), "{model} {teacher}");
+        let why = ["explain", "pupil", "--user", "u7", "--item", "id:i3"];
+        assert!(ok(at, &why).contains(by), "{model} {teacher}");
+        ok(at, &["train", "--config", "pupil", "-o", "again"]);
+        assert_eq!(weights("again"), weights("pupil"), "{model} {teacher}");
+    }
+    // The teacher is part of the experiment.
+    scores(at, 1, "u0,i0,0.9");
+    let again = ["train", "--config", "pupil", "-o", "again"];
+    let error = fails(at, &again, 1);
+    assert!(error.contains("the teacher changed"), "{error}");
+    ok(at, &[&again[..], &["--data-changed-ok"]].concat());
+    ok(at, &[&again[..], &["--set", "teacher=none"]].concat());
+}
+
+#[test]
+fn a_teacher_that_cannot_teach_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    shop(at);
+    let refused = |more: &[&str], expected: i32, words: &[&str]| {
+        let args = ["train", "--data", "shop.csv", "-o", "pupil"];
+        let error = fails(at, &[&args, READING, more].concat(), expected);
+        for word in words {
+            assert!(error.contains(word), "{more:?}: {error}");
+        }
+    };
+    let table: &[&str] = &["--teacher", "scores.csv"];
+    for (line, text, words) in [
+        (3, "u99,i1,0.5", &["1 users that are not in", "u99"][..]),
+        (3, "u1,i99,0.5", &["1 items that are not in", "i99"]),
+        (
+            3,
+            "u1,i1,1.5",
+            &["user u1, item i1: the score is 1.5", "rescale"],
+        ),
+        (3, "u1,i1,-0.5", &["the score is -0.5"]),
+        (3, "u1,i1,NaN", &["scores.csv:4:7"]),
+        (3, "u0,i9,0.5", &["user 'u0' and item 'i9' appears twice"]),
+    ] {
+        scores(at, line, text);
+        refused(table, 1, words);
+    }
+    let some: Vec<String> = (0..57).map(|u| format!("u{u},i{},0.5", u % 40)).collect();
+    fs::write(
+        at.join("scores.csv"),
+        format!("user,item,score\n{}", some.join("\n")),
+    )
+    .unwrap();
+    refused(
+        table,
+        1,
+        &["no scores for 3 of 60 training users: u57, u58, u59;"],
+    );
+    fs::write(at.join("scores.csv"), "user,item\nu1,i1\n").unwrap();
+    refused(table, 1, &["no column 'score'"]);
+    refused(&["--teacher", "nothing"], 1, &["cannot read", "nothing"]);
+
+    train(
+        at,
+        &[
+            "--model",
+            "ease",
+            "--split",
+            "ratio:70/10/20@6",
+            "-o",
+            "base",
+        ],
+    );
+    let teacher = ["--teacher", "base"];
+    refused(
+        &teacher,
+        1,
+        &["trained on split ratio:70/10/20@6", "held-out events"],
+    );
+    let same = ["--split", "ratio:70/10/20@6"];
+    let private = ["--model", "ease", "--without-users", "-o", "base"];
+    train(at, &[&same[..], &private].concat());
+    refused(&[&same[..], &teacher].concat(), 1, &["without users"]);
+    refused(
+        &["--model", "slim", "--teacher", "base"],
+        2,
+        &["'slim' learns from no teacher", "ruleslim, ease, edlae"],
+    );
+    refused(&["--set", "teacher=file"], 2, &["--teacher PATH"]);
+    refused(
+        &["--set", "teacher=ials", "--teacher", "base"],
+        2,
+        &["teacher=ials and --teacher base"],
+    );
+}

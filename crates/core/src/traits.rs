@@ -50,6 +50,9 @@ pub struct Run<'a> {
     pub stripped: bool,
     /// Storage of checkpoints; `None`: a fit cannot be resumed.
     pub checkpoints: Option<&'a mut dyn Checkpoints>,
+    /// The counts that a teacher from outside of the fit expects of the training rows `(U, I)`; models open no
+    /// files, so whoever fits them reads it.
+    pub expectations: Option<&'a Csr>,
 }
 
 impl Run<'_> {
@@ -63,6 +66,7 @@ impl Run<'_> {
             monitor: self.monitor,
             stripped: self.stripped,
             checkpoints: None,
+            expectations: self.expectations,
         }
     }
 
@@ -91,6 +95,7 @@ impl Run<'_> {
             monitor: None,
             stripped: false,
             checkpoints: None,
+            expectations: None,
         }
     }
 }

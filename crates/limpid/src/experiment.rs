@@ -29,6 +29,7 @@ use limpid_models::Config;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::read_manifest_file;
+use crate::teacher::TeacherSource;
 use crate::{Error, MeasureOptions, Result, artifact, small_file};
 
 /// Hyper-parameters by name.
@@ -60,6 +61,9 @@ pub struct Experiment {
     /// The data; absent where they were never files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<DataSource>,
+    /// The teacher of a model with the setting `teacher = "file"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<TeacherSource>,
     /// Measurements after the fit, in addition to the validation metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measure: Option<MeasureOptions>,
@@ -117,11 +121,15 @@ impl Default for Experiment {
             split: SplitFrom::default(),
             settings: Settings::new(),
             data: None,
+            teacher: None,
             measure: None,
             expected: None,
         }
     }
 }
+
+/// The value of the setting `teacher` for one that is read from a file.
+const FILE: &str = "file";
 
 /// Bytes in a gigabyte.
 const GB: f64 = 1e9;
@@ -197,12 +205,40 @@ impl Experiment {
     pub fn taught(&self) -> Option<String> {
         let teacher = self.settings.get("teacher")?.as_str()?;
         let strength = self.settings.get("teacher_strength")?.as_f64()?;
+        let (name, pronoun) = match (&self.teacher, teacher) {
+            (Some(source), FILE) => (source.name(), "it"),
+            _ => (teacher.to_owned(), teacher),
+        };
         (teacher != "none" && strength > 0.0).then(|| {
             format!(
-                "taught by {teacher}: the fit's target of an item that a user does not have is what {teacher} \
+                "taught by {name}: the fit's target of an item that a user does not have is what {pronoun} \
                  expects, times {strength}, instead of 0; scores are sums of this model's own evidence"
             )
         })
+    }
+
+    /// Refuses a teacher that the model does not read, and a model without the teacher that it reads.
+    pub(crate) fn check_teacher(&self, config: &Config) -> Result<()> {
+        let settings = config.to_value()?;
+        let teacher = settings.get("teacher").and_then(serde_json::Value::as_str);
+        let why = match (&self.teacher, teacher) {
+            (Some(source), None) => format!(
+                "the model '{}' learns from no teacher, so it would ignore {}; leave --teacher out, or choose \
+                 a model that does: ruleslim, ease, edlae",
+                config.name(),
+                source.path.display()
+            ),
+            (Some(source), Some(other)) if other != FILE => format!(
+                "teacher={other} and --teacher {} are two settings of one thing; leave one of them out",
+                source.path.display()
+            ),
+            (None, Some(FILE)) => format!(
+                "teacher={FILE} needs the file: --teacher PATH, a saved model of the same split or a table of \
+                 user, item and score"
+            ),
+            _ => return Ok(()),
+        };
+        Err(Error::Usage(why))
     }
 
     /// Bytes that a fit may use for its large arrays.

@@ -50,6 +50,7 @@ pub mod rules;
 mod small_file;
 pub mod steering;
 mod system;
+pub mod teacher;
 mod training;
 pub mod tune;
 

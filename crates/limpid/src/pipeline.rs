@@ -28,8 +28,9 @@ use limpid_data::SplitSpec;
 use limpid_models::Config;
 use limpid_models::registry::ENTRIES;
 
-use crate::experiment::{DEVICES, DataSource, Expected, Experiment, SplitFrom};
+use crate::experiment::{DEVICES, DataSource, Experiment, SplitFrom};
 use crate::measure::short;
+use crate::teacher::Taught;
 use crate::tune::{TuneOptions, Tuned, points, tune};
 use crate::{Advisor, Error, MeasureOptions, Prepared, Result, Subset, TrainOptions, train};
 
@@ -54,6 +55,30 @@ pub enum OnChange {
     Note,
 }
 
+impl OnChange {
+    /// The note on a hash that is not the recorded one.
+    fn note(
+        self,
+        what: &'static str,
+        recorded: Option<String>,
+        found: Option<String>,
+    ) -> Result<Option<String>> {
+        match (recorded, found) {
+            (Some(recorded), Some(found)) if recorded != found => match self {
+                Self::Refuse => Err(Error::Changed {
+                    what,
+                    recorded: short(&recorded).to_owned(),
+                    found: short(&found).to_owned(),
+                }),
+                Self::Note => Ok(Some(format!(
+                    "the {what} changed since this experiment was recorded"
+                ))),
+            },
+            _ => Ok(None),
+        }
+    }
+}
+
 impl Experiment {
     /// Checks everything that can be checked without the data: the model, its settings and their ranges,
     /// the device, and whether the files exist.
@@ -66,6 +91,9 @@ impl Experiment {
         let mut experiment = self.clone().with_config(&config)?;
         if let SplitFrom::Folder(folder) = &mut experiment.split {
             *folder = absolute(folder)?;
+        }
+        if let Some(teacher) = &mut experiment.teacher {
+            teacher.path = absolute(&teacher.path)?;
         }
         let data_bytes = match (&mut experiment.data, &experiment.split) {
             (Some(source), _) => {
@@ -113,7 +141,9 @@ impl Experiment {
         if i64::try_from(self.seed).is_err() {
             return Err(limpid_core::Error::range("seed", "below 2⁶³", self.seed).into());
         }
-        Ok(self.config()?.check()?)
+        let config = self.config()?;
+        self.check_teacher(&config)?;
+        Ok(config.check()?)
     }
 }
 
@@ -130,39 +160,20 @@ impl Checked {
                 return Err(Error::Usage("the experiment has no data source".to_owned()));
             }
         };
-        for change in self.changes(&prepared) {
-            match on_change {
-                OnChange::Refuse => return Err(change),
-                OnChange::Note => prepared.notes.push(match change {
-                    Error::Changed { what, .. } => {
-                        format!("the {what} changed since this experiment was recorded")
-                    }
-                    other => other.to_string(),
-                }),
-            }
+        let expected = self.experiment.expected.clone().unwrap_or_default();
+        let found = (prepared.data.hash.clone(), prepared.split.hash.clone());
+        let mut notes = Vec::new();
+        notes.extend(on_change.note("data", expected.data, found.0)?);
+        notes.extend(on_change.note("split", expected.split, Some(found.1))?);
+        if let Some(teacher) = &self.experiment.teacher {
+            let taught = Taught::read(&teacher.path, &prepared)?;
+            let found = taught.source.hash.clone();
+            notes.extend(on_change.note("teacher", teacher.hash.clone(), found)?);
+            notes.extend(taught.note());
+            prepared.taught = Some(taught);
         }
+        prepared.notes.extend(notes);
         Ok(prepared)
-    }
-
-    fn changes(&self, prepared: &Prepared) -> Vec<Error> {
-        let Some(Expected { data, split }) = &self.experiment.expected else {
-            return Vec::new();
-        };
-        let found = [
-            ("data", data, prepared.data.hash.as_ref()),
-            ("split", split, Some(&prepared.split.hash)),
-        ];
-        found
-            .into_iter()
-            .filter_map(|(what, expected, found)| match (expected, found) {
-                (Some(expected), Some(found)) if expected != found => Some(Error::Changed {
-                    what,
-                    recorded: short(expected).to_owned(),
-                    found: short(found).to_owned(),
-                }),
-                _ => None,
-            })
-            .collect()
     }
 
     /// Checks that settings can be tuned, and returns the number of fits: trials, and the final one.

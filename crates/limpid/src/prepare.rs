@@ -8,6 +8,7 @@ use limpid_models::registry::Reads;
 
 use crate::artifact::DataRecord;
 use crate::experiment::{DataSource, SplitFrom};
+use crate::teacher::Taught;
 use crate::{Error, Result};
 
 /// What a model reads where no model is given.
@@ -33,6 +34,8 @@ pub struct Prepared {
     pub columns: Vec<ReadColumn>,
     /// Notes for the reader: what was omitted, and why.
     pub notes: Vec<String>,
+    /// What a teacher from a file expects of the training rows, where the experiment names one.
+    pub taught: Option<Taught>,
 }
 
 impl DataSource {
@@ -140,6 +143,7 @@ impl Prepared {
             from: SplitFrom::Folder(folder.to_owned()),
             columns: Vec::new(),
             notes: split.notes.clone(),
+            taught: None,
             split,
         })
     }
@@ -181,6 +185,7 @@ impl Prepared {
             from: from.clone(),
             columns,
             notes,
+            taught: None,
         };
         Ok((prepared, source))
     }

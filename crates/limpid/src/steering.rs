@@ -1,5 +1,7 @@
 //! Steering toward a concept: knobs with weights, and the strength that fills a share of the list.
 
+use std::sync::Arc;
+
 use limpid_core::{Edit, Edits, Histories, Op, Units, lookup as names, top_k};
 use limpid_insight::concepts::Tag;
 use limpid_insight::concepts::naming::plain;
@@ -177,7 +179,7 @@ impl Advisor {
                 .filter(|s| goal.items.binary_search(&s.item.0).is_ok());
             of_goal.count()
         };
-        let steered = |strength: f32| -> Result<Vec<f32>> {
+        let steered = |strength: f32| -> Result<Arc<[f32]>> {
             let model = Steered::new(&self.model, &edits(&weights, strength)?, &self.catalogue)?;
             self.scores(&model, view)
         };

@@ -85,6 +85,7 @@ pub fn train(
         device: options.device.clone(),
         split: prepared.from,
         data: prepared.source,
+        teacher: prepared.taught.as_ref().map(|t| t.source.clone()),
         ..Experiment::default()
     }
     .with_config(config)?;
@@ -109,6 +110,7 @@ pub fn train(
                 .map(|m| m as &dyn Fn(&dyn Recommender) -> f64),
             stripped: split.evidence() == EvidenceKept::Removed,
             checkpoints: file.as_mut().map(|f| f as &mut dyn Checkpoints),
+            expectations: prepared.taught.as_ref().map(|t| &*t.expectations),
         },
     )?;
     drop(monitor);

@@ -12,6 +12,7 @@ use limpid::eval::spread::Spread;
 use limpid::measure::short;
 use limpid::models::Config;
 use limpid::pipeline::{Checked, OnChange};
+use limpid::teacher::TeacherSource;
 use limpid::tune::{TuneOptions, Tuned};
 use limpid::{DataSource, Experiment, SplitFrom};
 
@@ -33,6 +34,13 @@ pub(crate) struct Command {
     /// A preset of the model, such as accurate; the same as --set preset=NAME
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
+    /// Learn from a teacher too: a saved model of the same split, or a table of user, item and score
+    ///
+    /// The fit's target of an item that a user does not have is then what the teacher expects, times
+    /// teacher_strength, instead of 0. Scores of a table are between 0 and 1, and every training user has
+    /// some. For ruleslim, ease and edlae; the same as --set teacher=file with the file.
+    #[arg(long, value_name = "PATH")]
+    teacher: Option<PathBuf>,
     /// Run a recorded experiment: a run.toml, a manifest.json or a model folder
     ///
     /// The same data give the same model, bit for bit. Other options override the experiment.
@@ -187,7 +195,20 @@ impl Command {
                 config = named;
             }
         }
-        experiment = experiment.with_config(&config.set(&self.settings())?)?;
+        config = config.set(&self.settings())?;
+        let has = |key: &str| self.set.iter().any(|s| s.trim_start().starts_with(key));
+        if let Some(path) = &self.teacher {
+            experiment.teacher = Some(TeacherSource::new(path));
+            // Models without the setting are refused by the check, which names those that have it.
+            if config.to_value()?.get("teacher").is_some() && !has("teacher=") {
+                config = config.set(&["teacher=file"])?;
+            }
+        } else if self.model.is_some() || has("teacher=") {
+            // A recorded teacher stays only where the settings still ask for it.
+            let value = config.to_value()?;
+            experiment.teacher = experiment.teacher.filter(|_| value["teacher"] == "file");
+        }
+        experiment = experiment.with_config(&config)?;
         if let Some(split) = &self.split {
             experiment.split = split.clone();
         } else if self.read.has_split() {

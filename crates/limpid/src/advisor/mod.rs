@@ -1,6 +1,7 @@
 //! The [`Advisor`]: a saved model that recommends and explains in external ids.
 
 mod explain;
+mod last;
 mod recommend;
 mod similar;
 mod slates;
@@ -25,6 +26,7 @@ use crate::probe::DICTIONARY;
 use crate::training::checkpoint;
 use crate::{Error, Result, System, lookup};
 
+use last::Last;
 pub use recommend::Filter;
 pub(crate) use recommend::reasons;
 pub use similar::SimilarBy;
@@ -99,13 +101,16 @@ pub(crate) fn user_history(split: &Split, user: UserIdx, all: bool) -> OwnedHist
 pub struct Advisor {
     /// The manifest.
     pub manifest: Manifest,
-    /// The model, or a model with a dictionary over it.
+    /// The model, or a model with a dictionary over it. One that scores differently belongs into a new advisor,
+    /// because this one remembers scores.
     pub model: System,
     /// The catalogue.
     pub catalogue: Arc<Catalogue>,
     /// The histories, unless it was saved without users.
     pub split: Option<Split>,
     tie_breaks: Vec<u64>,
+    /// The scores of the last question, which the next one about the same history needs again.
+    last: Last,
     /// The checkpoint of its fit, kept until the model is saved.
     pub(crate) checkpoint: Option<PathBuf>,
 }
@@ -126,6 +131,7 @@ impl Advisor {
             catalogue,
             split,
             tie_breaks,
+            last: Last::default(),
             checkpoint: None,
         }
     }
@@ -319,9 +325,12 @@ impl Advisor {
         mask
     }
 
-    pub(crate) fn scores(&self, model: &Steered<'_>, history: History<'_>) -> Result<Vec<f32>> {
-        let row = Histories::from_histories([history], self.catalogue.len())?;
-        Ok(model.score(&row).into_raw_vec_and_offset().0)
+    /// The scores `(I)` of a history.
+    pub(crate) fn scores(&self, model: &Steered<'_>, history: History<'_>) -> Result<Arc<[f32]>> {
+        self.last
+            .scores(model, history, self.catalogue.len(), |rows| {
+                model.score(rows)
+            })
     }
 
     fn ledger_answer(&self, ledger: &Ledger, wording: &Wording<'_>) -> LedgerAnswer {

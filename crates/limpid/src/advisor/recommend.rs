@@ -1,5 +1,7 @@
 //! Lists for one user, an ad-hoc history, or all users.
 
+use std::sync::Arc;
+
 use limpid_core::{Detail, Edits, Histories, History, ItemIdx, Mask, Part, Scored, rank_of, top_k};
 use limpid_insight::{Row, Steered, Wording};
 
@@ -72,9 +74,10 @@ impl Advisor {
         let mask = self.mask(view, filter);
         // Activations serve the scores and every ledger.
         let row = model.row(view);
-        let users = Histories::from_histories([view], self.catalogue.len())?;
-        let scores = model.score_rows(&users, std::slice::from_ref(&row));
-        let scores = scores.into_raw_vec_and_offset().0;
+        let of_row = |rows: &Histories| model.score_rows(rows, std::slice::from_ref(&row));
+        let scores = self
+            .last
+            .scores(&model, view, self.catalogue.len(), of_row)?;
         let mut notes = Vec::new();
         let (list, evidence) = self.list(&scores, &mask, n, &mut notes);
         let steering = Steering::of(self, edits, view, &scores)?;
@@ -184,8 +187,8 @@ impl Advisor {
 
 /// The scores of a history without edits and with each edit alone, to say what moved and why.
 struct Steering {
-    plain: Vec<f32>,
-    alone: Vec<(String, Vec<f32>)>,
+    plain: Arc<[f32]>,
+    alone: Vec<(String, Arc<[f32]>)>,
 }
 
 impl Steering {
@@ -194,7 +197,7 @@ impl Steering {
         advisor: &Advisor,
         edits: &Edits,
         user: History<'_>,
-        scores: &[f32],
+        scores: &Arc<[f32]>,
     ) -> Result<Option<Self>> {
         if edits.is_empty() {
             return Ok(None);
@@ -204,7 +207,7 @@ impl Steering {
         for edit in edits.all() {
             let model = advisor.steered(&Edits::new(vec![edit.clone()])?)?;
             let own = match edits.all() {
-                [_] => scores.to_vec(),
+                [_] => Arc::clone(scores),
                 _ => advisor.scores(&model, user)?,
             };
             alone.push((model.written().concat(), own));

@@ -5,7 +5,7 @@
 //! `strength · E_uj`, at least 0 and at most 1, where `E_uj` is the count that the teacher expects. Only the
 //! targets of the fit change: a score is still the sum of the model's own evidence.
 
-use limpid_core::{Csr, Fit, Histories, Mat, Recommender, Result, Run, Training};
+use limpid_core::{Csr, Error, Fit, Histories, Mat, Recommender, Result, Run, Training};
 use rayon::prelude::*;
 
 use crate::hyper::choices;
@@ -22,12 +22,37 @@ choices! {
         Ials = "ials",
         /// A denoising autoencoder (`multdae`), with its default settings.
         MultDae = "multdae",
+        /// A saved model of the same split, or a table of user, item and score: `--teacher PATH`.
+        File = "file",
+    }
+}
+
+/// What the scores of a teacher mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// Expected counts.
+    Counts,
+    /// Logits of a softmax over all items, of which a user's events are draws.
+    Logits,
+    /// Counts up to a factor, which is that of the regression of events on scores, `Σ x s / Σ s²`.
+    Scores,
+}
+
+impl Scale {
+    /// The scale of a model of the catalogue.
+    #[must_use]
+    pub fn of_model(name: &str) -> Self {
+        match name {
+            "multdae" | "multvae" | "sasrec" => Self::Logits,
+            "eigen" | "ials" => Self::Counts,
+            _ => Self::Scores,
+        }
     }
 }
 
 /// Unseen items per user that have a target: those that the teacher expects most. It bounds the cost where
 /// items are many.
-const ITEMS_PER_USER: usize = 500;
+pub const ITEMS_PER_USER: usize = 500;
 
 /// Users that are scored together.
 const BLOCK: usize = 512;
@@ -35,57 +60,141 @@ const BLOCK: usize = 512;
 /// The targets `(I, U)` of unseen items, above 0; `None` without a teacher.
 ///
 /// # Errors
-/// As the teacher's [`Fit::fit`].
+/// As the teacher's [`Fit::fit`]; [`Error::Range`] where the expectations of a file are missing, and
+/// [`Error::Shape`] where they are not those of the training rows.
 pub(crate) fn soft_targets(
     teacher: Teacher,
     strength: f64,
     data: &Training<'_>,
     run: &Run<'_>,
 ) -> Result<Option<Csr>> {
-    let mut own = run.within();
-    let model: Box<dyn Recommender> = match teacher {
-        Teacher::None => return Ok(None),
-        Teacher::Eigen => Box::new(eigen::Config::default().fit(data, &mut own)?),
-        Teacher::Ials => Box::new(ials::Config::default().fit(data, &mut own)?),
-        Teacher::MultDae => Box::new(multdae::Config::default().fit(data, &mut own)?),
-    };
-    // A network predicts shares of a user's events, the others the events themselves.
-    let shares = teacher == Teacher::MultDae;
     let histories = data.histories;
-    let mut rows: Vec<Vec<(u32, f32)>> = Vec::with_capacity(histories.len());
-    for start in (0..histories.len()).step_by(BLOCK) {
-        let users = (start..(start + BLOCK).min(histories.len())).map(|u| histories.row(u));
-        let items: Vec<Vec<u32>> = users
+    let mut own = run.within();
+    let taught_by = |model: &dyn Recommender, name| {
+        // Without ids and values: a user is what they have.
+        let rows: Vec<Vec<u32>> = histories
+            .rows()
             .map(|u| u.items.iter().map(|i| i.0).collect())
             .collect();
-        let block = Histories::from_rows(&items, histories.n_items())?;
+        let rows = Histories::from_rows(&rows, histories.n_items())?;
+        expectations(model, &rows, Scale::of_model(name))
+    };
+    let fitted = match teacher {
+        Teacher::None => return Ok(None),
+        Teacher::Eigen => {
+            let model = eigen::Config::default().fit(data, &mut own)?;
+            Some(taught_by(&model, "eigen")?)
+        }
+        Teacher::Ials => {
+            let model = ials::Config::default().fit(data, &mut own)?;
+            Some(taught_by(&model, "ials")?)
+        }
+        Teacher::MultDae => {
+            let model = multdae::Config::default().fit(data, &mut own)?;
+            Some(taught_by(&model, "multdae")?)
+        }
+        Teacher::File => None,
+    };
+    let Some(expected) = fitted.as_ref().or(run.expectations) else {
+        let rule = "none or the name of a model, or come with --teacher PATH, which names a saved model or \
+                    a table of user, item and score";
+        return Err(Error::range("teacher", rule, "file"));
+    };
+    let shape = (histories.len(), histories.n_items());
+    if (expected.n_rows(), expected.n_columns()) != shape {
+        return Err(Error::shape(
+            "expectations of the teacher",
+            format!("{shape:?}"),
+            format!("{:?}", (expected.n_rows(), expected.n_columns())),
+        ));
+    }
+    let rows = (0..histories.len()).map(|u| {
+        let (items, counts) = expected.row(u);
+        let target = |&e: &f32| (strength * f64::from(e)).min(1.0) as f32;
+        let targets = items.iter().copied().zip(counts.iter().map(target));
+        let seen: Vec<u32> = histories
+            .row(u)
+            .item_values()
+            .iter()
+            .map(|e| e.0.0)
+            .collect();
+        targets
+            .filter(|&(i, e)| e > 0.0 && seen.binary_search(&i).is_err())
+            .collect()
+    });
+    Ok(Some(Csr::from_rows(rows, histories.n_items())?.transpose()))
+}
+
+/// The counts `(U, I)` above 0 that a model expects of the unseen items of histories, of each at most
+/// [`ITEMS_PER_USER`].
+///
+/// # Errors
+/// [`Error::Numeric`] where a score is not finite.
+pub fn expectations(model: &dyn Recommender, histories: &Histories, scale: Scale) -> Result<Csr> {
+    let mut rows: Vec<Vec<(u32, f32)>> = Vec::with_capacity(histories.len());
+    let (mut cross, mut square) = (0f64, 0f64);
+    for start in (0..histories.len()).step_by(BLOCK) {
+        let block = histories.slice(start, (start + BLOCK).min(histories.len()));
         let mut scores = model.score(&block);
-        if shares {
-            to_counts(&mut scores, &block);
+        if let Some(bad) = scores.iter().find(|s| !s.is_finite()) {
+            return Err(Error::Numeric {
+                what: "scores of the teacher".to_owned(),
+                why: format!("one of them is {bad}"),
+            });
+        }
+        match scale {
+            Scale::Counts => {}
+            Scale::Logits => to_counts(&mut scores, &block),
+            Scale::Scores => {
+                for (u, row) in block.rows().enumerate() {
+                    let seen = row.item_values();
+                    cross += seen
+                        .iter()
+                        .map(|e| f64::from(scores[[u, e.0.at()]]))
+                        .sum::<f64>();
+                    square += scores
+                        .row(u)
+                        .iter()
+                        .map(|&s| f64::from(s).powi(2))
+                        .sum::<f64>();
+                }
+            }
         }
         let expected = (0..block.len()).into_par_iter().map(|u| {
             let mut scores = scores.row(u).to_vec();
             for item in block.row(u).items {
                 scores[item.at()] = 0.0;
             }
-            let mut row: Vec<(u32, f32)> = (0u32..)
-                .zip(scores)
-                .map(|(i, e)| (i, (strength * f64::from(e)).min(1.0) as f32))
-                .filter(|&(_, e)| e > 0.0)
-                .collect();
-            if row.len() > ITEMS_PER_USER {
-                row.select_nth_unstable_by(ITEMS_PER_USER, |a, b| {
-                    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
-                });
-                row.truncate(ITEMS_PER_USER);
-                row.shrink_to_fit(); // room for all items, for each user, would be a dense matrix
-                row.sort_unstable_by_key(|&(i, _)| i);
-            }
+            let mut row: Vec<(u32, f32)> = (0u32..).zip(scores).filter(|&(_, e)| e > 0.0).collect();
+            largest(&mut row);
             row
         });
         rows.extend(expected.collect::<Vec<_>>());
     }
-    Ok(Some(Csr::from_rows(rows, histories.n_items())?.transpose()))
+    if scale == Scale::Scores {
+        // Scores that oppose the events expect nothing.
+        let factor = if square > 0.0 {
+            (cross / square).max(0.0)
+        } else {
+            0.0
+        };
+        for (_, count) in rows.iter_mut().flatten() {
+            *count = (factor * f64::from(*count)) as f32;
+        }
+    }
+    Csr::from_rows(rows, histories.n_items())
+}
+
+/// Keeps the largest values of a row, at most [`ITEMS_PER_USER`].
+pub fn largest(row: &mut Vec<(u32, f32)>) {
+    if row.len() > ITEMS_PER_USER {
+        row.select_nth_unstable_by(ITEMS_PER_USER, |a, b| {
+            b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+        });
+        row.truncate(ITEMS_PER_USER);
+        row.shrink_to_fit(); // room for all items, for each user, would be a dense matrix
+        row.sort_unstable_by_key(|&(i, _)| i);
+    }
 }
 
 /// Turns logits into expected counts: the softmax times the number of the user's items.
@@ -131,6 +240,59 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
+    }
+
+    /// A file gives the targets that its expectations are, without those of seen items; they must be there, and
+    /// of the same rows.
+    #[test]
+    fn expectations_of_a_file_are_targets() {
+        let histories = Histories::from_rows(&[vec![0], vec![1]], 3).unwrap();
+        let catalogue = Catalogue::default();
+        let data = Training {
+            histories: &histories,
+            catalogue: &catalogue,
+        };
+        let of = |rows: Vec<Vec<(u32, f32)>>| {
+            let expected = Csr::from_rows(rows, 3).unwrap();
+            let run = Run {
+                expectations: Some(&expected),
+                ..Run::seeded(1)
+            };
+            soft_targets(Teacher::File, 0.5, &data, &run)
+        };
+        let soft = of(vec![vec![(0, 0.9), (2, 0.5)], vec![(2, 4.0)]]);
+        let soft = soft.unwrap().unwrap();
+        assert_eq!(soft.row(2), (&[0, 1][..], &[0.25, 1.0][..]));
+        assert_eq!(soft.nnz(), 2);
+        assert!(of(vec![vec![]]).unwrap_err().to_string().contains("(1, 3)"));
+        let missing = soft_targets(Teacher::File, 0.5, &data, &Run::seeded(1));
+        assert!(missing.unwrap_err().to_string().contains("--teacher PATH"));
+    }
+
+    /// EASE of two users with both of two items (`reg` 1) scores the other item 2/3. Of a user with both and
+    /// one with one of them, `Σ x s = 2 · 2/3 = 4/3` and `Σ s² = 3 · 4/9 = 4/3`: the factor is 1. Of two users
+    /// with one each it is 0, because neither has what is expected.
+    #[test]
+    fn scores_are_scaled_to_events() {
+        let both = Histories::from_rows(&[vec![0, 1], vec![0, 1]], 2).unwrap();
+        let catalogue = Catalogue::default();
+        let data = Training {
+            histories: &both,
+            catalogue: &catalogue,
+        };
+        let config = crate::linear::ease::Config {
+            reg: 1.0,
+            ..Default::default()
+        };
+        let model = config.fit(&data, &mut Run::seeded(0)).unwrap();
+        let rows = Histories::from_rows(&[vec![0, 1], vec![0]], 2).unwrap();
+        let counts = expectations(&model, &rows, Scale::Counts).unwrap();
+        assert!((counts.get(1, 1) - 2.0 / 3.0).abs() < 1e-6);
+        let scaled = expectations(&model, &rows, Scale::Scores).unwrap();
+        assert!((scaled.get(1, 1) - 2.0 / 3.0).abs() < 1e-6);
+        let apart = Histories::from_rows(&[vec![0], vec![1]], 2).unwrap();
+        let nothing = expectations(&model, &apart, Scale::Scores).unwrap();
+        assert!(nothing.values().iter().all(|&v| v == 0.0));
     }
 
     /// Two users, two items: logits (0, 0) are half of each user's events.

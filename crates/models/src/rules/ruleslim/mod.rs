@@ -160,12 +160,18 @@ impl Fit for Config {
             support.get(g as usize).is_some_and(|&n| n >= min_users)
         });
         run.progress.step(1);
+        let soft = soft_targets(self.teacher, self.teacher_strength, data, run)?;
+        // A checkpoint of a fit with other targets is another fit's.
+        let targets = soft.as_ref().map_or(0, descent::fingerprint);
         let task = Task {
             features: &features,
             weights: user_weights(&rows, self.user_exponent),
-            soft: soft_targets(self.teacher, self.teacher_strength, data, run)?,
+            soft,
             settings: self.settings(l1_unit(n_users, mean_support(&rows))),
-            fingerprint: format!("ruleslim {self:?} {:016x}", descent::fingerprint(&rows)),
+            fingerprint: format!(
+                "ruleslim {self:?} {:016x} {targets:016x}",
+                descent::fingerprint(&rows)
+            ),
             rows: &rows,
         };
         let weights = descent::fit(task, run)?;
