@@ -378,6 +378,7 @@ pub(crate) fn fit<R: Recipe>(
         progress: run.progress,
         monitor: Some(&own),
         stripped: run.stripped,
+        expectations: run.expectations,
         checkpoints: match run.checkpoints.as_deref_mut() {
             Some(checkpoints) => Some(checkpoints),
             None => None,
