@@ -157,8 +157,8 @@ fn sasrec_on_amazon_grocery() {
     check("sasrec, 3 epochs", found, 0.0629, 0.003);
 }
 
-/// Split as given, one held-out purchase per user, all items are candidates, train purchases masked. Most of the
-/// users are left out of the additivity check, none of its kinds of pairs.
+/// Split as given, one held-out purchase per user, all items are candidates, train purchases masked. Ledgers of
+/// 1,000 pairs add up to their scores within 1e-5.
 #[test]
 fn behavior_chains_on_tmall() {
     let Some(set) = data("tmall-mb") else { return };
@@ -184,14 +184,14 @@ fn behavior_chains_on_tmall() {
 
     let scorecard = fitted(&set, "given", "scorecard", &[]);
     let legacy = measured(&scorecard, Regime::Legacy);
-    check("scorecard hit@10", legacy[0], 0.394, 0.009);
-    check("scorecard ndcg@10", legacy[1], 0.200, 0.007);
+    check("scorecard hit@10", legacy[0], 0.3985, 0.002);
+    check("scorecard ndcg@10", legacy[1], 0.2031, 0.002);
     assert!(legacy[2] <= 0.0015, "ECE {}", legacy[2]);
     assert!(legacy[3].abs() <= 0.02, "untouched items {:+}", legacy[3]);
     let discovery = measured(&scorecard, Regime::Discovery);
-    check("scorecard discovery hit@10", discovery[0], 0.104, 0.004);
+    check("scorecard discovery hit@10", discovery[0], 0.1036, 0.003);
 
-    // Ledgers of 1,000 pairs: half of them with an item that the user has touched.
+    // Half of the pairs have an item that the user has touched.
     let rows = &scorecard.split().unwrap().train;
     let mut rng = limpid_tensor::Rng::new(1, 0);
     for pair in 0..1000 {
