@@ -23,7 +23,7 @@ fn shop() -> (Histories, Catalogue) {
             let draw = (u * 7 + item * 5 + u * item * 3) % 10;
             for behavior in [
                 (draw < 8).then_some(0),
-                (draw % 3 == 0).then_some(1),
+                draw.is_multiple_of(3).then_some(1),
                 (draw < 4).then_some(2),
             ] {
                 events.extend(behavior.map(|behavior| Event {

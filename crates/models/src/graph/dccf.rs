@@ -43,7 +43,7 @@ hyper! {
     pub struct Config {
         /// Sampled items of the adjustment.
         samples: usize = 10, in whole(0, 100), tune [5, 10];
-        include tables: Tables = { embedding_size: 32, reg: 1e-5 };
+        include tables: Tables = { embedding_size: 32 };
         include training: TrainingLoop = { epochs: 100, batch_size: 256, learning_rate: 3e-3 };
     }
 }

@@ -17,8 +17,8 @@ use limpid_tensor::Rng;
 use limpid_tensor::tape::{Tape, Var};
 
 use super::learned_users::fit::{Batch, Init, Purpose, Recipe, Weight};
-use super::learned_users::{Decoder, Tables, learned_model};
-use super::{MAX_WIDTH, item_vectors, score_of};
+use super::learned_users::{Decoder, Tables, learned_model, put_vectors, vectors};
+use super::{MAX_WIDTH, score_of};
 use crate::behavior::chains::Chains;
 use crate::hyper::{self, hyper};
 use crate::registry::{Entry, Reads};
@@ -39,7 +39,7 @@ hyper! {
     pub struct Config {
         /// Layers of the tower, besides the output.
         layers: usize = 3, in whole(1, 6), tune [2, 3];
-        include tables: Tables = { embedding_size: 32, reg: 1e-6 };
+        include tables: Tables = { embedding_size: 32 };
         include training: TrainingLoop = { epochs: 100, batch_size: 256, learning_rate: 3e-3 };
     }
 }
@@ -196,6 +196,10 @@ impl Decoder for Tower {
         2 * self.d
     }
 
+    fn lead(&self) -> usize {
+        self.d
+    }
+
     fn key(&self, item: u32) -> &[f32] {
         self.vector(item)
     }
@@ -226,7 +230,7 @@ impl Decoder for Tower {
     }
 
     fn save(&self, out: &mut Tensors) -> Result<()> {
-        out.put_f32("items", &[self.n_items(), 2 * self.d], self.items.clone());
+        put_vectors(out, "items", &self.items, 2 * self.d, self.d);
         out.put_meta("layers", &self.layers.len())?;
         for (l, layer) in self.layers.iter().enumerate() {
             let n = layer.bias.len();
@@ -238,10 +242,10 @@ impl Decoder for Tower {
     }
 
     fn load(from: &Tensors) -> Result<Self> {
-        let (items, _, width) = item_vectors(from, "items")?;
+        let (items, width, lead) = vectors(from, "items")?;
         let n: usize = from.meta("layers")?;
         // More layers than arrays cannot be there.
-        let known = n <= from.arrays().count() && width.is_multiple_of(2);
+        let known = n <= from.arrays().count() && width == 2 * lead;
         let mut layers = Vec::new();
         let mut before = width / 2;
         for l in 0..if known { n } else { 0 } {
@@ -266,8 +270,8 @@ impl Decoder for Tower {
             ));
         }
         Ok(Self {
-            items: items.to_vec(),
-            d: width / 2,
+            items,
+            d: lead,
             layers,
         })
     }

@@ -54,6 +54,9 @@ pub trait Decoder: Debug + Clone + PartialEq + Send + Sync {
     /// The width D of user vectors.
     fn width(&self) -> usize;
 
+    /// How many leading numbers of vectors are saved as arrays of their own: those that belong together.
+    fn lead(&self) -> usize;
+
     /// The key of an item, from which users are folded in; as long for every item.
     fn key(&self, item: u32) -> &[f32];
 
@@ -118,6 +121,10 @@ impl Decoder for DotProduct {
         self.d
     }
 
+    fn lead(&self) -> usize {
+        self.key
+    }
+
     fn key(&self, item: u32) -> &[f32] {
         &self.vector(item)[..self.key]
     }
@@ -140,18 +147,47 @@ impl Decoder for DotProduct {
     }
 
     fn save(&self, out: &mut Tensors) -> Result<()> {
-        out.put_f32("items", &[self.n_items(), self.d], self.items.clone());
-        out.put_meta("key", &self.key)
+        put_vectors(out, "items", &self.items, self.d, self.key);
+        Ok(())
     }
 
     fn load(from: &Tensors) -> Result<Self> {
-        let (items, _, d) = item_vectors(from, "items")?;
-        let key: usize = from.meta("key")?;
-        match key <= d {
-            true => Ok(Self { items, d, key }),
-            false => Err(Error::shape("key", format!("at most {d}"), key)),
-        }
+        let (items, d, key) = vectors(from, "items")?;
+        Ok(Self {
+            items: items.into(),
+            d,
+            key,
+        })
     }
+}
+
+/// Saves vectors of width `d` as `name`, and what is beyond their first `lead` numbers as `name.rest`.
+pub(crate) fn put_vectors(out: &mut Tensors, name: &str, all: &[f32], d: usize, lead: usize) {
+    let n = all.len() / d.max(1);
+    let part = |columns: std::ops::Range<usize>| -> Vec<f32> {
+        let rows = all.chunks_exact(d.max(1));
+        rows.flat_map(|row| row[columns.clone()].to_vec()).collect()
+    };
+    out.put_f32(name, &[n, lead], part(0..lead));
+    if lead < d {
+        out.put_f32(&format!("{name}.rest"), &[n, d - lead], part(lead..d));
+    }
+}
+
+/// Vectors as [`put_vectors`] saved them, with their width and that of their first part.
+pub(crate) fn vectors(from: &Tensors, name: &str) -> Result<(Vec<f32>, usize, usize)> {
+    let (first, n, lead) = item_vectors(from, name)?;
+    let rest = format!("{name}.rest");
+    if from.f32(&rest).is_err() {
+        return Ok((first.to_vec(), lead, lead));
+    }
+    let (second, rows, width) = item_vectors(from, &rest)?;
+    if rows != n {
+        return Err(Error::shape(rest, n, rows));
+    }
+    let rows = first.chunks_exact(lead).zip(second.chunks_exact(width));
+    let joined = rows.flat_map(|(a, b)| [a, b].concat()).collect();
+    Ok((joined, lead + width, lead))
 }
 
 /// The hyper-parameters of such a model; implemented by `learned_model!`.
@@ -426,7 +462,7 @@ impl<F: Format, D: Decoder> Artifact for Model<F, D> {
         let d = self.decoder.width();
         let behaviors = (self.behaviors.len(), self.behaviors.target());
         out.put_meta("behaviors", &behaviors)?;
-        out.put_f32("users", &[self.known.len(), d], self.users.clone());
+        put_vectors(out, "users", &self.users, d, self.decoder.lead());
         out.put_i64("known", &[self.known.len()], self.known.clone());
         out.put_f32("map", &[self.map.len() / d.max(1), d], self.map.clone());
         self.decoder.save(out)
@@ -450,7 +486,7 @@ impl<F: Format, D: Decoder> Artifact for Model<F, D> {
             let expected = format!("from 1 to {MAX_WIDTH}");
             return Err(Error::shape("the width of user vectors", expected, d));
         }
-        let (_, users) = from.f32("users")?;
+        let (users, ..) = vectors(from, "users")?;
         let (_, known) = from.i64("known")?;
         let (_, map) = from.f32("map")?;
         let rows = 1 + n * key_width(&decoder);
@@ -465,7 +501,7 @@ impl<F: Format, D: Decoder> Artifact for Model<F, D> {
         Ok(Self {
             format: PhantomData,
             behaviors,
-            users,
+            users: users.into(),
             known: known.to_vec(),
             map: map.to_vec(),
             decoder,
