@@ -1,5 +1,8 @@
+use super::model::unit;
+use super::network::{Pairs, Side};
 use super::*;
-use limpid_core::{Ids, TrainingTexts, UserIdx};
+use limpid_core::{Artifact, Ids, Recommender, Tensors, TrainingTexts, UserIdx};
+use limpid_tensor::tape::Tape;
 
 const USERS: u32 = 40;
 const ITEMS: u32 = 16;
