@@ -17,7 +17,7 @@
 //! specification of our own. Departures, all of them for a reason:
 //!
 //! - Explanations are written by a template from the ledgers of RuleSLIM, links only
-//!   ([`explanations`]), not by a language model, so that every pair of a catalogue has them. A training pair sees those of a
+//!   (`explanations.rs`), not by a language model, so that every pair of a catalogue has them. A training pair sees those of a
 //!   provider (words, links) that was fitted without its fold of the events; only the space of vectors, which is fitted to
 //!   the explanations themselves, has seen all training texts.
 //! - e_u is a sum over the events of the history, with what the rating leaves of the biases (as in SVD++), not a vector per user:
@@ -187,7 +187,7 @@ hyper! {
         reg: f32 = 1e-3, in at_least(0.0), tune [1e-4, 1e-3, 1e-2];
         /// Dropout rate of the hidden layers in training.
         dropout: f32 = 0.0, in between(0.0, 0.95);
-        include training: TrainingLoop = { epochs: 30, batch_size: 128, learning_rate: 2e-3, patience: 5 };
+        include training: TrainingLoop = { epochs: 30, batch_size: 128, learning_rate: 2e-3 };
     }
 }
 
