@@ -242,6 +242,20 @@ pub(crate) struct ReadArgs {
     /// Behavior to recommend for [default: the last of the chain]
     #[arg(long, value_name = "NAME")]
     target_behavior: Option<String>,
+    /// Columns of texts, separated by commas, where texts are read [default: summary, reviewText, text, review and
+    /// the like]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    text_column: Vec<String>,
+    /// Space of the vectors of texts: a folder in the format of model2vec, or the address of a server with
+    /// /v1/embeddings [default: fitted to the training texts]
+    #[arg(long, value_name = "FOLDER|URL")]
+    embedder: Option<String>,
+    /// Name of the server's model, with --embedder
+    #[arg(long, value_name = "NAME", requires = "embedder")]
+    embedder_model: Option<String>,
+    /// Let --embedder be on another machine: the texts are sent there
+    #[arg(long, requires = "embedder")]
+    allow_remote: bool,
 }
 
 /// The longest list.
@@ -322,6 +336,16 @@ impl ReadArgs {
         set(&mut filters.min_value, &self.min_value);
         set(&mut filters.k_core, &self.k_core);
         filters.weighted |= self.weighted;
+        let texts = &mut source.texts;
+        if !self.text_column.is_empty() {
+            texts.columns.clone_from(&self.text_column);
+        }
+        if self.embedder.is_some() && self.embedder != texts.embedder {
+            texts.embedder.clone_from(&self.embedder);
+            texts.space = None;
+        }
+        set(&mut texts.embedder_model, &self.embedder_model);
+        texts.allow_remote |= self.allow_remote;
         if !self.behaviors.is_empty() {
             filters.behaviors = Some(self.behaviors.clone());
         }

@@ -32,6 +32,8 @@ pub struct Part {
     pub value: f32,
     /// The edit that changed this part, as written; `None` if no edit did.
     pub edited_by: Option<String>,
+    /// What the unit says of this item to this user, where it is a text.
+    pub text: Option<String>,
 }
 
 impl Part {
@@ -47,6 +49,7 @@ impl Part {
             effect,
             value: activation * effect,
             edited_by: None,
+            text: None,
         }
     }
 

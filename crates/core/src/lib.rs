@@ -21,6 +21,7 @@
 //! | [`rules`] | [`Rule`](rules::Rule): AND, OR, NOT, at-least-k over items |
 //! | [`traits`] | [`Fit`], [`Recommender`], [`Latent`], [`Units`], … |
 //! | [`tensors`] | [`Tensors`]: the arrays of a saved model |
+//! | [`texts`] | [`Review`], [`Embedder`]: texts of events, and their vectors |
 
 pub mod attribution;
 pub mod candidates;
@@ -40,6 +41,7 @@ pub mod quantile;
 pub mod random;
 pub mod rules;
 pub mod tensors;
+pub mod texts;
 pub mod topk;
 pub mod traits;
 pub mod unit;
@@ -55,6 +57,7 @@ pub use ids::{Ids, ItemIdx, UserIdx};
 pub use ledger::{Alternative, Ledger, Part};
 pub use matrix::{Csr, Mat};
 pub use tensors::{Buffer, Tensor, Tensors};
+pub use texts::{Embedder, Review, TrainingTexts};
 pub use topk::{Mask, RankedWithTies, Scored, rank_of, top_k};
 pub use traits::{
     Activations, Artifact, Checkpoints, Detail, Fit, FitUnits, Latent, Lists, Monitor, NoProgress,

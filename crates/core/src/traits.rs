@@ -2,7 +2,7 @@
 
 use crate::{
     Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Part, Result,
-    Scored, Tensors, Unit, UnitInfo,
+    Scored, Tensors, TrainingTexts, Unit, UnitInfo,
 };
 
 /// An estimator: hyper-parameters from which a model is fitted.
@@ -53,6 +53,8 @@ pub struct Run<'a> {
     /// The counts that a teacher from outside of the fit expects of the training rows `(U, I)`; models open no
     /// files, so whoever fits them reads it.
     pub expectations: Option<&'a Csr>,
+    /// Texts of the training events, for models that read them; empty where there are none.
+    pub texts: TrainingTexts<'a>,
 }
 
 impl Run<'_> {
@@ -67,6 +69,7 @@ impl Run<'_> {
             stripped: self.stripped,
             checkpoints: None,
             expectations: self.expectations,
+            texts: self.texts,
         }
     }
 
@@ -96,6 +99,7 @@ impl Run<'_> {
             stripped: false,
             checkpoints: None,
             expectations: None,
+            texts: TrainingTexts::default(),
         }
     }
 }
@@ -171,6 +175,11 @@ pub trait Recommender: Send + Sync {
         false
     }
 
+    /// Whether the scores are predicted values of events, such as ratings.
+    fn rates(&self) -> bool {
+        false
+    }
+
     /// The latent user representation, if the model has one, for probing and attribution.
     fn latent(&self) -> Option<&dyn Latent> {
         None
@@ -207,6 +216,10 @@ macro_rules! forward_recommender {
 
             fn probabilities(&self) -> bool {
                 self.$inner().probabilities()
+            }
+
+            fn rates(&self) -> bool {
+                self.$inner().rates()
             }
 
             fn latent(&self) -> Option<&dyn $crate::Latent> {

@@ -22,6 +22,7 @@ use crate::{
     metrics::{HitProfile, Measure, MetricAt},
     popularity_bias::ItemsOfUser,
     protocol::Protocol,
+    ratings::{POSITIVE, RatingMetrics, predicted, rating_metrics},
     report::{AbsentMetric, MetricReport, PerUser, Report},
 };
 
@@ -48,10 +49,15 @@ pub fn evaluate(
 ) -> Result<Report> {
     let mut measurement = Measurement::new(protocol)?;
     let rows = measurement.rows.clone();
+    measurement.ratings = measurement.rate(model);
     progress.start("evaluating", rows.len() as u64);
     for block in rows.chunks(block_rows(protocol.catalogue.len())) {
         if progress.interrupted() {
             return Err(limpid_core::Error::Interrupted("nothing was measured".to_owned()).into());
+        }
+        if !measurement.ranks() {
+            measurement.add_block(block, |_| Row::List(&[]));
+            continue;
         }
         let scores = score_rows(model, protocol.input, block)?;
         let of_row = |at: usize| Row::Scores(scores.view(), at);
@@ -202,6 +208,8 @@ struct Measurement<'a> {
     /// The items from which candidates are sampled.
     samplable: Vec<ItemIdx>,
     bias: Vec<ItemsOfUser>,
+    /// The metrics of predicted ratings, if there are any.
+    ratings: Option<RatingMetrics>,
     /// `(users, user metrics)`.
     values: Vec<f64>,
     targets: Vec<usize>,
@@ -237,11 +245,16 @@ impl<'a> Measurement<'a> {
         let listed = protocol.popularity_bias.unwrap_or(0);
         let (mut user_metrics, mut list_depth, mut depth) = (Vec::new(), listed, listed);
         for at in &protocol.metrics {
-            let needed = if at.metric.has_cutoff { at.k } else { n_items };
+            let needed = match at.metric.measure {
+                Measure::Ratings { .. } => 0,
+                _ if at.metric.has_cutoff => at.k,
+                _ => n_items,
+            };
             depth = depth.max(needed);
             match at.metric.measure {
                 Measure::User(of) => user_metrics.push((*at, of)),
                 Measure::Lists { .. } => list_depth = list_depth.max(needed),
+                Measure::Ratings { .. } => {}
             }
         }
         Ok(Self {
@@ -262,6 +275,7 @@ impl<'a> Measurement<'a> {
                 None => Vec::new(),
             },
             bias: Vec::new(),
+            ratings: None,
             values: Vec::new(),
             targets: Vec::new(),
             lists: Lists::default(),
@@ -271,6 +285,22 @@ impl<'a> Measurement<'a> {
             user_metrics,
             protocol,
         })
+    }
+
+    /// Whether anything is measured of rankings.
+    fn ranks(&self) -> bool {
+        !self.user_metrics.is_empty() || self.list_depth > 0
+    }
+
+    /// The metrics of predicted ratings, if the protocol has any and the model predicts them.
+    fn rate(&self, model: &dyn Recommender) -> Option<RatingMetrics> {
+        let protocol = self.protocol;
+        let of_ratings = |at: &MetricAt| matches!(at.metric.measure, Measure::Ratings { .. });
+        if !protocol.metrics.iter().any(of_ratings) {
+            return None;
+        }
+        let rated = predicted(model, protocol.input, protocol.target)?;
+        rating_metrics(&rated, POSITIVE, 0, &protocol.bootstrap).pop()
     }
 
     /// Evaluates some rows; `of_row(at)` is what ranks the items of row `block[at]`.
@@ -433,6 +463,15 @@ impl<'a> Measurement<'a> {
                     None,
                     undefined,
                 ),
+                Measure::Ratings { of, .. } => {
+                    let estimate = self.ratings.as_ref().and_then(of);
+                    (
+                        estimate.map_or(f64::NAN, |e| e.value),
+                        estimate.and_then(|e| e.interval),
+                        "it needs a model that predicts ratings, and held-out events with ratings \
+                         (--weighted)",
+                    )
+                }
             };
             if value.is_finite() {
                 metrics.push(MetricReport {

@@ -4,6 +4,7 @@
 //! ratings of one user are not independent of each other.
 
 use limpid_core::quantile::interpolated;
+use limpid_core::{Candidates, Histories, Recommender};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -41,6 +42,47 @@ pub struct RatingMetrics {
     pub auc: Option<Estimate>,
     /// `rmse` minus that of the baseline, paired by user; null for the baseline itself.
     pub difference: Option<Estimate>,
+}
+
+/// Ratings of this value or more are positive, where no other threshold is given.
+pub const POSITIVE: f64 = 4.0;
+
+/// The held-out ratings of `target` with the predictions of a model that is shown `input`; rows are users. `None` if the model
+/// does not predict ratings, or the events have none.
+///
+/// Predictions are moved into the range of the ratings in `input`.
+#[must_use]
+pub fn predicted(
+    model: &dyn Recommender,
+    input: &Histories,
+    target: &Histories,
+) -> Option<Vec<Rated>> {
+    let (shown, _) = (input.values()?, target.values()?);
+    if !model.rates() {
+        return None;
+    }
+    let lists: Vec<Vec<_>> = target.rows().map(|row| row.items.to_vec()).collect();
+    let candidates = Candidates::new(&lists, input.n_items()).ok()?;
+    let scores = model.score_items(input, &candidates);
+    let low = shown.iter().copied().fold(f32::INFINITY, f32::min);
+    let high = shown.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let events = target.rows().enumerate().flat_map(|(row, history)| {
+        let events = history.events();
+        events.map(move |event| (row as u32, event.value))
+    });
+    let rated = events.zip(scores).map(|((user, truth), score)| Rated {
+        user,
+        truth: f64::from(truth),
+        predicted: vec![f64::from(score.max(low).min(high))],
+    });
+    Some(rated.collect())
+}
+
+/// The root mean squared error of the first prediction.
+#[must_use]
+pub fn rmse(ratings: &[Rated]) -> f64 {
+    let errors = ratings.iter().map(|r| (r.predicted[0] - r.truth).powi(2));
+    (errors.sum::<f64>() / ratings.len().max(1) as f64).sqrt()
 }
 
 /// Sums of one user for one model: squared errors, absolute errors, number.

@@ -202,10 +202,13 @@ pub struct Wording<'a> {
 }
 
 impl Wording<'_> {
-    /// The reason of a part: every item of the history on which its value rests, or else its unit. A knob rests
+    /// The reason of a part: its text, or every item of the history on which its value rests, or else its unit. A knob rests
     /// on the whole history, so its name is the reason.
     #[must_use]
     pub fn part(&self, part: &Part) -> String {
+        if let Some(text) = &part.text {
+            return text.clone();
+        }
         if matches!(
             part.unit.space,
             Space::Neuron | Space::Behavior | Space::Pattern

@@ -86,6 +86,37 @@ pub struct DataSource {
     /// target behavior); `all` in the list keeps all.
     #[serde(default)]
     pub filters: Filters,
+    /// Texts of the events, for models that read them.
+    #[serde(default, skip_serializing_if = "TextSource::is_default")]
+    pub texts: TextSource,
+}
+
+/// Where texts of events are, and the space in which they become vectors.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TextSource {
+    /// The columns of the texts, joined in this order; none: those that are known, such as `reviewText`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// A folder with static embeddings in the format of model2vec, or the address of a server; none: vectors are fitted
+    /// to the training texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedder: Option<String>,
+    /// The name of the server's model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedder_model: Option<String>,
+    /// Whether the server may be on another machine.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_remote: bool,
+    /// The name of the space, as recorded by a fit; another one is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub space: Option<String>,
+}
+
+impl TextSource {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How the split is made. Written as one text: a spec such as `ratio:70/10/20@7`, or a folder.

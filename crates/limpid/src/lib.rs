@@ -48,6 +48,7 @@ pub mod ratings;
 pub mod recipe;
 pub mod rules;
 mod small_file;
+pub mod space;
 pub mod steering;
 mod system;
 pub mod teacher;

@@ -23,7 +23,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use limpid_core::{Fit, Progress};
+use limpid_core::{Fit, Progress, Recommender};
 use limpid_data::SplitSpec;
 use limpid_models::Config;
 use limpid_models::registry::ENTRIES;
@@ -97,6 +97,9 @@ impl Experiment {
         }
         let data_bytes = match (&mut experiment.data, &experiment.split) {
             (Some(source), _) => {
+                // A model that predicts ratings needs them.
+                source.filters.weighted |=
+                    experiment.settings.get("task") == Some(&serde_json::Value::from("ratings"));
                 check_weights(source, &config)?;
                 check_source(source)?
             }
@@ -240,8 +243,12 @@ impl Checked {
         let mut advisor = train(prepared, &self.config, &options, progress)?;
         advisor.manifest.experiment.measure = self.experiment.measure.clone();
         if !advisor.split()?.validation.is_empty() {
+            let validated = match advisor.model.rates() {
+                true => VALIDATED_RATINGS,
+                false => VALIDATED,
+            };
             let validation = MeasureOptions {
-                metrics: vec![VALIDATED.parse()?],
+                metrics: vec![validated.parse()?],
                 on: Subset::Validation,
                 resamples: 0,
                 ..MeasureOptions::default()
@@ -257,6 +264,9 @@ impl Checked {
 
 /// The metric of every model on the validation set. The test set is for `limpid evaluate`.
 const VALIDATED: &str = "ndcg@20";
+
+/// The same of models that predict ratings.
+const VALIDATED_RATINGS: &str = "rmse";
 
 impl Advisor {
     /// Evaluates, and saves the metrics in the manifest.
@@ -312,6 +322,14 @@ fn check_source(source: &mut DataSource) -> Result<u64> {
     }
     for metadata in &mut source.read.metadata {
         metadata.path = absolute(&metadata.path)?;
+    }
+    if let Some(folder) = source
+        .texts
+        .embedder
+        .as_mut()
+        .filter(|e| !e.contains("://"))
+    {
+        *folder = absolute(Path::new(folder))?.display().to_string();
     }
     if limpid_data::synthetic::Config::named(&source.path)?.is_some() {
         return Ok(0);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use limpid_data::sources::Texts;
 use limpid_data::synthetic::{self, World};
 use limpid_data::{Filters, Log, ReadColumn, Split, SplitSpec};
 use limpid_models::registry::Reads;
@@ -32,6 +33,8 @@ pub struct Prepared {
     pub from: SplitFrom,
     /// The columns of the events that were read; none where they were not a table with names.
     pub columns: Vec<ReadColumn>,
+    /// The texts of the events, where the model reads texts and the data have them.
+    pub texts: Option<Texts>,
     /// Notes for the reader: what was omitted, and why.
     pub notes: Vec<String>,
     /// What a teacher from a file expects of the training rows, where the experiment names one.
@@ -101,11 +104,32 @@ impl Prepared {
         {
             source.choose_given(name)?;
         }
-        let (prepared, source) = Self::of_log(source.log()?, source, split, reads)?;
+        let (mut prepared, source) = Self::of_log(source.log()?, source, split, reads)?;
+        if reads.texts {
+            prepared.read_texts(&source)?;
+        }
         Ok(Self {
             source: Some(source),
             ..prepared
         })
+    }
+
+    /// Reads the texts of the events. Data without any are a note, unless a column of texts is named.
+    fn read_texts(&mut self, source: &DataSource) -> Result<()> {
+        let columns = &source.texts.columns;
+        let catalogue = &self.split.catalogue;
+        match Texts::read(
+            &source.path,
+            &source.read,
+            &self.columns,
+            columns,
+            catalogue,
+        ) {
+            Ok(texts) => self.texts = Some(texts),
+            Err(e) if columns.is_empty() => self.notes.push(format!("no texts were read: {e}")),
+            Err(e) => return Err(e.into()),
+        }
+        Ok(())
     }
 
     /// Generates a world and splits it. Only the target behavior is kept.
@@ -142,6 +166,7 @@ impl Prepared {
             source: None,
             from: SplitFrom::Folder(folder.to_owned()),
             columns: Vec::new(),
+            texts: None,
             notes: split.notes.clone(),
             taught: None,
             split,
@@ -184,6 +209,7 @@ impl Prepared {
             source: None,
             from: from.clone(),
             columns,
+            texts: None,
             notes,
             taught: None,
         };

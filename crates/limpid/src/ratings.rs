@@ -1,18 +1,24 @@
-//! Rating prediction: the baselines, chosen on the validation set and measured on the test set.
+//! Rating prediction: the baselines, chosen on the validation set, and models, measured on the test set.
 
-use limpid_core::{ItemIdx, UserIdx};
-use limpid_data::sources::{Texts, TrainText};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use limpid_core::{Fit, Histories, History, ItemIdx, Progress, Review, Run, Training, UserIdx};
 use limpid_data::split::HeldOut;
-use limpid_eval::bootstrap::Bootstrap;
-use limpid_eval::ratings::{Rated, rating_metrics};
+use limpid_eval::bootstrap::{Bootstrap, Interval};
+use limpid_eval::ratings::{Estimate, Rated, RatingMetrics, predicted, rating_metrics};
+use limpid_models::hyper::written;
 use limpid_models::ratings::{Predictor, Ratings};
-use limpid_models::text::profiles::{ProfilePredictor, Profiles, Review, vectors};
+use limpid_models::text::lr_recsys;
+use limpid_models::text::profiles::{ProfilePredictor, Profiles, vectors};
 use limpid_models::text::tfidf::TextEmbedder;
+use limpid_models::{Config, Model, Reads};
 use rayon::prelude::*;
 
 use crate::answers::{RatingsAnswer, RatingsRow};
 use crate::prepare::Prepared;
-use crate::{Error, Result};
+use crate::recipe::Summary;
+use crate::{DataSource, Error, Result, SplitFrom, Subset, System, TrainOptions, train};
 
 /// The number of dimensions of text vectors.
 const WIDTH: usize = 32;
@@ -21,18 +27,27 @@ const WIDTH: usize = 32;
 const TEXT_REG: [f64; 8] = [0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0];
 
 /// How rating prediction is measured.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RatingOptions {
     /// Ratings of this value or more are positive for the AUC.
     pub threshold: f64,
     /// Bootstrap resamples over users; 0 for no intervals.
     pub resamples: usize,
-    /// Seed of the factors.
+    /// Seed of the factors and of the model.
     pub seed: u64,
+    /// Whether profiles of texts are added to the baselines.
+    pub texts: bool,
+    /// A model that predicts ratings, to measure beside the baselines.
+    pub model: Option<Config>,
+    /// The number of splits: that of the seed that is given, and of the next ones.
+    pub splits: u64,
 }
 
 /// L2 regularization of biases and of factors, from which the validation set chooses.
 const REG: [f64; 7] = [0.5, 1.0, 2.0, 4.0, 6.0, 10.0, 20.0];
+
+/// Regularization of link-weighted means, in units of the weight of links, from which the validation set chooses.
+const LINK_REG: [f64; 6] = [0.05, 0.1, 0.2, 0.5, 1.0, 3.0];
 
 /// Numbers of factors, from which the validation set chooses.
 const FACTORS: [usize; 4] = [1, 2, 5, 10];
@@ -50,16 +65,102 @@ type Predict = Box<dyn Fn(UserIdx, ItemIdx) -> f64 + Send + Sync>;
 const BASELINE: &str = "user and item bias";
 
 /// Fits the baselines of rating prediction and measures them on the test set: the global mean, biases of users,
-/// of items and of both, and biased matrix factorization. Regularization and number of factors are
+/// of items and of both, biased matrix factorization, and RuleSLIM's links on ratings. Their settings are
 /// those of the lowest RMSE on the validation set. With `texts`, profiles of users and items made of the texts of
 /// training events are added to the biases, and, as a control, the same texts shuffled across training events.
 ///
 /// # Errors
 /// [`Error::Usage`] if the data have no ratings, or the split has no validation or test events of training users.
 pub fn measure_ratings(
-    prepared: &Prepared,
-    texts: Option<&Texts>,
+    source: &DataSource,
+    split: &SplitFrom,
     options: &RatingOptions,
+    progress: &dyn Progress,
+) -> Result<RatingsAnswer> {
+    let mut source = source.clone();
+    source.filters.weighted = true;
+    let reads = options.model.as_ref().map(|model| model.entry().reads);
+    let reads = Reads {
+        order: false,
+        behaviors: false,
+        values: true,
+        texts: options.texts || reads.is_some_and(|reads| reads.texts),
+    };
+    let mut answers = Vec::new();
+    for more in 0..options.splits.max(1) {
+        let split = later(split, more)?;
+        let prepared = Prepared::read_for(&source, &split, reads)?;
+        if options.texts && prepared.texts.is_none() {
+            return Err(Error::Usage(
+                "--texts: no texts were found; name their columns with --text-column".to_owned(),
+            ));
+        }
+        answers.push(measure(&prepared, options, progress)?);
+    }
+    Ok(over_splits(answers))
+}
+
+/// The split with a seed that many above its own.
+fn later(split: &SplitFrom, more: u64) -> Result<SplitFrom> {
+    let text = split.to_string();
+    match text
+        .rsplit_once('@')
+        .map(|(kind, seed)| (kind, seed.parse::<u64>()))
+    {
+        _ if more == 0 => Ok(split.clone()),
+        Some((kind, Ok(seed))) => format!("{kind}@{}", seed.saturating_add(more)).parse(),
+        _ => Err(Error::Usage(format!(
+            "--splits needs a split with a seed, such as ratio:80/10/10@1, but it is '{text}'"
+        ))),
+    }
+}
+
+/// Means over splits, with intervals (Student's t over splits); one answer as it is.
+fn over_splits(answers: Vec<RatingsAnswer>) -> RatingsAnswer {
+    let of = |estimates: Vec<Option<Estimate>>| -> Option<Estimate> {
+        let values: Option<Vec<f64>> = estimates.iter().map(|e| e.map(|e| e.value)).collect();
+        let summary = Summary::of(&values?);
+        Some(Estimate {
+            value: summary.mean,
+            interval: summary.half_width.map(|half| Interval {
+                low: summary.mean - half,
+                high: summary.mean + half,
+            }),
+        })
+    };
+    let Some(mut all) = answers.first().cloned() else {
+        unreachable!("there is at least one split")
+    };
+    if answers.len() == 1 {
+        return all;
+    }
+    all.splits = answers.iter().map(|a| a.split.clone()).collect();
+    all.notes = answers.iter().flat_map(|a| a.notes.clone()).collect();
+    let mut told = HashSet::new();
+    all.notes.retain(|note| told.insert(note.clone()));
+    for (at, row) in all.models.iter_mut().enumerate() {
+        let rows: Vec<&RatingsRow> = answers.iter().map(|a| &a.models[at]).collect();
+        let each = |metric: &dyn Fn(&RatingMetrics) -> Option<Estimate>| {
+            of(rows.iter().map(|row| metric(&row.metrics)).collect())
+        };
+        row.metrics = RatingMetrics {
+            rmse: each(&|m| Some(m.rmse)).unwrap_or(row.metrics.rmse),
+            mae: each(&|m| Some(m.mae)).unwrap_or(row.metrics.mae),
+            auc: each(&|m| m.auc),
+            difference: each(&|m| m.difference),
+        };
+        let mut settings: Vec<String> = rows.iter().map(|row| row.settings.clone()).collect();
+        settings.dedup();
+        row.settings = settings.join(" | ");
+    }
+    all
+}
+
+/// Measures on one split.
+fn measure(
+    prepared: &Prepared,
+    options: &RatingOptions,
+    progress: &dyn Progress,
 ) -> Result<RatingsAnswer> {
     let split = &prepared.split;
     let n_users = split.catalogue.users.len();
@@ -73,8 +174,10 @@ pub fn measure_ratings(
     let validation = known(&split.validation, "validation")?;
     let test = known(&split.test, "test")?;
     let mut fitted = fit(&train, &validation, options.seed)?;
+    fitted.push(links(prepared, &train, &validation, options.seed)?);
+    let texts = prepared.texts.as_ref();
     let reviews = texts.map_or_else(Vec::new, |texts| texts.of_training(&split.train));
-    if !reviews.is_empty() {
+    if options.texts && !reviews.is_empty() {
         fitted.extend(profiles(
             &train,
             &reviews,
@@ -82,6 +185,12 @@ pub fn measure_ratings(
             prepared,
             options.seed,
         )?);
+    }
+    let mut notes = prepared.notes.clone();
+    if let Some(config) = &options.model {
+        let (model, signs) = model(prepared, config, options, progress)?;
+        notes.extend(signs);
+        fitted.push(model);
     }
     let baseline = fitted.iter().position(|f| f.name == BASELINE).unwrap_or(0);
     let rated: Vec<Rated> = test
@@ -113,6 +222,7 @@ pub fn measure_ratings(
         data: prepared.data.name.clone(),
         split: split.spec.to_string(),
         split_hash: split.hash.clone(),
+        splits: vec![split.spec.to_string()],
         threshold: options.threshold,
         train: train.len(),
         validation: validation.len(),
@@ -120,7 +230,7 @@ pub fn measure_ratings(
         texts: reviews.len(),
         baseline: BASELINE,
         models: models.collect(),
-        notes: prepared.notes.clone(),
+        notes,
     })
 }
 
@@ -195,24 +305,15 @@ fn boxed(predictor: Predictor) -> Predict {
 /// Biases with profiles of texts, and with profiles of the same texts shuffled.
 fn profiles(
     train: &Ratings,
-    texts: &[TrainText<'_>],
+    reviews: &[Review<'_>],
     validation: &[Pair],
     prepared: &Prepared,
     seed: u64,
 ) -> Result<Vec<Fitted>> {
     let catalogue = &prepared.split.catalogue;
-    let reviews: Vec<Review<'_>> = texts
-        .iter()
-        .map(|t| Review {
-            user: t.user,
-            item: t.item,
-            value: t.value,
-            text: t.text,
-        })
-        .collect();
     let all: Vec<&str> = reviews.iter().map(|r| r.text).collect();
     let embedder = TextEmbedder::fit(&all, WIDTH)?;
-    let own = vectors(&embedder, &reviews);
+    let own = vectors(&embedder, reviews)?;
     let mut shuffled: Vec<(u64, Vec<f32>)> = own
         .iter()
         .enumerate()
@@ -232,19 +333,164 @@ fn profiles(
     sets.into_iter()
         .map(|(name, vectors)| {
             let (n_users, n_items) = (catalogue.users.len(), catalogue.len());
-            let profiles = Profiles::of(&reviews, &vectors, WIDTH, n_users, n_items);
+            let profiles = Profiles::of(reviews, &vectors, WIDTH, n_users, n_items);
             let grid: Vec<(f64, f64)> = REG
                 .iter()
                 .flat_map(|&bias| TEXT_REG.iter().map(move |&reg| (bias, reg)))
                 .collect();
             chosen(name, &grid, validation, |&(bias, reg)| {
                 let biases = Predictor::biases(train, bias)?;
-                let fitted = ProfilePredictor::fit(&biases, &reviews, &vectors, &profiles, reg)?;
+                let fitted = ProfilePredictor::fit(&biases, reviews, &vectors, &profiles, reg)?;
                 let predict: Predict = Box::new(move |user, item| fitted.predict(user, item));
                 Ok((format!("reg={bias} text_reg={reg}"), predict))
             })
         })
         .collect()
+}
+
+/// Ratings of the events that RuleSLIM links to an item: what biases leave of them, weighted by the links, is what the biases
+/// will leave of the item.
+fn links(prepared: &Prepared, train: &Ratings, validation: &[Pair], seed: u64) -> Result<Fitted> {
+    let split = &prepared.split;
+    let rows = split.train.rows().map(|row| History {
+        values: None,
+        ..row
+    });
+    let events = Histories::from_histories(rows, split.train.n_items())?;
+    let training = Training {
+        histories: &events,
+        catalogue: &split.catalogue,
+    };
+    let config = limpid_models::rules::ruleslim::Config {
+        group_size: 1,
+        ..Default::default()
+    };
+    let weights = config.fit(&training, &mut Run::seeded(seed))?;
+    let weights = Arc::new(weights.weights().transpose()); // (I, I): target → sources
+    let mut of_user: Vec<Vec<(ItemIdx, f32)>> = vec![Vec::new(); split.catalogue.users.len()];
+    for row in split.train.rows() {
+        if let Some(events) = row.user.and_then(|u| of_user.get_mut(u.0 as usize)) {
+            *events = row.item_values();
+        }
+    }
+    let of_user = Arc::new(of_user);
+    let grid: Vec<(f64, f64)> = REG
+        .iter()
+        .flat_map(|&bias| LINK_REG.iter().map(move |&reg| (bias, reg)))
+        .collect();
+    chosen(
+        "RuleSLIM links on ratings",
+        &grid,
+        validation,
+        |&(bias, reg)| {
+            let biases = Predictor::biases(train, bias)?;
+            let (weights, of_user) = (weights.clone(), of_user.clone());
+            let predict: Predict = Box::new(move |user, item| {
+                let (sources, strengths) = weights.row(item.at());
+                let (mut sum, mut all) = (0.0, reg);
+                for &(other, value) in of_user.get(user.0 as usize).into_iter().flatten() {
+                    if let Ok(at) = sources.binary_search(&other.0) {
+                        let strength = f64::from(strengths[at]);
+                        sum += strength * (f64::from(value) - biases.predict(user, other));
+                        all += strength;
+                    }
+                }
+                biases.within(biases.predict(user, item) + sum / all)
+            });
+            Ok((format!("reg={bias} link_reg={reg}"), predict))
+        },
+    )
+}
+
+/// A model of the catalogue, which is stopped early on the validation set where it is trained by gradients; and how its
+/// explanations agree with the ratings, where it reads any.
+fn model(
+    prepared: &Prepared,
+    config: &Config,
+    options: &RatingOptions,
+    progress: &dyn Progress,
+) -> Result<(Fitted, Option<String>)> {
+    let how = TrainOptions::seeded(options.seed);
+    let advisor = train(prepared.clone(), config, &how, progress)?;
+    let split = &prepared.split;
+    let target = &split.test.target;
+    let rated = predicted(&advisor.model, split.input(Subset::Test), target).ok_or_else(|| {
+        Error::Usage(format!(
+            "{} does not predict ratings; choose a model that does, such as lr-recsys",
+            config.name()
+        ))
+    })?;
+    let events = target.rows().flat_map(|row| {
+        let user = row.user;
+        row.items.iter().map(move |&item| (user, item))
+    });
+    let known: HashMap<(Option<UserIdx>, ItemIdx), f64> = events
+        .zip(rated)
+        .map(|(pair, rated)| (pair, rated.predicted[0]))
+        .collect();
+    let mut settings = Vec::new();
+    for (key, value) in config.changes()? {
+        settings.push(format!("{key}={}", written(&value)));
+    }
+    let fitted = Fitted {
+        name: config.name(),
+        settings: settings.join(" "),
+        predict: Box::new(move |user, item| {
+            known.get(&(Some(user), item)).copied().unwrap_or(f64::NAN)
+        }),
+    };
+    let signs = match &advisor.model {
+        System::Model(Model::LrRecsys(model)) => Some(consistency(
+            model,
+            split.input(Subset::Test),
+            target,
+            options.threshold,
+        )),
+        _ => None,
+    };
+    Ok((fitted, signs))
+}
+
+/// How often the explanation for an item outweighs the one against it, by the rating of held-out events, and how well the
+/// difference tells high ratings from low ones.
+fn consistency(
+    model: &lr_recsys::Model,
+    input: &Histories,
+    target: &Histories,
+    threshold: f64,
+) -> String {
+    let mut rated = Vec::new();
+    for (user, held_out) in input.rows().zip(target.rows()) {
+        for event in held_out.events() {
+            rated.push(Rated {
+                user: 0,
+                truth: f64::from(event.value),
+                predicted: vec![f64::from(model.contrast(user, event.item))],
+            });
+        }
+    }
+    let share = |high: bool| {
+        let own = rated.iter().filter(|r| (r.truth >= threshold) == high);
+        let (n, pro) = own.fold((0, 0), |(n, pro), r| {
+            (n + 1, pro + usize::from(r.predicted[0] > 0.0))
+        });
+        100.0 * pro as f64 / f64::from(n).max(1.0)
+    };
+    let how = Bootstrap {
+        resamples: 0,
+        ..Bootstrap::default()
+    };
+    let auc = rating_metrics(&rated, threshold, 0, &how);
+    let auc = auc
+        .first()
+        .and_then(|m| m.auc)
+        .map_or(f64::NAN, |e| e.value);
+    format!(
+        "sign consistency: the explanation for outweighs the one against in {:.1} % of the test ratings of {threshold} or \
+         more and in {:.1} % of lower ones; AUC of the difference {auc:.3}",
+        share(true),
+        share(false)
+    )
 }
 
 fn fit(train: &Ratings, validation: &[Pair], seed: u64) -> Result<Vec<Fitted>> {

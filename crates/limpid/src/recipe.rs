@@ -287,6 +287,7 @@ impl Recipe {
                 metadata: folder.map_or_else(Vec::new, metadata),
                 ..ReadOptions::default()
             },
+            ..DataSource::default()
         };
         Ok(Experiment {
             model: row.model.clone(),

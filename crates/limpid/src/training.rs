@@ -7,19 +7,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use limpid_core::{Checkpoints, Fit, NoProgress, Progress, Recommender, Run, Training};
+use limpid_core::{
+    Checkpoints, Embedder, Fit, NoProgress, Progress, Recommender, Run, Training, TrainingTexts,
+};
 use limpid_data::chains::EvidenceKept;
 use limpid_data::{Split, Subset};
+use limpid_eval::ratings::{predicted, rmse};
 use limpid_eval::{Bootstrap, Protocol, evaluate};
 use limpid_models::Config;
 
 use crate::artifact::{FORMAT, Manifest, SCHEMA, SplitRecord};
 use crate::experiment::{DEVICES, Experiment};
-use crate::{Advisor, Prepared, Result};
+use crate::{Advisor, Prepared, Result, space};
 
 use checkpoint::CheckpointFile;
 
-/// The metric of early stopping on the validation set.
+/// The metric of early stopping on the validation set; for models that predict ratings it is their RMSE.
 const MONITORED: &str = "ndcg@20";
 
 /// Options of a fit that are not hyper-parameters.
@@ -92,6 +95,12 @@ pub fn train(
     experiment.set_memory_budget(options.memory_budget);
     experiment.check_run()?;
     let (split, data) = (prepared.split, prepared.data);
+    let texts = prepared.texts.unwrap_or_default();
+    let reviews = texts.of_training(&split.train);
+    let embedder = match &mut experiment.data {
+        Some(source) if config.entry().reads.texts => space::open(&mut source.texts)?,
+        _ => None,
+    };
     let started = Instant::now();
     let protocol = validation(&split, MONITORED)?;
     let monitor = protocol.as_ref().map(monitor);
@@ -111,6 +120,10 @@ pub fn train(
             stripped: split.evidence() == EvidenceKept::Removed,
             checkpoints: file.as_mut().map(|f| f as &mut dyn Checkpoints),
             expectations: prepared.taught.as_ref().map(|t| &*t.expectations),
+            texts: TrainingTexts {
+                reviews: &reviews,
+                embedder: embedder.as_deref().map(|e| e as &dyn Embedder),
+            },
         },
     )?;
     drop(monitor);
@@ -141,6 +154,9 @@ pub fn train(
 /// The metric of a protocol, for a model in training.
 pub(crate) fn monitor<'p>(protocol: &'p Protocol<'p>) -> impl Fn(&dyn Recommender) -> f64 + 'p {
     move |model| {
+        if let Some(rated) = predicted(model, protocol.input, protocol.target) {
+            return -rmse(&rated);
+        }
         // A model that cannot be evaluated is never the best one.
         let report = evaluate(model, protocol, &NoProgress);
         let mean = report.ok().and_then(|r| r.mean(protocol.metrics[0]));

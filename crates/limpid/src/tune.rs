@@ -129,9 +129,14 @@ pub fn tune(
             on_frontier: false,
         });
     }
-    trials.sort_by(|a, b| b.value.total_cmp(&a.value));
-    mark_frontier(&mut trials);
-    let chosen = choose(&trials, how.tolerance);
+    let sign = if how.metric.metric.is_error() {
+        -1.0
+    } else {
+        1.0
+    };
+    trials.sort_by(|a, b| (sign * b.value).total_cmp(&(sign * a.value)));
+    mark_frontier(&mut trials, sign);
+    let chosen = choose(&trials, how.tolerance, sign);
     let settled = config.set(&trials[chosen].settings)?;
     let tuned = Tuned {
         metric: how.metric.to_string(),
@@ -179,8 +184,10 @@ fn price(trial: &Trial) -> (f64, f64) {
         .map_or((0.0, trial.fit_seconds), |l| (l.median, l.p90))
 }
 
-fn mark_frontier(trials: &mut [Trial]) {
-    let points: Vec<(f64, (f64, f64))> = trials.iter().map(|t| (t.value, price(t))).collect();
+/// Marks what no trial beats; `sign` is −1 where smaller values are better.
+fn mark_frontier(trials: &mut [Trial], sign: f64) {
+    let points: Vec<(f64, (f64, f64))> =
+        trials.iter().map(|t| (sign * t.value, price(t))).collect();
     for (at, trial) in trials.iter_mut().enumerate() {
         let (value, paid) = points[at];
         trial.on_frontier = !points
@@ -190,9 +197,14 @@ fn mark_frontier(trials: &mut [Trial]) {
 }
 
 /// The cheapest of the trials that are as good as the best one, which is the first.
-fn choose(trials: &[Trial], tolerance: f64) -> usize {
-    let enough = trials.first().map_or(0.0, |best| best.value - tolerance);
-    let good = trials.iter().enumerate().filter(|(_, t)| t.value >= enough);
+fn choose(trials: &[Trial], tolerance: f64, sign: f64) -> usize {
+    let enough = trials
+        .first()
+        .map_or(0.0, |best| sign * best.value - tolerance);
+    let good = trials
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| sign * t.value >= enough);
     good.min_by(|(_, a), (_, b)| {
         let (a, b) = (price(a), price(b));
         a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
@@ -224,11 +236,16 @@ mod tests {
     fn the_shortest_of_the_good_ones() {
         let points = [(0.372, 9.0), (0.3715, 7.0), (0.37, 8.0), (0.36, 5.0)];
         let mut trials = points.map(|(value, lines)| trial(value, lines));
-        mark_frontier(&mut trials);
+        mark_frontier(&mut trials, 1.0);
         let frontier = trials.each_ref().map(|t| t.on_frontier);
         assert_eq!(frontier, [true, true, false, true]);
-        assert_eq!(choose(&trials, 0.001), 1);
-        assert_eq!(choose(&trials, 0.0), 0);
+        assert_eq!(choose(&trials, 0.001, 1.0), 1);
+        assert_eq!(choose(&trials, 0.0, 1.0), 0);
+        // Of errors the smallest is the best.
+        let errors = [(0.36, 9.0), (0.3605, 5.0), (0.37, 3.0)];
+        let errors = errors.map(|(value, lines)| trial(value, lines));
+        assert_eq!(choose(&errors, 0.001, -1.0), 1);
+        assert_eq!(choose(&errors, 0.0, -1.0), 0);
     }
 
     #[test]

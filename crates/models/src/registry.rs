@@ -82,6 +82,12 @@ impl Reads {
         ..Self::ITEMS
     };
 
+    /// Items, values and texts of events.
+    pub(crate) const TEXTS: Self = Self {
+        texts: true,
+        ..Self::VALUES
+    };
+
     /// The names: `items`, `order`, `behaviors`, `values`, `texts`.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
@@ -242,6 +248,7 @@ models! {
     NeuMf = latent::neumf;
     SasRec = sequential::sasrec;
     TimiRec = sequential::timirec;
+    LrRecsys = text::lr_recsys;
     Popularity = linear::popularity;
 }
 

@@ -1,22 +1,23 @@
-//! `limpid ratings`: how well ratings can be predicted, by baselines.
+//! `limpid ratings`: how well ratings can be predicted, by baselines and by models.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use limpid::data::sources::Texts;
+use limpid::SplitFrom;
 use limpid::eval::ratings::Estimate;
 use limpid::measure::short;
+use limpid::models::Config;
 use limpid::ratings::{RatingOptions, measure_ratings};
-use limpid::{Prepared, SplitFrom};
 
 use crate::args::{OutArgs, ReadArgs};
 use crate::output::{Output, Section, Table};
+use crate::progress::Bars;
 
 const EXAMPLES: &str = "\
 Examples:
   limpid ratings --data amazon-reviews/ --split ratio:80/10/10@1
-  limpid ratings --data amazon-reviews/ --split ratio:80/10/10@1 --texts
+  limpid ratings --data amazon-reviews/ --split ratio:80/10/10@1 --texts --model lr-recsys --splits 5
   limpid ratings --data ratings.csv --split temporal:0.8 --threshold 3.5 --format json";
 
 #[derive(Debug, Args)]
@@ -40,9 +41,15 @@ pub(crate) struct Command {
     /// Add profiles made of the texts of training ratings, such as reviews
     #[arg(long)]
     texts: bool,
-    /// Columns of texts, separated by commas, with --texts [default: summary, reviewText, text, review and the like]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "texts")]
-    text_column: Vec<String>,
+    /// Add a model that predicts ratings, such as lr-recsys, with its defaults or --set
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Set a hyper-parameter of --model, such as reg=0.01; repeat for more
+    #[arg(long, value_name = "KEY=VALUE", requires = "model")]
+    set: Vec<String>,
+    /// Repeat on N splits, with the seed of --split and the next ones; intervals are then over splits
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
+    splits: u64,
     #[command(flatten)]
     read: ReadArgs,
     #[command(flatten)]
@@ -59,25 +66,22 @@ fn resamples(text: &str) -> Result<usize, String> {
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let output = &self.out.of(output)?;
-        let mut source = self.read.source(self.data);
-        source.filters.weighted = true;
-        let prepared = Prepared::read(&source, &self.split)?;
+        let model = match &self.model {
+            Some(name) => Some(Config::named(name)?.set(&self.set)?),
+            None => None,
+        };
         let options = RatingOptions {
             threshold: self.threshold,
             resamples: self.resamples,
             seed: self.seed,
+            texts: self.texts,
+            model,
+            splits: self.splits,
         };
-        let texts = match self.texts {
-            true => Some(Texts::read(
-                &source.path,
-                &source.read,
-                &prepared.columns,
-                &self.text_column,
-                &prepared.split.catalogue,
-            )?),
-            false => None,
-        };
-        let answer = measure_ratings(&prepared, texts.as_ref(), &options)?;
+        let source = self.read.source(self.data);
+        let bars = Bars::new(output.is_quiet());
+        let answer = measure_ratings(&source, &self.split, &options, &bars)?;
+        drop(bars);
         let head = format!(
             "{}: {} training, {} validation and {} test ratings, split {} ({})",
             answer.data,
@@ -101,10 +105,16 @@ impl Command {
         }
         let notes = vec![
             format!(
-                "the baseline is {}; AUC: ratings of {} or more against lower ones; intervals: 95 %, over users",
-                answer.baseline, answer.threshold
+                "the baseline is {}; AUC: ratings of {} or more against lower ones; intervals: 95 %, over {}",
+                answer.baseline,
+                answer.threshold,
+                match answer.splits.len() {
+                    1 => "users".to_owned(),
+                    n => format!("{n} splits"),
+                }
             ),
-            "settings are those of the lowest RMSE on the validation ratings".to_owned(),
+            "settings are those of the lowest RMSE on the validation ratings, except of --model"
+                .to_owned(),
         ];
         output.notes(&answer.notes);
         let page = vec![

@@ -59,7 +59,7 @@ pub use options::{
     TimeUnit,
 };
 pub use place::check_path;
-pub use texts::{Texts, TrainText};
+pub use texts::Texts;
 
 pub(crate) use columns::wrong_fields;
 pub(crate) use lines::{Flaw, Lines, text};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use limpid_core::{Catalogue, Histories, ItemIdx, UserIdx};
+use limpid_core::{Catalogue, Histories, ItemIdx, Review, UserIdx};
 use serde_json::Value;
 
 use super::lines::Lines;
@@ -137,13 +137,13 @@ impl Texts {
     /// The texts of training events, in the order of the histories: what profiles of users and items may be made of. No
     /// text of a held-out event is among them.
     #[must_use]
-    pub fn of_training<'t>(&'t self, train: &Histories) -> Vec<TrainText<'t>> {
+    pub fn of_training<'t>(&'t self, train: &Histories) -> Vec<Review<'t>> {
         let mut all = Vec::new();
         for row in train.rows() {
             let Some(user) = row.user else { continue };
             for event in row.events() {
                 if let Some(text) = self.get(user, event.item) {
-                    all.push(TrainText {
+                    all.push(Review {
                         user,
                         item: event.item,
                         value: event.value,
@@ -154,19 +154,6 @@ impl Texts {
         }
         all
     }
-}
-
-/// The text of a training event.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TrainText<'t> {
-    /// Who wrote it.
-    pub user: UserIdx,
-    /// What it is about.
-    pub item: ItemIdx,
-    /// The value of the event: the rating.
-    pub value: f32,
-    /// The text.
-    pub text: &'t str,
 }
 
 /// The names of the columns that are read.

@@ -3,7 +3,7 @@
 //!
 //! A metric is a constant of type [`Metric`] beside the function that computes it. Metrics per user
 //! see a ranking only through its [`HitProfile`], so they take the expected value over ties; metrics
-//! over lists are computed once, over the lists of all users.
+//! over lists are computed once, over the lists of all users, and those of ratings over all held-out events.
 
 pub mod auc;
 pub mod average_precision;
@@ -13,6 +13,7 @@ pub mod f1;
 pub mod ndcg;
 pub mod popularity;
 pub mod profile;
+pub mod rating;
 pub mod reciprocal;
 pub mod spread_of_items;
 
@@ -23,6 +24,7 @@ use std::str::FromStr;
 use limpid_core::{Catalogue, Lists};
 use serde::{Deserialize, Serialize};
 
+use crate::ratings::{Estimate, RatingMetrics};
 use crate::{Error, Result, Universe};
 
 pub use profile::{HitGroup, HitProfile};
@@ -45,6 +47,9 @@ pub static METRICS: &[Metric] = &[
     popularity::NOVELTY,
     popularity::AVERAGE_POPULARITY,
     diversity::INTRA_LIST_DIVERSITY,
+    rating::RMSE,
+    rating::MAE,
+    rating::RATING_AUC,
 ];
 
 /// A metric: its names, one line of documentation and its function. Two metrics are equal if their
@@ -74,6 +79,13 @@ pub enum Measure {
         of: fn(&Lists, &Catalogue, Universe, usize) -> f64,
         /// Why it can be undefined.
         undefined: &'static str,
+    },
+    /// The predicted and the true ratings of all held-out events, by a model that predicts ratings.
+    Ratings {
+        /// `None` where the metric is undefined.
+        of: fn(&RatingMetrics) -> Option<Estimate>,
+        /// Whether smaller is better.
+        is_error: bool,
     },
 }
 
@@ -109,6 +121,12 @@ impl Metric {
     pub fn at_each(&'static self, ks: &[usize]) -> Vec<MetricAt> {
         let ks = if self.has_cutoff { ks } else { &[0] };
         ks.iter().map(|&k| MetricAt { metric: self, k }).collect()
+    }
+
+    /// Whether smaller values are better.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        matches!(self.measure, Measure::Ratings { is_error: true, .. })
     }
 
     /// Whether it is averaged over users.

@@ -538,9 +538,16 @@ struct Named {
     label: Option<String>,
 }
 
-/// Every item of the history on which a part rests, or else the name of its unit.
+/// What a part says, if it is a text; every item of the history on which it rests, or else the name of its unit.
 fn named(part: &Part, wording: &Wording<'_>) -> Named {
     let catalogue: &Catalogue = wording.catalogue;
+    if let Some(text) = &part.text {
+        return Named {
+            titles: Vec::new(),
+            behaviors: Vec::new(),
+            label: Some(text.clone()),
+        };
+    }
     let mut titles: Vec<String> = Vec::new();
     let mut behaviors: Vec<String> = Vec::new();
     let mut items: Vec<ItemIdx> = Vec::new();

@@ -10,10 +10,12 @@ pub struct RatingsAnswer {
     pub schema: &'static str,
     /// The data set.
     pub data: String,
-    /// The split.
+    /// The split; the first one, if there are several.
     pub split: String,
     /// Its hash.
     pub split_hash: String,
+    /// All splits. With several of them values are means, and intervals are over splits.
+    pub splits: Vec<String>,
     /// Ratings of this value or more are positive for `auc`.
     pub threshold: f64,
     /// Number of training ratings.
@@ -37,7 +39,8 @@ pub struct RatingsAnswer {
 pub struct RatingsRow {
     /// Its name.
     pub model: &'static str,
-    /// The settings that the validation set chose.
+    /// The settings that the validation set chose; of a model, those that are not its defaults. Those of several splits are
+    /// separated by `|`.
     pub settings: String,
     /// Its metrics.
     #[serde(flatten)]

@@ -20,7 +20,8 @@ use serde::Serialize;
 use crate::{Error, Result};
 
 use cache::Cache;
-use server::{Fault, Message, Server};
+pub(crate) use server::Server;
+use server::{Fault, Message};
 pub use server::{KEY, ServerOptions};
 
 /// Templates by the code of a built-in language (`en`, `de`) or from a file.
@@ -136,7 +137,7 @@ impl Narrator {
         }
         Ok(Self {
             model: Some(Author {
-                server: Server::new(options)?,
+                server: Server::new(options, "--language")?,
                 language,
                 cache: cache.map(|path| Cache::open(&path)).transpose()?,
                 spent: Mutex::default(),

@@ -70,8 +70,10 @@ pub(super) enum Fault {
 }
 
 /// A server.
-pub(super) struct Server {
+pub(crate) struct Server {
     agent: ureq::Agent,
+    /// Up to and with its version.
+    base: String,
     address: String,
     model: String,
     key: Option<String>,
@@ -97,6 +99,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The most bytes of an answer that are read.
 const MOST_BYTES: u64 = 1 << 20;
 
+/// The most bytes of vectors that are read at once.
+const MOST_BYTES_OF_VECTORS: u64 = 32 << 20;
+
 /// The most tokens of an answer.
 const MOST_TOKENS: u32 = 900;
 
@@ -104,8 +109,9 @@ const MOST_TOKENS: u32 = 900;
 const MOST_OPEN: usize = 64;
 
 impl Server {
-    pub(super) fn new(options: &ServerOptions) -> Result<Self> {
-        let refuse = |why: String| Error::Usage(format!("--language {}: {why}", options.url));
+    /// `option` is the option that names it, for errors.
+    pub(crate) fn new(options: &ServerOptions, option: &str) -> Result<Self> {
+        let refuse = |why: String| Error::Usage(format!("{option} {}: {why}", options.url));
         let uri: Uri = options
             .url
             .parse()
@@ -165,6 +171,7 @@ impl Server {
         Ok(Self {
             agent: config.new_agent(),
             address: format!("{base}{version}/chat/completions"),
+            base: format!("{base}{version}"),
             model: options.model.clone(),
             key,
             schema: AtomicBool::new(true),
@@ -225,7 +232,7 @@ impl Server {
         let body = body.to_string();
         let mut why = String::new();
         for attempt in 0..ATTEMPTS {
-            match self.post(&body, spent) {
+            match self.post(&self.address, &body, MOST_BYTES, spent) {
                 Ok(Reply {
                     status: 200, text, ..
                 }) => {
@@ -279,7 +286,50 @@ impl Server {
         refuses
     }
 
-    fn post(&self, body: &str, spent: &Mutex<Spent>) -> std::result::Result<Reply, String> {
+    /// The vectors of texts, in their order.
+    pub(crate) fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+        let address = format!("{}/embeddings", self.base);
+        let refuse = |why: String| Error::Server {
+            address: address.clone(),
+            why,
+        };
+        let body = json!({ "model": self.model, "input": texts, "encoding_format": "float" });
+        let body = body.to_string();
+        let spent = Mutex::default();
+        let mut why = String::new();
+        for attempt in 0..ATTEMPTS {
+            let pause = match self.post(&address, &body, MOST_BYTES_OF_VECTORS, &spent) {
+                Ok(reply) if reply.status == 200 => {
+                    return vectors(&reply.text, texts.len()).map_err(refuse);
+                }
+                Ok(reply) if may_pass(reply.status) => {
+                    why = format!("status {}", reply.status);
+                    reply.pause
+                }
+                Ok(reply) => {
+                    let said = shortened(&reply.text);
+                    return Err(refuse(format!("status {}: {said}", reply.status)));
+                }
+                Err(failed) => {
+                    why = failed;
+                    None
+                }
+            };
+            if attempt + 1 < ATTEMPTS {
+                let pause = pause.unwrap_or(PAUSE * 2u32.pow(attempt));
+                std::thread::sleep(pause.min(LONGEST_PAUSE));
+            }
+        }
+        Err(refuse(format!("the server did not answer ({why})")))
+    }
+
+    fn post(
+        &self,
+        address: &str,
+        body: &str,
+        most_bytes: u64,
+        spent: &Mutex<Spent>,
+    ) -> std::result::Result<Reply, String> {
         let _open = self.wait();
         spent
             .lock()
@@ -287,7 +337,7 @@ impl Server {
             .requests += 1;
         let mut request = self
             .agent
-            .post(&self.address)
+            .post(address)
             .header("content-type", "application/json");
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
@@ -299,7 +349,7 @@ impl Server {
         let text = response
             .body_mut()
             .with_config()
-            .limit(MOST_BYTES)
+            .limit(most_bytes)
             .lossy_utf8(true)
             .read_to_string()
             .map_err(|e| e.to_string())?;
@@ -410,6 +460,38 @@ fn read(text: &str, spent: &Mutex<Spent>) -> std::result::Result<String, Fault> 
         .ok_or_else(|| unreadable("the reply of the server has no text".to_owned()))
 }
 
+#[derive(Deserialize)]
+struct Embedded {
+    data: Vec<EmbeddedText>,
+}
+
+#[derive(Deserialize)]
+struct EmbeddedText {
+    index: usize,
+    embedding: Vec<f32>,
+}
+
+/// The vectors of `n` texts in a reply.
+fn vectors(text: &str, n: usize) -> std::result::Result<Vec<Vec<f32>>, String> {
+    let embedded: Embedded = serde_json::from_str(text)
+        .map_err(|e| format!("the reply of the server has no vectors: {e}"))?;
+    let mut all = vec![Vec::new(); n];
+    for one in embedded.data {
+        match all.get_mut(one.index) {
+            Some(vector) => *vector = one.embedding,
+            None => return Err(format!("the reply has a vector {} of {n}", one.index)),
+        }
+    }
+    let width = all.first().map_or(0, Vec::len);
+    let whole = |v: &Vec<f32>| v.len() == width && v.iter().all(|x| x.is_finite());
+    match width > 0 && all.iter().all(whole) {
+        true => Ok(all),
+        false => Err(format!(
+            "the reply does not have {n} vectors of one length with finite numbers"
+        )),
+    }
+}
+
 /// The beginning of a text for a message.
 fn shortened(text: &str) -> String {
     const MOST: usize = 200;
@@ -449,13 +531,33 @@ mod tests {
     }
 
     #[test]
+    fn vectors_are_taken_by_index_or_refused() {
+        let reply =
+            r#"{"data": [{"index": 1, "embedding": [3, 4]}, {"index": 0, "embedding": [1, 2]}]}"#;
+        assert_eq!(vectors(reply, 2).unwrap(), [[1.0, 2.0], [3.0, 4.0]]);
+        for (reply, n) in [
+            (reply, 1),
+            (reply, 3),
+            (
+                r#"{"data": [{"index": 0, "embedding": [1, 2]}, {"index": 1, "embedding": [1]}]}"#,
+                2,
+            ),
+            (r#"{"data": [{"index": 0, "embedding": []}]}"#, 1),
+            (r#"{"error": "no"}"#, 1),
+            ("<html>", 1),
+        ] {
+            assert!(vectors(reply, n).is_err(), "{reply}");
+        }
+    }
+
+    #[test]
     fn only_this_machine_is_asked_unless_another_is_allowed() {
         for url in [
             "http://127.0.0.1:8080",
             "http://[::1]:9/v1/",
             "https://127.8.0.1",
         ] {
-            assert!(Server::new(&options(url)).is_ok(), "{url}");
+            assert!(Server::new(&options(url), "--language").is_ok(), "{url}");
         }
         for url in [
             "http://example.org",
@@ -468,14 +570,14 @@ mod tests {
             "http://127.0.0.1/?key=1",
             "",
         ] {
-            assert!(Server::new(&options(url)).is_err(), "{url}");
+            assert!(Server::new(&options(url), "--language").is_err(), "{url}");
         }
         let remote = ServerOptions {
             allow_remote: true,
             ..options("https://example.org/v1")
         };
         assert_eq!(
-            Server::new(&remote).ok().unwrap().address,
+            Server::new(&remote, "--language").ok().unwrap().address,
             "https://example.org/v1/chat/completions"
         );
         for (concurrency, rate) in [(0, None), (65, None), (1, Some(0.0)), (1, Some(f64::NAN))] {
@@ -484,7 +586,7 @@ mod tests {
                 rate,
                 ..options("http://127.0.0.1")
             };
-            assert!(Server::new(&wrong).is_err());
+            assert!(Server::new(&wrong, "--language").is_err());
         }
     }
 }

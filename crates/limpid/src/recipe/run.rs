@@ -135,7 +135,8 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
         for ((row, checked), results) in recipe.rows.iter().zip(&rows).zip(&mut results) {
             let reads = checked.config.entry().reads;
             let same = |(other, _): &(Reads, Prepared)| {
-                (other.behaviors, other.order) == (reads.behaviors, reads.order)
+                (other.behaviors, other.order, other.texts)
+                    == (reads.behaviors, reads.order, reads.texts)
             };
             let at = match read.iter().position(same) {
                 Some(at) => at,

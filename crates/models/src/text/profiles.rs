@@ -7,23 +7,9 @@
 //! A review is written with its rating, so a model that sees the review of the pair it predicts learns to read it. A
 //! training pair therefore sees both profiles without its own text, as a held-out pair does.
 
-use limpid_core::{ItemIdx, Result, UserIdx, traits::require};
+use limpid_core::{Embedder, ItemIdx, Result, Review, UserIdx, traits::require};
 
-use super::tfidf::TextEmbedder;
 use crate::ratings::Predictor;
-
-/// The text of a training pair, with its rating.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Review<'t> {
-    /// Who wrote it.
-    pub user: UserIdx,
-    /// What it is about.
-    pub item: ItemIdx,
-    /// The rating.
-    pub value: f32,
-    /// The text.
-    pub text: &'t str,
-}
 
 /// The sum of vectors, and their number.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,14 +172,17 @@ fn conjugate_gradients(gram: &[f64], right: &[f64]) -> Vec<f64> {
 }
 
 /// The vectors of reviews.
-#[must_use]
-pub fn vectors(embedder: &TextEmbedder, reviews: &[Review<'_>]) -> Vec<Vec<f32>> {
-    use rayon::prelude::*;
-    reviews.par_iter().map(|r| embedder.embed(r.text)).collect()
+///
+/// # Errors
+/// As [`Embedder::embed`].
+pub fn vectors(embedder: &dyn Embedder, reviews: &[Review<'_>]) -> Result<Vec<Vec<f32>>> {
+    let texts: Vec<&str> = reviews.iter().map(|r| r.text).collect();
+    embedder.embed(&texts)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tfidf::TextEmbedder;
     use super::*;
     use crate::ratings::Ratings;
     use limpid_core::{Event, Histories, OwnedHistory};
@@ -251,7 +240,7 @@ mod tests {
         // The space is that of the other texts, so that only the profiles could pass the own text on.
         let texts: Vec<&str> = reviews.iter().skip(1).map(|r| r.text).collect();
         let embedder = TextEmbedder::fit(&texts, 4).unwrap();
-        let vectors = vectors(&embedder, &reviews);
+        let vectors = vectors(&embedder, &reviews).unwrap();
         let profiles = Profiles::of(&reviews, &vectors, 4, 30, 12);
         let own = profiles.features(UserIdx(0), ItemIdx(0), Some(&vectors[0]));
         let model = ProfilePredictor::fit(&biases, &reviews, &vectors, &profiles, 0.1).unwrap();

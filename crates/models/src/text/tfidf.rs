@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use limpid_core::{Result, hash, traits::require};
+use limpid_core::{Embedder, Result, hash, traits::require};
 use rayon::prelude::*;
 
 use crate::latent::eigen::krylov;
@@ -34,12 +34,7 @@ impl TextEmbedder {
     /// # Errors
     /// [`limpid_core::Error::Range`] unless `width` is from 1 to 512, and as finding the singular vectors.
     pub fn fit(texts: &[&str], width: usize) -> Result<Self> {
-        require(
-            (1..=512).contains(&width),
-            "the width of text vectors",
-            "from 1 to 512",
-            width,
-        )?;
+        check(width)?;
         let counts: Vec<Sparse> = texts.par_iter().map(|text| features(text)).collect();
         let mut df = vec![0u32; COLUMNS];
         counts
@@ -67,25 +62,27 @@ impl TextEmbedder {
         })
     }
 
-    /// The number of dimensions.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// The name of the space: vectors of another are not comparable.
-    #[must_use]
-    pub fn space(&self) -> String {
-        let mut hasher = 0;
-        for value in self.idf.iter().chain(&self.directions) {
-            hasher = hash::text(hasher, &value.to_bits().to_string());
-        }
-        format!("tfidf-svd-{}-{hasher:016x}", self.width)
+    /// A space without any fit: random projections of hashed features, the same everywhere.
+    ///
+    /// # Errors
+    /// [`limpid_core::Error::Range`] unless `width` is from 1 to 512.
+    pub fn hashed(width: usize) -> Result<Self> {
+        check(width)?;
+        let size = 1.0 / (width as f32).sqrt();
+        let sign = |at: usize| match hash::mix(at as u64) >> 63 {
+            0 => size,
+            _ => -size,
+        };
+        Ok(Self {
+            idf: vec![1.0; COLUMNS],
+            directions: (0..COLUMNS * width).map(sign).collect(),
+            width,
+        })
     }
 
     /// The vector of a text `(width)`; zeros if it has no feature of the training texts.
     #[must_use]
-    pub fn embed(&self, text: &str) -> Vec<f32> {
+    pub fn vector(&self, text: &str) -> Vec<f32> {
         let mut out = vec![0.0; self.width];
         for (column, value) in weighted(features(text), &self.idf) {
             let at = column as usize * self.width;
@@ -94,6 +91,33 @@ impl TextEmbedder {
             }
         }
         out
+    }
+}
+
+fn check(width: usize) -> Result<()> {
+    require(
+        (1..=512).contains(&width),
+        "the width of text vectors",
+        "from 1 to 512",
+        width,
+    )
+}
+
+impl Embedder for TextEmbedder {
+    fn space(&self) -> String {
+        let mut hasher = 0;
+        for value in self.idf.iter().chain(&self.directions) {
+            hasher = hash::mix(hasher ^ u64::from(value.to_bits()));
+        }
+        format!("tfidf-svd-{}-{hasher:016x}", self.width)
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+        Ok(texts.par_iter().map(|text| self.vector(text)).collect())
     }
 }
 
@@ -194,7 +218,7 @@ mod tests {
         let texts: Vec<&str> = strings.iter().chain(&pedals).copied().collect();
         let embedder = TextEmbedder::fit(&texts, 2).unwrap();
         assert_eq!(embedder, TextEmbedder::fit(&texts, 2).unwrap());
-        let of = |text: &str| embedder.embed(text);
+        let of = |text: &str| embedder.vector(text);
         assert!(cosine(&of(strings[0]), &of(strings[1])) > 0.8);
         assert!(cosine(&of(strings[0]), &of(pedals[0])) < 0.3);
         assert!(cosine(&of("guitar string"), &of(strings[2])) > 0.8);

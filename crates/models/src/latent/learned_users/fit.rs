@@ -379,6 +379,7 @@ pub(crate) fn fit<R: Recipe>(
         monitor: Some(&own),
         stripped: run.stripped,
         expectations: run.expectations,
+        texts: run.texts,
         checkpoints: match run.checkpoints.as_deref_mut() {
             Some(checkpoints) => Some(checkpoints),
             None => None,
