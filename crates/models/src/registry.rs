@@ -222,6 +222,7 @@ models! {
     RuleSlim = rules::ruleslim;
     Scorecard = behavior::scorecard;
     ChainPrior = behavior::chain_prior;
+    Cnre = behavior::cnre;
     OneBehavior = behavior::one_behavior;
     Lia = rules::lia;
     Ease = linear::ease;

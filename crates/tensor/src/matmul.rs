@@ -63,7 +63,7 @@ pub fn product<T: RealField + Copy>(out: &mut [T], a: Factor<'_, T>, b: Factor<'
 }
 
 /// The same on the current thread, for small products that run in parallel with each other.
-pub(crate) fn product_here<T: RealField + Copy>(
+pub fn product_here<T: RealField + Copy>(
     out: &mut [T],
     a: Factor<'_, T>,
     b: Factor<'_, T>,

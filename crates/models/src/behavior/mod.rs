@@ -5,6 +5,7 @@
 
 pub mod chain_prior;
 pub mod chains;
+pub mod cnre;
 pub mod one_behavior;
 pub mod scorecard;
 mod units;

@@ -174,7 +174,7 @@ impl ChainUnits {
     }
 
     /// The active units of a history: its events, and the patterns of its open pairs.
-    fn active(&self, user: History<'_>) -> Vec<(u32, f32)> {
+    pub(super) fn active(&self, user: History<'_>) -> Vec<(u32, f32)> {
         let mut active = self.events.activate(user);
         let chain = self.behaviors.chain(user, self.n_items);
         let mut seen = 0u32;
