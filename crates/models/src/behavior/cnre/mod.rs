@@ -37,7 +37,8 @@
 //! Departures: the confidence threshold `auto` is the median over open pairs of the training data, not of
 //! validation; retrieved vectors are those of the beginning of the epoch, without gradient; the paper's mode
 //! trains all paths by all behaviors, because otherwise its operators get no gradient at all. Where a run has
-//! no validation set, one purchase of some users is hidden from training for early stopping.
+//! no validation set, one purchase of some users is hidden from training for early stopping; the vectors of the
+//! fitted model are propagated over all events.
 //!
 //! A training row uses the vectors learned for its user. Any other history is folded in: propagated locally, from
 //! its events, over the layers of the items. With the lengths of its rows and its gains taken as they are, a
@@ -416,6 +417,11 @@ impl Fit for Config {
             },
         )?;
         let (trainer, weights) = learner.into_parts();
+        // What was hidden is in the graphs of the fitted model.
+        let trainer = match held_out.len() {
+            0 => trainer,
+            _ => training::Trainer::new(self, behaviors, data.histories.clone()),
+        };
         Ok(trainer.finished(&weights, data.histories))
     }
 }

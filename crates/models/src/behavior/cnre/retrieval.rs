@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(row.iter().map(|r| r.0).collect::<Vec<_>>(), [1, 3]);
         assert!((row[1].1 / row[0].1 - (-1.0f32 / 0.1).exp()).abs() < 1e-5);
         let retrieved = neighbors.retrieved(&vectors, 2);
-        assert!((retrieved[0] - row[1].1 * -1.0).abs() < 1e-5);
+        assert!((retrieved[0] + row[1].1).abs() < 1e-5);
         let none = Neighbors::of(&vectors, 2, &[0.0; 4], 2, 0.1);
         assert_eq!(none.row(0).count(), 0);
         assert_eq!(none.retrieved(&vectors, 2), [0.0; 8]);

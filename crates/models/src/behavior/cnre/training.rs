@@ -80,7 +80,7 @@ impl Trainer {
                 .collect(),
         };
         let empty = || vec![None; order.len()];
-        let nothing = || vec![Arc::new(Vec::new()); order.len()];
+        let nothing = || order.iter().map(|_| Arc::default()).collect();
         Self {
             config: config.clone(),
             behaviors,
@@ -510,10 +510,9 @@ impl Network for Trainer {
             &self.depths,
             Some(rng),
         );
-        let of = &encoded.behaviors;
         let mut loss = tape.constant(vec![0.0], &[]);
         let (mut users, mut items) = (Vec::new(), Vec::new());
-        for place in 0..self.behaviors.len() {
+        for (place, vectors) in encoded.behaviors.iter().enumerate() {
             let triples = self.sample(place, examples, rng);
             let pairs = triples.users.len();
             if pairs == 0 {
@@ -536,8 +535,8 @@ impl Network for Trainer {
                 let half = |range| scores.rows(range).reshape(&[pairs]);
                 half(0..pairs).bpr(half(pairs..2 * pairs))
             } else {
-                let user = of[place].out[0].gather(triples.users.clone());
-                let score = |items: &[u32]| user.dot_rows(of[place].out[1].gather(items.to_vec()));
+                let user = vectors.out[0].gather(triples.users.clone());
+                let score = |items: &[u32]| user.dot_rows(vectors.out[1].gather(items.to_vec()));
                 score(&triples.positives).bpr(score(&triples.negatives))
             };
             loss = loss + of_loss;
