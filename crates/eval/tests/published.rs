@@ -43,7 +43,7 @@ fn blocks_of_cnre() {
         let [h10, n10, h50, n50]: [f64; 4] = fields[2..]
             .iter()
             .map(|x| x.parse().unwrap())
-            .collect::<Vec<_>>()
+            .collect::<Vec<f64>>()
             .try_into()
             .unwrap();
         blocks += 1;
