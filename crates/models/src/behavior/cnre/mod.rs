@@ -410,6 +410,9 @@ impl Fit for Config {
                 memory_budget: run.memory_budget,
                 progress: run.progress,
                 monitor,
+                stripped: run.stripped,
+                expectations: run.expectations,
+                texts: run.texts,
                 checkpoints: run
                     .checkpoints
                     .as_deref_mut()
