@@ -165,14 +165,16 @@ pub fn fit(
     let vectors = item_vectors(base)?;
     let (n_items, width) = vectors.dim();
     let rows = data.histories.to_csr();
-    if rows.n_rows() < 2 || rows.nnz() == 0 {
+    let settings = config.autoencoder(width);
+    // An autoencoder is trained on representations, which may be known without events.
+    if rows.n_rows() < 2 || (rows.nnz() == 0 && settings.is_none()) {
         return Err(Error::range(
             "the users that a dictionary is fitted on",
             "at least 2, with events",
             rows.n_rows(),
         ));
     }
-    if let Some(settings) = config.autoencoder(width) {
+    if let Some(settings) = settings {
         let counts = data.histories.item_counts();
         return autoencoder(base, data, &vectors, &counts, &settings, config, run);
     }
@@ -308,10 +310,11 @@ fn autoencoder(
 ) -> Result<Fitted> {
     let width = vectors.ncols();
     let (users, _) = unit_states(base, data.histories, width);
-    // Items without events have no direction that training has seen.
+    // Items without events have no direction that training has seen, if events are known.
+    let known = counts.iter().any(|&n| n > 0);
     let rows = vectors.rows().into_iter().zip(counts);
     let items: Vec<f32> = rows
-        .filter(|(_, n)| **n > 0)
+        .filter(|(_, n)| **n > 0 || !known)
         .flat_map(|(row, _)| {
             let mut row = row.to_vec();
             normalize(&mut row);

@@ -167,7 +167,7 @@ impl Learner for Trainer<'_> {
 
 /// `M` `(D, D)` such that `M m_u` approximates the learned vector of each user, where `m_u` is the mean of
 /// their item vectors: least squares with L2 regularization in proportion to the data.
-fn fold_in_map(rows: &[Vec<u32>], users: &[f32], items: &[f32], d: usize) -> Vec<f32> {
+pub(super) fn fold_in_map(rows: &[Vec<u32>], users: &[f32], items: &[f32], d: usize) -> Vec<f32> {
     let (mut gram, mut cross) = (vec![0f64; d * d], vec![0f64; d * d]);
     for (row, p) in rows.iter().zip(users.chunks_exact(d)) {
         let m = mean(row, items, d);

@@ -3,6 +3,7 @@
 pub mod bcemf;
 pub mod eigen;
 pub mod ials;
+pub mod imported;
 pub mod multdae;
 pub mod multvae;
 pub mod network;
