@@ -272,6 +272,7 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
         "knobs",
         "--concepts",
         "--steering",
+        "--sparsity",
         "--faithfulness",
     ];
     ask(&[

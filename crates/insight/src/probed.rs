@@ -19,6 +19,7 @@ use crate::concepts::Name;
 use crate::concepts::naming::plain;
 use crate::dictionary::fit::item_vectors;
 use crate::dictionary::{Code, Dictionary, Pursuit, dot};
+use crate::sae::Activation;
 
 /// The id and the label of the coefficient of the mean.
 const TASTE: (&str, &str) = ("taste", "general taste");
@@ -124,6 +125,25 @@ impl<M: Recommender> Probed<M> {
     pub fn passing(mut self, passing: Passing) -> Self {
         self.passing = passing;
         self
+    }
+
+    /// The same with at most `keep` active atoms in a code; `None` for an autoencoder that is not asked for a number
+    /// of them.
+    #[must_use]
+    pub fn keeping(&self, keep: usize) -> Option<Self>
+    where
+        M: Clone,
+    {
+        let mut same = self.clone();
+        same.dictionary.keep = keep;
+        if let Some(encoder) = &mut same.dictionary.encoder {
+            match &mut encoder.activation {
+                Activation::TopK(k) => *k = keep,
+                _ => return None,
+            }
+        }
+        same.pursuit = Pursuit::of(&same.dictionary);
+        Some(same)
     }
 
     /// The model.

@@ -210,6 +210,7 @@ impl Advisor {
             seed: options.seed,
             fit_seconds: 0.0,
             certificate: fitted.certificate,
+            training: fitted.training,
             names: None,
             base,
         });

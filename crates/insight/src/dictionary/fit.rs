@@ -10,7 +10,7 @@ use super::filler::{Shape, fill};
 use super::space::Profiles;
 use super::stability::{SAME, matched, share};
 use super::{Certificate, Dictionary, Overlap, Refit, Space, kmeans, nmf, normalize};
-use crate::sae::{self, Settings, Variant};
+use crate::sae::{self, EpochReport, Settings, Variant};
 
 choices! {
     /// The kind of dictionary.
@@ -138,6 +138,8 @@ pub struct Fitted {
     pub dictionary: Dictionary,
     /// How much of it comes back; `None` without fresh resamples.
     pub certificate: Option<Certificate>,
+    /// The epochs of an autoencoder.
+    pub training: Vec<EpochReport>,
 }
 
 /// Rows of users on which fillers are learned, at most.
@@ -294,6 +296,7 @@ pub fn fit(
     Ok(Fitted {
         dictionary,
         certificate,
+        training: Vec::new(),
     })
 }
 
@@ -366,6 +369,7 @@ fn autoencoder(
     Ok(Fitted {
         dictionary,
         certificate,
+        training: trained.report.curve,
     })
 }
 

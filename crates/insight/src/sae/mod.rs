@@ -25,7 +25,7 @@ mod train;
 
 use limpid_core::{Error, Result, Tensors};
 
-pub use train::{Leaves, Report, Sae, Seen, Settings, Trained, Variant, train};
+pub use train::{EpochReport, Leaves, Report, Sae, Seen, Settings, Trained, Variant, train};
 
 use crate::dictionary::norm;
 

@@ -8,6 +8,7 @@ use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::optim::clip;
 use limpid_tensor::tape::{Float, Tape, Var};
 use limpid_tensor::{Learner, Parameter, Rng, Schedule};
+use serde::{Deserialize, Serialize};
 
 use super::{Activation, Encoder, Family};
 use crate::dictionary::{dot, normalize};
@@ -64,12 +65,24 @@ pub struct Trained {
 }
 
 /// How a training went.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
     /// Epochs that were run.
     pub epochs: usize,
     /// Share of the variance of held-out users that is not reconstructed.
     pub unexplained: f64,
+    /// Every epoch.
+    pub curve: Vec<EpochReport>,
+}
+
+/// An epoch of a training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EpochReport {
+    /// Mean loss of its samples.
+    pub loss: f64,
+    /// Share of the variance of held-out users that is not reconstructed after it; null if there are too few
+    /// users to hold some out.
+    pub unexplained: Option<f64>,
 }
 
 /// Samples without activity after which a unit is dead, at least.
@@ -298,6 +311,14 @@ pub fn train(
         report: Report {
             epochs: outcome.epochs,
             unexplained,
+            curve: outcome
+                .curve
+                .iter()
+                .map(|epoch| EpochReport {
+                    loss: epoch.loss,
+                    unexplained: epoch.metric.map(|metric| -metric),
+                })
+                .collect(),
         },
     })
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use limpid_insight::concepts::Summary;
 use limpid_insight::dictionary::Certificate;
+use limpid_insight::sae::EpochReport;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -152,6 +153,9 @@ pub struct DictionaryRecord {
     pub certificate: Option<Certificate>,
     /// The names of its knobs; null before they are named.
     pub names: Option<Summary>,
+    /// The epochs of an autoencoder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub training: Vec<EpochReport>,
     /// The model that it was fitted on.
     pub base: BaseRecord,
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use names::NamesMeasured;
 pub(crate) use names::moved;
-pub use passing::PassThrough;
+pub use passing::{Kept, PassThrough};
 pub use shares::ShareMeasured;
 pub use steering::{MethodMeasured, SteeringMeasured};
 pub use table::{KNOBS_METRICS, KnobsMetric, KnobsRow};
@@ -31,6 +31,9 @@ use crate::{Advisor, Error, MeasureOptions, Result};
 pub struct KnobsMeasured {
     /// What the codes keep of the representations.
     pub passing: PassThrough,
+    /// What they keep by the number of active atoms, if measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sparsity: Option<Vec<Kept>>,
     /// Names, against controls, if measured.
     pub concepts: Option<NamesMeasured>,
     /// Muting cited knobs, against random ones, if measured.
@@ -48,7 +51,7 @@ impl Advisor {
         progress: &dyn Progress,
     ) -> Result<Option<KnobsMeasured>> {
         let Some(knobs) = self.model.knobs() else {
-            return match options.concepts || options.steering {
+            return match options.concepts || options.steering || options.sparsity {
                 true => Err(crate::probe::no_dictionary()),
                 false => Ok(None),
             };
@@ -61,6 +64,10 @@ impl Advisor {
         };
         Ok(Some(KnobsMeasured {
             passing: self.pass_through(knobs, protocol, progress)?,
+            sparsity: options
+                .sparsity
+                .then(|| self.kept_by_sparsity(knobs, protocol, progress))
+                .transpose()?,
             concepts: options.concepts.then(|| self.names_measured(knobs, &tags)),
             faithfulness: options
                 .faithfulness

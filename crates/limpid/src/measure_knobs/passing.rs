@@ -33,30 +33,72 @@ pub struct PassThrough {
     pub dead_items: f64,
 }
 
+/// What codes of a number of atoms keep.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Kept {
+    /// Largest number of active atoms.
+    pub k: usize,
+    /// nDCG@20 in pass-through over that of the base.
+    pub retention: f64,
+}
+
+/// Numbers of active atoms at which retention is measured.
+const SPARSITIES: [usize; 8] = [1, 2, 4, 8, 16, 24, 32, 64];
+
+/// Mean nDCG@20 of a model.
+fn ndcg(model: &dyn Recommender, protocol: &Protocol<'_>, progress: &dyn Progress) -> Result<f64> {
+    let metric = "ndcg@20".parse()?;
+    let plain = Protocol {
+        metrics: vec![metric],
+        breakdowns: false,
+        groups: Vec::new(),
+        cold_start: false,
+        popularity_bias: None,
+        bootstrap: Bootstrap {
+            resamples: 0,
+            ..Bootstrap::default()
+        },
+        ..protocol.clone()
+    };
+    let report = evaluate(model, &plain, progress)?;
+    Ok(report.mean(metric).unwrap_or(f64::NAN))
+}
+
 impl Advisor {
+    /// What is kept in pass-through by the number of active atoms; that of the dictionary is among them. Empty for an
+    /// autoencoder that is not asked for a number of them.
+    pub(super) fn kept_by_sparsity(
+        &self,
+        knobs: &Probed<Model>,
+        protocol: &Protocol<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Kept>> {
+        let base = ndcg(knobs.base(), protocol, progress)?;
+        let mut numbers = SPARSITIES.to_vec();
+        numbers.push(knobs.dictionary().keep);
+        numbers.sort_unstable();
+        numbers.dedup();
+        let mut all = Vec::new();
+        for k in numbers {
+            let Some(other) = knobs.keeping(k) else {
+                break;
+            };
+            let passed = ndcg(&other.passing(Passing::PassThrough), protocol, progress)?;
+            all.push(Kept {
+                k,
+                retention: passed / base.max(f64::MIN_POSITIVE),
+            });
+        }
+        Ok(all)
+    }
+
     pub(super) fn pass_through(
         &self,
         knobs: &Probed<Model>,
         protocol: &Protocol<'_>,
         progress: &dyn Progress,
     ) -> Result<PassThrough> {
-        let metric = "ndcg@20".parse()?;
-        let plain = Protocol {
-            metrics: vec![metric],
-            breakdowns: false,
-            groups: Vec::new(),
-            cold_start: false,
-            popularity_bias: None,
-            bootstrap: Bootstrap {
-                resamples: 0,
-                ..Bootstrap::default()
-            },
-            ..protocol.clone()
-        };
-        let value = |model: &dyn Recommender| -> Result<f64> {
-            let report = evaluate(model, &plain, progress)?;
-            Ok(report.mean(metric).unwrap_or(f64::NAN))
-        };
+        let value = |model: &dyn Recommender| ndcg(model, protocol, progress);
         let base = value(knobs.base())?;
         let kept = value(knobs)?;
         let passed = value(&knobs.clone().passing(Passing::PassThrough))?;
