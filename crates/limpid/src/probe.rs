@@ -35,6 +35,9 @@ use crate::{Advisor, Error, Result, System};
 /// The name of the file of a dictionary in its folder.
 pub(crate) const DICTIONARY: &str = "dictionary";
 
+/// Items that a metadata value needs to be steered toward.
+pub(crate) const STEERED: usize = 1;
+
 /// Metadata fields that `label` adds are in the file of the dictionary under this name.
 const LABELS: &str = "labels";
 
@@ -272,6 +275,7 @@ impl Advisor {
                 options.least
             ));
         }
+        let every = tags_of(&self.catalogue, &[], STEERED)?;
         let names = name_units(
             &probed.projections(),
             &tags,
@@ -282,6 +286,7 @@ impl Advisor {
             record.names = (!tags.is_empty()).then(|| Summary::of(&names));
         }
         probed.rename(names)?;
+        probed.set_concepts(every);
         Ok(notes)
     }
 
@@ -376,7 +381,8 @@ impl Advisor {
             holds_histories: base.split.is_some(),
             ..manifest
         };
-        let system = System::probed(base.model.into_model(), dictionary).map_err(refuse)?;
+        let mut system = System::probed(base.model.into_model(), dictionary).map_err(refuse)?;
+        system.set_concepts(tags_of(&catalogue, &[], STEERED)?);
         Ok(Self::new(manifest, system, catalogue, base.split))
     }
 }
