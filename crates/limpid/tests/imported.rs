@@ -216,7 +216,9 @@ fn states_alone() {
         e.to_string()
     };
     assert!(refused("method=nmf").contains("--dictionary topk"));
-    let (knobs, notes) = base.probe(&options(&["fresh=0"]), &NoProgress).unwrap();
+    let (knobs, notes) = base
+        .probe(&options(&["fresh=0", "k=3"]), &NoProgress)
+        .unwrap();
     assert!(notes[0].contains("TopK autoencoder"), "{notes:?}");
     let saved = at("knobs");
     knobs.save(&saved, true).unwrap();
@@ -343,7 +345,7 @@ fn what_does_not_fit_is_refused() {
         ),
         (
             Import {
-                states: at("two.txt"),
+                states: at("none.csv"),
                 ..import()
             },
             "not an .npy file",

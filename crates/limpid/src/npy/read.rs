@@ -96,11 +96,14 @@ impl<R: Read> Source<'_, R> {
         if self.length > MOST_BYTES {
             return Err(self.refuse(format!("has more than {MOST_BYTES} bytes, the limit")));
         }
-        let start = self.bytes::<8>()?;
-        if !start.starts_with(MAGIC) {
+        let magic = self.length.min(MAGIC.len() as u64) as usize;
+        let mut start = [0; MAGIC.len()];
+        let known = self.from.read_exact(&mut start[..magic]).is_ok();
+        if !known || start[..magic] != MAGIC[..magic] {
             return Err(self.refuse("is not an .npy file; save the array with numpy.save"));
         }
-        let (length, size) = match start[6] {
+        let version = self.bytes::<2>()?;
+        let (length, size) = match version[0] {
             1 => (usize::from(u16::from_le_bytes(self.bytes()?)), 2),
             2 | 3 => (u32::from_le_bytes(self.bytes()?) as usize, 4),
             version => {

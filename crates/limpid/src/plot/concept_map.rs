@@ -7,7 +7,7 @@ use super::{COLORS, FAINT, INK, SUM, failed, page};
 use crate::Result;
 
 /// Width and height in pixels.
-const SIZE: (u32, u32) = (860, 700);
+const SIZE: (u32, u32) = (860, 726);
 
 /// Width and height of the map on it.
 const AREA: (i32, i32) = (820, 620);
@@ -86,23 +86,27 @@ pub fn concept_map(map: &ConceptMap) -> Result<String> {
             }
         }
         let named = map.knobs.iter().filter(|k| !k.label.is_empty()).count();
-        let mut legend = format!(
-            "blue: knobs ({named} of {} named; pale: unnamed); grey: items. Directions: the two in which items differ \
-             most ({:.0} % and {:.0} % of the variance)",
-            map.knobs.len(),
-            100.0 * map.explained.0,
-            100.0 * map.explained.1
-        );
-        if left_out > 0 {
-            legend += &format!("; {left_out} names have no room");
+        let no_room = match left_out {
+            0 => String::new(),
+            n => format!("; {n} names have no room"),
+        };
+        let lines = [
+            format!(
+                "blue: knobs ({named} of {} named; pale: unnamed{no_room}); grey: items",
+                map.knobs.len()
+            ),
+            format!(
+                "directions: the two in which items differ most ({:.0} % and {:.0} % of the variance)",
+                100.0 * map.explained.0,
+                100.0 * map.explained.1
+            ),
+        ];
+        for (line, y) in lines.iter().zip([height + 8, height + 25]) {
+            let style = ("sans-serif", 12).into_font().color(&SUM);
+            area.draw(&Text::new(fitted(line, 12, width), (0, y), style))
+                .map_err(failed)?;
         }
-        let style = ("sans-serif", 12).into_font().color(&SUM);
-        area.draw(&Text::new(
-            fitted(&legend, 12, width),
-            (0, height + 8),
-            style,
-        ))
-        .map_err(failed)
+        Ok(())
     })
 }
 
