@@ -257,9 +257,8 @@ impl<M: Recommender> Probed<M> {
         let rows: Vec<Vec<(u32, f32)>> = (0..self.vectors.nrows())
             .into_par_iter()
             .map(|i| {
-                self.pursuit
-                    .encode_item(&self.vectors.row(i).to_vec())
-                    .active
+                let code = self.pursuit.encode_item(&self.vectors.row(i).to_vec());
+                code.values()
             })
             .collect();
         self.sparse(rows, self.n_atoms())
@@ -359,6 +358,7 @@ impl<M: Recommender> Probed<M> {
         if self.passing == Passing::PassThrough {
             let expressed = Code {
                 length: code.length,
+                offset: code.offset,
                 ..Code::default()
             };
             x.copy_from_slice(&self.pursuit.decode(&expressed));

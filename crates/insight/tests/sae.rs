@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use limpid_core::Run;
 use limpid_insight::dictionary::Pursuit;
-use limpid_insight::sae::{Activation, Encoder, Family, Sae, Settings, Variant, train};
+use limpid_insight::sae::{
+    Activation, Encoder, Family, Initial, Objective, Sae, Scaling, Settings, Variant, train,
+};
 use limpid_tensor::Rng;
 use limpid_tensor::tape::Tape;
 
@@ -42,6 +44,7 @@ fn sae(variant: Variant, aux: f64) -> Sae {
     Sae {
         variant,
         k: 3,
+        objective: Objective::Variance,
         l1: 0.1,
         aux,
         variance: 1.3,
@@ -112,6 +115,173 @@ fn gradients_are_those_of_central_differences() {
     }
 }
 
+/// The losses of the papers, and that the standardized ones do not depend on what they should not.
+#[test]
+fn gradients_of_the_published_losses() {
+    for objective in [
+        Objective::BatchVariance,
+        Objective::Squares,
+        Objective::Cosine,
+    ] {
+        let mut rng = Rng::new(4, 0);
+        let (w, x) = (weights(&mut rng), random(&mut rng, B * D, -1.0, 1.0));
+        let sae = Sae {
+            objective,
+            ..sae(Variant::TopK, 0.0)
+        };
+        let (value, found) = gradients(&sae, &w, &x, &[false; K]);
+        let expected = differences(&w, |w| gradients(&sae, w, &x, &[false; K]).0);
+        agree(&format!("{objective:?}"), &found[..4], &expected);
+        // The variance of all users is used by our own loss alone.
+        let other = Sae {
+            variance: 9.0,
+            ..sae
+        };
+        assert_eq!(gradients(&other, &w, &x, &[false; K]).0, value);
+    }
+}
+
+/// One input, one unit: a = 2, x̂ = 2 (0.6, 0.8), x = (1, 2).
+#[test]
+fn published_losses_by_hand() {
+    let tape: Tape<f64> = Tape::default();
+    let leaf = |v: &[f64], shape: &[usize]| tape.leaf(Arc::new(v.to_vec()), shape);
+    let leaves = [
+        leaf(&[0.0, 1.0], &[2, 1]),
+        leaf(&[0.0], &[1]),
+        leaf(&[0.6, 0.8], &[1, 2]),
+        leaf(&[0.0, 0.0], &[2]),
+        leaf(&[0.0], &[1]),
+    ];
+    let of = |objective, l1| {
+        let sae = Sae {
+            variant: Variant::TopK,
+            k: 1,
+            objective,
+            l1,
+            aux: 0.0,
+            variance: 1.0,
+        };
+        let x = tape.constant(vec![1.0, 2.0], &[1, 2]);
+        sae.loss(&tape, leaves, x, &[false]).0.scalar()
+    };
+    // Left: (0.2, −0.4).
+    assert!((of(Objective::Squares, 0.0) - 0.1).abs() < 1e-12);
+    assert!((of(Objective::Squares, 0.5) - 1.1).abs() < 1e-12);
+    let cosine = (0.6 + 1.6) / 5f64.sqrt();
+    assert!((of(Objective::Cosine, 0.0) - (1.0 - cosine)).abs() < 1e-9);
+}
+
+/// Standardizing gives mean 0 and deviation 1 in a new buffer, and can be taken back.
+#[test]
+fn scaling_can_be_taken_back() {
+    let x = [3.0f32, -1.0, 2.5, 0.5];
+    for scaling in [Scaling::Unit, Scaling::Raw, Scaling::Standardized] {
+        let before = x;
+        let scaled = scaling.of(&x);
+        assert_eq!(x, before);
+        for (v, x) in scaled.input.iter().zip(x) {
+            assert!(
+                (v * scaled.scale + scaled.offset - x).abs() < 1e-6,
+                "{scaling:?}"
+            );
+        }
+    }
+    let input = Scaling::Standardized.of(&x).input;
+    let mean: f32 = input.iter().sum::<f32>() / 4.0;
+    let variance = input.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 3.0;
+    assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-5);
+    assert_eq!(Scaling::Raw.of(&x).input, x);
+    assert_eq!(Scaling::Standardized.of(&[2.0, 2.0]).input, [0.0, 0.0]);
+}
+
+/// The settings of the papers train: their starts, losses and scalings.
+#[test]
+fn published_settings_train() {
+    let mut rng = Rng::new(6, 0);
+    let width = 10;
+    let low: Vec<f32> = (0..3 * width).map(|_| rng.normal()).collect();
+    let rows: Vec<f32> = (0..600)
+        .flat_map(|_| {
+            let z: Vec<f32> = (0..3).map(|_| rng.unit()).collect();
+            (0..width)
+                .map(|d| (0..3).map(|j| z[j] * low[j * width + d]).sum::<f32>())
+                .collect::<Vec<f32>>()
+        })
+        .collect();
+    for (initial, objective, beta2) in [
+        (Initial::Linear, Objective::BatchVariance, 0.999),
+        (Initial::Kaiming, Objective::Squares, 0.99),
+        (Initial::Kaiming, Objective::Cosine, 0.99),
+    ] {
+        let how = Settings {
+            initial,
+            objective,
+            beta2,
+            scaling: Scaling::Standardized,
+            ..settings(Variant::TopK, 40, 4, 60)
+        };
+        let inputs: Vec<f32> = rows
+            .chunks_exact(width)
+            .flat_map(|x| how.scaling.of(x).input)
+            .collect();
+        let trained = train(&inputs, &[], width, &how, None, &mut Run::seeded(1)).unwrap();
+        assert_eq!(trained.encoder.scaling, Scaling::Standardized);
+        assert!(trained.report.dead <= 1.0 && trained.report.best_epoch >= 1);
+        // A cosine leaves lengths free.
+        if objective != Objective::Cosine {
+            assert!(
+                trained.report.unexplained < 0.5,
+                "{objective:?} {:?}",
+                trained.report
+            );
+        }
+        let dictionary = limpid_insight::Dictionary {
+            knobs: 40,
+            mean: {
+                let length = trained
+                    .encoder
+                    .shift
+                    .iter()
+                    .map(|v| v * v)
+                    .sum::<f32>()
+                    .sqrt();
+                trained.encoder.shift.iter().map(|v| v / length).collect()
+            },
+            keep: 4,
+            stability: vec![0.0; 40],
+            names: vec![None; 40],
+            atoms: trained.atoms,
+            encoder: Some(trained.encoder),
+        };
+        let pursuit = Pursuit::of(&dictionary);
+        let x = &rows[..width];
+        let code = pursuit.encode(x);
+        // What a code decodes to is the reconstruction at the scale of the representation.
+        let encoder = dictionary.encoder.as_ref().unwrap();
+        let scaled = encoder.scaling.of(x);
+        let mut expected = encoder.shift.clone();
+        for (k, z) in encoder.encode(&scaled.input, Family::Users) {
+            let atom = dictionary.atoms.row(k as usize);
+            expected.iter_mut().zip(atom).for_each(|(e, w)| *e += z * w);
+        }
+        for (found, e) in pursuit.decode(&code).iter().zip(expected) {
+            assert!((found - (e * scaled.scale + scaled.offset)).abs() < 1e-4);
+        }
+        for ((k, v), (j, z)) in code
+            .values()
+            .iter()
+            .zip(encoder.encode(&scaled.input, Family::Users))
+        {
+            assert!(*k == j && (v - z).abs() < 1e-5);
+        }
+        let mut saved = limpid_core::Tensors::new();
+        limpid_core::Artifact::save(&dictionary, &mut saved).unwrap();
+        let loaded: limpid_insight::Dictionary = limpid_core::Artifact::load(&saved).unwrap();
+        assert_eq!(loaded, dictionary);
+    }
+}
+
 /// The straight-through gradient of thresholds, by hand: one unit, one input with a = 0.31 and θ = 0.30, kernel of
 /// width 0.05. The decoder is 1 and b_dec 0, so x̂ = a and dL/dz = 2 (a − x); dL/dθ = −(θ/ε) dL/dz − λ/ε.
 #[test]
@@ -128,6 +298,7 @@ fn gradient_of_thresholds_by_hand() {
     let sae = Sae {
         variant: Variant::JumpRelu,
         k: 1,
+        objective: Objective::Variance,
         l1: 0.2,
         aux: 0.0,
         variance: 1.0,
@@ -194,12 +365,19 @@ fn settings(variant: Variant, units: usize, k: usize, epochs: usize) -> Settings
         variant,
         units,
         k,
-        l1: 0.002,
+        scaling: Scaling::Unit,
+        objective: Objective::Variance,
+        initial: Initial::Tied,
+        l1: match variant {
+            Variant::Basic | Variant::JumpRelu => 0.002,
+            _ => 0.0,
+        },
         aux: 1.0 / 32.0,
         one_hot: 0.0,
         epochs,
         batch_size: 256,
         learning_rate: 3e-3,
+        beta2: 0.999,
         patience: 0,
     }
 }
@@ -229,6 +407,7 @@ fn a_planted_dictionary_is_recovered() {
         &[],
         width,
         &settings(Variant::TopK, 2 * n_atoms, k, 40),
+        None,
         &mut Run::seeded(1),
     )
     .unwrap();
@@ -272,7 +451,7 @@ fn laws_of_trained_autoencoders() {
             one_hot: 0.2,
             ..settings(variant, 32, 4, 30)
         };
-        let fit = || train(&rows, &items, width, &how, &mut Run::seeded(4)).unwrap();
+        let fit = || train(&rows, &items, width, &how, None, &mut Run::seeded(4)).unwrap();
         let trained = fit();
         assert_eq!(trained, fit(), "{variant:?}");
         for row in trained.atoms.rows() {
@@ -317,6 +496,7 @@ fn codes_by_hand() {
         bias: vec![0.0, 0.5, 0.0],
         shift: vec![0.1, 0.0],
         activation,
+        scaling: Scaling::Unit,
     };
     // Pre-activations 0.5, 0.3, 0.5: the tie goes to the lower unit.
     let x = [0.6, -0.2];

@@ -4,7 +4,9 @@ use limpid_core::lookup::similar;
 use limpid_core::{ItemIdx, Units};
 use limpid_insight::Probed;
 use limpid_insight::concepts::naming::plain;
-use limpid_insight::concepts::{Summary, Tag, TagUnits, name_units, tag_units};
+use limpid_insight::concepts::{
+    MapShape, Summary, Tag, TagUnits, concept_map, name_units, tag_units,
+};
 use limpid_models::Model;
 use limpid_tensor::Rng;
 
@@ -62,7 +64,8 @@ impl Advisor {
         let record = self.manifest.dictionary.as_ref();
         let tags = self.tags(&board.labels.columns, board.labels.least)?;
         let support = self.support(knobs)?;
-        let maps = tag_units(&knobs.item_codes(), &tags, 1);
+        let map = concept_map(&knobs.item_codes(), &tags);
+        let maps = tag_units(&map, 1);
         let measured = record.is_some_and(|r| r.certificate.is_some());
         let mapped = |knob: usize, of: fn(&TagUnits) -> &[u32]| {
             let own = tags
@@ -111,12 +114,7 @@ impl Advisor {
             }
         }
         sort(&mut concepts, board.sort);
-        let of_maps = maps
-            .iter()
-            .filter_map(|m| m.representative.first().copied());
-        if let Some(note) = degenerate(of_maps.collect(), maps.len()) {
-            notes.push(note);
-        }
+        notes.extend(MapShape::of(&map).warning());
         Ok(Concepts {
             schema: "limpid.concepts/1",
             base: self.described(),
@@ -230,19 +228,4 @@ fn sort(concepts: &mut [Concept], by: BoardOrder) {
                 .then(number(b).total_cmp(&number(a)))
         }),
     }
-}
-
-/// Warns of a map in which one unit stands for most tags.
-fn degenerate(mut representatives: Vec<u32>, tags: usize) -> Option<String> {
-    representatives.sort_unstable();
-    let most = representatives
-        .chunk_by(|a, b| a == b)
-        .max_by_key(|c| c.len())?;
-    (2 * most.len() > tags && tags > 10).then(|| {
-        format!(
-            "the tf-idf map is degenerate: n{} is the representative unit of {} of {tags} tags",
-            most[0],
-            most.len()
-        )
-    })
 }

@@ -87,7 +87,10 @@ pub struct MeasureOptions {
     /// Whether the names of the knobs of a dictionary are compared with those of controls.
     #[serde(skip_serializing_if = "is_default")]
     pub concepts: bool,
-    /// Metadata fields whose values are tags for `concepts` and `steering`; all but years if empty.
+    /// Whether RecSAE's concepts are constructed on some users and verified on others.
+    #[serde(skip_serializing_if = "is_default")]
+    pub verification: bool,
+    /// Metadata fields whose values are tags for `concepts`, `verification` and `steering`; all but years if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
     /// Whether steering by the knobs of a dictionary is compared with methods without knobs.
@@ -141,6 +144,7 @@ impl Default for MeasureOptions {
             readability: false,
             faithfulness: false,
             concepts: false,
+            verification: false,
             labels: Vec::new(),
             steering: false,
             sparsity: false,

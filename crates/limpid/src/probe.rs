@@ -26,17 +26,21 @@ use limpid_core::{Artifact, Catalogue, Csr, Field, Progress, Recommender, Run, T
 use limpid_data::sources::{MetadataSource, ReadOptions, read_bytes};
 use limpid_insight::Dictionary;
 use limpid_insight::concepts::{Naming, Summary, Tag, name_units, tags_of};
+use limpid_insight::dictionary::fit::StopBy;
 use limpid_insight::dictionary::{self, Config, Space};
 use limpid_models::latent::eigen;
 
 use crate::artifact::{self, BaseRecord, DictionaryRecord, Folder};
-use crate::{Advisor, Error, Result, System};
+use crate::{Advisor, Error, Result, System, training};
 
 /// The name of the file of a dictionary in its folder.
 pub(crate) const DICTIONARY: &str = "dictionary";
 
 /// Items that a metadata value needs to be steered toward.
 pub(crate) const STEERED: usize = 1;
+
+/// The metric on the validation set that stops the training of an autoencoder by its recommendations.
+const STOPPED_BY: &str = "ndcg@5";
 
 /// Metadata fields that `label` adds are in the file of the dictionary under this name.
 const LABELS: &str = "labels";
@@ -124,8 +128,8 @@ pub fn parameters() -> Vec<hyper::Parameter> {
 /// The settings for a base with or without events. Without any there are no users to resample, so the default
 /// is an autoencoder.
 fn settings_for(settings: &[String], events: bool) -> Result<(Vec<String>, Option<String>)> {
-    let chosen = settings.iter().filter_map(|s| s.split_once('='));
-    let method = chosen.filter(|(key, _)| key.trim() == "method").last();
+    let mut chosen = settings.iter().filter_map(|s| s.split_once('='));
+    let method = chosen.rfind(|(key, _)| key.trim() == "method");
     match method.map(|(_, kind)| kind.trim()) {
         _ if events => Ok((settings.to_vec(), None)),
         Some(kind @ ("nmf" | "kmeans")) => Err(Error::Usage(format!(
@@ -171,7 +175,8 @@ impl Advisor {
             .ok_or_else(|| {
                 Error::Usage(format!(
                     "{name} has no linear decoder of a user vector, so its scores have no exact parts per \
-                     knob; probe eigen, ials, bcemf, sasrec, or multdae or multvae with one layer"
+                     knob; probe eigen, elsa, ials, bprmf, bcemf, lightgcn, sasrec, timirec, or multdae or \
+                     multvae with one layer"
                 ))
             })?;
         let (settings, note) = settings_for(&options.settings, split.train.n_events() > 0)?;
@@ -189,8 +194,17 @@ impl Advisor {
             histories: &split.train,
             catalogue: &self.catalogue,
         };
+        let by_lists = config.stop_by == StopBy::Recommendations;
+        let validation = match by_lists {
+            true => training::validation(split, STOPPED_BY)?,
+            false => None,
+        };
+        let monitor = validation.as_ref().map(training::monitor);
         let mut run = Run {
             progress,
+            monitor: monitor
+                .as_ref()
+                .map(|m| m as &dyn Fn(&dyn Recommender) -> f64),
             ..Run::seeded(options.seed)
         };
         let Some(latent) = self.model.latent() else {
@@ -206,6 +220,8 @@ impl Advisor {
             path: None,
         };
         let method = hyper::written(&hyper::Setting::to_value(&config.method));
+        let unstopped = by_lists && monitor.is_none();
+        drop(monitor);
         let mut probed = self;
         probed.manifest.kind = format!("{DICTIONARY}/{method}");
         probed.manifest.dictionary = Some(DictionaryRecord {
@@ -218,8 +234,15 @@ impl Advisor {
             base,
         });
         probed.model = System::probed(probed.model.into_model(), fitted.dictionary)?;
-        let labels = probed.label(&options.labels)?;
-        let notes = note.into_iter().chain(labels).collect();
+        let mut notes: Vec<String> = note.into_iter().collect();
+        notes.extend(probed.label(&options.labels)?);
+        if unstopped {
+            notes.push(format!(
+                "the split {} has no validation set, so the reconstruction of held-out users stopped the training \
+                 rather than the recommendations",
+                probed.manifest.split.spec
+            ));
+        }
         if let Some(record) = &mut probed.manifest.dictionary {
             record.fit_seconds = started.elapsed().as_secs_f64();
         }

@@ -63,12 +63,29 @@ pub struct Recipe {
     /// Measures readability and faithfulness of explanations too.
     #[serde(default)]
     pub explanations: bool,
+    /// What is measured of dictionaries besides what their codes keep; names, faithfulness and steering if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knobs: Option<Vec<KnobsPart>>,
     /// The row that the others are compared with, by name.
     #[serde(default)]
     pub baseline: Option<String>,
     /// The rows, in order.
     #[serde(rename = "row")]
     pub rows: Vec<Row>,
+}
+
+/// A measurement of dictionaries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnobsPart {
+    /// How many units have names, against controls.
+    Concepts,
+    /// RecSAE's concepts, constructed on some users and verified on others.
+    Verification,
+    /// Muting cited units.
+    Faithfulness,
+    /// Steering, against methods without knobs.
+    Steering,
 }
 
 /// One row of a table.
@@ -89,6 +106,10 @@ pub struct Row {
     /// Settings of a dictionary over the model, as for `limpid probe --set`; its knobs are measured too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dictionary: Option<Vec<String>>,
+    /// The value is that of what the codes of the dictionary express alone, as in papers on sparse autoencoders,
+    /// instead of that of the base.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pass_through: bool,
     /// Seed of the model.
     #[serde(default = "one")]
     pub seed: u64,
@@ -212,6 +233,12 @@ impl Recipe {
                 crate::probe::config(settings, 1)
                     .map_err(|e| format!("row '{}': {}", row.name, e))?;
             }
+            if row.pass_through && row.dictionary.is_none() {
+                return Err(format!(
+                    "row '{}': pass_through is the value of a dictionary; add dictionary = [] for its defaults",
+                    row.name
+                ));
+            }
             for name in row.require.knobs.keys() {
                 let known = || KNOBS_METRICS.iter().map(|m| m.name);
                 if !known().any(|n| n == name) {
@@ -277,14 +304,24 @@ impl Recipe {
                 regime: self.regime,
                 resamples: 0,
                 readability: self.explanations,
-                faithfulness: self.explanations || row.dictionary.is_some(),
-                concepts: row.dictionary.is_some(),
-                steering: row.dictionary.is_some(),
+                faithfulness: self.explanations || self.measures(row, KnobsPart::Faithfulness),
+                concepts: self.measures(row, KnobsPart::Concepts),
+                verification: self.measures(row, KnobsPart::Verification),
+                steering: self.measures(row, KnobsPart::Steering),
                 labels: self.labels.clone(),
                 ..MeasureOptions::default()
             }),
             ..Experiment::default()
         })
+    }
+
+    fn measures(&self, row: &Row, part: KnobsPart) -> bool {
+        let usual = part != KnobsPart::Verification;
+        let asked = self
+            .knobs
+            .as_ref()
+            .map_or(usual, |parts| parts.contains(&part));
+        row.dictionary.is_some() && asked
     }
 
     /// Whether models are shown validation events at test.
@@ -343,6 +380,11 @@ mod tests {
             ("reg = 100.0", "reg = -1", "row 'EASE': reg must be"),
             ("baseline = \"POP\"", "baseline = \"TOP\"", "is not a row"),
             ("name = \"EASE\"", "name = \"POP\"", "appears twice"),
+            (
+                "model = \"popularity\"",
+                "model = \"popularity\"\npass_through = true",
+                "row 'POP': pass_through is the value of a dictionary",
+            ),
             (
                 "metric = \"ndcg@20\"",
                 "metric = \"ndcg@20\"\non = \"validation\"",

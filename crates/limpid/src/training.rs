@@ -91,15 +91,8 @@ pub fn train(
     experiment.check_run()?;
     let (split, data) = (prepared.split, prepared.data);
     let started = Instant::now();
-    let protocol = validation(&split)?;
-    let monitor = protocol.as_ref().map(|protocol| {
-        move |model: &dyn Recommender| {
-            // A model that cannot be evaluated is never the best one.
-            let report = evaluate(model, protocol, &NoProgress);
-            let mean = report.ok().and_then(|r| r.mean(protocol.metrics[0]));
-            mean.unwrap_or(f64::NEG_INFINITY)
-        }
-    });
+    let protocol = validation(&split, MONITORED)?;
+    let monitor = protocol.as_ref().map(monitor);
     let mut file = options.checkpoint.clone().map(CheckpointFile::new);
     let model = config.fit(
         &Training {
@@ -116,6 +109,7 @@ pub fn train(
             checkpoints: file.as_mut().map(|f| f as &mut dyn Checkpoints),
         },
     )?;
+    drop(monitor);
     let manifest = Manifest {
         schema: SCHEMA.to_owned(),
         format: FORMAT,
@@ -140,13 +134,23 @@ pub fn train(
     Ok(advisor)
 }
 
-/// The evaluation during training; none without a validation set.
-fn validation(split: &Split) -> Result<Option<Protocol<'_>>> {
+/// The metric of a protocol, for a model in training.
+pub(crate) fn monitor<'p>(protocol: &'p Protocol<'p>) -> impl Fn(&dyn Recommender) -> f64 + 'p {
+    move |model| {
+        // A model that cannot be evaluated is never the best one.
+        let report = evaluate(model, protocol, &NoProgress);
+        let mean = report.ok().and_then(|r| r.mean(protocol.metrics[0]));
+        mean.unwrap_or(f64::NEG_INFINITY)
+    }
+}
+
+/// The evaluation during training by a metric; none without a validation set.
+pub(crate) fn validation<'s>(split: &'s Split, metric: &str) -> Result<Option<Protocol<'s>>> {
     if split.validation.is_empty() {
         return Ok(None);
     }
     let input = split.input(Subset::Validation);
-    let metrics = vec![MONITORED.parse()?];
+    let metrics = vec![metric.parse()?];
     Ok(Some(Protocol {
         breakdowns: false,
         bootstrap: Bootstrap {

@@ -105,6 +105,8 @@ fn laws_of_units() {
         ("eigen", &["embedding_size=24"][..], "method=nmf"),
         ("eigen", &["embedding_size=24"], "method=topk"),
         ("eigen", &["embedding_size=24"], "method=batch-topk"),
+        ("eigen", &["embedding_size=24"], "preset=recsae"),
+        ("eigen", &["embedding_size=24"], "preset=knots"),
         ("ials", &["embedding_size=16", "epochs=3"], "method=nmf"),
         ("bcemf", &["embedding_size=16", "epochs=2"], "method=kmeans"),
     ] {
@@ -527,6 +529,67 @@ fn measurements_of_a_dictionary() {
     assert!(at_95("10 knobs by score") > at_95("random direction"));
     assert!(at_95("boosting tagged items") > at_95("random direction"));
     assert_eq!(steering.shares.len(), 15);
+    assert!(at_95("TEASER").is_finite() || steering.notes.is_empty());
+    assert!(names.maps.tags > 0 && names.maps.divergence < 2f64.ln());
+    let kept = &knobs.passing.kept;
+    assert!(kept.iter().any(|k| k.metric.to_string() == "ndcg@10"));
+}
+
+/// The presets of the papers: sizes, starts, what stops them; in pass-through a list is that of the reconstruction.
+#[test]
+fn published_autoencoders_are_verified() {
+    let base = base("eigen", &["embedding_size=24"]);
+    let more = &[
+        "preset=recsae",
+        "epochs=4",
+        "learning_rate=0.003",
+        "fresh=0",
+    ];
+    let (knobs, notes) = base.probe(&options(more), &NoProgress).unwrap();
+    assert!(notes.iter().all(|n| !n.contains("validation")), "{notes:?}");
+    let record = knobs.manifest.dictionary.as_ref().unwrap();
+    let training = record.training.clone().unwrap();
+    assert!(training.epochs <= 4 && training.best_epoch >= 1);
+    let probed = knobs.model.knobs().unwrap();
+    assert_eq!(probed.dictionary().atoms.nrows(), 16 * 24);
+    let users = some_users(&knobs);
+    let latent = probed.base().latent().unwrap();
+    let x = latent.encode(&users);
+    let mut expressed = x.clone();
+    for (u, mut row) in expressed.rows_mut().into_iter().enumerate() {
+        let code = probed.pursuit().encode(&x.row(u).to_vec());
+        assert!(code.active.len() <= 8);
+        let decoded = probed.pursuit().decode(&code);
+        row.iter_mut().zip(decoded).for_each(|(r, d)| *r = d);
+    }
+    let passed = probed
+        .clone()
+        .passing(limpid::insight::Passing::PassThrough);
+    let (found, expected) = (passed.score(&users), latent.decode(&expressed));
+    for (f, e) in found.iter().zip(&expected) {
+        assert!((f - e).abs() < 1e-4 * e.abs().max(1e-2), "{f} {e}");
+    }
+    let measure = MeasureOptions {
+        verification: true,
+        resamples: 0,
+        ..MeasureOptions::default()
+    };
+    let measured = knobs
+        .evaluate(&measure, &NoProgress)
+        .unwrap()
+        .knobs
+        .unwrap();
+    let verified = measured.verification.unwrap();
+    assert_eq!(verified.rules.len(), 3);
+    assert!(verified.constructed_on > 20 && verified.verified_on > 20);
+    for rule in &verified.rules {
+        assert_eq!(rule.hits.by_level.len(), 11);
+        assert_eq!(rule.units.with_concept + rule.units.insufficient, 16 * 24);
+        assert!(rule.units.distinct <= rule.units.verified);
+    }
+    assert!((-1.0..=1.0).contains(&verified.likeness.intra_item));
+    assert_eq!(verified.tuning.len(), 8);
+    assert!(measured.passing.dead_training.is_some());
 }
 
 #[test]

@@ -6,8 +6,10 @@
 //! `limpid models`, and saved and loaded by artifacts.
 
 pub mod behavior;
+pub mod graph;
 pub mod latent;
 pub mod linear;
+pub(crate) mod negatives;
 pub mod ratings;
 pub mod registry;
 pub mod rules;

@@ -238,9 +238,22 @@ models! {
     MultVae = latent::multvae;
     MultDae = latent::multdae;
     Eigen = latent::eigen;
+    Elsa = latent::elsa;
     Ials = latent::ials;
+    BprMf = latent::bprmf;
     BceMf = latent::bcemf;
+    LightGcn = graph::lightgcn;
+    Mbgcn = graph::mbgcn;
+    Crgcn = graph::crgcn;
+    MbCgcn = graph::mb_cgcn;
+    HecGcn = graph::hec_gcn;
+    Bcipm = graph::bcipm;
+    Mbssl = graph::mbssl;
+    CausalD = graph::causald;
+    Dccf = graph::dccf;
+    NeuMf = latent::neumf;
     SasRec = sequential::sasrec;
+    TimiRec = sequential::timirec;
     Popularity = linear::popularity;
 }
 
@@ -592,7 +605,11 @@ mod tests {
             all.extend(more.as_object().unwrap().clone());
             Value::Object(all)
         };
-        let linear = json!({"preset": "lia", "activation": "linear", "init": "torch"});
+        let plain = json!({"normalize": true, "means": false, "beta2": 0.999});
+        let linear = with(
+            &json!({"preset": "lia", "activation": "linear", "init": "torch"}),
+            plain.clone(),
+        );
         for (name, today, old, new) in [
             (
                 "autoencoder-lia",
@@ -611,9 +628,12 @@ mod tests {
                 "multdae",
                 &json!({"embedding_size": 200, "epochs": 200, "batch_size": 500,
                     "learning_rate": 0.001, "reg": 0.0, "dropout": 0.5, "patience": 20}),
-                json!({"preset": "paper", "embedding_size": 200, "epochs": 200,
-                    "batch_size": 500, "learning_rate": 0.001, "reg": 0.0, "dropout": 0.5,
-                    "patience": 20, "activation": "tanh", "init": "glorot"}),
+                with(
+                    &plain,
+                    json!({"preset": "paper", "embedding_size": 200, "epochs": 200,
+                        "batch_size": 500, "learning_rate": 0.001, "reg": 0.0, "dropout": 0.5,
+                        "patience": 20, "activation": "tanh", "init": "glorot"}),
+                ),
             ),
             (
                 "mf",

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::optim::adam::{self, Adam};
+use crate::optim::nadam;
 
 /// A trainable array.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,6 +108,19 @@ impl Parameter {
         self.steps += 1;
         let arrays = [self.value.as_mut_slice(), &mut self.first, &mut self.second];
         adam::step_at_rows(adam, self.steps, width, rows, arrays, gradient);
+    }
+
+    /// One step of NAdam along the gradient.
+    pub fn step_nadam(&mut self, rate: f32) {
+        self.steps += 1;
+        let moments = [self.first.as_mut_slice(), &mut self.second];
+        nadam::step(rate, self.steps, &mut self.value, &self.gradient, moments);
+    }
+
+    /// Values and both moments, and the number of steps.
+    pub(crate) fn arrays_mut(&mut self) -> ([&mut [f32]; 3], u64) {
+        let arrays = [self.value.as_mut_slice(), &mut self.first, &mut self.second];
+        (arrays, self.steps)
     }
 
     /// The state for a checkpoint: values, both moments, and the number of steps.

@@ -20,7 +20,7 @@ use crate::progress::Bars;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Command {
-    /// Folder of a model with a linear decoder: eigen, ials, bcemf, sasrec, multdae or multvae with one layer
+    /// Folder of a model with a linear decoder: eigen, elsa, ials, bprmf, bcemf, lightgcn, sasrec, timirec, multdae or multvae with one layer
     #[arg(required_unless_present_any = ["states", "parameters"], conflicts_with = "states")]
     base: Option<PathBuf>,
     /// Kind of dictionary; the same as --set method=KIND

@@ -30,12 +30,11 @@ impl Tag {
 /// Fields that name a time rather than a theme; they count only if they are asked for.
 const TIMES: [&str; 3] = ["year", "decade", "date"];
 
-/// The values with at least `least` items of some fields; all fields but years if none are named. A field may
-/// be written in the plural.
+/// Some fields; all but years if none are named. A field may be written in the plural.
 ///
 /// # Errors
 /// [`Error::Unknown`] for a field that the catalogue does not have, with similar names.
-pub fn tags_of(catalogue: &Catalogue, columns: &[String], least: usize) -> Result<Vec<Tag>> {
+pub fn fields_of<'c>(catalogue: &'c Catalogue, columns: &[String]) -> Result<Vec<&'c Field>> {
     let mut fields: Vec<&Field> = Vec::new();
     for column in columns {
         let singular = column.strip_suffix('s').unwrap_or(column);
@@ -49,6 +48,15 @@ pub fn tags_of(catalogue: &Catalogue, columns: &[String], least: usize) -> Resul
         let themes = catalogue.fields.iter();
         fields.extend(themes.filter(|f| !TIMES.contains(&f.name.as_str())));
     }
+    Ok(fields)
+}
+
+/// The values with at least `least` items of some [fields](fields_of).
+///
+/// # Errors
+/// As [`fields_of`].
+pub fn tags_of(catalogue: &Catalogue, columns: &[String], least: usize) -> Result<Vec<Tag>> {
+    let fields = fields_of(catalogue, columns)?;
     let tags = fields.into_iter().flat_map(|field| {
         let by_value = field.of_items.transpose();
         (0..field.values.len()).filter_map(move |value| {

@@ -10,7 +10,8 @@ use super::filler::{Shape, fill};
 use super::space::Profiles;
 use super::stability::{SAME, matched, share};
 use super::{Certificate, Dictionary, Overlap, Refit, Space, kmeans, nmf, normalize};
-use crate::sae::{self, EpochReport, Settings, Variant};
+use crate::sae::fit::Instances;
+use crate::sae::{self, Initial, Objective, Report, Scaling, Settings, Variant};
 
 choices! {
     /// The kind of dictionary.
@@ -32,9 +33,33 @@ choices! {
     }
 }
 
+choices! {
+    /// Settings of a sparse autoencoder, by paper.
+    pub enum Preset {
+        /// Ours.
+        Ours = "ours",
+        /// RecSAE, with its faults repaired.
+        RecSae = "recsae",
+        /// From Knots to Knobs, with its faults repaired.
+        Knots = "knots",
+    }
+}
+
+choices! {
+    /// What stops the training of an autoencoder.
+    pub enum StopBy {
+        /// The reconstruction of every tenth user, which is held out.
+        Reconstruction = "reconstruction",
+        /// nDCG@5 of the reconstructed recommendations on the validation set, as in RecSAE.
+        Recommendations = "recommendations",
+    }
+}
+
 hyper! {
     /// Hyper-parameters of a dictionary.
     pub struct Config {
+        /// Settings of a paper for an autoencoder: ours, recsae (16 units per dimension) or knots (8 units per dimension).
+        preset: Preset = Preset::Ours;
         /// The kind: a consensus of nmf or kmeans, or a sparse autoencoder (basic, topk, batch-topk, matryoshka, jump-relu).
         method: Method = Method::Nmf;
         /// Factors or clusters of a single factorization; auto: 1.5 times the dimension of the base for nmf, 3 times for kmeans.
@@ -65,12 +90,53 @@ hyper! {
         patience: usize = 20;
         /// Single items per user in the training of an autoencoder: maps of concepts are read off them.
         one_hot: f64 = 0.2, in between(0.0, 10.0);
-        /// Price of activations (basic) or of active units (jump-relu) of an autoencoder.
+        /// Price of activations (basic; with preset=knots any kind) or of active units (jump-relu) of an autoencoder.
         l1: f64 = 0.003, in at_least(0.0);
         /// Weight of the loss that revives dead units of an autoencoder.
         aux: f64 = 0.03125, in at_least(0.0);
+        /// How an autoencoder scales its inputs.
+        scaling: Scaling = Scaling::Unit;
+        /// Loss of an autoencoder.
+        objective: Objective = Objective::Variance;
+        /// Initial weights of an autoencoder.
+        initial: Initial = Initial::Tied;
+        /// What an autoencoder is trained on: one input per user, per event, or per prefix of a history (for models of sequences).
+        instances: Instances = Instances::Users;
+        /// What stops the training of an autoencoder.
+        stop_by: StopBy = StopBy::Reconstruction;
+        /// Decay of the second moment of Adam, for an autoencoder.
+        beta2: f64 = 0.999, in between(0.0, 1.0);
         /// Whether the certificate compares disjoint halves of the users too, which doubles its time.
         halves: bool = false;
+    }
+    preset preset = "recsae" {
+        method = "topk",
+        k = 8,
+        epochs = 50,
+        batch_size = 32,
+        learning_rate = 5e-5,
+        patience = 10,
+        one_hot = 0,
+        scaling = "raw",
+        objective = "batch-variance",
+        initial = "linear",
+        instances = "events",
+        stop_by = "recommendations",
+    }
+    preset preset = "knots" {
+        method = "topk",
+        k = 16,
+        epochs = 1000,
+        batch_size = 1024,
+        learning_rate = 1e-4,
+        patience = 250,
+        one_hot = 0,
+        l1 = 3e-4,
+        aux = 0,
+        beta2 = 0.99,
+        scaling = "standardized",
+        objective = "l2",
+        initial = "kaiming",
     }
 }
 
@@ -101,16 +167,29 @@ impl Config {
             Method::Matryoshka => Variant::Matryoshka,
             Method::JumpRelu => Variant::JumpRelu,
         };
+        let per_dimension = match self.preset {
+            Preset::Ours => 2,
+            Preset::RecSae => 16,
+            Preset::Knots => 8,
+        };
+        let sparse = !matches!(variant, Variant::Basic | Variant::JumpRelu);
         Some(Settings {
             variant,
-            units: self.width.unwrap_or(2 * width),
+            units: self.width.unwrap_or(per_dimension * width),
             k: self.k,
-            l1: self.l1 as f32,
+            scaling: self.scaling,
+            objective: self.objective,
+            initial: self.initial,
+            l1: match sparse && self.preset != Preset::Knots {
+                true => 0.0,
+                false => self.l1 as f32,
+            },
             aux: self.aux as f32,
             one_hot: self.one_hot as f32,
             epochs: self.epochs,
             batch_size: self.batch_size,
             learning_rate: self.learning_rate as f32,
+            beta2: self.beta2 as f32,
             patience: self.patience,
         })
     }
@@ -138,8 +217,8 @@ pub struct Fitted {
     pub dictionary: Dictionary,
     /// How much of it comes back; `None` without fresh resamples.
     pub certificate: Option<Certificate>,
-    /// The epochs of an autoencoder.
-    pub training: Vec<EpochReport>,
+    /// How an autoencoder was trained.
+    pub training: Option<Report>,
 }
 
 /// Rows of users on which fillers are learned, at most.
@@ -177,8 +256,7 @@ pub fn fit(
         ));
     }
     if let Some(settings) = settings {
-        let counts = data.histories.item_counts();
-        return autoencoder(base, data, &vectors, &counts, &settings, config, run);
+        return sae::fit::fit(base, data, &vectors, &settings, config, run);
     }
     let n_fits = config.resamples + config.fresh + if config.halves { 2 * OF_HALF } else { 0 };
     let progress = run.progress;
@@ -296,80 +374,7 @@ pub fn fit(
     Ok(Fitted {
         dictionary,
         certificate,
-        training: Vec::new(),
-    })
-}
-
-/// Trains a sparse autoencoder on the representations; its certificate trains it again on resampled users, with
-/// other seeds, over the same base, which flatters it: the base is not refitted.
-fn autoencoder(
-    base: &dyn Latent,
-    data: &Training<'_>,
-    vectors: &Mat,
-    counts: &[u32],
-    settings: &Settings,
-    config: &Config,
-    run: &mut Run<'_>,
-) -> Result<Fitted> {
-    let width = vectors.ncols();
-    let (users, _) = unit_states(base, data.histories, width);
-    // Items without events have no direction that training has seen, if events are known.
-    let known = counts.iter().any(|&n| n > 0);
-    let rows = vectors.rows().into_iter().zip(counts);
-    let items: Vec<f32> = rows
-        .filter(|(_, n)| **n > 0 || !known)
-        .flat_map(|(row, _)| {
-            let mut row = row.to_vec();
-            normalize(&mut row);
-            row
-        })
-        .collect();
-    let trained = sae::train(&users, &items, width, settings, run)?;
-    let n = trained.atoms.nrows();
-    let mut stability = vec![0f32; n];
-    let own: Vec<f32> = trained.atoms.iter().copied().collect();
-    for fresh in 0..config.fresh {
-        let mut rng = Rng::new(run.seed, 1 << 32 | fresh as u64);
-        let n_users = users.len() / width.max(1);
-        let drawn: Vec<f32> = (0..n_users)
-            .flat_map(|_| {
-                let at = rng.below(n_users);
-                users[at * width..(at + 1) * width].to_vec()
-            })
-            .collect();
-        let mut again = Run {
-            seed: run.seed.wrapping_add(1 + fresh as u64),
-            monitor: None,
-            ..run.within()
-        };
-        let other = sae::train(&drawn, &items, width, settings, &mut again)?;
-        let other: Vec<f32> = other.atoms.iter().copied().collect();
-        for (s, c) in stability.iter_mut().zip(matched(&own, &other, width)) {
-            *s += f32::from(u8::from(c >= SAME)) / config.fresh as f32;
-        }
-    }
-    let certificate = (config.fresh > 0).then(|| Certificate {
-        resamples: config.fresh,
-        single: stability.iter().map(|&s| f64::from(s)).sum::<f64>() / n.max(1) as f64,
-        consensus: None,
-        halves: None,
-    });
-    let mut mean = trained.encoder.shift.clone();
-    normalize(&mut mean);
-    let dictionary = Dictionary {
-        atoms: trained.atoms,
-        knobs: n,
-        mean,
-        keep: config.k,
-        stability,
-        names: vec![None; n],
-        encoder: Some(trained.encoder),
-    };
-    dictionary.check()?;
-    Ok(Fitted {
-        dictionary,
-        certificate,
-        training: trained.report.curve,
+        training: None,
     })
 }
 
@@ -381,7 +386,8 @@ pub(crate) fn item_vectors(base: &dyn Latent) -> Result<Mat> {
     base.item_vectors().ok_or_else(|| {
         Error::range(
             "the decoder of the base",
-            "linear, as those of eigen, ials, bcemf and of multdae and multvae with one layer are",
+            "linear, as those of eigen, elsa, ials, bprmf, lightgcn, sasrec and of multdae and multvae \
+             with one layer are",
             "not",
         )
     })

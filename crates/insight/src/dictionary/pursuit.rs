@@ -21,11 +21,15 @@ const DROPS: usize = 6;
 /// Correlations below this are rounding errors.
 const ROUNDING: f64 = 1e-7;
 
-/// The code of one representation x: `x = length (mean μ + Σ active w) + rest`.
+/// The code of one representation x: `x = length (mean μ + Σ active w) + offset + rest`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Code {
     /// |x|.
     pub length: f32,
+    /// What is added to every dimension: not 0 for an encoder of standardized representations.
+    pub offset: f32,
+    /// Coefficients per value of the encoder, which is its scale over the length; 1 without an encoder.
+    pub ratio: f32,
     /// The coefficient z₀ of the mean.
     pub mean: f32,
     /// `(atom, coefficient)` by ascending index, coefficients above 0.
@@ -41,6 +45,16 @@ pub struct Pursuit {
     width: usize,
     keep: usize,
     encoder: Option<Encoder>,
+}
+
+impl Code {
+    /// The values of the encoder, `(unit, value)`: comparable over representations, where coefficients are shares of
+    /// a length.
+    #[must_use]
+    pub fn values(&self) -> Vec<(u32, f32)> {
+        let of = |&(k, z): &(u32, f32)| (k, z / self.ratio);
+        self.active.iter().map(of).collect()
+    }
 }
 
 impl Pursuit {
@@ -99,12 +113,16 @@ impl Pursuit {
             return Code::default();
         }
         if let Some(encoder) = &self.encoder {
-            // A new buffer: the representation itself is not scaled.
-            let unit: Vec<f32> = x.iter().map(|&v| (f64::from(v) / length) as f32).collect();
+            let scaled = encoder.scaling.of(x);
+            let ratio = (f64::from(scaled.scale) / length) as f32;
+            let mut active = encoder.encode(&scaled.input, family);
+            active.iter_mut().for_each(|(_, z)| *z *= ratio);
             return Code {
                 length: length as f32,
-                mean: encoder.mean(),
-                active: encoder.encode(&unit, family),
+                offset: scaled.offset,
+                ratio,
+                mean: encoder.mean() * ratio,
+                active,
             };
         }
         let with = |k: usize| dot(self.atom(k), x) / length;
@@ -137,6 +155,8 @@ impl Pursuit {
         active.sort_by_key(|a| a.0);
         Code {
             length: length as f32,
+            offset: 0.0,
+            ratio: 1.0,
             mean: coefficients[0] as f32,
             active,
         }
@@ -192,7 +212,7 @@ impl Pursuit {
     /// What a code expresses of its representation `(D)`.
     #[must_use]
     pub fn decode(&self, code: &Code) -> Vec<f32> {
-        let mut x = vec![0f32; self.width];
+        let mut x = vec![code.offset; self.width];
         self.add(&mut x, self.n, code.length * code.mean);
         for &(k, z) in &code.active {
             self.add(&mut x, k as usize, code.length * z);

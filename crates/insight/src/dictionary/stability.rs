@@ -41,7 +41,7 @@ pub struct Overlap {
 
 /// The best cosine of each profile of `a` `(n, I)`, in a one-to-one matching with `b` `(m, I)`; −1 where it
 /// has no partner. Profiles are scaled to length 1.
-pub(super) fn matched(a: &[f32], b: &[f32], n_items: usize) -> Vec<f32> {
+pub(crate) fn matched(a: &[f32], b: &[f32], n_items: usize) -> Vec<f32> {
     let unit = |x: &[f32]| -> Vec<f32> {
         let mut x = x.to_vec();
         for row in x.chunks_exact_mut(n_items.max(1)) {

@@ -2,16 +2,31 @@
 
 use std::sync::Arc;
 
+use limpid_core::hyper::choices;
 use limpid_core::traits::Monitor;
-use limpid_core::{Mat, Recommender, Result, Run};
+use limpid_core::{Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender, Result, Run};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::optim::clip;
 use limpid_tensor::tape::{Float, Tape, Var};
 use limpid_tensor::{Learner, Parameter, Rng, Schedule};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Activation, Encoder, Family};
+use super::objective::spread;
+use super::{Activation, Encoder, Family, Objective, Scaling};
 use crate::dictionary::{dot, normalize};
+
+choices! {
+    /// The initial weights.
+    pub enum Initial {
+        /// Random decoder rows of length 1, the encoder their transpose, the shift the mean of the users: no unit dies.
+        Tied = "tied",
+        /// The encoder uniform in ±1/√D, decoder rows its directions, the shift 0, as in RecSAE.
+        Linear = "linear",
+        /// Encoder and decoder uniform (He et al., ICCV 2015) and independent, the shift 0, as in From Knots to Knobs.
+        Kaiming = "kaiming",
+    }
+}
 
 /// The kinds of autoencoders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +52,13 @@ pub struct Settings {
     pub units: usize,
     /// Active units of an input.
     pub k: usize,
-    /// Price of activations (basic) or of active units (jump-relu).
+    /// How representations were scaled.
+    pub scaling: Scaling,
+    /// The loss of reconstructions.
+    pub objective: Objective,
+    /// The initial weights.
+    pub initial: Initial,
+    /// Price of activations or (jump-relu) of active units.
     pub l1: f32,
     /// Weight of AuxK; 0 leaves it out.
     pub aux: f32,
@@ -49,7 +70,9 @@ pub struct Settings {
     pub batch_size: usize,
     /// Learning rate of Adam.
     pub learning_rate: f32,
-    /// Epochs without a better reconstruction of held-out users before training stops.
+    /// β₂ of Adam.
+    pub beta2: f32,
+    /// Epochs without improvement before training stops.
     pub patience: usize,
 }
 
@@ -64,14 +87,20 @@ pub struct Trained {
     pub report: Report,
 }
 
-/// How a training went.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// How the training of an autoencoder went.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Report {
     /// Epochs that were run.
     pub epochs: usize,
-    /// Share of the variance of held-out users that is not reconstructed.
+    /// The epoch of the weights that were kept.
+    pub best_epoch: usize,
+    /// Share of the variance of held-out inputs that is not reconstructed; of every tenth input of the training where
+    /// recommendations stop it, because then none is held out.
     pub unexplained: f64,
+    /// Share of units that were dead at the end of training: without a value above 0 for an epoch and 10,000 inputs.
+    pub dead: f64,
     /// Every epoch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<EpochReport>,
 }
 
@@ -80,8 +109,8 @@ pub struct Report {
 pub struct EpochReport {
     /// Mean loss of its samples.
     pub loss: f64,
-    /// Share of the variance of held-out users that is not reconstructed after it; null if there are too few
-    /// users to hold some out.
+    /// Share of the variance of held-out inputs that is not reconstructed after it; null where recommendations stop
+    /// the training.
     pub unexplained: Option<f64>,
 }
 
@@ -113,6 +142,8 @@ pub struct Sae {
     pub variant: Variant,
     /// Active units of an input.
     pub k: usize,
+    /// The loss of reconstructions.
+    pub objective: Objective,
     /// Price of activations or active units.
     pub l1: f64,
     /// Weight of AuxK.
@@ -151,11 +182,7 @@ impl Sae {
         let mut seen = Seen::default();
         let mut price = None;
         let z = match self.variant {
-            Variant::Basic => {
-                let z = a.relu();
-                price = Some(z.sum().scale(self.l1 / n));
-                z
-            }
+            Variant::Basic => a.relu(),
             Variant::TopK | Variant::Matryoshka => a.top_k(self.k),
             Variant::BatchTopK => {
                 let mut all: Vec<f64> = values
@@ -199,6 +226,9 @@ impl Sae {
                 a * open + change * slope
             }
         };
+        if price.is_none() && self.l1 > 0.0 {
+            price = Some(z.sum().scale(self.l1 / n));
+        }
         seen.active = vec![false; units];
         for row in z.value().chunks_exact(units.max(1)) {
             for (active, &v) in seen.active.iter_mut().zip(row) {
@@ -216,11 +246,16 @@ impl Sae {
                 .matmul(w_dec.rows(0..prefix))
                 .add_rows(b_dec),
         };
-        let scale = 1.0 / (n * self.variance * prefixes.len() as f64);
+        let share = 1.0 / prefixes.len() as f64;
+        let apart = |decoded| {
+            self.objective
+                .of(tape, decoded, x, self.variance)
+                .scale(share)
+        };
         let whole = decoded(units);
-        let mut loss = (whole - x).sum_of_squares().scale(scale);
+        let mut loss = apart(whole);
         for &prefix in prefixes.iter().filter(|&&p| p != units) {
-            loss = loss + (decoded(prefix) - x).sum_of_squares().scale(scale);
+            loss = loss + apart(decoded(prefix));
         }
         if let Some(price) = price {
             loss = loss + price;
@@ -253,17 +288,7 @@ impl Sae {
             .zip(whole)
             .map(|(&x, &w)| T::of(x.to_f64() - w.to_f64()))
             .collect();
-        let mut mean = vec![0f64; width];
-        for row in left.chunks_exact(width.max(1)) {
-            mean.iter_mut()
-                .zip(row)
-                .for_each(|(m, v)| *m += v.to_f64() / rows.max(1) as f64);
-        }
-        let spread = left
-            .iter()
-            .enumerate()
-            .map(|(at, v)| (v.to_f64() - mean[at % width]).powi(2))
-            .sum::<f64>();
+        let spread = spread(&left, width);
         if spread <= 0.0 {
             return None;
         }
@@ -278,7 +303,9 @@ impl Sae {
     }
 }
 
-/// Trains on unit representations of users `(N, D)` and unit directions of items `(I, D)`.
+/// Trains on scaled representations of users `(N, D)` and of items `(I, D)`. With a base whose reconstructed
+/// recommendations are to be good, the monitor of the run stops the training; otherwise the reconstruction of every
+/// tenth user does, which is then not trained on.
 ///
 /// # Errors
 /// As [`limpid_tensor::train()`].
@@ -287,12 +314,17 @@ pub fn train(
     items: &[f32],
     width: usize,
     settings: &Settings,
+    reconstructed: Option<&dyn Latent>,
     run: &mut Run<'_>,
 ) -> Result<Trained> {
-    let mut learner = SaeLearner::new(users, items, width, settings, run.seed);
-    let monitor: &Monitor<'_> = &|_: &dyn Recommender| 0.0;
+    let reconstructed = reconstructed.filter(|_| run.monitor.is_some());
+    let mut learner = SaeLearner::new(users, items, width, settings, reconstructed, run.seed);
+    let unused: &Monitor<'_> = &|_: &dyn Recommender| 0.0;
     let mut own = Run {
-        monitor: Some(monitor),
+        monitor: match reconstructed {
+            Some(_) => run.monitor,
+            None => Some(unused),
+        },
         ..run.within()
     };
     let schedule = Schedule {
@@ -303,23 +335,28 @@ pub fn train(
         ..Schedule::default()
     };
     let outcome = limpid_tensor::train(&mut learner, &schedule, "sae", &mut own)?;
-    let unexplained = learner.unexplained();
+    let report = Report {
+        epochs: outcome.epochs,
+        best_epoch: outcome.best_epoch,
+        unexplained: learner.unexplained(),
+        curve: outcome
+            .curve
+            .iter()
+            .map(|epoch| EpochReport {
+                loss: epoch.loss,
+                unexplained: epoch
+                    .metric
+                    .filter(|_| reconstructed.is_none())
+                    .map(|metric| -metric),
+            })
+            .collect(),
+        dead: learner.dead().iter().filter(|d| **d).count() as f64 / settings.units.max(1) as f64,
+    };
     let (atoms, encoder) = learner.finish();
     Ok(Trained {
         atoms,
         encoder,
-        report: Report {
-            epochs: outcome.epochs,
-            unexplained,
-            curve: outcome
-                .curve
-                .iter()
-                .map(|epoch| EpochReport {
-                    loss: epoch.loss,
-                    unexplained: epoch.metric.map(|metric| -metric),
-                })
-                .collect(),
-        },
+        report,
     })
 }
 
@@ -330,6 +367,7 @@ struct SaeLearner<'a> {
     items: &'a [f32],
     width: usize,
     settings: Settings,
+    reconstructed: Option<&'a dyn Latent>,
     sae: Sae,
     weights: Vec<Parameter>,
     /// The item of each example beyond the users.
@@ -347,14 +385,17 @@ impl<'a> SaeLearner<'a> {
         items: &'a [f32],
         width: usize,
         settings: &Settings,
+        reconstructed: Option<&'a dyn Latent>,
         seed: u64,
     ) -> Self {
-        let units = settings.units;
         let (mut rows, mut held_out) = (Vec::new(), Vec::new());
         for (at, row) in users.chunks_exact(width.max(1)).enumerate() {
-            match at % HELD_OUT == HELD_OUT - 1 {
-                true => held_out.push(row),
-                false => rows.push(row),
+            let measured = at % HELD_OUT == HELD_OUT - 1;
+            if measured {
+                held_out.push(row);
+            }
+            if !measured || reconstructed.is_some() {
+                rows.push(row);
             }
         }
         let mut mean = vec![0f64; width];
@@ -373,41 +414,31 @@ impl<'a> SaeLearner<'a> {
             })
             .sum::<f64>()
             / rows.len().max(1) as f64;
-        let mut rng = Rng::new(seed, 0);
-        let mut decoder: Vec<f32> = (0..units * width).map(|_| rng.normal()).collect();
-        decoder.chunks_exact_mut(width.max(1)).for_each(|row| {
-            normalize(row);
-        });
-        let mut encoder = vec![0f32; width * units];
-        for (k, row) in decoder.chunks_exact(width.max(1)).enumerate() {
-            row.iter()
-                .enumerate()
-                .for_each(|(d, &v)| encoder[d * units + k] = v);
-        }
         let mean: Vec<f32> = mean.into_iter().map(|v| v as f32).collect();
-        let weights = vec![
-            Parameter::shaped("encoder", [width, units], encoder),
-            Parameter::new("encoder.bias", vec![0.0; units]),
-            Parameter::shaped("decoder", [units, width], decoder),
-            Parameter::new("decoder.bias", mean),
-            Parameter::new("thresholds", vec![JUMP; units]),
-        ];
+        let weights = weights(
+            settings.initial,
+            settings.units,
+            mean,
+            &mut Rng::new(seed, 0),
+        );
         Self {
             rows,
             held_out,
             items,
             width,
             settings: *settings,
+            reconstructed,
             sae: Sae {
                 variant: settings.variant,
                 k: settings.k,
+                objective: settings.objective,
                 l1: f64::from(settings.l1),
                 aux: f64::from(settings.aux),
                 variance: variance.max(1e-9),
             },
             weights,
             mixed: Vec::new(),
-            idle: vec![0; units],
+            idle: vec![0; settings.units],
             least: None,
             tape: Tape::default(),
         }
@@ -448,7 +479,14 @@ impl<'a> SaeLearner<'a> {
                 },
                 Variant::JumpRelu => Activation::Jump(self.weights[4].value.clone()),
             },
+            scaling: self.settings.scaling,
         }
+    }
+
+    /// Units that AuxK revives.
+    fn dead(&self) -> Vec<bool> {
+        let after = DEAD_AFTER.max(self.rows.len() + self.mixed.len());
+        self.idle.iter().map(|&n| n > after).collect()
     }
 
     /// Share of the variance of held-out users that is left.
@@ -490,6 +528,7 @@ impl<'a> SaeLearner<'a> {
             bias: bias.to_vec(),
             shift: shift.to_vec(),
             activation: Activation::Relu,
+            scaling: self.settings.scaling,
         };
         let rows: Vec<&[f32]> = self.items.chunks_exact(self.width.max(1)).collect();
         let mut values: Vec<f32> = rows
@@ -519,6 +558,9 @@ impl Learner for SaeLearner<'_> {
     }
 
     fn step(&mut self, examples: &[u32], rate: f32, _: &mut Rng) -> f64 {
+        if examples.len() < 2 && self.settings.objective.needs_several() {
+            return 0.0;
+        }
         let x: Vec<f32> = examples
             .iter()
             .flat_map(|&e| self.input(e).to_vec())
@@ -528,8 +570,7 @@ impl Learner for SaeLearner<'_> {
             .iter_mut()
             .map(|p| Arc::new(std::mem::take(&mut p.value)))
             .collect();
-        let dead_after = DEAD_AFTER.max(self.rows.len() + self.mixed.len());
-        let dead: Vec<bool> = self.idle.iter().map(|&n| n > dead_after).collect();
+        let dead = self.dead();
         let leaf = |at: usize| self.tape.leaf(values[at].clone(), &self.weights[at].shape);
         let leaves = [leaf(0), leaf(1), leaf(2), leaf(3), leaf(4)];
         let input = self.tape.constant(x, &[examples.len(), self.width]);
@@ -564,7 +605,10 @@ impl Learner for SaeLearner<'_> {
             g.iter_mut().zip(w).for_each(|(g, w)| *g -= along * w);
         }
         clip::to_norm(gradients.iter_mut().map(Vec::as_mut_slice), CLIP);
-        let adam = Adam::new(rate);
+        let adam = Adam {
+            beta2: self.settings.beta2,
+            ..Adam::new(rate)
+        };
         for (parameter, gradient) in self.weights.iter_mut().zip(&gradients) {
             parameter.step_along(&adam, gradient);
         }
@@ -574,7 +618,107 @@ impl Learner for SaeLearner<'_> {
         value * examples.len() as f64
     }
 
-    fn measure(&self, _: &Monitor<'_>) -> Result<Option<f64>> {
+    fn measure(&self, monitor: &Monitor<'_>) -> Result<Option<f64>> {
+        if let Some(base) = self.reconstructed {
+            let lists = Reconstructed {
+                base,
+                encoder: self.encoder(),
+                decoder: &self.weights[2].value,
+            };
+            return Ok(Some(monitor(&lists)));
+        }
         Ok((!self.held_out.is_empty()).then(|| -self.unexplained()))
+    }
+}
+
+/// The initial weights, in the order of [`Leaves`].
+fn weights(initial: Initial, units: usize, mean: Vec<f32>, rng: &mut Rng) -> Vec<Parameter> {
+    let width = mean.len();
+    let mut by_unit = |of: &mut dyn FnMut(&mut Rng) -> f32| -> Vec<f32> {
+        (0..units * width).map(|_| of(rng)).collect()
+    };
+    // He's bound for a ReLU is √(6 / inputs).
+    let bound = |inputs: usize| (6.0 / inputs.max(1) as f32).sqrt();
+    let side = 1.0 / (width.max(1) as f32).sqrt();
+    let unit = |mut rows: Vec<f32>| {
+        rows.chunks_exact_mut(width.max(1)).for_each(|row| {
+            normalize(row);
+        });
+        rows
+    };
+    let (rows, decoder) = match initial {
+        Initial::Tied => {
+            let rows = unit(by_unit(&mut |rng| rng.normal()));
+            (rows.clone(), rows)
+        }
+        Initial::Linear => {
+            let rows = by_unit(&mut |rng| rng.uniform(-side, side));
+            (rows.clone(), unit(rows))
+        }
+        Initial::Kaiming => {
+            let (of_encoder, of_decoder) = (bound(width), bound(units));
+            let rows = by_unit(&mut |rng| rng.uniform(-of_encoder, of_encoder));
+            let decoder = by_unit(&mut |rng| rng.uniform(-of_decoder, of_decoder));
+            (rows, unit(decoder))
+        }
+    };
+    let mut encoder = vec![0f32; width * units];
+    for (k, row) in rows.chunks_exact(width.max(1)).enumerate() {
+        row.iter()
+            .enumerate()
+            .for_each(|(d, &v)| encoder[d * units + k] = v);
+    }
+    let shift = match initial {
+        Initial::Tied => mean,
+        Initial::Linear | Initial::Kaiming => vec![0.0; width],
+    };
+    vec![
+        Parameter::shaped("encoder", [width, units], encoder),
+        Parameter::new("encoder.bias", vec![0.0; units]),
+        Parameter::shaped("decoder", [units, width], decoder),
+        Parameter::new("decoder.bias", shift),
+        Parameter::new("thresholds", vec![JUMP; units]),
+    ]
+}
+
+/// A base whose representations are replaced by their reconstructions: what RecSAE stops its training by.
+struct Reconstructed<'a> {
+    base: &'a dyn Latent,
+    encoder: Encoder,
+    decoder: &'a [f32], // (K, D)
+}
+
+impl Recommender for Reconstructed<'_> {
+    fn score(&self, users: &Histories) -> Mat {
+        let mut states = self.base.encode(users);
+        let width = states.ncols();
+        let rows: Vec<Vec<f32>> = (0..states.nrows())
+            .into_par_iter()
+            .map(|u| {
+                let scaled = self.encoder.scaling.of(&states.row(u).to_vec());
+                let mut x = self.encoder.shift.clone();
+                for (k, z) in self.encoder.encode(&scaled.input, Family::Users) {
+                    let atom = &self.decoder[k as usize * width..][..width];
+                    x.iter_mut().zip(atom).for_each(|(x, w)| *x += z * w);
+                }
+                x.iter_mut()
+                    .for_each(|v| *v = *v * scaled.scale + scaled.offset);
+                x
+            })
+            .collect();
+        for (mut state, row) in states.rows_mut().into_iter().zip(rows) {
+            state.iter_mut().zip(row).for_each(|(s, v)| *s = v);
+        }
+        self.base.decode(&states)
+    }
+
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        let n_items = self
+            .base
+            .decode(&Mat::zeros((1, self.encoder.shift.len())))
+            .ncols();
+        let scores = self.score(&Histories::single(user, n_items));
+        let score = scores.get((0, item.at())).copied().unwrap_or(0.0);
+        Ledger::of_parts(0.0, Vec::new()).scored(score)
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use limpid_insight::concepts::Summary;
 use limpid_insight::dictionary::Certificate;
-use limpid_insight::sae::EpochReport;
+use limpid_insight::sae::Report;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -151,11 +151,11 @@ pub struct DictionaryRecord {
     pub fit_seconds: f64,
     /// How much of it comes back when users are resampled; null if that was not measured.
     pub certificate: Option<Certificate>,
+    /// How it was trained, if it is an autoencoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Report>,
     /// The names of its knobs; null before they are named.
     pub names: Option<Summary>,
-    /// The epochs of an autoencoder.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub training: Vec<EpochReport>,
     /// The model that it was fitted on.
     pub base: BaseRecord,
 }

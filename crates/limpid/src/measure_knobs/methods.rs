@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use limpid_core::{Histories, Mat, Recommender};
+use limpid_core::{Csr, Histories, Mat, Recommender};
 use limpid_eval::Protocol;
+use limpid_insight::concepts::Tag;
 use limpid_insight::{Passing, Probed};
 use limpid_models::Model;
+use limpid_models::linear::teaser;
 use rayon::prelude::*;
 
 use super::latent_of;
@@ -27,6 +29,7 @@ pub(super) struct Measured {
     pub(super) passed: Vec<Vec<f32>>, // (U, I): only what the code expresses
     pub(super) lengths: Vec<f32>,
     pub(super) codes: Vec<Vec<(u32, f32)>>,
+    pub(super) input: Csr, // (U, I)
 }
 
 /// Users that are measured, at most: their scores are held at once.
@@ -58,6 +61,7 @@ impl Measured {
             passed: lists(latent.decode(&expressed)),
             lengths: codes.iter().map(|c| c.length).collect(),
             codes: codes.into_iter().map(|c| c.active).collect(),
+            input: users.to_csr(),
             rows,
         })
     }
@@ -81,6 +85,14 @@ pub(super) enum Kind {
     Boost,
     /// From Knots to Knobs: mass moved to units, with or without what the code does not express.
     Blend(Passing),
+    /// A tag of a TEASER profile, in lengths of the profile; its scores are its own.
+    Profile(Box<OwnProfiles>),
+}
+
+/// A TEASER model with the profiles of the measured users.
+pub(super) struct OwnProfiles {
+    model: teaser::Model,
+    profiles: Mat, // (U, T)
 }
 
 impl Method {
@@ -114,6 +126,35 @@ impl Method {
         }
     }
 
+    /// TEASER, fitted on the interactions and the tags that the methods see.
+    ///
+    /// # Errors
+    /// As [`teaser::Model::fit`].
+    pub(super) fn teaser(
+        train: &Csr,
+        users: &Csr,
+        tags: &[Tag],
+        used: &[usize],
+    ) -> limpid_core::Result<Self> {
+        let mut of_items = Mat::zeros((train.n_columns(), tags.len()));
+        for (t, tag) in tags.iter().enumerate() {
+            let own = tag.indicator(train.n_columns());
+            of_items.column_mut(t).assign(&ndarray::Array1::from(own));
+        }
+        let model = teaser::Model::fit(train, &of_items, &teaser::Config::default())?;
+        let effect = |&t: &usize| (t, tags[t].indicator(train.n_columns()));
+        Ok(Self {
+            name: "TEASER".to_owned(),
+            strengths: STRENGTHS.to_vec(),
+            effects: used.iter().map(effect).collect(),
+            units: BTreeMap::new(),
+            kind: Kind::Profile(Box::new(OwnProfiles {
+                profiles: model.profiles(users),
+                model,
+            })),
+        })
+    }
+
     /// The scores of a user at strength 0, and what a unit of strength adds.
     pub(super) fn of_user(
         &self,
@@ -130,7 +171,12 @@ impl Method {
                 |e| e.iter().map(|v| v * by).collect(),
             )
         };
-        match self.kind {
+        match &self.kind {
+            Kind::Profile(own) => {
+                let profile = own.profiles.slice(ndarray::s![at..=at, ..]).to_owned();
+                let length = profile.iter().map(|v| v * v).sum::<f32>().sqrt();
+                (own.model.scores(&profile).row(0).to_vec(), scaled(length))
+            }
             Kind::Direction => (base.clone(), scaled(users.lengths[at])),
             Kind::Boost => {
                 let n = base.len().max(1) as f32;

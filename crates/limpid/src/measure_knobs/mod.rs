@@ -7,6 +7,7 @@ mod passing;
 mod shares;
 mod steering;
 mod table;
+mod verification;
 
 use limpid_core::{Latent, Mat, Progress, Recommender, hash};
 use limpid_eval::Protocol;
@@ -18,10 +19,11 @@ use serde::{Deserialize, Serialize};
 
 pub use names::NamesMeasured;
 pub(crate) use names::moved;
-pub use passing::{Kept, PassThrough};
+pub use passing::{Kept, KeptAt, PassThrough};
 pub use shares::ShareMeasured;
 pub use steering::{MethodMeasured, SteeringMeasured};
 pub use table::{KNOBS_METRICS, KnobsMetric, KnobsRow};
+pub use verification::{ConceptVerified, RuleMeasured, VerificationMeasured};
 
 use crate::probe::LabelOptions;
 use crate::{Advisor, Error, MeasureOptions, Result};
@@ -33,9 +35,12 @@ pub struct KnobsMeasured {
     pub passing: PassThrough,
     /// What they keep by the number of active atoms, if measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sparsity: Option<Vec<Kept>>,
+    pub sparsity: Option<Vec<KeptAt>>,
     /// Names, against controls, if measured.
     pub concepts: Option<NamesMeasured>,
+    /// RecSAE's concepts, constructed on some users and verified on others, if measured.
+    #[serde(default)]
+    pub verification: Option<VerificationMeasured>,
     /// Muting cited knobs, against random ones, if measured.
     pub faithfulness: Option<UnitFaithfulness>,
     /// Steering, against methods without knobs, if measured.
@@ -51,7 +56,11 @@ impl Advisor {
         progress: &dyn Progress,
     ) -> Result<Option<KnobsMeasured>> {
         let Some(knobs) = self.model.knobs() else {
-            return match options.concepts || options.steering || options.sparsity {
+            return match options.concepts
+                || options.verification
+                || options.steering
+                || options.sparsity
+            {
                 true => Err(crate::probe::no_dictionary()),
                 false => Ok(None),
             };
@@ -69,6 +78,10 @@ impl Advisor {
                 .then(|| self.kept_by_sparsity(knobs, protocol, progress))
                 .transpose()?,
             concepts: options.concepts.then(|| self.names_measured(knobs, &tags)),
+            verification: options
+                .verification
+                .then(|| self.verification(knobs, protocol, options.on, &options.labels))
+                .transpose()?,
             faithfulness: options
                 .faithfulness
                 .then(|| unit_faithfulness(knobs, protocol, &how, progress))

@@ -2,7 +2,7 @@
 
 use limpid_core::Mat;
 use limpid_insight::Probed;
-use limpid_insight::concepts::{Naming, Summary, Tag, name_units};
+use limpid_insight::concepts::{MapShape, Naming, Summary, Tag, concept_map, name_units};
 use limpid_models::Model;
 use limpid_tensor::Rng;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub struct NamesMeasured {
     pub random: Summary,
     /// The knobs, with the items of all tags shuffled.
     pub shuffled: Summary,
+    /// The concept maps of From Knots to Knobs.
+    #[serde(default)]
+    pub maps: MapShape,
 }
 
 impl Advisor {
@@ -59,6 +62,7 @@ impl Advisor {
             raw: named(&Mat::eye(width), tags, &either),
             random: named(&random, tags, &either),
             shuffled: named(&exposed, &shuffled, &naming),
+            maps: MapShape::of(&concept_map(&knobs.item_codes(), tags)),
         }
     }
 }

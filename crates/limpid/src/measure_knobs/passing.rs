@@ -1,7 +1,7 @@
 //! What codes keep of representations.
 
 use limpid_core::{Mat, Progress, Recommender};
-use limpid_eval::{Bootstrap, Protocol, evaluate};
+use limpid_eval::{Bootstrap, MetricAt, Protocol, evaluate};
 use limpid_insight::{Passing, Probed};
 use limpid_models::Model;
 use rayon::prelude::*;
@@ -11,7 +11,7 @@ use super::latent_of;
 use crate::{Advisor, Result};
 
 /// What the codes keep when only they are decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PassThrough {
     /// nDCG@20 of the base.
     pub base: f64,
@@ -27,15 +27,41 @@ pub struct PassThrough {
     pub cosine_items: f64,
     /// Mean number of active atoms of a user.
     pub active: f64,
+    /// Share of atoms that were dead at the end of training: without a value above 0 for an epoch and 10,000 inputs;
+    /// null for a dictionary that is no autoencoder.
+    #[serde(default)]
+    pub dead_training: Option<f64>,
     /// Share of atoms that no measured user activates.
     pub dead_users: f64,
     /// Share of atoms that no single item activates.
     pub dead_items: f64,
+    /// The same for every metric of the report that ranks held-out items.
+    #[serde(default)]
+    pub kept: Vec<Kept>,
+}
+
+/// What the codes keep of a metric when only they are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Kept {
+    /// The metric.
+    pub metric: MetricAt,
+    /// Its value for the base.
+    pub base: f64,
+    /// Its value when only what the code expresses is decoded.
+    pub passed: f64,
+}
+
+impl Kept {
+    /// The share that is kept.
+    #[must_use]
+    pub fn retention(&self) -> f64 {
+        self.passed / self.base.max(f64::MIN_POSITIVE)
+    }
 }
 
 /// What codes of a number of atoms keep.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Kept {
+pub struct KeptAt {
     /// Largest number of active atoms.
     pub k: usize,
     /// nDCG@20 in pass-through over that of the base.
@@ -72,7 +98,7 @@ impl Advisor {
         knobs: &Probed<Model>,
         protocol: &Protocol<'_>,
         progress: &dyn Progress,
-    ) -> Result<Vec<Kept>> {
+    ) -> Result<Vec<KeptAt>> {
         let base = ndcg(knobs.base(), protocol, progress)?;
         let mut numbers = SPARSITIES.to_vec();
         numbers.push(knobs.dictionary().keep);
@@ -84,7 +110,7 @@ impl Advisor {
                 break;
             };
             let passed = ndcg(&other.passing(Passing::PassThrough), protocol, progress)?;
-            all.push(Kept {
+            all.push(KeptAt {
                 k,
                 retention: passed / base.max(f64::MIN_POSITIVE),
             });
@@ -98,10 +124,38 @@ impl Advisor {
         protocol: &Protocol<'_>,
         progress: &dyn Progress,
     ) -> Result<PassThrough> {
-        let value = |model: &dyn Recommender| ndcg(model, protocol, progress);
-        let base = value(knobs.base())?;
-        let kept = value(knobs)?;
-        let passed = value(&knobs.clone().passing(Passing::PassThrough))?;
+        let metric: MetricAt = "ndcg@20".parse()?;
+        let mut metrics = vec![metric];
+        let ranks = |m: &&MetricAt| m.metric.is_per_user() && **m != metric;
+        metrics.extend(protocol.metrics.iter().filter(ranks));
+        let plain = Protocol {
+            metrics: metrics.clone(),
+            breakdowns: false,
+            groups: Vec::new(),
+            cold_start: false,
+            popularity_bias: None,
+            bootstrap: Bootstrap {
+                resamples: 0,
+                ..Bootstrap::default()
+            },
+            ..protocol.clone()
+        };
+        let values = |model: &dyn Recommender| -> Result<Vec<f64>> {
+            let report = evaluate(model, &plain, progress)?;
+            let value = |m: &MetricAt| report.mean(*m).unwrap_or(f64::NAN);
+            Ok(metrics.iter().map(value).collect())
+        };
+        let bases = values(knobs.base())?;
+        let unedited = values(knobs)?;
+        let through = values(&knobs.clone().passing(Passing::PassThrough))?;
+        let (base, passed) = (bases[0], through[0]);
+        let all = metrics.iter().zip(bases.iter().zip(&through));
+        let kept = all.map(|(&metric, (&base, &passed))| Kept {
+            metric,
+            base,
+            passed,
+        });
+        let kept = kept.collect();
         let n_atoms = knobs.dictionary().atoms.nrows();
         let cosine = |x: &[f32], is_item: bool| {
             let code = match is_item {
@@ -142,12 +196,18 @@ impl Advisor {
             base,
             passed,
             retention: ratio(passed),
-            error_preserving: ratio(kept),
+            error_preserving: ratio(unedited[0]),
             cosine_users,
             cosine_items,
             active,
+            dead_training: self
+                .manifest
+                .dictionary
+                .as_ref()
+                .and_then(|d| Some(d.training.as_ref()?.dead)),
             dead_users,
             dead_items,
+            kept,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use limpid_core::{ItemIdx, Mask, Mat};
 use limpid_eval::Protocol;
 use limpid_eval::steering::{Front, Meter};
-use limpid_insight::concepts::{Tag, tag_units};
+use limpid_insight::concepts::{Tag, concept_map, tag_units};
 use limpid_insight::toward::{Profiles, direction, effect, mean_direction};
 use limpid_insight::{Passing, Probed};
 use limpid_models::Model;
@@ -29,6 +29,9 @@ pub struct SteeringMeasured {
     pub best: BTreeMap<String, String>,
     /// Lists that are to have a share of a target.
     pub shares: Vec<ShareMeasured>,
+    /// Methods that were left out, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A method on a target.
@@ -91,14 +94,15 @@ impl Advisor {
                 .collect()
         };
         let (visible, counted) = (half(false), half(true));
-        let mut methods = Vec::new();
+        let (mut methods, mut notes) = (Vec::new(), Vec::new());
         let mut unsteered = 0.0;
         for (target, chosen, seen, segment) in [
             ("oracle", &oracle, tags, tags),
             ("random", &random, tags, tags),
             ("hidden", &random, &visible[..], &counted[..]),
         ] {
-            let fronts = self.fronts(knobs, &users, protocol, chosen, seen, segment);
+            let fronts =
+                self.fronts(knobs, &users, protocol, chosen, (seen, segment), &mut notes)?;
             unsteered = fronts.first().map_or(0.0, |f| f.1.points[0].personal);
             methods.extend(fronts.into_iter().map(|(method, front)| MethodMeasured {
                 target: target.to_owned(),
@@ -122,6 +126,7 @@ impl Advisor {
             methods,
             best: best.into_iter().map(|(t, (m, _))| (t, m)).collect(),
             shares,
+            notes,
         })
     }
 
@@ -133,15 +138,15 @@ impl Advisor {
         users: &Measured,
         protocol: &Protocol<'_>,
         chosen: &[usize],
-        seen: &[Tag],
-        segment: &[Tag],
-    ) -> Vec<(String, Front)> {
+        (seen, segment): (&[Tag], &[Tag]),
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<(String, Front)>> {
         let n_items = self.catalogue.len();
         let dictionary = knobs.dictionary();
         let (atoms, vectors) = (&dictionary.atoms, knobs.vectors());
         let exposed = atoms.slice(ndarray::s![..dictionary.knobs, ..]).to_owned();
         let profiles = Profiles::new(vectors);
-        let maps = tag_units(&knobs.item_codes(), seen, REPRESENTATIVE[2]);
+        let maps = tag_units(&concept_map(&knobs.item_codes(), seen), REPRESENTATIVE[2]);
         let mut used = chosen.to_vec();
         used.sort_unstable();
         used.dedup();
@@ -200,8 +205,16 @@ impl Advisor {
                 .map(|&t| (t, maps[t].unique.iter().take(1).copied().collect()));
             methods.push(Method::blend(1, "unique", passing, units.collect()));
         }
+        match Method::teaser(&self.split()?.train.to_csr(), &users.input, seen, &used) {
+            Ok(method) => methods.push(method),
+            Err(e @ limpid_core::Error::Memory { .. }) => {
+                notes.push(format!("TEASER was left out: {e}"));
+                notes.dedup();
+            }
+            Err(e) => return Err(e.into()),
+        }
         let indicators = per_tag(&|t| segment[t].indicator(n_items));
-        methods
+        Ok(methods
             .par_iter()
             .map(|method| {
                 let mut meter = Meter::new(method.strengths.clone());
@@ -223,7 +236,7 @@ impl Advisor {
                 }
                 (method.name.clone(), meter.front())
             })
-            .collect()
+            .collect())
     }
 }
 

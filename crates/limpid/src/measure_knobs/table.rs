@@ -1,9 +1,10 @@
 //! The numbers of a dictionary by which tables can require bounds.
 
 use limpid_eval::unit_faithfulness::UnitFaithfulness;
+use limpid_insight::concepts::LevelRule;
 use serde::{Deserialize, Serialize};
 
-use super::{KnobsMeasured, NamesMeasured};
+use super::{KnobsMeasured, NamesMeasured, RuleMeasured};
 use crate::artifact::DictionaryRecord;
 use crate::{Advisor, Result};
 
@@ -30,11 +31,16 @@ pub struct KnobsMetric {
     pub of: fn(&KnobsRow) -> Option<f64>,
 }
 
-/// The numbers of a dictionary; larger is better for all but `seconds`.
-pub const KNOBS_METRICS: [KnobsMetric; 28] = [
+/// The numbers of a dictionary; larger is better for all but `tuned_down` and `seconds`.
+pub const KNOBS_METRICS: [KnobsMetric; 36] = [
     metric("knobs", "knobs", |r| Some(r.knobs as f64)),
     metric("retention", "nDCG@20 in pass-through / base", |r| {
         Some(r.measured.passing.retention)
+    }),
+    metric("retention_at_10", "nDCG@10 in pass-through / base", |r| {
+        let kept = &r.measured.passing.kept;
+        let at_10 = kept.iter().find(|k| k.metric.to_string() == "ndcg@10")?;
+        Some(at_10.retention())
     }),
     metric("error_preserving", "nDCG@20 without edits / base", |r| {
         Some(r.measured.passing.error_preserving)
@@ -47,6 +53,16 @@ pub const KNOBS_METRICS: [KnobsMetric; 28] = [
     metric("alive", "atoms that some measured user activates", |r| {
         Some(1.0 - r.measured.passing.dead_users)
     }),
+    metric(
+        "alive_in_training",
+        "units that were not dead at the end of training",
+        |r| Some(1.0 - r.measured.passing.dead_training?),
+    ),
+    metric(
+        "alive_on_items",
+        "units that some single item activates",
+        |r| Some(1.0 - r.measured.passing.dead_items),
+    ),
     metric(
         "consensus",
         "knobs in a fresh consensus (cosine 0.7)",
@@ -94,6 +110,31 @@ pub const KNOBS_METRICS: [KnobsMetric; 28] = [
     metric("distinct", "distinct names", |r| {
         Some(names(r)?.knobs.distinct as f64)
     }),
+    metric(
+        "verified",
+        "concepts verified on other users, distinct",
+        |r| Some(by_rank(r)?.units.distinct as f64),
+    ),
+    metric(
+        "verified_over_null",
+        "verified units / verified with permuted concepts",
+        |r| ratio(by_rank(r)?.units.verified as f64, by_rank(r)?.units.null),
+    ),
+    metric(
+        "coverage",
+        "metadata values that are verified concepts",
+        |r| Some(by_rank(r)?.coverage),
+    ),
+    metric(
+        "tuned_up",
+        "lists with the concept when its unit is turned up tenfold",
+        |r| at_scale(r, 10.0),
+    ),
+    metric(
+        "tuned_down",
+        "the same, times -10: smaller is better",
+        |r| at_scale(r, -10.0),
+    ),
     metric(
         "faithful",
         "top item leaves the top 20 without its 3 most cited units",
@@ -172,6 +213,18 @@ fn names(row: &KnobsRow) -> Option<&NamesMeasured> {
 
 fn faith(row: &KnobsRow) -> Option<&UnitFaithfulness> {
     row.measured.faithfulness.as_ref()
+}
+
+/// RecSAE's concepts by levels of rank.
+fn by_rank(row: &KnobsRow) -> Option<&RuleMeasured> {
+    let rules = &row.measured.verification.as_ref()?.rules;
+    rules.iter().find(|r| r.rule == LevelRule::Rank)
+}
+
+fn at_scale(row: &KnobsRow, scale: f32) -> Option<f64> {
+    let tuning = &row.measured.verification.as_ref()?.tuning;
+    let at = tuning.iter().find(|p| p.scale.total_cmp(&scale).is_eq())?;
+    Some(at.presence)
 }
 
 fn ratio(a: f64, b: f64) -> Option<f64> {

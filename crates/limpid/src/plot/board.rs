@@ -127,10 +127,12 @@ impl Advisor {
             .dictionary
             .as_ref()
             .ok_or_else(no_dictionary)?;
+        let training = record.training.as_ref();
+        let epochs = training.map_or(&[][..], |report| &report.curve);
         let curve = |name: &str, of: &dyn Fn(&EpochReport) -> Option<f64>| Curve {
             name: name.to_owned(),
             points: (1u32..)
-                .zip(&record.training)
+                .zip(epochs)
                 .filter_map(|(epoch, report)| Some((f64::from(epoch), of(report)?)))
                 .collect(),
             pale: false,

@@ -74,8 +74,8 @@ pub fn histograms(title: &str, all: &[Histogram]) -> Result<String> {
                 text(&label, (from - 6 - width(&label, 12), level - 6), 12, &INK)?;
             }
             let edge = |bin: usize| from + inner * bin as i32 / BINS as i32;
-            for bin in 0..BINS {
-                let (first, second) = (counts[0][bin], counts[1][bin]);
+            let pairs = counts[0].iter().zip(&counts[1]);
+            for (bin, (&first, &second)) in pairs.enumerate() {
                 for (low, high, color) in [
                     (0, first, COLORS[0].mix(1.0)),
                     (first, first + second, SUM.mix(0.45)),

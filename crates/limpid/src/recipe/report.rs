@@ -419,6 +419,8 @@ impl Outcome {
                 }));
                 cells
             })
+            // Numbers that no row has measured.
+            .filter(|cells| cells[1..].iter().any(|c| !c.is_empty()))
             .collect();
         for (target, method) in steered(&rows) {
             let of = |r: &KnobsRow| {

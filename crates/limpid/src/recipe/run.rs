@@ -226,11 +226,18 @@ fn measure(
     }
     let options = checked.experiment.measure.clone().unwrap_or_default();
     let measured = advisor.evaluate(&options, progress)?;
+    let passed = measured.knobs.as_ref().filter(|_| row.pass_through);
+    let passed = passed.and_then(|k| {
+        k.passing
+            .kept
+            .iter()
+            .find(|m| Some(&m.metric) == options.metrics.first())
+    });
+    let value = passed.map_or_else(|| first_metric(&measured.report), |kept| kept.passed);
     Ok(SplitResult {
         split: advisor.manifest.split.spec.clone(),
         split_hash: advisor.manifest.split.hash.clone(),
-        value: (first_metric(&measured.report) + others.iter().sum::<f64>())
-            / (1 + others.len()) as f64,
+        value: (value + others.iter().sum::<f64>()) / (1 + others.len()) as f64,
         tuned: Vec::new(),
         fit_seconds: advisor.manifest.fit_seconds,
         readability: measured.readability,
@@ -268,6 +275,7 @@ fn kept_at(
     });
     if let Some(settings) = &row.dictionary {
         inputs["dictionary"] = settings.clone().into();
+        inputs["pass through"] = row.pass_through.into();
     }
     if row.model_seeds > 1 {
         inputs["model seeds"] = row.model_seeds.into();

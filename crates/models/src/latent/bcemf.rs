@@ -5,22 +5,18 @@
 //! initialization, Adam 1e-3 with L2 1e-5, batches of 1,024 examples with summed losses; each epoch samples
 //! two (user, item) pairs per event and drops pairs that are events.
 //!
-//! A training row uses the vector learned for its user. Any other row is folded in by the linear map
-//! from the mean of its item vectors that best fits the learned vectors. A ledger has the contributions
-//! of that map; the difference to the learned vector is the residual. A model that is saved without users
-//! has the map only.
+//! A training row uses the vector learned for its user; any other row is folded in (`folded.rs`) from the mean of
+//! its item vectors.
 
 use limpid_core::traits::Monitor;
-use limpid_core::{
-    Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender,
-    Result, Run, Tensors, Training,
-};
+use limpid_core::{Fit, Histories, Result, Run, Training};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::{Learner, Parameter as Learned, Rng, train};
 
 use crate::hyper::{self, hyper};
-use crate::latent::ials::{System, decode, dot, items_of, ledger};
-use crate::latent::{MAX_WIDTH, item_vectors};
+use crate::latent::MAX_WIDTH;
+use crate::latent::folded::{Folded, Learned as Vectors, folded_model};
+use crate::latent::ials::items_of;
 use crate::registry::{Alias, Entry, Reads};
 use crate::training_loop::TrainingLoop;
 
@@ -102,14 +98,16 @@ struct Trainer<'a> {
 
 impl Trainer<'_> {
     fn finish(&self) -> Model {
-        let known = self.histories.rows().map(|r| r.hash() as i64).collect();
-        Model::new(
-            self.users.value.clone().into(),
-            self.items.value.clone().into(),
-            known,
-            self.d,
-            fold_in_map(&self.rows, &self.users.value, &self.items.value, self.d),
-        )
+        let learned = Vectors {
+            users: self.users.value.clone(),
+            items: self.items.value.clone(),
+            sources: None,
+            power: 1.0,
+            direct: false,
+        };
+        Model {
+            vectors: Folded::new(self.histories, &self.rows, self.d, learned),
+        }
     }
 }
 
@@ -165,174 +163,4 @@ impl Learner for Trainer<'_> {
     }
 }
 
-/// `M` `(D, D)` such that `M m_u` approximates the learned vector of each user, where `m_u` is the mean of
-/// their item vectors: least squares with L2 regularization in proportion to the data.
-pub(super) fn fold_in_map(rows: &[Vec<u32>], users: &[f32], items: &[f32], d: usize) -> Vec<f32> {
-    let (mut gram, mut cross) = (vec![0f64; d * d], vec![0f64; d * d]);
-    for (row, p) in rows.iter().zip(users.chunks_exact(d)) {
-        let m = mean(row, items, d);
-        for r in 0..d {
-            for c in 0..d {
-                gram[r * d + c] += m[r] * m[c];
-                cross[r * d + c] += m[r] * f64::from(p[c]);
-            }
-        }
-    }
-    let trace: f64 = (0..d).map(|r| gram[r * d + r]).sum();
-    let ridge = 1e-3 * trace / d as f64 + 1e-9;
-    let system = System::new(&gram, items, d, &[], (0.0, ridge));
-    let mut out = vec![0f32; d * d];
-    for c in 0..d {
-        let mut column: Vec<f64> = (0..d).map(|r| cross[r * d + c]).collect();
-        system.solve(&mut column);
-        for (r, value) in column.into_iter().enumerate() {
-            out[c * d + r] = value as f32;
-        }
-    }
-    out
-}
-
-fn mean(row: &[u32], items: &[f32], d: usize) -> Vec<f64> {
-    let mut m = vec![0f64; d];
-    for &i in row {
-        let q = &items[i as usize * d..(i as usize + 1) * d];
-        m.iter_mut()
-            .zip(q)
-            .for_each(|(m, &q)| *m += f64::from(q) / row.len() as f64);
-    }
-    m
-}
-
-/// The fitted model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Model {
-    users: Buffer<f32>, // (U, D)
-    items: Buffer<f32>, // (I, D)
-    known: Vec<i64>,    // (U): hashes of the training rows
-    d: usize,
-    map: Vec<f32>, // (D, D): from the mean of item vectors to a user vector
-}
-
-impl Model {
-    fn new(
-        users: Buffer<f32>,
-        items: Buffer<f32>,
-        known: Vec<i64>,
-        d: usize,
-        map: Vec<f32>,
-    ) -> Self {
-        Self {
-            users,
-            items,
-            known,
-            d,
-            map,
-        }
-    }
-
-    fn n_items(&self) -> usize {
-        self.items.len() / self.d.max(1)
-    }
-
-    fn vector(&self, user: History<'_>) -> Vec<f64> {
-        let d = self.d;
-        if let Some(u) = user.user
-            && self.known.get(u.at()) == Some(&(user.hash() as i64))
-        {
-            let learned = &self.users[u.at() * d..(u.at() + 1) * d];
-            return learned.iter().map(|&p| f64::from(p)).collect();
-        }
-        let m = mean(&items_of(user), &self.items, d);
-        self.map.chunks_exact(d).map(|row| dot(&m, row)).collect()
-    }
-}
-
-impl Recommender for Model {
-    fn score(&self, users: &Histories) -> Mat {
-        self.decode(&self.encode(users))
-    }
-
-    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let d = self.d;
-        let items = items_of(user);
-        let q = &self.items[item.at() * d..(item.at() + 1) * d];
-        let mut towards = vec![0f64; d];
-        for (row, &q) in self.map.chunks_exact(d).zip(q) {
-            towards
-                .iter_mut()
-                .zip(row)
-                .for_each(|(t, &m)| *t += f64::from(m) * f64::from(q));
-        }
-        let n = items.len() as f64;
-        let effects: Vec<(u32, f64)> = items
-            .iter()
-            .map(|&i| {
-                let from = &self.items[i as usize * d..(i as usize + 1) * d];
-                (i, dot(&towards, from) / n)
-            })
-            .collect();
-        ledger(user, &effects, &self.vector(user), q)
-    }
-
-    fn latent(&self) -> Option<&dyn Latent> {
-        Some(self)
-    }
-}
-
-impl Latent for Model {
-    fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.d));
-        for (user, mut row) in users.rows().zip(z.rows_mut()) {
-            row.iter_mut()
-                .zip(self.vector(user))
-                .for_each(|(o, p)| *o = p as f32);
-        }
-        z
-    }
-
-    fn decode(&self, z: &Mat) -> Mat {
-        decode(z, &self.items, self.n_items())
-    }
-
-    fn decode_gradient(&self, _: &[f32], item: ItemIdx) -> Vec<f32> {
-        let d = self.d;
-        self.items[item.at() * d..(item.at() + 1) * d].to_vec()
-    }
-
-    fn item_vectors(&self) -> Option<Mat> {
-        Mat::from_shape_vec((self.n_items(), self.d), self.items.to_vec()).ok()
-    }
-}
-
-impl Artifact for Model {
-    const KIND: &'static str = "model/bcemf";
-
-    fn save(&self, out: &mut Tensors) -> Result<()> {
-        let d = self.d;
-        out.put_f32("users", &[self.known.len(), d], self.users.clone());
-        out.put_f32("items", &[self.n_items(), d], self.items.clone());
-        out.put_i64("known", &[self.known.len()], self.known.clone());
-        out.put_f32("map", &[d, d], self.map.clone());
-        Ok(())
-    }
-
-    /// Without the learned vectors, which give the histories away, everyone is folded in.
-    fn without_users(&self) -> Option<Self> {
-        Some(Self {
-            users: Vec::new().into(),
-            known: Vec::new(),
-            ..self.clone()
-        })
-    }
-
-    fn load(from: &Tensors) -> Result<Self> {
-        let (items, _, d) = item_vectors(from, "items")?;
-        let (_, users) = from.f32("users")?;
-        let (_, known) = from.i64("known")?;
-        let (_, map) = from.f32("map")?;
-        if users.len() != known.len() * d || map.len() != d * d {
-            return Err(Error::shape("users", known.len() * d, users.len()));
-        }
-        Ok(Self::new(users, items, known.to_vec(), d, map.to_vec()))
-    }
-}
+folded_model!("model/bcemf", 1.0, false);

@@ -109,7 +109,7 @@ impl Fit for Config {
     }
 }
 
-pub(super) fn items_of(row: History<'_>) -> Vec<u32> {
+pub(crate) fn items_of(row: History<'_>) -> Vec<u32> {
     row.item_values().iter().map(|(i, _)| i.0).collect()
 }
 

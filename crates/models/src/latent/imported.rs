@@ -13,7 +13,7 @@ use limpid_core::{
     Part, Recommender, Result, Run, Tensors, Training, Unit,
 };
 
-use super::bcemf::fold_in_map;
+use super::folded::fit_map;
 use super::ials::{decode, dot, items_of};
 use super::{MAX_WIDTH, item_vectors, score_of};
 use crate::hyper::{self, hyper};
@@ -159,17 +159,11 @@ impl Model {
         if rows.is_empty() {
             return None;
         }
-        // Every row has one pooled vector, which is its own mean.
-        let own: Vec<Vec<u32>> = (0..rows.len() as u32).map(|u| vec![u]).collect();
         let mut best: Option<(f64, FoldIn, f64)> = None;
         for exponent in POOLED {
-            let pooled: Vec<f32> = rows
-                .iter()
-                .flat_map(|row| self.pooled(row, exponent))
-                .map(|v| v as f32)
-                .collect();
+            let pooled = rows.iter().map(|row| self.pooled(row, exponent));
             let fold_in = FoldIn {
-                map: fold_in_map(&own, &states, &pooled, d),
+                map: fit_map(pooled.zip(states.chunks_exact(d)), d, false),
                 exponent,
             };
             let (mut error, mut cosine) = (0f64, 0f64);
@@ -377,15 +371,15 @@ impl Artifact for Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use limpid_core::UserIdx;
+    use limpid_core::{Event, UserIdx};
     use ndarray::array;
 
     fn rows(items: &[&[u32]]) -> Histories {
         let owned: Vec<OwnedHistory> = (0u32..)
             .zip(items)
-            .map(|(u, items)| OwnedHistory {
-                user: Some(UserIdx(u)),
-                ..OwnedHistory::of_items(items.iter().map(|&i| ItemIdx(i)).collect())
+            .map(|(u, items)| {
+                let events = items.iter().map(|&i| Event::of(ItemIdx(i)));
+                OwnedHistory::of_events(Some(UserIdx(u)), events.collect())
             })
             .collect();
         Histories::from_histories(owned.iter().map(OwnedHistory::view), 3).unwrap()

@@ -1,12 +1,17 @@
 //! Models with a latent user representation.
 
 pub mod bcemf;
+pub mod bprmf;
 pub mod eigen;
+pub mod elsa;
+pub(crate) mod folded;
 pub mod ials;
 pub mod imported;
+pub mod learned_users;
 pub mod multdae;
 pub mod multvae;
 pub mod network;
+pub mod neumf;
 
 use limpid_core::{Buffer, Error, Result, Tensors};
 

@@ -2,7 +2,8 @@
 //! Autoencoders for Collaborative Filtering, WWW 2018, <https://arxiv.org/abs/1802.05814>.
 //!
 //! One hidden layer of 200 with tanh, dropout of half of the input items. `preset=lia` is the
-//! "Autoencoder" baseline in the tables of LIA: linear, width 100, no dropout, L2 of 1e-3.
+//! "Autoencoder" baseline in the tables of LIA: linear, width 100, no dropout, L2 of 1e-3. `preset=knots` has the
+//! training of the Mult-VAE of From Knots to Knobs.
 
 use limpid_core::{Fit, Result, Run, Training};
 

@@ -4,7 +4,10 @@
 //! Items → 600 → (μ, log σ²) of 200 each → 600 → items, tanh, dropout of half of the input items, the
 //! weight of the KL divergence annealed to 0.2. A fitted model uses μ. `preset=lia` is the "MultVAE"
 //! baseline in the tables of LIA: no hidden layer, no tanh, no dropout, noise of 0.01,
-//! and a KL weight that stays close to 0 over the training steps.
+//! and a KL weight that stays close to 0 over the training steps. `preset=knots` is that of From Knots to Knobs:
+//! items → 3 d → (μ, log σ²) of d = 512 each → 3 d → items, rows that are not normalized, losses that are
+//! means over items and over dimensions, a KL weight that grows by 1e-6 per step. With another `embedding_size`, set
+//! `hidden` to three times it.
 
 use limpid_core::{Fit, Result, Run, Training};
 
@@ -40,6 +43,7 @@ hyper! {
         include network: Autoencoder = {};
     }
     preset preset = "lia" { hidden = 0, noise = 0.01 }
+    preset preset = "knots" { hidden = 1536, anneal_cap = 1, anneal_steps = 1e6 }
 }
 
 impl Fit for Config {

@@ -24,6 +24,7 @@ use limpid_tensor::sparse::multinomial::loss_and_gradient;
 use limpid_tensor::{Learner, Parameter, Rng, train};
 use rayon::prelude::*;
 
+pub(crate) use self::settings::{Learning, Shape};
 use crate::training_loop::TrainingLoop;
 
 /// Steps of the path integral of an explanation.
@@ -31,31 +32,6 @@ const STEPS: usize = 24;
 
 /// Rows scored together.
 const BLOCK: usize = 32;
-
-/// The layers of a network.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Shape {
-    /// Widths of the layers between the items and the code.
-    pub(crate) hidden: Vec<usize>,
-    /// Width of the code.
-    pub(crate) code: usize,
-    /// tanh after every layer except the last; in the variational form not after the code.
-    pub(crate) tanh: bool,
-    pub(crate) variational: bool,
-}
-
-/// How a network is trained.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Learning {
-    pub(crate) dropout: f32,
-    pub(crate) decay: f32,
-    /// Largest β, and the steps after which it would be 1.
-    pub(crate) anneal: (f32, f32),
-    /// Scale of the noise of the code.
-    pub(crate) noise: f32,
-    /// Weights uniform within 1/√inputs, the default of PyTorch, instead of Glorot's √(6/(in + out)).
-    pub(crate) torch_init: bool,
-}
 
 /// One layer: weights `(in, out)` and biases `(out)`.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,6 +121,8 @@ pub(crate) struct Network {
     /// The layer whose outputs are the code; the variational form uses the first half.
     code_at: usize,
     code: usize,
+    /// Whether rows are divided by their norm.
+    normalize: bool,
 }
 
 impl Network {
@@ -170,6 +148,14 @@ impl Network {
         widths
     }
 
+    /// The scale of a row of n items.
+    fn share(&self, n: usize) -> f32 {
+        match self.normalize {
+            true => 1.0 / (n.max(1) as f32).sqrt(),
+            false => 1.0,
+        }
+    }
+
     pub(crate) fn n_items(&self) -> usize {
         self.layers.last().map_or(0, |l| l.outputs)
     }
@@ -177,7 +163,9 @@ impl Network {
     /// Codes `(U, D)`.
     pub(crate) fn encode(&self, users: &Histories) -> Mat {
         let rows: Vec<Vec<u32>> = users.rows().map(|r| items_of(r)).collect();
-        let batch = normalized(rows.iter().map(Vec::as_slice), self.n_items());
+        let batch = Batch::new(rows.iter().map(Vec::as_slice), self.n_items());
+        let scales = rows.iter().map(|row| self.share(row.len())).collect();
+        let batch = batch.scaled(scales);
         let Some((first, rest)) = self.layers[..=self.code_at].split_first() else {
             return Mat::zeros((users.len(), 0));
         };
@@ -267,7 +255,7 @@ impl Network {
         let Some(first) = self.layers.first() else {
             return Ledger::default();
         };
-        let scale = 1.0 / (items.len().max(1) as f32).sqrt();
+        let scale = self.share(items.len());
         let width = first.outputs;
         let row = |i: u32| &first.w[i as usize * width..(i as usize + 1) * width];
         let mut sum = vec![0f32; width];
@@ -331,6 +319,7 @@ impl Network {
         let tanh: Vec<bool> = self.layers.iter().map(|l| l.tanh).collect();
         out.put_meta("tanh", &tanh)?;
         out.put_meta("code_at", &self.code_at)?;
+        out.put_meta("normalize", &self.normalize)?;
         out.put_meta("code", &self.code)
     }
 
@@ -381,6 +370,8 @@ impl Network {
             layers,
             code_at,
             code,
+            // Versions without this setting normalized.
+            normalize: from.meta("normalize").unwrap_or(true),
         })
     }
 }
@@ -394,14 +385,6 @@ fn matrix(rows: usize, columns: usize, values: Vec<f32>) -> Mat {
 /// The distinct items of a row, ascending.
 fn items_of(row: History<'_>) -> Vec<u32> {
     row.item_values().iter().map(|(i, _)| i.0).collect()
-}
-
-fn normalized<'a>(rows: impl Iterator<Item = &'a [u32]>, n_items: usize) -> Batch {
-    let batch = Batch::new(rows, n_items);
-    let scales = (0..batch.len())
-        .map(|u| 1.0 / (batch.row(u).len().max(1) as f32).sqrt())
-        .collect();
-    batch.scaled(scales)
 }
 
 /// A network in training.
@@ -463,6 +446,7 @@ impl Trainer {
             network: Network {
                 code_at: shape.hidden.len(),
                 code: shape.code,
+                normalize: learning.normalize,
                 layers,
             },
             shape,
@@ -489,7 +473,7 @@ impl Trainer {
             .iter()
             .map(|&u| {
                 let row = &self.rows[u as usize];
-                scales.push(1.0 / (row.len().max(1) as f32).sqrt() / keep);
+                scales.push(self.network.share(row.len()) / keep);
                 match keep < 1.0 {
                     true => row.iter().copied().filter(|_| rng.unit() < keep).collect(),
                     false => row.clone(),
@@ -549,10 +533,16 @@ impl Learner for Trainer {
             }
         }
         let scale = 1.0 / u.max(1) as f32;
+        // The likelihood is a sum over items or a mean, and so is the KL divergence over dimensions.
+        let (per_item, per_dimension) = match self.learning.means {
+            true => (1.0 / n_items.max(1) as f32, 1.0 / code.max(1) as f32),
+            false => (1.0, 1.0),
+        };
         let mut d = outputs.pop().unwrap_or_default();
-        let mut loss: f64 = loss_and_gradient(&mut d, &targets, scale).iter().sum();
+        let losses = loss_and_gradient(&mut d, &targets, scale * per_item);
+        let mut loss = f64::from(per_item) * losses.iter().sum::<f64>();
         let (cap, until) = self.learning.anneal;
-        let beta = cap.min(self.steps as f32 / until);
+        let beta = per_dimension * cap.min(self.steps as f32 / until);
         self.steps += 1;
         for at in (0..self.weights.len()).rev() {
             let layer = &self.network.layers[at];
@@ -606,6 +596,7 @@ impl Learner for Trainer {
         }
         let adam = Adam {
             decay: self.learning.decay,
+            beta2: self.learning.beta2,
             ..Adam::new(rate)
         };
         for (layer, (w, b)) in self.network.layers.iter_mut().zip(&mut self.weights) {
@@ -724,6 +715,9 @@ mod tests {
             anneal: (0.2, 1.0),
             noise: 0.0,
             torch_init: true,
+            normalize: true,
+            means: false,
+            beta2: 0.999,
         };
         Trainer::new(&data, shape, learning, 3)
     }

@@ -11,3 +11,4 @@ pub mod mrf;
 pub mod popularity;
 pub mod slim;
 pub mod soft_targets;
+pub mod teaser;

@@ -1,3 +1,6 @@
 //! Models that read the order of events.
 
+mod block;
+mod path;
 pub mod sasrec;
+pub mod timirec;

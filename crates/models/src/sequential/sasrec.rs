@@ -20,20 +20,20 @@
 
 use std::sync::Arc;
 
-use limpid_core::attribution::mean_gradient;
 use limpid_core::traits::{Monitor, require};
 use limpid_core::{
-    Artifact, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Part, Recommender,
-    Result, Run, Tensors, Training, Unit,
+    Artifact, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender, Result,
+    Run, Tensors, Training,
 };
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::tape::{Network, Spans, Tape, TapeLearner, Var};
 use limpid_tensor::{Parameter, Rng, train};
-use ndarray::Axis;
 use rayon::prelude::*;
 
+use super::{block, path};
 use crate::hyper::{self, choices, hyper};
 use crate::latent;
+use crate::negatives::Negatives;
 use crate::registry::{Entry, Reads};
 use crate::training_loop::TrainingLoop;
 
@@ -81,23 +81,6 @@ hyper! {
     }
 }
 
-/// Standard deviation of the initial weights.
-const DEVIATION: f32 = 0.01;
-
-/// ε of layer normalization.
-const EPSILON: f64 = 1e-5;
-
-/// Pieces of the integration path of an explanation, each half as long as the previous one.
-const PIECES: usize = 12;
-
-/// Steps of the integral over one piece.
-const STEPS: usize = 8;
-
-/// Arrays of a block, in order, after the two tables; `w…` are matrices.
-const ARRAYS: [&str; 14] = [
-    "wq", "bq", "wk", "bk", "wv", "bv", "gain1", "bias1", "w1", "b1", "w2", "b2", "gain2", "bias2",
-];
-
 /// The dimensions of a network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Form {
@@ -116,28 +99,14 @@ impl Form {
             ("places".to_owned(), vec![self.length, self.d]),
         ];
         for layer in 0..self.layers {
-            all.extend(ARRAYS.map(|name| {
-                let shape = match name.starts_with('w') {
-                    true => vec![self.d, self.d],
-                    false => vec![self.d],
-                };
-                (format!("block{layer}.{name}"), shape)
-            }));
+            all.extend(block::arrays(&format!("block{layer}"), self.d));
         }
         all
     }
 
     /// The last events of a history.
     fn window<'h>(&self, items: &'h [ItemIdx]) -> &'h [ItemIdx] {
-        &items[items.len().saturating_sub(self.length)..]
-    }
-
-    /// Inputs of sequences, none of them empty or longer than the window: one row per event.
-    fn inputs<'t>(&self, w: &[Var<'t>], sequences: &[&[ItemIdx]]) -> Var<'t> {
-        let items: Vec<u32> = sequences.iter().copied().flatten().map(|i| i.0).collect();
-        let of = |s: &&[ItemIdx]| (0..s.len() as u32).rev();
-        let places: Vec<u32> = sequences.iter().flat_map(of).collect();
-        w[0].gather(items) + w[1].gather(places)
+        block::window(items, self.length)
     }
 
     /// Representations `(sequences, d)` of inputs `(events, d)` of sequences of the given lengths. `drop` is
@@ -149,32 +118,19 @@ impl Form {
         lengths: &[usize],
         mut drop: impl FnMut(Var<'t>) -> Var<'t>,
     ) -> Var<'t> {
-        for (layer, w) in w[2..].chunks_exact(ARRAYS.len()).enumerate() {
-            let &[wq, bq, wk, bk, wv, bv, g1, o1, w1, b1, w2, b2, g2, o2] = w else {
-                unreachable!("a block has {} arrays", ARRAYS.len())
-            };
-            let (keys, values) = (x.linear(wk, bk), x.linear(wv, bv));
-            let spans = match layer + 1 == self.layers {
+        for (layer, w) in w[2..].chunks_exact(block::ARRAYS.len()).enumerate() {
+            let (of, spans) = match layer + 1 == self.layers {
                 true => {
                     let spans = Spans::last(lengths);
-                    x = x.gather(spans.last_rows());
-                    spans
+                    (x.gather(spans.last_rows()), spans)
                 }
-                false => Spans::causal(lengths),
+                false => (x, Spans::causal(lengths)),
             };
-            let seen = x
-                .linear(wq, bq)
-                .attention(keys, values, &Arc::new(spans), self.heads);
-            x = (drop(seen) + x).layer_norm(g1, o1, EPSILON);
-            let forward = x.linear(w1, b1).relu().linear(w2, b2);
-            x = (drop(forward) + x).layer_norm(g2, o2, EPSILON);
+            x = block::block(w, (x, of), spans, self.heads, &mut drop);
         }
         x
     }
 }
-
-/// Attempts to sample an item that is not in a history.
-const ATTEMPTS: usize = 100;
 
 /// A network in training: predicts each event of a training history from those before it.
 struct NextItem<'a> {
@@ -182,8 +138,7 @@ struct NextItem<'a> {
     loss: Loss,
     dropout: f32,
     rows: &'a Histories,
-    /// The distinct items of each row, ascending.
-    items: Vec<Vec<u32>>,
+    negatives: Negatives,
     /// Row and position of each event that has a predecessor.
     events: Vec<(u32, u32)>,
 }
@@ -203,11 +158,11 @@ impl Network for NextItem<'_> {
             sequences.push(self.form.window(&items[..at as usize]));
             targets.push(items[at as usize].0);
             if self.loss == Loss::Bpr {
-                negatives.push(self.negative(row as usize, rng));
+                negatives.push(self.negatives.sample(row as usize, rng));
             }
         }
         let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
-        let x = self.form.inputs(w, &sequences);
+        let x = block::inputs(w[0], w[1], &sequences);
         let drop = |x: Var<'t>| x.dropout(self.dropout, rng);
         let z = self.form.represent(w, x, &lengths, drop);
         match self.loss {
@@ -226,17 +181,6 @@ impl Network for NextItem<'_> {
             weights: weights.collect(),
         };
         Ok(Some(monitor(&model)))
-    }
-}
-
-impl NextItem<'_> {
-    /// A uniformly sampled item that is not in a row, if one is found.
-    fn negative(&self, row: usize, rng: &mut Rng) -> u32 {
-        let mut sample = || rng.below(self.form.n_items) as u32;
-        let seen = &self.items[row];
-        let mut candidates = std::iter::repeat_with(&mut sample).take(ATTEMPTS);
-        let unseen = candidates.find(|item| seen.binary_search(item).is_err());
-        unseen.unwrap_or_else(sample)
     }
 }
 
@@ -266,39 +210,27 @@ impl Fit for Config {
         let mut rng = Rng::new(run.seed, 0);
         let weights = form.arrays().into_iter().map(|(name, shape)| {
             let n: usize = shape.iter().product();
-            let value = match &name[name.find('.').map_or(0, |dot| dot + 1)..] {
-                "gain1" | "gain2" => vec![1.0; n],
-                "bias1" | "bias2" => vec![0.0; n],
-                _ => (0..n).map(|_| DEVIATION * rng.normal()).collect(),
-            };
+            let value = block::start(&name, n, &mut rng);
             Parameter::shaped(name, shape, value)
         });
         let adam = Adam {
             decay: self.reg,
             ..Adam::new(self.training.learning_rate)
         };
-        let of_row = |(row, history): (usize, History<'_>)| {
-            (1..history.len()).map(move |at| (row as u32, at as u32))
-        };
-        let items_of = |row: History<'_>| row.item_values().iter().map(|i| i.0.0).collect();
         let network = NextItem {
             form,
             loss: self.loss,
             dropout: self.dropout,
             rows,
-            items: rows.rows().map(items_of).collect(),
-            events: rows.rows().enumerate().flat_map(of_row).collect(),
+            negatives: Negatives::new(rows),
+            events: block::next_events(rows),
         };
         let mut learner = TapeLearner::new(network, weights.collect(), adam);
         if self.loss == Loss::Bpr {
             // As published: few rows have gradients, but all rows are updated.
             learner = learner.updating_all_rows();
         }
-        let items = rows.rows().flat_map(|row| {
-            let items = row.items.iter().map(|i| i.0);
-            items.chain([u32::MAX]).collect::<Vec<_>>()
-        });
-        let fingerprint = format!("sasrec {self:?} on {:016x}", limpid_core::hash::row(items));
+        let fingerprint = format!("sasrec {self:?} on {:016x}", block::hash(rows));
         train(&mut learner, &self.training.schedule(), &fingerprint, run)?;
         let weights = learner.into_weights().into_iter();
         Ok(Model {
@@ -358,10 +290,10 @@ impl Recommender for Model {
         let mut tape = Tape::default();
         let inputs = {
             let w = self.constants(&tape);
-            self.form.inputs(&w, &[window]).value().to_vec()
+            block::inputs(w[0], w[1], &[window]).value().to_vec()
         };
         let shape = [window.len(), d];
-        let mut gradient = |at: &[f32]| {
+        let gradient = |at: &[f32]| {
             tape.reset();
             let w = self.constants(&tape);
             let x = tape.leaf(Arc::new(at.to_vec()), &shape);
@@ -370,34 +302,7 @@ impl Recommender for Model {
             let mut gradients = z.dot_rows(target).sum().backward();
             gradients.take(x).dense(at.len())
         };
-        // Layer normalization changes fast where its input is small, so the path is halved
-        // repeatedly towards its start, and every piece has the same number of steps.
-        let mut slope = vec![0f64; inputs.len()];
-        for piece in 0..PIECES {
-            let end = 0.5f32.powi(piece as i32);
-            let begin = if piece + 1 < PIECES { end / 2.0 } else { 0.0 };
-            let at = |t: f32| inputs.iter().map(|x| t * x).collect::<Vec<f32>>();
-            let mean = mean_gradient(&at(begin), &at(end), STEPS, &mut gradient);
-            for (slope, mean) in slope.iter_mut().zip(mean) {
-                *slope += f64::from(end - begin) * mean;
-            }
-        }
-        // Events on the same item are one unit.
-        let effects = inputs.chunks_exact(d).zip(slope.chunks_exact(d));
-        let mut effects: Vec<(ItemIdx, usize, f64)> = effects
-            .zip(window.iter().enumerate())
-            .map(|((x, slope), (at, &item))| {
-                let effect = x.iter().zip(slope).map(|(&x, s)| f64::from(x) * s).sum();
-                (item, user.len() - window.len() + at, effect)
-            })
-            .collect();
-        effects.sort_by_key(|&(item, at, _)| (item, at));
-        let parts = effects.chunk_by(|a, b| a.0 == b.0).map(|events| {
-            let effect: f64 = events.iter().map(|(_, _, effect)| effect).sum();
-            let cites = events.iter().map(|&(_, at, _)| user.event(at)).collect();
-            Part::new(Unit::event(events[0].0), 1.0, effect as f32, cites)
-        });
-        Ledger::of_parts(base, parts.collect()).scored(score)
+        path::ledger(user, window.len(), &inputs, (base, score), gradient)
     }
 
     fn latent(&self) -> Option<&dyn Latent> {
@@ -422,7 +327,7 @@ impl Latent for Model {
             .map_init(Tape::default, |tape, &u| {
                 tape.reset();
                 let w = self.constants(tape);
-                let x = self.form.inputs(&w, &[windows[u]]);
+                let x = block::inputs(w[0], w[1], &[windows[u]]);
                 let lengths = [windows[u].len()];
                 self.form.represent(&w, x, &lengths, |x| x).value().to_vec()
             })
@@ -434,19 +339,7 @@ impl Latent for Model {
     }
 
     fn decode(&self, z: &Mat) -> Mat {
-        let mut out = Mat::zeros((z.nrows(), self.form.n_items));
-        out.axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .zip(z.axis_iter(Axis(0)).into_par_iter())
-            .for_each(|(mut scores, z)| {
-                let z = z.to_vec();
-                let items = self.weights[0].chunks_exact(self.form.d);
-                scores
-                    .iter_mut()
-                    .zip(items)
-                    .for_each(|(s, item)| *s = latent::score_of(&z, item));
-            });
-        out
+        block::decode(z, &self.weights[0], self.form.n_items)
     }
 
     fn decode_gradient(&self, _: &[f32], item: ItemIdx) -> Vec<f32> {

@@ -55,7 +55,7 @@ impl Adam {
 
     /// Factors of the moments at step `t`: the learning rate with the correction of the first one, and
     /// the square root of that of the second.
-    fn corrections(&self, t: u64) -> (f32, f32) {
+    pub(super) fn corrections(&self, t: u64) -> (f32, f32) {
         let power = |beta: f32| f64::from(beta).powf(t as f64);
         let scale = (f64::from(self.rate) / (1.0 - power(self.beta1))) as f32;
         let root = (1.0 / (1.0 - power(self.beta2))).sqrt() as f32;
@@ -158,7 +158,7 @@ pub fn step_at_rows(
 }
 
 #[inline(always)]
-fn chunk(
+pub(super) fn chunk(
     adam: &Adam,
     scale: f32,
     root: f32,

@@ -2,3 +2,5 @@
 
 pub mod adam;
 pub mod clip;
+pub mod deferred;
+pub mod nadam;

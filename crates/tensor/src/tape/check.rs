@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Csr, Float, Gradient, Spans, Tape, Var};
+use super::{Csr, Float, Gradient, Graph, Spans, Tape, Var};
 use crate::Rng;
 
 /// An operation and the shapes of its inputs, whose numbers are uniform in `low..high`.
@@ -89,6 +89,13 @@ fn sparse<T: Float>() -> Arc<Csr<T>> {
     Arc::new(Csr::new(vec![0, 2, 2, 4], vec![0, 3, 1, 3], values, 5))
 }
 
+/// A path of five nodes with one more edge, and a node without edges.
+fn graph<T: Float>() -> Arc<Graph<T>> {
+    let neighbors = vec![1, 0, 2, 4, 1, 3, 2, 4, 1, 3];
+    let scales = [1.0, 0.5, 0.75, -0.5, 0.25, 2.0].map(T::of).to_vec();
+    Arc::new(Graph::new(vec![0, 1, 4, 6, 8, 10, 10], neighbors, scales))
+}
+
 /// The cases for one element type.
 macro_rules! cases {
     ($float:ty) => {{
@@ -116,6 +123,10 @@ macro_rules! cases {
                 ANY,
                 |_, x| x[0].add_rows(x[1]),
             ),
+            case("mul_rows", &[&[4, 3], &[3]], ANY, |_, x| {
+                x[0].mul_rows(x[1])
+            }),
+            case("leaky_relu", &[&[17]], ANY, |_, x| x[0].leaky_relu(0.2)),
             case("scale", &[&[5]], ANY, |_, x| x[0].scale(-1.5)),
             case("relu", &[&[17]], ANY, |_, x| x[0].relu()),
             case("gelu", &[&[17]], ANY, |_, x| x[0].gelu()),
@@ -138,6 +149,12 @@ macro_rules! cases {
             case("sum_rows", &[&[3, 7]], ANY, |_, x| x[0].sum_rows()),
             case("dot_rows", &[&[3, 19], &[3, 19]], ANY, |_, x| {
                 x[0].dot_rows(x[1])
+            }),
+            case("scale_rows", &[&[3, 19], &[3]], ANY, |_, x| {
+                x[0].scale_rows(x[1])
+            }),
+            case("normalize_rows", &[&[3, 21]], ANY, |_, x| {
+                x[0].normalize_rows()
             }),
             case("softmax", &[&[3, 21]], ANY, |_, x| x[0].softmax()),
             case("log_softmax", &[&[3, 21]], ANY, |_, x| x[0].log_softmax()),
@@ -177,6 +194,18 @@ macro_rules! cases {
             ),
             case("sparse_matmul", &[&[5, 70]], ANY, |_, x| {
                 x[0].sparse_matmul(&sparse())
+            }),
+            case("graph_matmul", &[&[6, 70]], ANY, |_, x| {
+                x[0].graph_matmul(&graph())
+            }),
+            case("propagate, no layer", &[&[6, 3]], ANY, |_, x| {
+                x[0].propagate(&graph(), 0, &[5, 2, 2])
+            }),
+            case("propagate, one layer", &[&[6, 70]], ANY, |_, x| {
+                x[0].propagate(&graph(), 1, &[3, 0, 5, 3])
+            }),
+            case("propagate, three layers", &[&[6, 17]], ANY, |_, x| {
+                x[0].propagate(&graph(), 3, &[4, 1, 4]) * x[0].gather(vec![4, 1, 5])
             }),
             case("gather of a leaf", &[&[6, 3]], ANY, |_, x| {
                 let (a, b) = (x[0].gather(vec![4, 1, 4]), x[0].gather(vec![1, 5, 0]));
@@ -230,6 +259,12 @@ macro_rules! cases {
             ),
             case("attention to itself", &[&[8, 20]], ANY, |_, x| {
                 x[0].attention(x[0], x[0], &spans(0), 1)
+            }),
+            case("gru", &[&[3, 5], &[3, 15], &[3, 15]], ANY, |_, x| {
+                x[0].gru(x[1], x[2])
+            }),
+            case("pool", &[&[8, 5], &[8, 2]], ANY, |_, x| {
+                x[0].pool(x[1], &[3, 1, 4])
             }),
             case("cross_entropy", &[&[3, 20]], ANY, |_, x| {
                 x[0].cross_entropy(vec![4, 19, 4])
@@ -349,6 +384,21 @@ fn fused_operations_equal_their_definitions() {
     let dense = tape.constant(dense.concat(), &[3, 5]);
     let x = leaf(&[5, 4]);
     same(x.sparse_matmul(&a), dense.matmul(x));
+    // One logit per row: attention of a query that gives these logits.
+    let (v, logits) = (leaf(&[4, 3]), leaf(&[4, 1]));
+    let p = logits.reshape(&[1, 4]).softmax();
+    same(v.pool(logits, &[4]), p.matmul(v));
+    let (x, graph, mut by_layer) = (leaf(&[6, 4]), graph::<f64>(), Vec::new());
+    by_layer.push(x);
+    for _ in 0..3 {
+        by_layer.extend(by_layer.last().map(|x| x.graph_matmul(&graph)));
+    }
+    let sum = by_layer[0] + by_layer[1] + by_layer[2] + by_layer[3];
+    let rows = vec![5, 1, 1, 3];
+    same(x.propagate(&graph, 3, &rows), sum.scale(0.25).gather(rows));
+    // Node 1 has the neighbors 0, 2 and 4: 0.5 (1 x₀ + 0.75 x₂ + 0.25 x₄).
+    let (x, product) = (x.value(), by_layer[1].value());
+    assert!((product[4] - 0.5 * (x[0] + 0.75 * x[8] + 0.25 * x[16])).abs() < 1e-12);
 }
 
 #[test]

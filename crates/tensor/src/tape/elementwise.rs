@@ -103,6 +103,14 @@ pub(super) fn columns<T: Float>(out: &mut [T], rows: &[T], width: usize, add: bo
     }
 }
 
+/// Multiplies every row of `out` by the factors, elementwise.
+fn times_rows<T: Float>(out: &mut [T], factors: &[T]) {
+    let width = factors.len().max(1);
+    out.par_chunks_mut(width)
+        .with_min_len((CHUNK / width).max(1))
+        .for_each(|o| o.iter_mut().zip(factors).for_each(|(o, &b)| *o *= b));
+}
+
 /// √(2/π), of GELU.
 const GELU: f64 = 0.797_884_560_802_865_4;
 
@@ -163,6 +171,34 @@ impl<'t, T: Float> Var<'t, T> {
         })
     }
 
+    /// x ⊙ b, b broadcast over the leading dimensions: one factor per column of `(…, n)`.
+    ///
+    /// # Panics
+    /// If the last dimensions of x are not those of b.
+    #[must_use]
+    pub fn mul_rows(self, b: Self) -> Self {
+        let (x, factors) = (self.value(), b.value());
+        let shape = self.shape();
+        assert!(
+            shape.ends_with(&b.shape()),
+            "mul_rows: cannot broadcast {:?} over {shape:?}",
+            b.shape()
+        );
+        let width = factors.len();
+        let mut out = self.arena().take(x.len());
+        out.copy_from_slice(&x);
+        times_rows(&mut out, &factors);
+        let (i, j) = (self.id, b.id);
+        self.record(&[self, b], out, shape, move |mut g, sums| {
+            let mut products = sums.take(g.len());
+            map_two(&mut products, &g, &x, false, |g, x| g * x);
+            sums.write(j, width, |out, add| columns(out, &products, width, add));
+            sums.recycle(products);
+            times_rows(&mut g, &factors);
+            sums.give(i, g);
+        })
+    }
+
     /// s · x.
     #[must_use]
     pub fn scale(self, s: f64) -> Self {
@@ -183,6 +219,14 @@ impl<'t, T: Float> Var<'t, T> {
     pub fn relu(self) -> Self {
         let slope = |_, y| if y > T::ZERO { T::ONE } else { T::ZERO };
         self.unary(|x| x.larger(T::ZERO), slope)
+    }
+
+    /// max(x, slope · x), for a slope from 0 to 1 of negative numbers.
+    #[must_use]
+    pub fn leaky_relu(self, slope: f64) -> Self {
+        let s = T::of(slope);
+        let of = move |x: T, _| if x > T::ZERO { T::ONE } else { s };
+        self.unary(move |x| x.larger(s * x), of)
     }
 
     /// x Φ(x) in the form with tanh: ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))).

@@ -11,6 +11,12 @@ use crate::{Learner, Parameter, Rng};
 
 /// The computation of a network; its weights are owned by a [`TapeLearner`].
 pub trait Network {
+    /// Recomputes what is constant within an epoch but depends on the weights, such as neighbors; before
+    /// [`begin`](Self::begin).
+    fn refresh(&mut self, weights: &[Parameter]) {
+        let _ = weights;
+    }
+
     /// Prepares an epoch (counted from 1), for example by sampling negatives; returns the number of
     /// examples.
     fn begin(&mut self, epoch: usize, rng: &mut Rng) -> usize;
@@ -89,6 +95,12 @@ impl<N: Network> TapeLearner<N> {
         self.weights
     }
 
+    /// The network and its weights after training.
+    #[must_use]
+    pub fn into_parts(self) -> (N, Vec<Parameter>) {
+        (self.network, self.weights)
+    }
+
     /// The loss and the gradients of some examples; the weights are moved to the tape for the duration.
     fn gradients(&mut self, examples: &[u32], rng: &mut Rng) -> (f64, Vec<Gradient<f32>>) {
         let values: Vec<Arc<Vec<f32>>> = self
@@ -118,6 +130,7 @@ impl<N: Network> Learner for TapeLearner<N> {
     }
 
     fn begin(&mut self, epoch: usize, rng: &mut Rng) -> usize {
+        self.network.refresh(&self.weights);
         self.network.begin(epoch, rng)
     }
 

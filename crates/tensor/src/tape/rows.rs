@@ -236,4 +236,75 @@ impl<'t, T: Float> Var<'t, T> {
             sums.recycle(g);
         })
     }
+
+    /// Each row times a number of its own: `(…, w), (…) → (…, w)`.
+    ///
+    /// # Panics
+    /// Unless there is one number per row.
+    #[must_use]
+    pub fn scale_rows(self, s: Self) -> Self {
+        let (x, factors, shape) = (self.value(), s.value(), self.shape());
+        assert_eq!(
+            shape.rows(),
+            factors.len(),
+            "scale_rows: one number per row of {shape:?}, not {:?}",
+            s.shape()
+        );
+        let width = shape.width().max(1);
+        let mut out = self.arena().take(x.len());
+        out.par_chunks_mut(width)
+            .zip(x.par_chunks(width).zip(&factors[..]))
+            .with_min_len(256)
+            .for_each(|(o, (x, &s))| o.iter_mut().zip(x).for_each(|(o, &x)| *o = s * x));
+        let (i, j) = (self.id, s.id);
+        self.record(&[self, s], out, shape, move |mut g, sums| {
+            sums.write(j, factors.len(), |out, add| {
+                out.par_iter_mut()
+                    .zip(g.par_chunks(width).zip(x.par_chunks(width)))
+                    .with_min_len(256)
+                    .for_each(|(o, (g, x))| *o = if add { *o + dot(g, x) } else { dot(g, x) });
+            });
+            g.par_chunks_mut(width)
+                .zip(&factors[..])
+                .with_min_len(256)
+                .for_each(|(g, &s)| g.iter_mut().for_each(|g| *g *= s));
+            sums.give(i, g);
+        })
+    }
+
+    /// Each row divided by its Euclidean norm, or by 1e-12 where that is larger.
+    #[must_use]
+    pub fn normalize_rows(self) -> Self {
+        let (x, shape) = (self.value(), self.shape());
+        let width = shape.width();
+        let length = |x: &[T]| Float::sqrt(dot(x, x)).larger(T::of(1e-12));
+        let mut out = self.arena().take(x.len());
+        each_row(
+            &mut out,
+            &x,
+            width,
+            #[inline(always)]
+            |o, x| {
+                let s = T::ONE / length(x);
+                o.iter_mut().zip(x).for_each(|(o, &x)| *o = s * x);
+            },
+        );
+        let id = self.id;
+        self.record(&[self], out, shape, move |mut g, sums| {
+            each_row(
+                &mut g,
+                &x,
+                width,
+                #[inline(always)]
+                |g, x| {
+                    // y = x / n: (g − y (g · y)) / n, with y written in terms of x.
+                    let s = T::ONE / length(x);
+                    let along = s * s * dot(g, x);
+                    let numbers = g.iter_mut().zip(x);
+                    numbers.for_each(|(g, &x)| *g = s * (*g - along * x));
+                },
+            );
+            sums.give(id, g);
+        })
+    }
 }

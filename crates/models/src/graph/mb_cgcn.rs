@@ -1,0 +1,83 @@
+//! MB-CGCN: Cheng et al., Multi-Behavior Recommendation with Cascading Graph Convolution Networks, WWW 2023,
+//! <https://arxiv.org/abs/2303.15720>.
+//!
+//! ```text
+//! x_1 = tables        e_b = mean of layers 0 … L_b of x_b over behavior b        x_{b+1} = e_b W_b
+//! score(user, item) = Σ_b u_b · Σ_b i_b        loss = BPR of the target
+//! ```
+//!
+//! with a W_b for users and one for items. Negatives are not bought, as in the released code. Departures: the
+//! tables start as those of the other models here (the code draws them from a normal distribution of deviation
+//! 0.01), the L2 term is that of the tables alone, and there is no pretraining.
+
+use limpid_tensor::Rng;
+use limpid_tensor::tape::{Tape, Var};
+
+use super::behavior_graphs::{GraphModel, Graphs, Nodes, mean_of};
+use crate::hyper::{self, hyper};
+use crate::latent::learned_users::fit::Weight;
+use crate::latent::learned_users::{Tables, learned_model};
+use crate::registry::{Entry, Reads};
+use crate::training_loop::TrainingLoop;
+
+/// The catalogue entry.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "mb-cgcn",
+    aliases: &[],
+    about: "graph convolutions cascaded over behaviors, with a learned map from each to the next",
+    paper: "Cheng et al., Multi-Behavior Recommendation with Cascading Graph Convolution Networks, WWW 2023",
+    reads: Reads::BEHAVIORS,
+    defaults: hyper::defaults::<Config>,
+};
+
+hyper! {
+    /// Hyper-parameters.
+    pub struct Config {
+        /// Graph layers of the first behavior.
+        first_layers: usize = 1, in whole(1, 6), tune [1, 2];
+        /// Graph layers of each later behavior.
+        layers: usize = 3, in whole(1, 6), tune [2, 3, 4];
+        include tables: Tables = {};
+        include training: TrainingLoop = { epochs: 200, batch_size: 2048, learning_rate: 3e-3 };
+    }
+}
+
+learned_model!("model/mb-cgcn");
+
+impl GraphModel for Config {
+    const TOUCHED_NEGATIVES: bool = true;
+
+    fn weights(&self, graphs: &Graphs) -> Vec<Weight> {
+        let d = self.tables.embedding_size;
+        let steps = 1..graphs.order().len();
+        let pair = |k| ["users", "items"].map(|side| Weight::matrix(format!("{side}{k}"), d, d));
+        steps.flat_map(pair).collect()
+    }
+
+    fn nodes<'t>(
+        &self,
+        graphs: &Graphs,
+        _: &'t Tape,
+        x: Var<'t>,
+        w: &[Var<'t>],
+        _: Option<&mut Rng>,
+    ) -> Vec<Nodes<'t>> {
+        let (mut x, mut sum) = (x, None);
+        for (step, b) in graphs.order().into_iter().enumerate() {
+            let layers = match step {
+                0 => self.first_layers,
+                _ => self.layers,
+            };
+            if let Some(&[of_users, of_items]) = step.checked_sub(1).map(|k| &w[2 * k..2 * k + 2]) {
+                let nodes = graphs.nodes(x);
+                x = nodes
+                    .users()
+                    .matmul(of_users)
+                    .stack(nodes.items().matmul(of_items));
+            }
+            x = mean_of(graphs.of[b].layers(x, layers));
+            sum = Some(sum.map_or(x, |sum| sum + x));
+        }
+        vec![graphs.nodes(sum.unwrap_or(x))]
+    }
+}

@@ -1,0 +1,216 @@
+//! MBSSL: Xu et al., Multi-behavior Self-supervised Learning for Recommendation, SIGIR 2023,
+//! <https://arxiv.org/abs/2305.18238>.
+//!
+//! ```text
+//! z_b = LeakyReLU((Â_b x_b ⊙ r_b) W)      x_b ← Σ_c softmax_c(tanh(z_c S_b) s_b) z_c      r_b ← r_b V
+//! ```
+//!
+//! by layers, from the tables and from r_b = 1; x_b and r_b are then the means over layers, and a score of
+//! behavior b is Σ u_b ⊙ r_b ⊙ i_b. The loss has no negatives: for users of a batch it is
+//!
+//! ```text
+//! Σ_b ( c Σ of ŷ² over all items + Σ of ((1 − c) ŷ² − 2 ŷ) over the items with b )
+//! ```
+//!
+//! plus contrasts of two views of the target's graph, each without half of the nodes, and of the target with every
+//! other behavior. Departures: the gradients of the losses are not balanced by parameter, the contrasts have a
+//! fixed weight and are among `contrast` nodes of a batch; similar nodes remain negatives in them; behaviors have
+//! equal weights; two layers by default, not four, for their cost.
+
+use limpid_tensor::Rng;
+use limpid_tensor::tape::{Tape, Var};
+
+use super::behavior_graphs::{GraphModel, Graphs, Nodes, info_nce, mean_of, some_of};
+use crate::hyper::{self, hyper};
+use crate::latent::learned_users::fit::{Batch, Init, Weight};
+use crate::latent::learned_users::{Tables, learned_model};
+use crate::registry::{Entry, Reads};
+use crate::training_loop::TrainingLoop;
+
+/// The catalogue entry.
+pub(crate) const ENTRY: Entry = Entry {
+    name: "mbssl",
+    aliases: &[],
+    about: "attention between the graph convolutions of behaviors, trained without negatives and by contrasts",
+    paper: "Xu et al., Multi-behavior Self-supervised Learning for Recommendation, SIGIR 2023",
+    reads: Reads::BEHAVIORS,
+    defaults: hyper::defaults::<Config>,
+};
+
+hyper! {
+    /// Hyper-parameters.
+    pub struct Config {
+        /// Graph layers.
+        layers: usize = 2, in whole(1, 6), tune [2, 4];
+        /// Weight of an item without an event in the squared loss (c).
+        negative_weight: f32 = 0.01, in above(0.0), tune [0.01, 0.1];
+        /// Weight of the contrasts.
+        contrast_weight: f32 = 0.1, in at_least(0.0), tune [0, 0.1, 0.5];
+        /// Temperature of the contrasts.
+        temperature: f32 = 0.2, in above(0.0), tune [0.2, 0.5];
+        /// Nodes of a batch that are contrasted with each other.
+        contrast: usize = 256, in whole_from(2);
+        /// Dropout rate of messages in training.
+        dropout: f32 = 0.3, in between(0.0, 0.95);
+        include tables: Tables = { reg: 1e-2 };
+        include training: TrainingLoop = { epochs: 200, batch_size: 512, learning_rate: 1e-3 };
+    }
+}
+
+learned_model!("model/mbssl");
+
+/// Hidden units of the attention.
+const HIDDEN: usize = 16;
+
+/// Slope of the leaky ReLU for negative numbers.
+const SLOPE: f64 = 0.2;
+
+/// The share of nodes that a view of a contrast leaves out.
+const LEFT_OUT: f32 = 0.5;
+
+/// The vectors of the target's neighbors and its own, in a view without some of the nodes.
+fn view<'t>(graphs: &Graphs, tape: &'t Tape, x: Var<'t>, rng: &mut Rng) -> Nodes<'t> {
+    let n = x.shape().rows();
+    let kept = (0..n).map(|_| f32::from(u8::from(rng.unit() >= LEFT_OUT)));
+    let kept = tape.constant(kept.collect::<Vec<f32>>(), &[n]);
+    let layers = graphs.of[graphs.target()].layers(x.scale_rows(kept), 1);
+    graphs.nodes(x + layers[1])
+}
+
+impl GraphModel for Config {
+    fn weights(&self, graphs: &Graphs) -> Vec<Weight> {
+        let (d, n) = (self.tables.embedding_size, graphs.behaviors.len());
+        let mut all = Vec::new();
+        for b in 0..n {
+            all.push(Weight::vector(format!("relation{b}"), d, Init::Ones));
+            all.push(Weight::matrix(format!("attention{b}"), d, HIDDEN));
+            all.push(Weight::matrix(format!("attention{b}.out"), HIDDEN, 1));
+        }
+        for l in 0..self.layers {
+            all.push(Weight::matrix(format!("layer{l}"), d, d));
+            all.push(Weight::matrix(format!("layer{l}.relations"), d, d));
+        }
+        all
+    }
+
+    /// By behavior in order, users times r_b; then the same without r_b.
+    fn nodes<'t>(
+        &self,
+        graphs: &Graphs,
+        _: &'t Tape,
+        x: Var<'t>,
+        w: &[Var<'t>],
+        mut rng: Option<&mut Rng>,
+    ) -> Vec<Nodes<'t>> {
+        let (d, order) = (self.tables.embedding_size, graphs.order());
+        let (of_behavior, of_layer) = w.split_at(3 * order.len());
+        let mut relations: Vec<Vec<Var<'t>>> =
+            order.iter().map(|&b| vec![of_behavior[3 * b]]).collect();
+        let mut layers: Vec<Vec<Var<'t>>> = vec![vec![x]; order.len()];
+        for (l, weights) in of_layer.chunks_exact(2).enumerate() {
+            let convolved = |(k, &b): (usize, &usize)| {
+                let y = graphs.of[b].layers(layers[k][l], 1)[1];
+                y.mul_rows(relations[k][l])
+                    .matmul(weights[0])
+                    .leaky_relu(SLOPE)
+            };
+            let z: Vec<Var<'t>> = order.iter().enumerate().map(convolved).collect();
+            for (k, &b) in order.iter().enumerate() {
+                let [s, out] = [of_behavior[3 * b + 1], of_behavior[3 * b + 2]];
+                let logits = z.iter().map(|z| z.matmul(s).tanh().matmul(out));
+                let Some(shares) = logits.reduce(Var::concat).map(Var::softmax) else {
+                    continue;
+                };
+                let mut next = z[0].scale_rows(shares.columns(0..1));
+                for (c, z) in z.iter().enumerate().skip(1) {
+                    next = next + z.scale_rows(shares.columns(c..c + 1));
+                }
+                if let Some(rng) = &mut rng {
+                    next = next.dropout(self.dropout, rng);
+                }
+                layers[k].push(next);
+                let relation = relations[k][l].reshape(&[1, d]).matmul(weights[1]);
+                relations[k].push(relation.reshape(&[d]));
+            }
+        }
+        let plain: Vec<Nodes<'t>> = layers
+            .into_iter()
+            .map(|l| graphs.nodes(mean_of(l)))
+            .collect();
+        let related = plain.iter().zip(relations).map(|(x, r)| {
+            let users = x.users().mul_rows(mean_of(r));
+            graphs.nodes(users.stack(x.items()))
+        });
+        related.chain(plain.iter().copied()).collect()
+    }
+
+    fn loss<'t>(
+        &self,
+        graphs: &Graphs,
+        tape: &'t Tape,
+        nodes: &[Nodes<'t>],
+        _: &[Var<'t>],
+        batch: &Batch,
+        rng: &mut Rng,
+    ) -> Var<'t> {
+        let order = graphs.order();
+        let (related, plain) = nodes.split_at(order.len());
+        let users = &batch.target().users;
+        let negative = f64::from(self.negative_weight);
+        let scale = 1.0 / (users.len().max(1) * order.len()) as f64;
+        let of_behavior = |(&b, nodes): (&usize, &Nodes<'t>)| {
+            let (u, i) = (nodes.of_users(users), nodes.items());
+            let all = (u.transpose().matmul(u) * i.transpose().matmul(i)).sum();
+            let pairs = users.iter().flat_map(|&u| {
+                let row = graphs.rows[b][u as usize].iter();
+                row.map(move |&i| (u, i))
+            });
+            let (of_users, of_items): (Vec<u32>, Vec<u32>) = pairs.unzip();
+            let y = nodes
+                .of_users(&of_users.into())
+                .dot_rows(nodes.of_items(&of_items));
+            let positive = y.sum_of_squares().scale(1.0 - negative) + y.sum().scale(-2.0);
+            (all.scale(negative) + positive).scale(scale)
+        };
+        let losses = order.iter().zip(related).map(of_behavior);
+        let zero = tape.constant(vec![0.0], &[]);
+        let loss = losses.fold(zero, |sum, loss| sum + loss);
+        if self.contrast_weight == 0.0 {
+            return loss;
+        }
+        let some_users = some_of(users, self.contrast, rng);
+        let some_items = some_of(&batch.target().positives, self.contrast, rng);
+        let temperature = f64::from(self.temperature);
+        let contrast = |a: Nodes<'t>, b: Nodes<'t>| {
+            let of_users = info_nce(
+                a.of_users(&some_users),
+                b.of_users(&some_users),
+                temperature,
+            );
+            let of_items = info_nce(
+                a.of_items(&some_items),
+                b.of_items(&some_items),
+                temperature,
+            );
+            of_users + of_items
+        };
+        let target = plain[plain.len() - 1];
+        let views = [(); 2].map(|()| view(graphs, tape, target.all, rng));
+        let within = contrast(views[0], views[1]);
+        let others = &plain[..plain.len() - 1];
+        let all = others
+            .iter()
+            .fold(within, |sum, &other| sum + contrast(target, other));
+        loss + all.scale(f64::from(self.contrast_weight) / order.len() as f64)
+    }
+
+    fn vectors<'t>(
+        &self,
+        graphs: &Graphs,
+        _: &'t Tape,
+        nodes: &[Nodes<'t>],
+        _: &[Var<'t>],
+    ) -> Nodes<'t> {
+        nodes[graphs.behaviors.len() - 1]
+    }
+}

@@ -1,0 +1,476 @@
+//! Training of models that learn a vector for every user, by gradients on sampled items.
+//!
+//! An epoch has every user with an event of the target behavior once, with one of these events drawn at
+//! random, or every such event once; for the other behaviors of the same users a further event is drawn.
+//! Every positive has sampled negatives, items that the user has not touched at all or has not bought. The L2
+//! term is that of the table rows of a batch.
+//!
+//! Splits that come with a data set often have no validation set. Then, if training may stop early and there
+//! are enough users, one purchase of some users is hidden from training and measures it; the final model
+//! computes its vectors from all events again.
+
+use std::sync::Arc;
+
+use limpid_core::traits::Monitor;
+use limpid_core::{Catalogue, Histories, Recommender, Result, Run, Training};
+use limpid_tensor::optim::adam::Adam;
+use limpid_tensor::tape::{Network, Tape, TapeLearner, Var};
+use limpid_tensor::{Parameter, Rng, train};
+
+use super::{Decoder, Format, Model};
+use crate::behavior::chains::{Behaviors, Chains};
+
+/// Attempts to sample a negative.
+const ATTEMPTS: usize = 100;
+
+/// The most users of whom a purchase is hidden, and the fewest that measure anything.
+const HIDDEN: (usize, usize) = (1000, 100);
+
+/// The share of users of whom a purchase is hidden is one of this.
+const ONE_OF: usize = 4;
+
+/// Hidden purchases are ranked among all items up to this rank, as in early stopping on a validation set.
+const CUT: usize = 20;
+
+/// How a weight begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Init {
+    /// Uniform, with the variance of Glorot and Bengio.
+    Glorot,
+    /// Zeros: a bias.
+    Zeros,
+    /// Ones: factors.
+    Ones,
+}
+
+/// A weight besides the two tables.
+pub(crate) struct Weight {
+    name: String,
+    shape: Vec<usize>,
+    init: Init,
+}
+
+impl Weight {
+    /// A matrix.
+    pub(crate) fn matrix(name: impl Into<String>, rows: usize, columns: usize) -> Self {
+        Self {
+            name: name.into(),
+            shape: vec![rows, columns],
+            init: Init::Glorot,
+        }
+    }
+
+    /// A vector of zeros or ones.
+    pub(crate) fn vector(name: impl Into<String>, n: usize, init: Init) -> Self {
+        Self {
+            name: name.into(),
+            shape: vec![n],
+            init,
+        }
+    }
+
+    fn parameter(self, rng: &mut Rng) -> Parameter {
+        let n: usize = self.shape.iter().product();
+        let value = match self.init {
+            Init::Zeros => vec![0.0; n],
+            Init::Ones => vec![1.0; n],
+            Init::Glorot => {
+                let sides: usize = self.shape.iter().sum();
+                let bound = (6.0 / sides.max(1) as f32).sqrt();
+                rng.uniforms(n, -bound, bound)
+            }
+        };
+        Parameter::shaped(self.name, self.shape, value)
+    }
+}
+
+/// Positives of one behavior, with their negatives.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sample {
+    /// The users.
+    pub(crate) users: Arc<Vec<u32>>,
+    /// An item of each.
+    pub(crate) positives: Arc<Vec<u32>>,
+    /// Negatives: a fixed number for each, next to each other.
+    pub(crate) negatives: Arc<Vec<u32>>,
+}
+
+/// The samples of a step, by behavior; one of a behavior may be empty.
+pub(crate) struct Batch {
+    /// By behavior.
+    pub(crate) of: Vec<Sample>,
+    /// The target behavior.
+    pub(crate) target: usize,
+}
+
+impl Batch {
+    /// The sample of the target behavior.
+    pub(crate) fn target(&self) -> &Sample {
+        &self.of[self.target]
+    }
+}
+
+/// What data are prepared for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The losses of training.
+    Losses,
+    /// The final vectors alone.
+    Vectors,
+}
+
+/// A model that learns a vector for every user: what a paper adds to the frame. The first two weights are
+/// the tables of users and items.
+pub(crate) trait Recipe: Format {
+    /// How scores follow from the vector of a user.
+    type Decoder: Decoder;
+    /// What is computed from the data once, such as graphs.
+    type Data: Sync;
+    /// Negatives of each positive.
+    const NEGATIVES: usize = 1;
+    /// Whether a negative may have events of other behaviors than the target.
+    const TOUCHED_NEGATIVES: bool = false;
+    /// Whether an epoch has every purchase once, instead of one of each user.
+    const EVERY_PURCHASE: bool = false;
+
+    /// What is computed from the data once; `purpose` says what for.
+    ///
+    /// # Errors
+    /// If the data do not suffice.
+    fn prepare(
+        &self,
+        chains: &Chains,
+        catalogue: &Catalogue,
+        purpose: Purpose,
+        run: &Run<'_>,
+    ) -> Result<Self::Data>;
+
+    /// Weights besides the two tables.
+    fn weights(&self, data: &Self::Data) -> Vec<Weight>;
+
+    /// The loss of a batch, without the L2 term.
+    fn loss<'t>(
+        &self,
+        data: &Self::Data,
+        tape: &'t Tape,
+        w: &[Var<'t>],
+        batch: &Batch,
+        rng: &mut Rng,
+    ) -> Var<'t>;
+
+    /// The vectors of all users `(U, D)`, and the decoder.
+    fn finish<'t>(
+        &self,
+        data: &Self::Data,
+        tape: &'t Tape,
+        w: &[Var<'t>],
+    ) -> (Vec<f32>, Self::Decoder);
+}
+
+/// A model in training.
+struct InTraining<'a, R: Recipe> {
+    recipe: &'a R,
+    data: R::Data,
+    /// What is trained on.
+    chains: &'a Chains,
+    /// All events: what a user is known by.
+    whole: &'a Chains,
+    /// A user and a purchase each.
+    examples: Vec<(u32, u32)>,
+}
+
+impl<'a, R: Recipe> InTraining<'a, R> {
+    fn new(
+        recipe: &'a R,
+        [chains, whole]: [&'a Chains; 2],
+        catalogue: &Catalogue,
+        purpose: Purpose,
+        run: &Run<'_>,
+    ) -> Result<Self> {
+        Ok(Self {
+            data: recipe.prepare(chains, catalogue, purpose, run)?,
+            recipe,
+            chains,
+            whole,
+            examples: Vec::new(),
+        })
+    }
+
+    fn negative(&self, user: u32, rng: &mut Rng) -> u32 {
+        let (row, behaviors) = (self.chains.row(user as usize), self.chains.behaviors);
+        let mut sample = || rng.below(self.chains.n_items) as u32;
+        let unseen = |item: &u32| match row.binary_search_by_key(item, |e| e.0) {
+            Ok(at) => R::TOUCHED_NEGATIVES && !behaviors.bought(row[at].1),
+            Err(_) => true,
+        };
+        let mut candidates = std::iter::repeat_with(&mut sample).take(ATTEMPTS);
+        let found = candidates.find(unseen);
+        found.unwrap_or_else(sample)
+    }
+
+    fn sample(&self, pairs: impl Iterator<Item = (u32, u32)>, rng: &mut Rng) -> Sample {
+        let (users, positives): (Vec<u32>, Vec<u32>) = pairs.unzip();
+        let negatives = users.iter().flat_map(|&u| [u].repeat(R::NEGATIVES));
+        let negatives: Vec<u32> = negatives.map(|u| self.negative(u, rng)).collect();
+        Sample {
+            users: users.into(),
+            positives: positives.into(),
+            negatives: negatives.into(),
+        }
+    }
+
+    /// One event of a behavior of a user, if there are any.
+    fn draw(&self, user: u32, behavior: usize, rng: &mut Rng) -> Option<u32> {
+        let row = self.chains.row(user as usize);
+        let has = |e: &&(u32, u8)| e.1 >> behavior & 1 == 1;
+        let n = row.iter().filter(has).count();
+        let nth = row.iter().filter(has).nth(rng.below(n));
+        nth.map(|e| e.0)
+    }
+
+    fn model(&self, weights: &[Parameter]) -> Model<R, R::Decoder> {
+        let tape = Tape::default();
+        let w = weights.iter();
+        let w: Vec<Var<'_>> = w
+            .map(|p| tape.constant(p.value.clone(), &p.shape))
+            .collect();
+        let (users, decoder) = self.recipe.finish(&self.data, &tape, &w);
+        Model::new(self.whole, users, decoder)
+    }
+}
+
+impl<R: Recipe> Network for InTraining<'_, R> {
+    fn begin(&mut self, _: usize, rng: &mut Rng) -> usize {
+        let target = usize::from(self.chains.behaviors.target());
+        let users = 0..self.chains.len() as u32;
+        self.examples = match R::EVERY_PURCHASE {
+            true => users
+                .flat_map(|u| {
+                    let bought = self.chains.bought(u as usize).into_iter();
+                    bought.map(move |i| (u, i)).collect::<Vec<_>>()
+                })
+                .collect(),
+            false => users
+                .filter_map(|u| self.draw(u, target, rng).map(|i| (u, i)))
+                .collect(),
+        };
+        self.examples.len()
+    }
+
+    fn loss<'t>(&self, tape: &'t Tape, w: &[Var<'t>], examples: &[u32], rng: &mut Rng) -> Var<'t> {
+        let behaviors = self.chains.behaviors;
+        let pairs = examples.iter().map(|&e| self.examples[e as usize]);
+        let pairs: Vec<(u32, u32)> = pairs.collect();
+        let of = (0..behaviors.len()).map(|b| {
+            let drawn: Vec<(u32, u32)> = match b == usize::from(behaviors.target()) {
+                true => pairs.clone(),
+                false => pairs
+                    .iter()
+                    .filter_map(|&(u, _)| self.draw(u, b, rng).map(|i| (u, i)))
+                    .collect(),
+            };
+            self.sample(drawn.into_iter(), rng)
+        });
+        let batch = Batch {
+            of: of.collect(),
+            target: usize::from(behaviors.target()),
+        };
+        let loss = self.recipe.loss(&self.data, tape, w, &batch, rng);
+        let (sample, n) = (batch.target(), examples.len().max(1));
+        let rows = [
+            w[0].gather(sample.users.clone()),
+            w[1].gather(sample.positives.clone()),
+            w[1].gather(sample.negatives.clone()),
+        ];
+        let squares = rows.map(Var::sum_of_squares);
+        let size = squares[0] + squares[1] + squares[2];
+        loss + size.scale(f64::from(self.recipe.tables().reg) / n as f64)
+    }
+
+    fn measure(&self, weights: &[Parameter], monitor: &Monitor<'_>) -> Result<Option<f64>> {
+        Ok(Some(monitor(&self.model(weights))))
+    }
+}
+
+/// Purchases that are hidden from training and measure it.
+struct Hidden {
+    /// The item of each user, if any.
+    of: Vec<Option<u32>>,
+    /// Their rows, with the item.
+    rows: Histories,
+    /// The item of each row, and the other purchases.
+    items: Vec<(u32, Vec<u32>)>,
+}
+
+impl Hidden {
+    /// `None` where there are too few users.
+    fn draw(chains: &Chains, histories: &Histories, seed: u64) -> Option<Self> {
+        let mut rng = Rng::new(seed, 1);
+        let several = |&u: &usize| chains.bought(u).len() > 1;
+        let mut users: Vec<usize> = (0..chains.len()).filter(several).collect();
+        rng.shuffle(&mut users);
+        users.truncate((chains.len() / ONE_OF).min(HIDDEN.0));
+        if users.len() < HIDDEN.1 {
+            return None;
+        }
+        let mut of = vec![None; chains.len()];
+        let mut items = Vec::with_capacity(users.len());
+        for &u in &users {
+            let mut bought = chains.bought(u);
+            let item = bought.swap_remove(rng.below(bought.len()));
+            of[u] = Some(item);
+            items.push((item, bought));
+        }
+        let rows = users.iter().map(|&u| histories.row(u));
+        let rows = Histories::from_histories(rows, histories.n_items()).ok()?;
+        Some(Self { of, rows, items })
+    }
+
+    /// Mean ndcg of the hidden items among all items that their users have not bought; an item that is tied
+    /// with others has the middle rank.
+    fn measure(&self, model: &dyn Recommender) -> f64 {
+        const BLOCK: usize = 128;
+        let mut sum = 0.0;
+        for (block, items) in self.items.chunks(BLOCK).enumerate() {
+            let first = block * BLOCK;
+            let scores = model.score(&self.rows.slice(first, first + items.len()));
+            for (mut scores, (item, bought)) in
+                scores.outer_iter().zip(items).map(|(s, i)| (s.to_vec(), i))
+            {
+                for &other in bought {
+                    scores[other as usize] = f32::NEG_INFINITY;
+                }
+                let score = scores[*item as usize];
+                let above = scores.iter().filter(|&&s| s > score).count();
+                let tied = scores.iter().filter(|&&s| s == score).count();
+                let rank = above as f64 + (tied as f64 + 1.0) / 2.0;
+                if rank <= CUT as f64 {
+                    sum += 1.0 / (1.0 + rank).log2();
+                }
+            }
+        }
+        sum / self.items.len().max(1) as f64
+    }
+}
+
+/// Fits a recipe.
+///
+/// # Errors
+/// For more behaviors than models of chains read, and as [`fit_on`].
+pub(crate) fn fit<R: Recipe>(
+    recipe: &R,
+    data: &Training<'_>,
+    run: &mut Run<'_>,
+) -> Result<Model<R, R::Decoder>> {
+    let whole = Chains::of(data.histories, Behaviors::of(data)?);
+    let early = recipe.training().patience > 0 && run.monitor.is_none();
+    let hidden = match early {
+        true => Hidden::draw(&whole, data.histories, run.seed),
+        false => None,
+    };
+    let Some(hidden) = hidden else {
+        return fit_on(recipe, [&whole, &whole], data.catalogue, run);
+    };
+    let own = |model: &dyn Recommender| hidden.measure(model);
+    let mut within = Run {
+        seed: run.seed,
+        memory_budget: run.memory_budget,
+        progress: run.progress,
+        monitor: Some(&own),
+        checkpoints: match run.checkpoints.as_deref_mut() {
+            Some(checkpoints) => Some(checkpoints),
+            None => None,
+        },
+    };
+    let chains = whole.without(&hidden.of, false);
+    fit_on(recipe, [&chains, &whole], data.catalogue, &mut within)
+}
+
+/// Fits a recipe on some chains, and computes its vectors from the whole ones.
+///
+/// # Errors
+/// As [`train`].
+pub(crate) fn fit_on<R: Recipe>(
+    recipe: &R,
+    [chains, whole]: [&Chains; 2],
+    catalogue: &Catalogue,
+    run: &mut Run<'_>,
+) -> Result<Model<R, R::Decoder>> {
+    let training = InTraining::new(recipe, [chains, whole], catalogue, Purpose::Losses, run)?;
+    let mut rng = Rng::new(run.seed, 0);
+    let d = recipe.tables().embedding_size;
+    let tables = [
+        Weight::matrix("users", whole.len(), d),
+        Weight::matrix("items", whole.n_items, d),
+    ];
+    let weights = tables.into_iter().chain(recipe.weights(&training.data));
+    let weights: Vec<Parameter> = weights.map(|w| w.parameter(&mut rng)).collect();
+    let schedule = recipe.training().schedule();
+    let mut learner = TapeLearner::new(training, weights, Adam::new(schedule.learning_rate));
+    let events = (0..whole.len()).flat_map(|u| {
+        let row = whole.row(u).iter();
+        let row = row.flat_map(|&(i, set)| [i, u32::from(set)]);
+        row.chain([u32::MAX]).collect::<Vec<_>>()
+    });
+    let hash = limpid_core::hash::row(events);
+    let fingerprint = format!("{} {recipe:?} on {hash:016x}", R::KIND);
+    train(&mut learner, &schedule, &fingerprint, run)?;
+    let weights = learner.into_weights();
+    let last = InTraining::new(recipe, [whole, whole], catalogue, Purpose::Vectors, run)?;
+    Ok(last.model(&weights))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limpid_core::{Event, History, ItemIdx, Ledger, Mat, OwnedHistory, UserIdx};
+
+    /// Scores every item by a function of its index.
+    struct By(fn(usize) -> f32);
+
+    impl Recommender for By {
+        fn score(&self, users: &Histories) -> Mat {
+            Mat::from_shape_fn((users.len(), users.n_items()), |(_, i)| self.0(i))
+        }
+
+        fn explain(&self, _: History<'_>, item: ItemIdx) -> Ledger {
+            Ledger::default().scored(self.0(item.at()))
+        }
+    }
+
+    /// Users who bought items 0 to 2 and viewed item 3, of five items.
+    fn buyers(n: u32) -> Histories {
+        let event = |item: u32, behavior: u8| Event {
+            behavior,
+            ..Event::of(ItemIdx(item))
+        };
+        let events = vec![event(0, 1), event(1, 1), event(2, 1), event(3, 0)];
+        let row = |u| OwnedHistory::of_events(Some(UserIdx(u)), events.clone());
+        let rows: Vec<OwnedHistory> = (0..n).map(row).collect();
+        Histories::from_histories(rows.iter().map(OwnedHistory::view), 5).unwrap()
+    }
+
+    #[test]
+    fn hidden_purchases_rank_among_what_is_not_bought() {
+        let rows = buyers(400);
+        let chains = Chains::of(&rows, Behaviors::new(2, 1).unwrap());
+        let hidden = Hidden::draw(&chains, &rows, 1).unwrap();
+        assert_eq!(hidden.items.len(), 100);
+        let left = chains.without(&hidden.of, false);
+        let n: usize = (0..400).map(|u| left.bought(u).len()).sum();
+        assert_eq!(n, 1100);
+        // The other purchases are masked: the hidden one is first, last of three, or tied with two.
+        let third = 1.0 / 4f64.log2();
+        for (model, expected) in [
+            (By(|i| -(i as f32)), 1.0),
+            (By(|i| i as f32), third),
+            (By(|_| 0.0), 1.0 / 3f64.log2()),
+        ] {
+            let found = hidden.measure(&model);
+            assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+        }
+        let few = buyers(399);
+        let chains = Chains::of(&few, Behaviors::new(2, 1).unwrap());
+        assert!(Hidden::draw(&chains, &few, 1).is_none());
+    }
+}

@@ -1,0 +1,545 @@
+//! Models that learn a vector for every training user, on data of one or several behaviors: what is stored,
+//! how a history that was not trained on is folded in, and the ledger.
+//!
+//! A training row uses the vector learned for its user. Every other history is folded in by the linear map
+//! that best fits the learned vectors,
+//!
+//! ```text
+//! p = m_0 + Σ over behaviors b of M_b (mean of the keys of the items with b)
+//! ```
+//!
+//! where the key of an item is the leading part of its vector. So an empty history has the base m_0, the
+//! same for all users, and every event has a contribution: exact where scores are linear in p, a path
+//! integral from m_0 otherwise. In the ledger of a training row the difference between the learned and the
+//! folded vector is the residual. A model that is saved without users has the map only.
+
+pub(crate) mod fit;
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use limpid_core::attribution::mean_gradient;
+use limpid_core::{
+    Artifact, Buffer, Error, EventUnits, Histories, History, ItemIdx, Latent, Ledger, Mat, Part,
+    Recommender, Result, Tensors, hash,
+};
+use limpid_tensor::matmul::{Factor, product};
+use ndarray::Axis;
+use rayon::prelude::*;
+
+use super::ials::System;
+use super::{MAX_WIDTH, item_vectors, score_of};
+use crate::behavior::chains::{Behaviors, Chains};
+use crate::hyper::hyper;
+use crate::training_loop::TrainingLoop;
+
+hyper! {
+    /// The two tables of models that learn a vector for every user.
+    pub struct Tables {
+        /// Dimension of the vectors that are learned for users and items.
+        embedding_size: usize = 64, in whole(1, 128), tune [32, 64];
+        /// L2 regularization of the vectors of a batch.
+        reg: f32 = 1e-4, in at_least(0.0), tune [1e-5, 1e-4, 1e-3];
+    }
+}
+
+/// How scores follow from the vector of a user.
+pub trait Decoder: Debug + Clone + PartialEq + Send + Sync {
+    /// Steps of the path integral of an explanation; 1 where scores are linear.
+    const STEPS: usize;
+
+    /// Number of items.
+    fn n_items(&self) -> usize;
+
+    /// The width D of user vectors.
+    fn width(&self) -> usize;
+
+    /// The key of an item, from which users are folded in; as long for every item.
+    fn key(&self, item: u32) -> &[f32];
+
+    /// The scores of all items.
+    fn scores(&self, user: &[f32]) -> Vec<f32>;
+
+    /// The score of one item, bit for bit that of [`scores`](Self::scores).
+    fn score(&self, user: &[f32], item: u32) -> f32;
+
+    /// The gradient of a score with respect to the user's vector `(D)`.
+    fn gradient(&self, user: &[f32], item: u32) -> Vec<f32>;
+
+    /// Vectors `(I, D)` whose dot products are scores, if there are such.
+    fn item_vectors(&self) -> Option<Mat> {
+        None
+    }
+
+    /// Saves its arrays.
+    ///
+    /// # Errors
+    /// If a value cannot be stored.
+    fn save(&self, out: &mut Tensors) -> Result<()>;
+
+    /// Loads its arrays.
+    ///
+    /// # Errors
+    /// If an array is missing or has another shape.
+    fn load(from: &Tensors) -> Result<Self>;
+}
+
+/// A score is the dot product of a user's and an item's vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DotProduct {
+    items: Buffer<f32>, // (I, D)
+    d: usize,
+    key: usize,
+}
+
+impl DotProduct {
+    /// Vectors `(I, D)`, whose first `key` numbers are the keys of the items.
+    pub(crate) fn new(items: Vec<f32>, d: usize, key: usize) -> Self {
+        Self {
+            items: items.into(),
+            d,
+            key: key.min(d),
+        }
+    }
+
+    fn vector(&self, item: u32) -> &[f32] {
+        &self.items[item as usize * self.d..][..self.d]
+    }
+}
+
+impl Decoder for DotProduct {
+    const STEPS: usize = 1;
+
+    fn n_items(&self) -> usize {
+        self.items.len() / self.d.max(1)
+    }
+
+    fn width(&self) -> usize {
+        self.d
+    }
+
+    fn key(&self, item: u32) -> &[f32] {
+        &self.vector(item)[..self.key]
+    }
+
+    fn scores(&self, user: &[f32]) -> Vec<f32> {
+        let items = self.items.chunks_exact(self.d.max(1));
+        items.map(|item| score_of(user, item)).collect()
+    }
+
+    fn score(&self, user: &[f32], item: u32) -> f32 {
+        score_of(user, self.vector(item))
+    }
+
+    fn gradient(&self, _: &[f32], item: u32) -> Vec<f32> {
+        self.vector(item).to_vec()
+    }
+
+    fn item_vectors(&self) -> Option<Mat> {
+        Mat::from_shape_vec((self.n_items(), self.d), self.items.to_vec()).ok()
+    }
+
+    fn save(&self, out: &mut Tensors) -> Result<()> {
+        out.put_f32("items", &[self.n_items(), self.d], self.items.clone());
+        out.put_meta("key", &self.key)
+    }
+
+    fn load(from: &Tensors) -> Result<Self> {
+        let (items, _, d) = item_vectors(from, "items")?;
+        let key: usize = from.meta("key")?;
+        match key <= d {
+            true => Ok(Self { items, d, key }),
+            false => Err(Error::shape("key", format!("at most {d}"), key)),
+        }
+    }
+}
+
+/// The hyper-parameters of such a model; implemented by `learned_model!`.
+pub trait Format: Debug + Clone + PartialEq + Send + Sync {
+    /// The name of its format on disk: `model/NAME`.
+    const KIND: &'static str;
+
+    /// The two tables.
+    fn tables(&self) -> &Tables;
+
+    /// Length and speed of training.
+    fn training(&self) -> &TrainingLoop;
+}
+
+/// Declares the model of a file's `Config`, which includes [`Tables`] as `tables` and a [`TrainingLoop`] as
+/// `training`: its format, its type and its fit.
+macro_rules! learned_model {
+    ($kind:literal) => {
+        learned_model!($kind, crate::latent::learned_users::DotProduct);
+    };
+    ($kind:literal, $decoder:ty) => {
+        /// The fitted model.
+        pub type Model = crate::latent::learned_users::Model<Config, $decoder>;
+
+        impl crate::latent::learned_users::Format for Config {
+            const KIND: &'static str = $kind;
+
+            fn tables(&self) -> &crate::latent::learned_users::Tables {
+                &self.tables
+            }
+
+            fn training(&self) -> &crate::training_loop::TrainingLoop {
+                &self.training
+            }
+        }
+
+        impl limpid_core::Fit for Config {
+            type Model = Model;
+
+            fn check(&self) -> limpid_core::Result<()> {
+                crate::hyper::check(self)
+            }
+
+            fn fit(
+                &self,
+                data: &limpid_core::Training<'_>,
+                run: &mut limpid_core::Run<'_>,
+            ) -> limpid_core::Result<Model> {
+                limpid_core::Fit::check(self)?;
+                crate::latent::learned_users::fit::fit(self, data, run)
+            }
+        }
+    };
+}
+
+pub(crate) use learned_model;
+
+/// A fitted model of the format `F` with the decoder `D`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model<F, D = DotProduct> {
+    format: PhantomData<F>,
+    behaviors: Behaviors,
+    users: Buffer<f32>, // (U, D)
+    known: Vec<i64>,    // (U): hashes of the training rows
+    map: Vec<f32>,      // (1 + B · key, D)
+    decoder: D,
+}
+
+/// A hash of the events of a chain.
+fn fingerprint(chain: &[(u32, u8)]) -> i64 {
+    hash::row(chain.iter().flat_map(|&(i, set)| [i, u32::from(set)])) as i64
+}
+
+/// The items of each behavior of a chain.
+fn by_behavior(behaviors: Behaviors, chain: &[(u32, u8)]) -> Vec<Vec<u32>> {
+    let of = |b: usize| {
+        let has = chain.iter().filter(move |(_, set)| set >> b & 1 == 1);
+        has.map(|&(item, _)| item).collect()
+    };
+    (0..behaviors.len()).map(of).collect()
+}
+
+/// What is folded in: 1, then the mean of the keys of the items with each behavior.
+fn features<D: Decoder>(decoder: &D, behaviors: Behaviors, chain: &[(u32, u8)]) -> Vec<f32> {
+    let mut out = vec![1.0];
+    for items in by_behavior(behaviors, chain) {
+        let mut mean = vec![0f64; key_width(decoder)];
+        for &item in &items {
+            let key = decoder.key(item).iter();
+            mean.iter_mut()
+                .zip(key)
+                .for_each(|(m, &k)| *m += f64::from(k));
+        }
+        let n = items.len().max(1) as f64;
+        out.extend(mean.iter().map(|&m| (m / n) as f32));
+    }
+    out
+}
+
+fn key_width<D: Decoder>(decoder: &D) -> usize {
+    match decoder.n_items() {
+        0 => 0,
+        _ => decoder.key(0).len(),
+    }
+}
+
+impl<F: Format, D: Decoder> Model<F, D> {
+    /// From the vectors learned for the users of `chains`, row by row `(U, D)`.
+    pub(crate) fn new(chains: &Chains, users: Vec<f32>, decoder: D) -> Self {
+        let (behaviors, d) = (chains.behaviors, decoder.width());
+        let rows = (0..chains.len()).into_par_iter();
+        let rows: Vec<Vec<f32>> = rows
+            .map(|u| features(&decoder, behaviors, chains.row(u)))
+            .collect();
+        let width = 1 + behaviors.len() * key_width(&decoder);
+        Self {
+            format: PhantomData,
+            behaviors,
+            known: (0..chains.len())
+                .map(|u| fingerprint(chains.row(u)))
+                .collect(),
+            map: least_squares(&rows.concat(), &users, [chains.len(), width, d]),
+            users: users.into(),
+            decoder,
+        }
+    }
+
+    fn chain(&self, user: History<'_>) -> Vec<(u32, u8)> {
+        self.behaviors.chain(user, self.decoder.n_items())
+    }
+
+    /// The vector of a history that was not trained on.
+    pub(crate) fn fold_in(&self, chain: &[(u32, u8)]) -> Vec<f32> {
+        let d = self.decoder.width();
+        let mut p = vec![0f64; d];
+        let features = features(&self.decoder, self.behaviors, chain);
+        for (x, row) in features.iter().zip(self.map.chunks_exact(d.max(1))) {
+            let row = row.iter();
+            p.iter_mut()
+                .zip(row)
+                .for_each(|(p, &m)| *p += f64::from(*x) * f64::from(m));
+        }
+        p.into_iter().map(|p| p as f32).collect()
+    }
+
+    fn vector(&self, user: History<'_>, chain: &[(u32, u8)]) -> Vec<f32> {
+        let d = self.decoder.width();
+        match user.user {
+            Some(u) if self.known.get(u.at()) == Some(&fingerprint(chain)) => {
+                self.users[u.at() * d..(u.at() + 1) * d].to_vec()
+            }
+            _ => self.fold_in(chain),
+        }
+    }
+}
+
+impl<F: Format> Model<F> {
+    /// The learned vectors of users `(U, D)`, those of items `(I, D)`, and D.
+    pub(crate) fn vectors(&self) -> (Vec<f32>, Vec<f32>, usize) {
+        let items = self.decoder.items.to_vec();
+        (self.users.to_vec(), items, self.decoder.d)
+    }
+}
+
+/// W `(n, m)` that minimizes ‖X W − Y‖² for X `(rows, n)` and Y `(rows, m)`, with L2 regularization in
+/// proportion to the data.
+fn least_squares(x: &[f32], y: &[f32], [rows, n, m]: [usize; 3]) -> Vec<f32> {
+    let (mut gram, mut cross) = (vec![0f32; n * n], vec![0f32; n * m]);
+    let (x, y) = (Factor::new(x, rows, n), Factor::new(y, rows, m));
+    product(&mut gram, x.t(), x, false);
+    product(&mut cross, x.t(), y, false);
+    let gram: Vec<f64> = gram.into_iter().map(f64::from).collect();
+    let trace: f64 = (0..n).map(|k| gram[k * n + k]).sum();
+    let ridge = 1e-3 * trace / n.max(1) as f64 + 1e-9;
+    let system = System::new(&gram, &[], n, &[], (0.0, ridge));
+    let mut out = vec![0f32; n * m];
+    for c in 0..m {
+        let mut column: Vec<f64> = (0..n).map(|r| f64::from(cross[r * m + c])).collect();
+        system.solve(&mut column);
+        for (r, value) in column.into_iter().enumerate() {
+            out[r * m + c] = value as f32;
+        }
+    }
+    out
+}
+
+impl<F: Format, D: Decoder> Recommender for Model<F, D> {
+    fn score(&self, users: &Histories) -> Mat {
+        self.decode(&self.encode(users))
+    }
+
+    fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
+        let (n_items, d) = (self.decoder.n_items(), self.decoder.width().max(1));
+        if item.at() >= n_items {
+            return Ledger::default();
+        }
+        let chain = self.chain(user);
+        let (from, to) = (&self.map[..self.decoder.width()], self.fold_in(&chain));
+        let slope = mean_gradient(from, &to, D::STEPS, |z| self.decoder.gradient(z, item.0));
+        let key = key_width(&self.decoder);
+        let target = self.behaviors.target();
+        let units = EventUnits::new(n_items, self.behaviors.len(), target);
+        let events = user.by_item();
+        let mut parts = Vec::new();
+        for (b, items) in by_behavior(self.behaviors, &chain).into_iter().enumerate() {
+            // What a key of this behavior contributes.
+            let rows = self.map[(1 + b * key) * d..].chunks_exact(d).take(key);
+            let of_key = |row: &[f32]| -> f64 {
+                let numbers = row.iter().zip(&slope);
+                numbers.map(|(&m, s)| f64::from(m) * s).sum()
+            };
+            let towards: Vec<f64> = rows.map(of_key).collect();
+            for &i in &items {
+                let numbers = self.decoder.key(i).iter().zip(&towards);
+                let effect: f64 = numbers.map(|(&k, t)| f64::from(k) * t).sum();
+                let cites = events.of(ItemIdx(i));
+                let cites = cites.filter(|e| usize::from(e.behavior) == b).collect();
+                let unit = units.index(ItemIdx(i), b as u8).unwrap_or(0);
+                let effect = (effect / items.len() as f64) as f32;
+                parts.push(Part::new(units.unit(unit as usize), 1.0, effect, cites));
+            }
+        }
+        let base = self.decoder.score(from, item.0);
+        let score = self.decoder.score(&self.vector(user, &chain), item.0);
+        Ledger::of_parts(base, parts).scored(score)
+    }
+
+    fn latent(&self) -> Option<&dyn Latent> {
+        Some(self)
+    }
+}
+
+impl<F: Format, D: Decoder> Latent for Model<F, D> {
+    fn encode(&self, users: &Histories) -> Mat {
+        let mut z = Mat::zeros((users.len(), self.decoder.width()));
+        z.axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(u, mut row)| {
+                let user = users.row(u);
+                let p = self.vector(user, &self.chain(user));
+                row.iter_mut().zip(p).for_each(|(o, p)| *o = p);
+            });
+        z
+    }
+
+    fn decode(&self, z: &Mat) -> Mat {
+        let mut out = Mat::zeros((z.nrows(), self.decoder.n_items()));
+        out.axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .zip(z.axis_iter(Axis(0)).into_par_iter())
+            .for_each(|(mut out, z)| {
+                let scores = self.decoder.scores(&z.to_vec());
+                out.iter_mut().zip(scores).for_each(|(o, s)| *o = s);
+            });
+        out
+    }
+
+    fn decode_gradient(&self, z: &[f32], item: ItemIdx) -> Vec<f32> {
+        self.decoder.gradient(z, item.0)
+    }
+
+    fn item_vectors(&self) -> Option<Mat> {
+        self.decoder.item_vectors()
+    }
+}
+
+impl<F: Format, D: Decoder> Artifact for Model<F, D> {
+    const KIND: &'static str = F::KIND;
+
+    fn save(&self, out: &mut Tensors) -> Result<()> {
+        let d = self.decoder.width();
+        let behaviors = (self.behaviors.len(), self.behaviors.target());
+        out.put_meta("behaviors", &behaviors)?;
+        out.put_f32("users", &[self.known.len(), d], self.users.clone());
+        out.put_i64("known", &[self.known.len()], self.known.clone());
+        out.put_f32("map", &[self.map.len() / d.max(1), d], self.map.clone());
+        self.decoder.save(out)
+    }
+
+    /// Without the learned vectors, which give the histories away, everyone is folded in.
+    fn without_users(&self) -> Option<Self> {
+        Some(Self {
+            users: Vec::new().into(),
+            known: Vec::new(),
+            ..self.clone()
+        })
+    }
+
+    fn load(from: &Tensors) -> Result<Self> {
+        let (n, target) = from.meta("behaviors")?;
+        let behaviors = Behaviors::new(n, target)?;
+        let decoder = D::load(from)?;
+        let d = decoder.width();
+        if d == 0 || d > MAX_WIDTH {
+            let expected = format!("from 1 to {MAX_WIDTH}");
+            return Err(Error::shape("the width of user vectors", expected, d));
+        }
+        let (_, users) = from.f32("users")?;
+        let (_, known) = from.i64("known")?;
+        let (_, map) = from.f32("map")?;
+        let rows = 1 + n * key_width(&decoder);
+        for (name, found, expected) in [
+            ("users", users.len(), known.len() * d),
+            ("map", map.len(), rows * d),
+        ] {
+            if found != expected {
+                return Err(Error::shape(name, expected, found));
+            }
+        }
+        Ok(Self {
+            format: PhantomData,
+            behaviors,
+            users,
+            known: known.to_vec(),
+            map: map.to_vec(),
+            decoder,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use limpid_core::{Event, OwnedHistory};
+
+    #[derive(Debug, Clone, PartialEq)]
+    struct Test {
+        tables: Tables,
+        training: TrainingLoop,
+    }
+
+    impl Format for Test {
+        const KIND: &'static str = "model/test";
+
+        fn tables(&self) -> &Tables {
+            &self.tables
+        }
+
+        fn training(&self) -> &TrainingLoop {
+            &self.training
+        }
+    }
+
+    /// Item vectors 2 and 4; m_0 = 1, a mean view counts 0.5, a mean purchase 2. Views of both items and a
+    /// purchase of the second give p = 1 + 0.5 · 3 + 2 · 4 = 10.5.
+    #[test]
+    fn behaviors_fold_in_with_their_own_maps() {
+        let model = Model::<Test> {
+            format: PhantomData,
+            behaviors: Behaviors::new(2, 1).unwrap(),
+            users: Vec::new().into(),
+            known: Vec::new(),
+            map: vec![1.0, 0.5, 2.0],
+            decoder: DotProduct::new(vec![2.0, 4.0], 1, 1),
+        };
+        let event = |item: u32, behavior: u8| Event {
+            behavior,
+            ..Event::of(ItemIdx(item))
+        };
+        let row = OwnedHistory::of_events(None, vec![event(0, 0), event(1, 0), event(1, 1)]);
+        let ledger = model.explain(row.view(), ItemIdx(0));
+        assert_eq!(
+            (ledger.base, ledger.score, ledger.residual),
+            (2.0, 21.0, 0.0)
+        );
+        let parts: Vec<(f32, u8)> = ledger
+            .parts
+            .iter()
+            .map(|p| (p.value, p.cites[0].behavior))
+            .collect();
+        assert_eq!(parts, [(16.0, 1), (2.0, 0), (1.0, 0)]);
+        let nobody = OwnedHistory::of_items(Vec::new());
+        assert_eq!(model.explain(nobody.view(), ItemIdx(1)).score, 4.0);
+    }
+
+    /// y = 3 x_0 − x_1 + 2.
+    #[test]
+    fn maps_are_least_squares() {
+        let mut rng = limpid_tensor::Rng::new(4, 0);
+        let rows: Vec<[f32; 3]> = (0..50).map(|_| [1.0, rng.normal(), rng.normal()]).collect();
+        let y: Vec<f32> = rows
+            .iter()
+            .map(|x| 2.0 * x[0] + 3.0 * x[1] - x[2])
+            .collect();
+        let found = least_squares(&rows.concat(), &y, [50, 3, 1]);
+        for (found, expected) in found.iter().zip([2.0, 3.0, -1.0]) {
+            assert!((found - expected).abs() < 0.01, "{found} {expected}");
+        }
+    }
+}
