@@ -50,3 +50,9 @@ for model in ease ruleslim; do
   "$limpid" train --model "$model" --data "$data" --split "$work/split" -o "$work/$model" --quiet
   "$against" answer "$work/$model"
 done
+
+echo "== probe over eigen (five resamples, bag, fillers, labels), and steered answers"
+"$limpid" train --model eigen --data "$data" --split "$work/split" -o "$work/eigen" --quiet
+time "$limpid" probe "$work/eigen" --set fresh=0 -o "$work/knobs" --threads 2
+"$against" answer "$work/knobs"
+"$against" answer "$work/knobs" --edit n0=2x --edit n1+0.3 --edit n2=off

@@ -56,8 +56,8 @@ pub fn tensors(data: &[u8]) {
         };
         let _ = limpid_data::Split::load(&tensors, Arc::new(catalogue), recorded);
     }
-    for entry in ENTRIES {
-        let Ok(model) = Model::load(&format!("model/{}", entry.name), &tensors) else {
+    for name in ENTRIES.iter().map(|entry| entry.name).chain(["imported"]) {
+        let Ok(model) = Model::load(&format!("model/{name}"), &tensors) else {
             continue;
         };
         // As when a folder is opened: an empty history tells the number of items.
@@ -67,8 +67,18 @@ pub fn tensors(data: &[u8]) {
         if n <= 4096 {
             let items = OwnedHistory::of_items((0..n as u32).map(limpid::core::ItemIdx).collect());
             let row = Histories::from_histories([items.view()], n).expect("items in range");
-            assert_eq!(model.score(&row).ncols(), n, "{}", entry.name);
+            assert_eq!(model.score(&row).ncols(), n, "{name}");
         }
+    }
+}
+
+/// Reads a matrix, all of whose numbers are finite.
+///
+/// # Panics
+/// If one that is not was accepted.
+pub fn npy(data: &[u8]) {
+    if let Ok(matrix) = limpid::npy::read_bytes("fuzz", data) {
+        assert!(matrix.is_standard_layout() && matrix.iter().all(|v| v.is_finite()));
     }
 }
 

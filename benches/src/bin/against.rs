@@ -51,9 +51,12 @@ enum What {
     Load { data: PathBuf },
     /// Score all training users of a saved model, in blocks of 512
     Score { model: PathBuf },
-    /// Open a saved model, then one recommendation with its ledger for every user
+    /// Open a saved model, then one recommendation with its ledgers for every user
     Answer {
         model: PathBuf,
+        /// Edits of units, such as 'film noir~0.3'; repeat for more
+        #[arg(long)]
+        edit: Vec<String>,
         /// Passes over the users; the fastest of each user counts, so that other load on the machine
         /// has less influence
         #[arg(long, default_value_t = 1)]
@@ -83,7 +86,11 @@ fn main() -> Result<()> {
         What::Measure { scores, split } => measure(&scores, &split),
         What::Load { data } => load(&data),
         What::Score { model } => score(&model),
-        What::Answer { model, passes } => answer(&model, passes),
+        What::Answer {
+            model,
+            edit,
+            passes,
+        } => answer(&model, &Edits::parse(&edit)?, passes),
     }
 }
 
@@ -360,7 +367,7 @@ fn score(model: &Path) -> Result<()> {
     Ok(())
 }
 
-fn answer(model: &Path, passes: usize) -> Result<()> {
+fn answer(model: &Path, edits: &Edits, passes: usize) -> Result<()> {
     let started = Instant::now();
     let advisor = Advisor::open(model)?;
     say(
@@ -375,15 +382,15 @@ fn answer(model: &Path, passes: usize) -> Result<()> {
         .take(2000)
         .cloned()
         .collect();
-    let (filter, none) = (Filter::default(), Edits::none());
+    let filter = Filter::default();
     let mut times = vec![f64::INFINITY; users.len()];
     for _ in 0..passes {
         for (user, time) in users.iter().zip(&mut times) {
             let who = Who::user(user.clone());
             let started = Instant::now();
-            let list = advisor.recommend(&who, 10, &filter, &none)?;
+            let list = advisor.recommend(&who, 10, &filter, edits)?;
             if let Some(first) = list.items.first() {
-                advisor.explain(&who, &first.item.id, &none, false)?;
+                advisor.explain(&who, &first.item.id, edits, false)?;
             }
             *time = time.min(started.elapsed().as_secs_f64() * 1e3);
         }

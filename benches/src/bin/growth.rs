@@ -1,5 +1,5 @@
 //! Scaling of the cost of a fit: seconds and peak memory against interactions and items, on synthetic data;
-//! and of an epoch of LIA, also against rules.
+//! of an epoch of LIA, also against rules; and of a dictionary over eigen.
 //!
 //! Each size runs in a separate process, so that peak memory is measured per size.
 
@@ -13,8 +13,9 @@ use limpid::core::NoProgress;
 use limpid::data::synthetic;
 use limpid::models::Config;
 use limpid::plot::{Axis, Curve, Curves, curves};
+use limpid::probe::ProbeOptions;
 use limpid::{Prepared, SplitFrom, TrainOptions, train};
-use limpid_benches::peak_memory_mb;
+use limpid_benches::{cpu_seconds, peak_memory_mb};
 
 #[derive(Parser)]
 struct Cli {
@@ -48,6 +49,19 @@ enum What {
         most: usize,
         #[arg(short, long, default_value = "growth")]
         output: PathBuf,
+    },
+    /// Seconds and peak memory of `probe` over eigen (resamples, consensus, fillers, certificate, names), at three
+    /// sizes of 100 interactions an item and 50 a user
+    Probe {
+        /// Settings of the dictionary, such as fresh=0
+        #[arg(long)]
+        set: Vec<String>,
+        /// Skip sizes above this number of interactions
+        #[arg(long, default_value_t = 10_000_000)]
+        most: usize,
+        /// Only this number of items, in this process
+        #[arg(long)]
+        items: Option<usize>,
     },
     /// Seconds of an epoch of LIA as published, against interactions, items and rules
     Epochs {
@@ -99,6 +113,12 @@ fn main() -> Result<()> {
             output,
         } => all(&model, &set, most, &output),
         What::Epochs { mode, most, output } => epochs(&mode, most, &output),
+        What::Probe {
+            set,
+            items: Some(items),
+            ..
+        } => probe(items, &set),
+        What::Probe { set, most, .. } => probes(most, &set),
     }
 }
 
@@ -197,6 +217,48 @@ fn all(model: &str, set: &[String], most: usize, output: &std::path::Path) -> Re
             curves: found,
         };
         std::fs::write(output.join(file), curves(&picture)?)?;
+    }
+    Ok(())
+}
+
+/// A dictionary over eigen on synthetic data of this many items.
+fn probe(items: usize, settings: &[String]) -> Result<()> {
+    let world = synthetic::Config::sized(2 * items, items, 100 * items);
+    let prepared = Prepared::synthetic(&world, &SplitFrom::Spec("none".parse()?))?;
+    let events = prepared.split.train.n_events();
+    let config = Config::named("eigen")?;
+    let started = Instant::now();
+    let base = train(prepared, &config, &TrainOptions::seeded(1), &NoProgress)?;
+    let (base_seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds());
+    let options = ProbeOptions {
+        settings: settings.to_vec(),
+        ..ProbeOptions::default()
+    };
+    let started = Instant::now();
+    let (knobs, _) = base.probe(&options, &NoProgress)?;
+    let seconds = started.elapsed().as_secs_f64();
+    let cpu = cpu_seconds() - cpu;
+    let peak = peak_memory_mb().context("this system does not report peak memory; run on Linux")?;
+    let found = knobs.model.knobs().map_or(0, |k| k.dictionary().knobs);
+    say(format!(
+        "{} users\t{items} items\t{events} events\teigen {base_seconds:.1} s\tprobe {seconds:.1} s, {cpu:.1} s of \
+         CPU time\t{peak} MB\t{found} knobs",
+        2 * items
+    ));
+    Ok(())
+}
+
+fn probes(most: usize, settings: &[String]) -> Result<()> {
+    for items in [1_000, 10_000, 100_000]
+        .into_iter()
+        .filter(|n| 100 * n <= most)
+    {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["probe", "--items", &items.to_string()]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        ensure!(command.status()?.success(), "{items} items: see above");
     }
     Ok(())
 }

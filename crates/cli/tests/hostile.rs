@@ -86,7 +86,7 @@ fn at() -> &'static Path {
             }
         }
         fs::write(folder.join("events.jsonl"), events).unwrap();
-        for model in ["ease", "ruleslim"] {
+        for model in ["ease", "ruleslim", "eigen"] {
             let out = Command::new(env!("CARGO_BIN_EXE_limpid"))
                 .current_dir(&folder)
                 .args(
@@ -102,6 +102,15 @@ fn at() -> &'static Path {
                 String::from_utf8_lossy(&out.stderr)
             );
         }
+        let probe =
+            "probe eigen -o knobs --set threshold=0.3 --set fresh=1 --set width=2x --least 4";
+        let out = Command::new(env!("CARGO_BIN_EXE_limpid"))
+            .current_dir(&folder)
+            .args(probe.split(' '))
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{err}");
         folder
     })
 }
@@ -165,6 +174,15 @@ fn answers() -> Vec<Vec<String>> {
         );
         all.push(["inspect", model].map(String::from).to_vec());
     }
+    all.push(["concepts", "knobs", "--all"].map(String::from).to_vec());
+    let steer = [
+        "steer",
+        "knobs",
+        "--user=user 0",
+        "--toward=n0",
+        "--strength=0.3",
+    ];
+    all.push(steer.map(String::from).to_vec());
     let describe = [
         "data",
         "describe",
@@ -290,7 +308,16 @@ fn plots_are_well_formed() {
         assert!(!root.descendants().any(|n| n.tag_name().name() == "script"));
         drawn += 1;
     }
-    assert!(drawn >= 20, "{drawn}");
+    ok(&["concepts", "knobs", "--plot", "board/"]);
+    for name in ["map", "distributions"] {
+        let svg = fs::read_to_string(at().join("board").join(format!("{name}.svg"))).unwrap();
+        assert!(!svg.chars().any(|c| acts(c) && c != '\n'), "{name}");
+        let parsed = roxmltree::Document::parse(&svg);
+        let root = parsed.unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(!root.descendants().any(|n| n.tag_name().name() == "script"));
+        drawn += 1;
+    }
+    assert!(drawn >= 22, "{drawn}");
 }
 
 #[test]

@@ -273,6 +273,7 @@ fn answers(at: &Path) -> BTreeMap<String, Value> {
         "--concepts",
         "--verify-concepts",
         "--steering",
+        "--sparsity",
         "--faithfulness",
     ];
     ask(&[

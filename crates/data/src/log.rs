@@ -166,6 +166,77 @@ impl Log {
         Ok(())
     }
 
+    /// The events of these users on these items, whose indices are those of `users` and `items`; some may have no
+    /// event. Returns the number of events that were left out.
+    ///
+    /// # Errors
+    /// Where the log was built by hand and its arrays do not fit each other.
+    pub fn restricted(self, users: Ids, items: Ids) -> Result<(Self, usize)> {
+        crate::check::check(&self)?;
+        let place = |own: &Ids, of: &Ids| -> Vec<Option<u32>> {
+            own.names().iter().map(|id| of.get(id)).collect()
+        };
+        let (user_place, item_place) = (place(&self.users, &users), place(&self.items, &items));
+        let kept: Vec<(usize, u32, u32)> = self
+            .user
+            .iter()
+            .zip(&self.item)
+            .enumerate()
+            .filter_map(|(event, (&user, &item))| {
+                Some((
+                    event,
+                    user_place[user as usize]?,
+                    item_place[item as usize]?,
+                ))
+            })
+            .collect();
+        let left_out = self.user.len() - kept.len();
+        fn chosen<T: Copy>(values: &[T], kept: &[(usize, u32, u32)]) -> Vec<T> {
+            kept.iter().map(|&(event, ..)| values[event]).collect()
+        }
+        let former: Vec<Option<u32>> = place(&items, &self.items);
+        let titles = match self.titles.is_empty() {
+            true => Vec::new(),
+            false => former
+                .iter()
+                .map(|old| {
+                    let title = old.and_then(|old| self.titles.get(old as usize));
+                    title.cloned().unwrap_or_default()
+                })
+                .collect(),
+        };
+        let fields = self.fields.iter().map(|field| {
+            let rows = former.iter().map(|old| match old {
+                None => Vec::new(),
+                Some(old) => {
+                    let (columns, counts) = field.of_items.row(*old as usize);
+                    let values = columns.iter().copied().zip(counts.iter().copied());
+                    values.collect()
+                }
+            });
+            Ok(Field {
+                of_items: Csr::from_rows(rows, field.values.len())?,
+                ..field.clone()
+            })
+        });
+        let fields = fields.collect::<Result<Vec<Field>>>()?;
+        let log = Self {
+            user: kept.iter().map(|&(_, user, _)| user).collect(),
+            item: kept.iter().map(|&(.., item)| item).collect(),
+            value: self.value.as_ref().map(|v| chosen(v, &kept)),
+            time: self.time.as_ref().map(|t| chosen(t, &kept)),
+            behavior: self.behavior.as_ref().map(|b| chosen(b, &kept)),
+            given: self.given.as_ref().map(|g| chosen(g, &kept)),
+            read_hash: Some(self.data_hash()),
+            titles,
+            fields,
+            users,
+            items,
+            ..self
+        };
+        Ok((log, left_out))
+    }
+
     /// The positions of the events of each user in the order of a history: by time where there are
     /// times, by file order where there are none or times are equal. `(users)` rows.
     #[must_use]

@@ -9,6 +9,7 @@
 //! | [`sae`] | sparse autoencoders, as published and as they should be |
 //! | [`probed`] | a model with a dictionary, whose knobs are units |
 //! | [`concepts`] | what do units stand for, and is that more than chance? |
+//! | [`beyond`] | what do knobs not express of a concept? |
 //! | [`toward`] | which knobs to turn for more of some items, and how far? |
 //! | [`directions`] | given or random directions as units: the control of any dictionary |
 //! | [`narrate`] | the same as sentences for and against, by templates or by a language model, checked |
@@ -16,6 +17,7 @@
 //!
 //! This crate knows no model: it uses only the traits of `limpid-core`.
 
+pub mod beyond;
 pub mod concepts;
 pub mod contrast;
 pub mod counterfactual;

@@ -7,7 +7,7 @@
 //! the rest as its residual.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use limpid_core::{
     Activations, Catalogue, Csr, Detail, Error, Histories, History, ItemIdx, Latent, Ledger, Mat,
@@ -15,16 +15,21 @@ use limpid_core::{
 };
 use rayon::prelude::*;
 
-use crate::concepts::Name;
+use crate::beyond::{Concepts, Split};
 use crate::concepts::naming::plain;
+use crate::concepts::{Name, Tag};
 use crate::dictionary::fit::item_vectors;
 use crate::dictionary::{Code, Dictionary, Pursuit, dot};
+use crate::sae::Activation;
 
 /// The id and the label of the coefficient of the mean.
 const TASTE: (&str, &str) = ("taste", "general taste");
 
 /// The id and the label of all fillers together.
 const REST: (&str, &str) = ("rest", "unnamed remainder");
+
+/// The ids of what knobs do not express of a concept: `beyond:FIELD:VALUE`.
+const BEYOND: &str = "beyond:";
 
 /// What an empty or edited history is scored by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,7 +44,8 @@ pub enum Passing {
 /// A model with a linear decoder and a dictionary.
 ///
 /// Units: atom j is `n{j}`; general taste is `taste`; all fillers together are `rest`; all knobs with the same
-/// name are one unit, resolved by that name.
+/// name are one unit, resolved by that name. What knobs do not express of a metadata value is a unit that no history
+/// activates, `beyond:FIELD:VALUE`, for steering.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probed<M> {
     base: M,
@@ -50,6 +56,7 @@ pub struct Probed<M> {
     labels: Vec<Option<String>>,     // (knobs)
     groups: BTreeMap<String, Group>, // by plain name
     passing: Passing,
+    concepts: Concepts,
     last: Last,
 }
 
@@ -113,6 +120,7 @@ impl<M: Recommender> Probed<M> {
             labels: Vec::new(),
             groups: BTreeMap::new(),
             passing: Passing::default(),
+            concepts: Concepts::default(),
             last: Last::default(),
         };
         probed.index_names();
@@ -124,6 +132,53 @@ impl<M: Recommender> Probed<M> {
     pub fn passing(mut self, passing: Passing) -> Self {
         self.passing = passing;
         self
+    }
+
+    /// Sets the metadata values toward whose mean direction it can be steered beyond what knobs express.
+    pub fn set_concepts(&mut self, tags: Vec<Tag>) {
+        self.concepts = Concepts::new(tags);
+    }
+
+    /// These metadata values.
+    pub fn concepts(&self) -> &[Tag] {
+        self.concepts.tags()
+    }
+
+    /// The direction of a metadata value in parts, and the unit of what knobs do not express of it.
+    pub fn beyond(&self, field: &str, value: &str) -> Option<(Unit, Arc<Split>)> {
+        let tags = self.concepts.tags();
+        let at = tags
+            .iter()
+            .position(|t| t.field == field && t.name == value)?;
+        Some((self.neuron(self.first_concept() + at), self.split(at)))
+    }
+
+    fn split(&self, at: usize) -> Arc<Split> {
+        self.concepts.split(at, &self.dictionary, &self.vectors)
+    }
+
+    /// The index of the first concept, after the atoms, the mean and the fillers together.
+    fn first_concept(&self) -> usize {
+        self.n_atoms() + 2
+    }
+
+    /// The same with at most `keep` active atoms in a code; `None` for an autoencoder that is not asked for a number
+    /// of them.
+    #[must_use]
+    pub fn keeping(&self, keep: usize) -> Option<Self>
+    where
+        M: Clone,
+    {
+        let mut same = self.clone();
+        same.dictionary.keep = keep;
+        if let Some(encoder) = &mut same.dictionary.encoder {
+            match &mut encoder.activation {
+                Activation::TopK(k) => *k = keep,
+                _ => return None,
+            }
+        }
+        same.pursuit = Pursuit::of(&same.dictionary);
+        Some(same)
     }
 
     /// The model.
@@ -308,7 +363,7 @@ impl<M: Recommender> Probed<M> {
             };
             x.copy_from_slice(&self.pursuit.decode(&expressed));
             for &(k, z) in after {
-                self.pursuit.add(x, k as usize, code.length * z);
+                self.add(x, k as usize, code.length * z);
             }
             return;
         }
@@ -318,14 +373,30 @@ impl<M: Recommender> Probed<M> {
         }
         for (k, change) in change {
             if change != 0.0 {
-                self.pursuit.add(x, k as usize, code.length * change);
+                self.add(x, k as usize, code.length * change);
             }
         }
     }
 
-    /// What an atom, or the mean at index K, adds to the score of an item per unit of the representation.
+    /// Adds an atom, the mean, or what is beyond the knobs of a concept.
+    fn add(&self, x: &mut [f32], index: usize, amount: f32) {
+        match index.checked_sub(self.first_concept()) {
+            None => self.pursuit.add(x, index, amount),
+            Some(at) => {
+                let split = self.split(at);
+                let way = x.iter_mut().zip(&split.remainder);
+                way.for_each(|(x, r)| *x += amount * r);
+            }
+        }
+    }
+
+    /// What an atom, the mean at index K, or what is beyond the knobs of a concept adds to the score of an item per
+    /// unit of the representation.
     fn effect_on(&self, index: usize, item: &[f32]) -> f64 {
-        dot(self.pursuit.atom(index), item)
+        match index.checked_sub(self.first_concept()) {
+            None => dot(self.pursuit.atom(index), item),
+            Some(at) => dot(&self.split(at).remainder, item),
+        }
     }
 
     /// A unit by its index in activations.
@@ -363,7 +434,7 @@ impl<M: Recommender> Recommender for Probed<M> {
 
 impl<M: Recommender> Units for Probed<M> {
     fn len(&self) -> usize {
-        self.n_atoms() + 1
+        self.first_concept() + self.concepts.tags().len()
     }
 
     fn unit(&self, index: usize) -> Unit {
@@ -405,6 +476,15 @@ impl<M: Recommender> Units for Probed<M> {
         if unit == self.rest() {
             return info(REST.0.to_owned(), Some(REST.1.to_owned()), None);
         }
+        let concept = index.checked_sub(self.first_concept());
+        if let Some(tag) = concept.and_then(|at| self.concepts.tags().get(at)) {
+            let label = format!("{}, beyond its knobs", tag.name);
+            return info(
+                format!("{BEYOND}{}:{}", tag.field, tag.name),
+                Some(label),
+                None,
+            );
+        }
         let name = self.dictionary.names.get(index).and_then(Option::as_ref);
         let confidence = name.filter(|n| n.confirmed).map(|n| n.auroc);
         let label = match index < self.dictionary.knobs {
@@ -420,6 +500,14 @@ impl<M: Recommender> Units for Probed<M> {
         }
         if text == REST.0 {
             return Ok(self.rest());
+        }
+        if let Some(concept) = text.strip_prefix(BEYOND) {
+            let found = concept.split_once(':');
+            let unit = found.and_then(|(field, value)| self.beyond(field, value));
+            return unit.map(|(unit, _)| unit).ok_or_else(|| Error::NoSuchUnit {
+                unit: text.to_owned(),
+                hint: format!("write {BEYOND}FIELD:VALUE with a metadata value of the catalogue"),
+            });
         }
         let index = text.strip_prefix('n').and_then(|n| n.parse::<usize>().ok());
         if let Some(index) = index.filter(|&k| k < self.n_atoms()) {

@@ -1,8 +1,6 @@
 //! What a model has learned, as tables and arrays for other programs: weights, vectors, rules and
 //! item-to-item lists.
 
-mod npy;
-
 use std::path::PathBuf;
 
 use limpid_core::rules::Rule;
@@ -12,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::advisor::{Advisor, Filter, SimilarBy};
 use crate::answers::Exported;
+use crate::npy;
 use crate::output::{Cell, Column, Destination, FileFormat, Kind, RowWriter};
 use crate::{Error, Result};
 

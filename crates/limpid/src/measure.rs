@@ -96,6 +96,9 @@ pub struct MeasureOptions {
     /// Whether steering by the knobs of a dictionary is compared with methods without knobs.
     #[serde(skip_serializing_if = "is_default")]
     pub steering: bool,
+    /// Whether what a dictionary keeps is measured by the number of active atoms.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sparsity: bool,
     /// Number of users, sampled at random, whose explanations are measured; 0 for all.
     pub explained_users: usize,
 }
@@ -144,6 +147,7 @@ impl Default for MeasureOptions {
             verification: false,
             labels: Vec::new(),
             steering: false,
+            sparsity: false,
             explained_users: 1000,
         }
     }

@@ -145,6 +145,12 @@ impl Experiment {
             return Err(limpid_core::Error::range("seed", "below 2⁶³", self.seed).into());
         }
         let config = self.config()?;
+        if ENTRIES.iter().all(|entry| entry.name != config.name()) {
+            return Err(Error::Usage(format!(
+                "the model '{}' is not trained here: its arrays were imported by 'limpid probe --states'",
+                config.name()
+            )));
+        }
         self.check_teacher(&config)?;
         Ok(config.check()?)
     }
@@ -315,7 +321,7 @@ fn check_weights(source: &DataSource, config: &Config) -> Result<()> {
 }
 
 /// Makes the paths of a source absolute; returns its bytes on disk.
-fn check_source(source: &mut DataSource) -> Result<u64> {
+pub(crate) fn check_source(source: &mut DataSource) -> Result<u64> {
     if source.filters.min_value.is_some_and(|v| !v.is_finite()) {
         let found = source.filters.min_value.unwrap_or_default();
         return Err(limpid_core::Error::range("min_value", "finite", found).into());

@@ -173,6 +173,20 @@ impl Prepared {
         })
     }
 
+    /// Splits a log that was filtered and restricted to given users and items.
+    pub(crate) fn of_restricted(log: Log, source: DataSource, from: &SplitFrom) -> Result<Self> {
+        let plain = DataSource::default();
+        let (prepared, _) = Self::of_log(log, plain, from, ITEMS)?;
+        Ok(Self {
+            data: DataRecord {
+                filters: source.filters.to_string(),
+                ..prepared.data
+            },
+            source: Some(source),
+            ..prepared
+        })
+    }
+
     /// Filters and splits; returns the source with the filters that were applied.
     fn of_log(
         log: Log,

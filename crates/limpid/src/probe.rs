@@ -36,6 +36,9 @@ use crate::{Advisor, Error, Result, System, training};
 /// The name of the file of a dictionary in its folder.
 pub(crate) const DICTIONARY: &str = "dictionary";
 
+/// Items that a metadata value needs to be steered toward.
+pub(crate) const STEERED: usize = 1;
+
 /// The metric on the validation set that stops the training of an autoencoder by its recommendations.
 const STOPPED_BY: &str = "ndcg@5";
 
@@ -122,6 +125,28 @@ pub fn parameters() -> Vec<hyper::Parameter> {
     Config::default().parameters()
 }
 
+/// The settings for a base with or without events. Without any there are no users to resample, so the default
+/// is an autoencoder.
+fn settings_for(settings: &[String], events: bool) -> Result<(Vec<String>, Option<String>)> {
+    let mut chosen = settings.iter().filter_map(|s| s.split_once('='));
+    let method = chosen.rfind(|(key, _)| key.trim() == "method");
+    match method.map(|(_, kind)| kind.trim()) {
+        _ if events => Ok((settings.to_vec(), None)),
+        Some(kind @ ("nmf" | "kmeans")) => Err(Error::Usage(format!(
+            "{kind} keeps the knobs that come back when the events of users are resampled, and no events are \
+             known; give --histories, or choose an autoencoder such as --dictionary topk"
+        ))),
+        Some(_) => Ok((settings.to_vec(), None)),
+        None => {
+            let topk = ["method=topk".to_owned()];
+            let note = "the dictionary is a TopK autoencoder: nmf, the default, resamples the events of users, and \
+                        none are known; with --histories its knobs are more stable and more often named";
+            let settings = topk.into_iter().chain(settings.iter().cloned());
+            Ok((settings.collect(), Some(note.to_owned())))
+        }
+    }
+}
+
 impl Advisor {
     /// Fits a dictionary over this model, and names its knobs by the metadata; returns notes for the reader
     /// too.
@@ -154,7 +179,8 @@ impl Advisor {
                      multvae with one layer"
                 ))
             })?;
-        let config = config(&options.settings, dimension)?;
+        let (settings, note) = settings_for(&options.settings, split.train.n_events() > 0)?;
+        let config = config(&settings, dimension)?;
         let alpha = self.popularity_exponent()?;
         let refit = |rows: &Csr, width: usize| {
             let pairs = eigen::eigenpairs(rows, alpha, width)?;
@@ -187,7 +213,10 @@ impl Advisor {
         let fitted = dictionary::fit(latent, &data, &refit, &config, &mut run)?;
         let base = BaseRecord {
             kind: self.manifest.kind.clone(),
-            hash: self.manifest.content_hash(),
+            hash: match self.manifest.files.is_empty() {
+                true => self.hash_in_memory()?,
+                false => self.manifest.content_hash(),
+            },
             path: None,
         };
         let method = hyper::written(&hyper::Setting::to_value(&config.method));
@@ -205,7 +234,8 @@ impl Advisor {
             base,
         });
         probed.model = System::probed(probed.model.into_model(), fitted.dictionary)?;
-        let mut notes = probed.label(&options.labels)?;
+        let mut notes: Vec<String> = note.into_iter().collect();
+        notes.extend(probed.label(&options.labels)?);
         if unstopped {
             notes.push(format!(
                 "the split {} has no validation set, so the reconstruction of held-out users stopped the training \
@@ -217,6 +247,18 @@ impl Advisor {
             record.fit_seconds = started.elapsed().as_secs_f64();
         }
         Ok((probed, notes))
+    }
+
+    /// BLAKE3 (hexadecimal) of the arrays of a model that was not saved, by name.
+    fn hash_in_memory(&self) -> Result<String> {
+        let mut arrays = Tensors::new();
+        self.model.save(&mut arrays)?;
+        let mut hasher = blake3::Hasher::new();
+        for (name, array) in arrays.arrays() {
+            hasher.update(format!("{name} {:?}\n", array.shape).as_bytes());
+            hasher.update(artifact::bytes_of(&array.values));
+        }
+        Ok(hasher.finalize().to_hex().to_string())
     }
 
     /// The exponent of popularity scaling in which profiles are compared: that of the base, if it has one.
@@ -256,6 +298,7 @@ impl Advisor {
                 options.least
             ));
         }
+        let every = tags_of(&self.catalogue, &[], STEERED)?;
         let names = name_units(
             &probed.projections(),
             &tags,
@@ -266,6 +309,7 @@ impl Advisor {
             record.names = (!tags.is_empty()).then(|| Summary::of(&names));
         }
         probed.rename(names)?;
+        probed.set_concepts(every);
         Ok(notes)
     }
 
@@ -360,7 +404,8 @@ impl Advisor {
             holds_histories: base.split.is_some(),
             ..manifest
         };
-        let system = System::probed(base.model.into_model(), dictionary).map_err(refuse)?;
+        let mut system = System::probed(base.model.into_model(), dictionary).map_err(refuse)?;
+        system.set_concepts(tags_of(&catalogue, &[], STEERED)?);
         Ok(Self::new(manifest, system, catalogue, base.split))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use limpid_core::{Edit, Edits, Histories, Op, Units, lookup as names, top_k};
+use limpid_core::{Edit, Edits, Histories, Op, Unit, Units, lookup as names, top_k};
+use limpid_insight::beyond::Split;
 use limpid_insight::concepts::Tag;
 use limpid_insight::concepts::naming::plain;
 use limpid_insight::dictionary::Code;
@@ -11,11 +12,8 @@ use limpid_insight::{Probed, Steered};
 use limpid_models::Model;
 
 use crate::answers::{KnobWeight, Reach, SteerAnswer};
-use crate::probe::no_dictionary;
+use crate::probe::{STEERED, no_dictionary};
 use crate::{Advisor, Error, Filter, Result, Who};
-
-/// Items that a metadata value needs to be steered toward.
-const LEAST: usize = 1;
 
 /// How far to steer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,6 +35,9 @@ pub struct SteerRequest {
     pub n: usize,
     /// Most knobs that are turned.
     pub knobs: usize,
+    /// Whether the remainder of the mean direction of its items is turned too: it steers further, with one line
+    /// that is not of a knob. The knobs are then those of [`limpid_insight::beyond`].
+    pub beyond: bool,
 }
 
 /// What is steered toward.
@@ -47,12 +48,17 @@ pub(crate) struct Goal {
     pub(crate) items: Vec<u32>,
     /// The knobs, if it is one or several of them.
     knobs: Vec<usize>,
+    /// The metadata field and the value, if it is one.
+    value: Option<(String, String)>,
 }
+
+/// Units with weights by which a list is steered.
+type Turned = Vec<(Unit, f32)>;
 
 impl Advisor {
     /// The tag of a text: `FIELD:VALUE`, or a value of any field, without regard to case and signs.
     fn tag_of(&self, text: &str) -> Result<Option<Tag>> {
-        let tags = self.tags(&[], LEAST)?;
+        let tags = self.tags(&[], STEERED)?;
         let (field, value) = match text.split_once(':') {
             Some((field, value)) if self.catalogue.field(field).is_some() => (Some(field), value),
             _ => (None, text),
@@ -73,12 +79,13 @@ impl Advisor {
                 name: tag.name.clone(),
                 items: tag.items.iter().map(|i| i.0).collect(),
                 knobs: Vec::new(),
+                value: Some((tag.field, tag.name)),
             });
         }
         let unit = match knobs.resolve(text, &self.catalogue) {
             Ok(unit) => unit,
             Err(_) => {
-                let tags = self.tags(&[], LEAST)?;
+                let tags = self.tags(&[], STEERED)?;
                 let known = knobs.names().chain(tags.iter().map(|t| t.name.as_str()));
                 let mut near = names::similar(text, known);
                 near.dedup();
@@ -100,6 +107,7 @@ impl Advisor {
             name: info.label.unwrap_or(info.id),
             items: items.into_iter().flatten().map(|i| i.0).collect(),
             knobs: members,
+            value: None,
         })
     }
 
@@ -135,6 +143,16 @@ impl Advisor {
         profiles.toward(&exposed, knobs.vectors(), &goal.items, n)
     }
 
+    /// Additions to units at a strength.
+    fn edits(&self, knobs: &Probed<Model>, turned: &Turned, strength: f32) -> Result<Edits> {
+        let all = turned.iter().map(|&(unit, weight)| Edit::Op {
+            unit: knobs.info(unit, &self.catalogue).id,
+            op: Op::Add(strength * weight),
+        });
+        let all = all.filter(|_| strength != 0.0);
+        Ok(Edits::new(all.collect())?)
+    }
+
     /// The list of a user steered toward a concept, with the edits that give it again.
     ///
     /// # Errors
@@ -161,8 +179,27 @@ impl Advisor {
                 goal.name
             )));
         }
-        let weights = self.knobs_toward(knobs, &goal, request.knobs.max(1));
-        if weights.is_empty() {
+        let mut notes = Vec::new();
+        let turned: Turned = match request.beyond {
+            false => {
+                let weights = self.knobs_toward(knobs, &goal, request.knobs.max(1));
+                of_units(knobs, &weights)
+            }
+            true => {
+                let (unit, split) = beyond(knobs, &goal)?;
+                notes.push(format!(
+                    "the knobs are {:.0} % of the direction (squared length); the rest is the line '{}'",
+                    100.0 * split.expressed,
+                    knobs.info(unit, &self.catalogue).id
+                ));
+                let rest = std::iter::once((unit, 1.0));
+                of_units(knobs, &split.weights)
+                    .into_iter()
+                    .chain(rest)
+                    .collect()
+            }
+        };
+        if turned.is_empty() {
             return Err(Error::Usage(format!(
                 "no knob raises the items of '{}'; 'limpid concepts --search' lists knobs near it",
                 goal.name
@@ -179,8 +216,9 @@ impl Advisor {
                 .filter(|s| goal.items.binary_search(&s.item.0).is_ok());
             of_goal.count()
         };
+        let written = |strength: f32| self.edits(knobs, &turned, strength);
         let steered = |strength: f32| -> Result<Arc<[f32]>> {
-            let model = Steered::new(&self.model, &edits(&weights, strength)?, &self.catalogue)?;
+            let model = Steered::new(&self.model, &written(strength)?, &self.catalogue)?;
             self.scores(&model, view)
         };
         let without = inside(&steered(0.0)?);
@@ -202,11 +240,10 @@ impl Advisor {
                 (found.strength, Some(share), Some(found))
             }
         };
-        let edits = edits(&weights, strength)?;
+        let edits = written(strength)?;
         let list = self.recommend(who, n, filter, &edits)?;
         let count = inside(&steered(strength)?);
         let share = |count: usize| count as f64 / n.max(1) as f64;
-        let mut notes = Vec::new();
         let mut others = Vec::new();
         if let Some(found) = calibrated.filter(|c| !c.reached) {
             others = self.other_reach(knobs, &users, &goal, request, inside)?;
@@ -223,10 +260,10 @@ impl Advisor {
             user: list.user.clone(),
             toward: goal.name.clone(),
             items: goal.items.len(),
-            knobs: weights
+            knobs: turned
                 .iter()
-                .map(|&(k, weight)| {
-                    let info = knobs.info(knobs.unit(k as usize), &self.catalogue);
+                .map(|&(unit, weight)| {
+                    let info = knobs.info(unit, &self.catalogue);
                     KnobWeight {
                         unit: info.id,
                         name: info.label,
@@ -286,14 +323,23 @@ impl Advisor {
     }
 }
 
-/// Additions to knobs at a strength.
-fn edits(weights: &Weights, strength: f32) -> Result<Edits> {
-    let all = weights.iter().map(|&(k, weight)| Edit::Op {
-        unit: format!("n{k}"),
-        op: Op::Add(strength * weight),
-    });
-    let all = all.filter(|_| strength != 0.0);
-    Ok(Edits::new(all.collect())?)
+/// The units of knobs with weights.
+fn of_units(knobs: &Probed<Model>, weights: &Weights) -> Turned {
+    let all = weights.iter();
+    all.map(|&(k, weight)| (knobs.unit(k as usize), weight))
+        .collect()
+}
+
+/// What is beyond the knobs of a goal that is a metadata value.
+fn beyond(knobs: &Probed<Model>, goal: &Goal) -> Result<(Unit, Arc<Split>)> {
+    let value = goal.value.as_ref();
+    let found = value.and_then(|(field, value)| knobs.beyond(field, value));
+    found.ok_or_else(|| {
+        Error::Usage(format!(
+            "'{}' is no metadata value, so it has no mean direction; leave --beyond out",
+            goal.name
+        ))
+    })
 }
 
 fn unreached(goal: &Goal, found: &Calibrated, n: usize, asked: f64, others: &[Reach]) -> String {

@@ -1,6 +1,7 @@
 //! What an [`Advisor`](crate::Advisor) scores with: a model, or a model with a dictionary over it.
 
 use limpid_core::{Recommender, Result, Tensors};
+use limpid_insight::concepts::Tag;
 use limpid_insight::{Dictionary, Probed};
 use limpid_models::Model;
 
@@ -69,7 +70,18 @@ impl System {
         match self {
             Self::Model(_) => Some(Self::Model(reduced)),
             // The same decoder, so the dictionary fits.
-            Self::Probed(probed) => Self::probed(reduced, probed.dictionary().clone()).ok(),
+            Self::Probed(probed) => {
+                let mut same = Self::probed(reduced, probed.dictionary().clone()).ok()?;
+                same.set_concepts(probed.concepts().to_vec());
+                Some(same)
+            }
+        }
+    }
+
+    /// As [`Probed::set_concepts`], of a model with a dictionary.
+    pub(crate) fn set_concepts(&mut self, tags: Vec<Tag>) {
+        if let Self::Probed(probed) = self {
+            probed.set_concepts(tags);
         }
     }
 

@@ -357,6 +357,7 @@ fn steering_toward_a_genre() {
             amount,
             n: 10,
             knobs: 10,
+            beyond: false,
         };
         knobs.steer(&user, &request, &Filter::default())
     };
@@ -405,6 +406,96 @@ fn steering_toward_a_genre() {
             .to_string()
             .contains("Drama")
     );
+}
+
+/// With what is beyond the knobs, a list moves along the mean direction of the items: knobs and the remainder are
+/// units of it, its edits give it again, and ledgers sum to its scores.
+#[test]
+fn steering_beyond_the_knobs() {
+    let knobs = eigen();
+    let user = Who::user(knobs.catalogue.users.name(4));
+    let steer = |toward: &str, amount: Amount| {
+        let request = SteerRequest {
+            toward: toward.to_owned(),
+            amount,
+            n: 10,
+            knobs: 10,
+            beyond: true,
+        };
+        knobs.steer(&user, &request, &Filter::default())
+    };
+    let genre = &knobs.catalogue.field("genre").unwrap().values.names()[0];
+    let answer = steer(&format!("genre:{genre}"), Amount::Strength(0.5)).unwrap();
+    let last = answer.knobs.last().unwrap();
+    assert_eq!(last.unit, format!("beyond:genre:{genre}"));
+    assert!(
+        answer.notes[0].contains("of the direction"),
+        "{:?}",
+        answer.notes
+    );
+    let edits: Vec<&str> = answer.list.edits.split(", ").collect();
+    let edits = Edits::parse(&edits).unwrap();
+    let again = knobs
+        .recommend(&user, 10, &Filter::default(), &edits)
+        .unwrap();
+    assert_eq!(again.items, answer.list.items);
+    // The scores move by strength · |x| · (mean direction) · item, as they do without a dictionary.
+    let probed = knobs.model.knobs().unwrap();
+    let tag = knobs.tags(&[], 1).unwrap();
+    let tag = tag
+        .iter()
+        .find(|t| t.field == "genre" && t.name == *genre)
+        .unwrap();
+    let items: Vec<u32> = tag.items.iter().map(|i| i.0).collect();
+    let along = limpid::insight::toward::mean_direction(probed.vectors(), &items);
+    let along = limpid::insight::toward::effect(probed.vectors(), &along);
+    let history = knobs.history(&user).unwrap();
+    let rows = Histories::from_histories([history.view()], knobs.catalogue.len()).unwrap();
+    let plain = knobs.model.score(&rows);
+    let length = probed
+        .pursuit()
+        .encode(
+            &limpid::core::Recommender::latent(&knobs.model)
+                .unwrap()
+                .encode(&rows)
+                .row(0)
+                .to_vec(),
+        )
+        .length;
+    let steered = limpid::insight::Steered::new(&knobs.model, &edits, &knobs.catalogue).unwrap();
+    let scores = steered.score(&rows);
+    for item in (0..knobs.catalogue.len()).step_by(7) {
+        let expected = plain[(0, item)] + 0.5 * length * along[item];
+        assert!(
+            (scores[(0, item)] - expected).abs() < 1e-3 * length,
+            "{item}"
+        );
+        let row = steered.row(history.view());
+        let ledger = steered.ledger(history.view(), &row, ItemIdx(item as u32), Detail::Lines);
+        assert!(ledger.adds_up(1e-5));
+        assert!((ledger.score - scores[(0, item)]).abs() < 1e-4 * ledger.size() as f32);
+    }
+    assert!(steer("n0", Amount::Strength(0.5)).unwrap_err().is_usage());
+    let wrong = Edits::parse(&["beyond:genre:Dramma+0.2"]).unwrap();
+    let why = knobs
+        .recommend(&user, 5, &Filter::default(), &wrong)
+        .unwrap_err();
+    assert!(why.to_string().contains("FIELD:VALUE"), "{why}");
+}
+
+/// Hostile titles and tags stay text in every picture of the board.
+#[test]
+fn pictures_of_the_board() {
+    let pictures = eigen().board_pictures().unwrap();
+    let names: Vec<&str> = pictures.iter().map(|p| p.0).collect();
+    assert_eq!(names, ["map", "distributions", "tags"]);
+    for (name, svg) in &pictures {
+        assert!(
+            svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"),
+            "{name}"
+        );
+    }
+    assert!(pictures[0].1.contains("named") && pictures[1].1.contains("confidence"));
 }
 
 #[test]
@@ -457,7 +548,7 @@ fn published_autoencoders_are_verified() {
     let (knobs, notes) = base.probe(&options(more), &NoProgress).unwrap();
     assert!(notes.iter().all(|n| !n.contains("validation")), "{notes:?}");
     let record = knobs.manifest.dictionary.as_ref().unwrap();
-    let training = record.training.unwrap();
+    let training = record.training.clone().unwrap();
     assert!(training.epochs <= 4 && training.best_epoch >= 1);
     let probed = knobs.model.knobs().unwrap();
     assert_eq!(probed.dictionary().atoms.nrows(), 16 * 24);

@@ -105,9 +105,21 @@ impl Reads {
 }
 
 /// Generates the two enums and every dispatch over them, so that a new model is one line here and a
-/// forgotten arm does not compile. A model's module has `ENTRY`, `Config` and `Model`.
+/// forgotten arm does not compile. A model's module has `ENTRY`, `Config` and `Model`. One that is imported is
+/// not in the catalogue, because it cannot be trained, but it is saved, loaded and asked like all others.
 macro_rules! models {
-    ($($variant:ident = $($module:ident)::+;)+) => {
+    (
+        imported { $($imported:ident = $($from:ident)::+;)+ }
+        $($variant:ident = $($module:ident)::+;)+
+    ) => {
+        models! {
+            @every $($imported = $($from)::+;)+ $($variant = $($module)::+;)+
+        }
+
+        /// Every model that can be trained, in display order.
+        pub const ENTRIES: &[Entry] = &[$(crate::$($module)::+::ENTRY),+];
+    };
+    (@every $($variant:ident = $($module:ident)::+;)+) => {
         /// The hyper-parameters of some model.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Config {
@@ -126,10 +138,7 @@ macro_rules! models {
             )+
         }
 
-        /// Every model, in display order.
-        pub const ENTRIES: &[Entry] = &[$(crate::$($module)::+::ENTRY),+];
-
-        /// The same list as name, default config and loader.
+        /// Every model as name, default config and loader.
         const LINES: &[Line] = &[$(Line {
             entry: &crate::$($module)::+::ENTRY,
             defaults: || Config::$variant(Default::default()),
@@ -219,6 +228,9 @@ macro_rules! models {
 }
 
 models! {
+    imported {
+        Imported = latent::imported;
+    }
     RuleSlim = rules::ruleslim;
     Scorecard = behavior::scorecard;
     ChainPrior = behavior::chain_prior;

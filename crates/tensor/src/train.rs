@@ -115,8 +115,17 @@ pub trait Learner {
     }
 }
 
-/// The result of training.
+/// An epoch of training.
 #[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Epoch {
+    /// Mean loss of its examples, before their steps.
+    pub loss: f64,
+    /// The metric after it, if it was measured.
+    pub metric: Option<f64>,
+}
+
+/// The result of training.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// Epochs that were run.
     pub epochs: usize,
@@ -124,6 +133,8 @@ pub struct Outcome {
     pub best_epoch: usize,
     /// Its metric, if there was a monitor.
     pub best: Option<f64>,
+    /// Every epoch; of a fit that was resumed, those since then.
+    pub curve: Vec<Epoch>,
 }
 
 /// Trains a learner; afterwards it has the weights with the best metric, or the last ones if
@@ -178,7 +189,12 @@ pub fn train<L: Learner>(
         }
         state.epoch = epoch;
         let mean = total / n.max(1) as f64;
-        let note = state.measure(learner, schedule, run)?;
+        let metric = state.measure(learner, schedule, run)?;
+        state.curve.push(Epoch { loss: mean, metric });
+        let note = metric.map_or_else(String::new, |metric| {
+            let best = state.best.unwrap_or(metric);
+            format!(", metric {metric:.4} (best {best:.4})")
+        });
         run.progress.note(&format!("loss {mean:.4}{note}"));
         run.progress.step(1);
         state.save(learner, fingerprint, run)?;
@@ -204,6 +220,7 @@ struct State {
     best_epoch: usize,
     weights: Vec<Vec<f32>>,
     stale: usize,
+    curve: Vec<Epoch>,
 }
 
 impl State {
@@ -216,15 +233,15 @@ impl State {
         learner: &mut L,
         schedule: &Schedule,
         run: &Run<'_>,
-    ) -> Result<String> {
+    ) -> Result<Option<f64>> {
         let Some(monitor) = run.monitor else {
-            return Ok(String::new());
+            return Ok(None);
         };
         if !self.epoch.is_multiple_of(schedule.monitor_every) && self.epoch != schedule.epochs {
-            return Ok(String::new());
+            return Ok(None);
         }
         let Some(metric) = learner.measure(monitor)? else {
-            return Ok(String::new());
+            return Ok(None);
         };
         if self.best.is_none_or(|best| metric > best) {
             self.best = Some(metric);
@@ -238,10 +255,7 @@ impl State {
         } else {
             self.stale += 1;
         }
-        Ok(format!(
-            ", metric {metric:.4} (best {:.4})",
-            self.best.unwrap_or(metric)
-        ))
+        Ok(Some(metric))
     }
 
     fn finish<L: Learner>(self, learner: &mut L) -> Outcome {
@@ -250,6 +264,7 @@ impl State {
                 epochs: self.epoch,
                 best_epoch: self.epoch,
                 best: None,
+                curve: self.curve,
             };
         }
         for (parameter, best) in learner.parameters().into_iter().zip(&self.weights) {
@@ -259,6 +274,7 @@ impl State {
             epochs: self.epoch,
             best_epoch: self.best_epoch,
             best: self.best,
+            curve: self.curve,
         }
     }
 
@@ -331,6 +347,7 @@ impl State {
             best_epoch: last.meta("training.best_epoch").ok()?,
             stale: last.meta("training.stale").ok()?,
             weights: Vec::new(),
+            curve: Vec::new(),
         };
         // Everything is read before anything is changed, so a broken checkpoint has no effect.
         let mut found = Vec::new();

@@ -3,6 +3,7 @@
 
 mod grid;
 mod markdown;
+mod plots;
 
 use std::fs;
 use std::io::Write;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use crate::args::{Global, OutArgs, Printed};
 
 pub(crate) use grid::Table;
+pub(crate) use plots::Plots;
 
 /// A piece of a page for people.
 pub(crate) enum Section {

@@ -10,7 +10,7 @@ use limpid::concepts::{Board, BoardOrder};
 use limpid::probe::LabelOptions;
 
 use crate::args::OutArgs;
-use crate::output::{Output, Section, Table};
+use crate::output::{Output, Plots, Section, Table};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -26,6 +26,10 @@ pub(crate) struct Command {
     /// Show knobs without a confirmed name too
     #[arg(long)]
     all: bool,
+    /// Plot the concept map to an SVG file; with a / at the end, to a folder with more: the distributions of
+    /// confidence and stability, tags by knobs, and the training of an autoencoder
+    #[arg(long, value_name = "FILE|FOLDER/")]
+    plot: Option<PathBuf>,
     #[command(flatten)]
     out: OutArgs,
 }
@@ -33,7 +37,7 @@ pub(crate) struct Command {
 const EXAMPLES: &str = "\
 Examples:
   limpid concepts knobs/
-  limpid concepts knobs/ --search tarantino
+  limpid concepts knobs/ --search tarantino --plot map.svg
   limpid concepts knobs/ --sort stability --format md -o board.md";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,6 +69,7 @@ impl By {
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let output = &self.out.of(output)?;
+        let plots = self.plot.as_deref().map(Plots::new).transpose()?;
         let advisor = Advisor::open(&self.knobs)?;
         let board = Board {
             search: self.search.clone(),
@@ -74,6 +79,9 @@ impl Command {
         };
         let answer = advisor.concepts(&board)?;
         let page = page(&answer);
+        if let Some(plots) = &plots {
+            plots.write(&advisor.board_pictures()?, output)?;
+        }
         output.answer(&answer, page)
     }
 }

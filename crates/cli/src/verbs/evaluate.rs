@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use limpid::answers::ListsMeasured;
+use limpid::answers::{ListsMeasured, Measured};
 use limpid::eval::breakdown::BreakdownBy;
 use limpid::eval::chain_paths::ChainPaths;
 use limpid::eval::faithfulness::Faithfulness;
@@ -21,7 +21,7 @@ use limpid::plot::{self, drop_curves};
 use limpid::{Advisor, MeasureOptions, Subset};
 
 use crate::args::{OutArgs, length};
-use crate::output::{Output, Section, Table};
+use crate::output::{Output, Plots, Section, Table};
 use crate::progress::Bars;
 
 #[derive(Debug, Args)]
@@ -87,11 +87,15 @@ pub(crate) struct Command {
     /// model of profiles over tags), and a random direction; and how often lists get the share that was asked for.
     #[arg(long, conflicts_with = "lists")]
     steering: bool,
+    /// Measure what codes of a dictionary keep by the number of active atoms
+    #[arg(long, conflicts_with = "lists")]
+    sparsity: bool,
     /// Metadata fields whose values are tags for --concepts, --verify-concepts and --steering [default: all but years]
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     columns: Vec<String>,
-    /// Plot the deletion curves, or the reliability of probabilities with --calibration, to an SVG file
-    #[arg(long, value_name = "FILE")]
+    /// Plot what was measured to an SVG file: the fronts of --steering, what --sparsity keeps, the deletion curves of
+    /// --faithfulness, or the reliability of --calibration; with a / at the end, all of them to a folder
+    #[arg(long, value_name = "FILE|FOLDER/")]
     plot: Option<PathBuf>,
     /// Sample N users to measure explanations; 0 for all
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -230,12 +234,18 @@ impl WhatArgs {
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let output = &self.out.of(output)?;
-        if self.plot.is_some() && !self.faithfulness && !self.calibration {
+        let plotted = [
+            self.faithfulness,
+            self.calibration,
+            self.steering,
+            self.sparsity,
+        ];
+        if self.plot.is_some() && !plotted.contains(&true) {
             bail!(limpid::Error::Usage(
-                "--plot needs --faithfulness or --calibration".to_owned()
+                "--plot needs --steering, --sparsity, --faithfulness or --calibration".to_owned()
             ));
         }
-        let plot = self.plot.as_deref().map(Output::plot).transpose()?;
+        let plots = self.plot.as_deref().map(Plots::new).transpose()?;
         let by = |name: &str| self.by.iter().any(|by| by == name);
         let is_field =
             |name: &&String| ![ACTIVITY, POPULARITY, COLD_START, PATH].contains(&name.as_str());
@@ -252,6 +262,7 @@ impl Command {
             concepts: self.concepts,
             verification: self.verify_concepts,
             steering: self.steering,
+            sparsity: self.sparsity,
             labels: self.columns.clone(),
             explained_users: self.explained_users,
             ..self.what.options()
@@ -297,18 +308,8 @@ impl Command {
             measured.on,
             measured.seed,
         );
-        if let (Some(file), Some(faithfulness)) = (&plot, &measured.faithfulness) {
-            let curves = drop_curves(&measured.data, &[(measured.model.clone(), faithfulness)]);
-            output.picture(file, &plot::curves(&curves)?)?;
-        }
-        let calibration = measured.paths.as_ref().and_then(|p| p.calibration.as_ref());
-        if let (Some(file), Some(calibration), None) = (&plot, calibration, &measured.faithfulness)
-        {
-            let title = format!("{}, {}", measured.model, measured.data);
-            output.picture(
-                file,
-                &plot::curves(&plot::reliability(&title, calibration))?,
-            )?;
+        if let Some(plots) = &plots {
+            plots.write(&pictures(&measured)?, output)?;
         }
         let shown = format!("shown: {}", measured.shown);
         let on = measured.on.to_string();
@@ -320,6 +321,25 @@ impl Command {
         page.extend(measured.knobs.iter().flat_map(knobs));
         output.answer(&measured, page)
     }
+}
+
+/// What was measured, as pictures by name.
+fn pictures(measured: &Measured) -> Result<Vec<(&'static str, String)>> {
+    let title = format!("{}, {}", measured.model, measured.data);
+    let mut all = match &measured.knobs {
+        Some(knobs) => plot::measured(&title, knobs)?,
+        None => Vec::new(),
+    };
+    if let Some(faithfulness) = &measured.faithfulness {
+        let drops = drop_curves(&measured.data, &[(measured.model.clone(), faithfulness)]);
+        all.push(("deletion", plot::curves(&drops)?));
+    }
+    let calibration = measured.paths.as_ref().and_then(|p| p.calibration.as_ref());
+    if let Some(calibration) = calibration {
+        let curves = plot::reliability(&title, calibration);
+        all.push(("reliability", plot::curves(&curves)?));
+    }
+    Ok(all)
 }
 
 /// The measurements of a dictionary.
@@ -363,6 +383,13 @@ fn knobs(k: &KnobsMeasured) -> Vec<Section> {
         ]);
     }
     let mut page = vec![Section::Table(table)];
+    if let Some(kept) = &k.sparsity {
+        let mut table = Table::new(["active atoms, at most", "nDCG@20 kept"]);
+        for at in kept {
+            table.row([at.k.to_string(), percent(at.retention)]);
+        }
+        page.push(Section::Table(table));
+    }
     if let Some(c) = &k.concepts {
         let mut table = Table::new(["names", "units", "named", "distinct"]);
         for (name, s) in [

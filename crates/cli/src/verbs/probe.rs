@@ -7,8 +7,12 @@ use clap::Args;
 use limpid::Advisor;
 use limpid::answers::ProbeAnswer;
 use limpid::artifact::{DictionaryRecord, Manifest, check_target};
-use limpid::data::sources::MetadataSource;
+use limpid::data::GivenSubset;
+use limpid::data::SplitSpec;
+use limpid::data::sources::{EventFile, MetadataSource};
+use limpid::imported::Import;
 use limpid::probe::{LabelOptions, ProbeOptions, parameters};
+use limpid::{DataSource, SplitFrom};
 
 use crate::output::{Output, Section, Table};
 use crate::progress::Bars;
@@ -17,7 +21,8 @@ use crate::progress::Bars;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Command {
     /// Folder of a model with a linear decoder: eigen, elsa, ials, bprmf, bcemf, lightgcn, sasrec, timirec, multdae or multvae with one layer
-    base: PathBuf,
+    #[arg(required_unless_present_any = ["states", "parameters"], conflicts_with = "states")]
+    base: Option<PathBuf>,
     /// Kind of dictionary; the same as --set method=KIND
     ///
     /// nmf (stable, well named), kmeans (faster), or a sparse autoencoder: basic, topk, batch-topk,
@@ -47,7 +52,86 @@ pub(crate) struct Command {
     #[arg(long)]
     bundle: bool,
     #[command(flatten)]
+    import: ImportArgs,
+    #[command(flatten)]
     labels: LabelArgs,
+}
+
+/// A model that was trained elsewhere.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "A model that was trained elsewhere")]
+struct ImportArgs {
+    /// States of its users, one per row, as .npy
+    ///
+    /// The score of an item is the product of a state and an item vector, plus the bias of the item.
+    #[arg(long, value_name = "FILE", requires = "items")]
+    states: Option<PathBuf>,
+    /// Its item vectors, one per row, as .npy
+    #[arg(long, value_name = "FILE", requires = "states")]
+    items: Option<PathBuf>,
+    /// Biases of the items, as .npy
+    #[arg(long, value_name = "FILE", requires = "states")]
+    bias: Option<PathBuf>,
+    /// Ids of the users, in the order of the rows: one per line, or a table with a column id [default: STATES with
+    /// the ending .rows.csv, if it exists; otherwise numbers from 0]
+    #[arg(long, value_name = "FILE", requires = "states")]
+    user_ids: Option<PathBuf>,
+    /// Ids of the items; a column title gives their titles [default: as for the users]
+    #[arg(long, value_name = "FILE", requires = "states")]
+    item_ids: Option<PathBuf>,
+    /// Events of the users: what they have seen, and what lets others be folded in
+    #[arg(long, value_name = "PATH", requires = "states")]
+    histories: Option<PathBuf>,
+    /// Events that the model was not shown, to evaluate on; --histories is then a file too
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "histories",
+        conflicts_with = "split"
+    )]
+    held_out: Option<PathBuf>,
+    /// Split of the histories; the states are those of its training events, and fold-in events of held-out users
+    /// [default: none]
+    #[arg(long, value_name = "SPLIT", requires = "histories")]
+    split: Option<SplitFrom>,
+}
+
+impl ImportArgs {
+    /// The model to import, if there is one.
+    fn import(&self) -> Option<Import> {
+        let (Some(states), Some(items)) = (&self.states, &self.items) else {
+            return None;
+        };
+        let source = self.histories.clone().map(|path| {
+            let mut source = DataSource {
+                path: path.clone(),
+                ..DataSource::default()
+            };
+            if let Some(held_out) = &self.held_out {
+                let of = |path: PathBuf, subset| EventFile {
+                    path,
+                    behavior: None,
+                    subset: Some(subset),
+                };
+                source.read.files = vec![
+                    of(path, GivenSubset::Train),
+                    of(held_out.clone(), GivenSubset::Test),
+                ];
+            }
+            source
+        });
+        let given = self.held_out.as_ref();
+        let given = given.map(|_| SplitFrom::Spec(SplitSpec::Given { name: None }));
+        Some(Import {
+            states: states.clone(),
+            items: items.clone(),
+            bias: self.bias.clone(),
+            user_ids: self.user_ids.clone(),
+            item_ids: self.item_ids.clone(),
+            histories: source,
+            split: self.split.clone().or(given),
+        })
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -56,7 +140,9 @@ Examples:
   limpid probe base/ -o knobs/
   limpid probe base/ --dictionary kmeans --set k=24 -o knobs/
   limpid concepts knobs/
-  limpid recommend knobs/ --user 42 --edit 'film noir~0.3'";
+  limpid recommend knobs/ --user 42 --edit 'film noir~0.3'
+  limpid probe --states users.npy --items items.npy --user-ids users.txt --item-ids items.csv \\
+      --histories events.csv --metadata tags.csv -o knobs/";
 
 /// The metadata that give names.
 #[derive(Debug, Clone, Args)]
@@ -89,7 +175,10 @@ impl Command {
             return list_parameters(output);
         };
         check_target(folder, 0)?;
-        let base = Advisor::open(&self.base)?;
+        let (base, mut notes) = match (self.import.import(), &self.base) {
+            (None, Some(folder)) => (Advisor::open(folder)?, Vec::new()),
+            (import, _) => Advisor::import(&import.unwrap_or_default())?,
+        };
         let method = self.dictionary.iter().map(|kind| format!("method={kind}"));
         let options = ProbeOptions {
             settings: method.chain(self.set.iter().cloned()).collect(),
@@ -97,12 +186,14 @@ impl Command {
             labels: self.labels.options(),
         };
         let bars = Bars::new(output.is_quiet());
-        let (knobs, notes) = base.probe(&options, &bars)?;
+        let (knobs, more) = base.probe(&options, &bars)?;
+        notes.extend(more);
         bars.check("the dictionary was not saved")?;
         drop(bars);
-        let manifest = match self.bundle {
-            true => knobs.save(folder, true)?,
-            false => knobs.save_knobs(folder, &self.base)?,
+        let manifest = match &self.base {
+            Some(base) if !self.bundle => knobs.save_knobs(folder, base)?,
+            // An imported base has no folder of its own.
+            _ => knobs.save(folder, true)?,
         };
         output.notes(&notes);
         finish(

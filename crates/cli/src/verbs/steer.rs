@@ -29,6 +29,9 @@ pub(crate) struct Command {
     /// Most knobs that are turned
     #[arg(long, value_name = "N", default_value_t = 10)]
     turn: usize,
+    /// Turn what the knobs do not express of the concept too, as one unit: steers further, less of it is named
+    #[arg(long, conflicts_with = "turn")]
+    beyond: bool,
     /// Length of the list
     #[arg(short, long, default_value_t = 20, value_name = "N", value_parser = length)]
     n: usize,
@@ -44,6 +47,7 @@ const EXAMPLES: &str = "\
 Examples:
   limpid steer knobs/ --user 42 --toward 'film noir' --share 30%
   limpid steer knobs/ --user 42 --toward genre:Horror --share 0%
+  limpid steer knobs/ --user 42 --toward tag:noir --share 50% --beyond
   limpid steer knobs/ --history 1214 --toward n12 --strength 0.3";
 
 /// A share: `30%`, `30 %` or `0.3`.
@@ -73,6 +77,7 @@ impl Command {
             },
             n: self.n,
             knobs: self.turn,
+            beyond: self.beyond,
         };
         let answer = advisor.steer(&self.who.who()?, &request, &filter)?;
         let page = page(&answer);

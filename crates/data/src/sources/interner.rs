@@ -50,12 +50,17 @@ impl Interner {
         self.names.get(number as usize).map_or("", String::as_str)
     }
 
+    /// All ids in the order of their numbers.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// All ids in the order of their numbers.
+    /// As [`names`](Self::names), owned.
     pub(super) fn into_names(self) -> Vec<String> {
         self.names
     }

@@ -42,6 +42,20 @@ pub(super) fn assemble(
     finish(log, spec.clone(), train, validation, test, notes)
 }
 
+/// An empty training row for every user of a log.
+pub(super) fn without_events(log: &Log) -> Result<Split> {
+    let n = log.users.len();
+    let rows = Histories::new(HistoryArrays {
+        offsets: vec![0; n + 1],
+        users: (0..n as u32).map(|u| Some(UserIdx(u))).collect(),
+        n_items: log.items.len(),
+        ..HistoryArrays::default()
+    })?;
+    let nothing = || HeldOut::of_train(rows.clone());
+    let (validation, test) = (nothing(), nothing());
+    finish(log, SplitSpec::None, rows, validation, test, Vec::new())
+}
+
 /// Puts a split together: counts, hashes, notes.
 fn finish(
     log: &Log,

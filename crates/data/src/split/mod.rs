@@ -121,6 +121,15 @@ impl Split {
     }
 }
 
+/// The split of users whose events are not known: an empty training row for each.
+///
+/// # Errors
+/// [`Error::Core`] where the log was put together by hand and its columns disagree.
+pub fn without_events(log: &Log) -> Result<Split> {
+    check(log)?;
+    assemble::without_events(log)
+}
+
 /// Splits a log.
 ///
 /// # Errors

@@ -296,6 +296,22 @@ fn auroc(ranks: &[f32], with: &[u32]) -> f64 {
     (sum - p * (p + 1.0) / 2.0) / (p * (n - p)).max(1.0)
 }
 
+/// The AUROC of some units for some tags over all items, by tag, from the activation of every item `(I, units)`.
+#[must_use]
+pub fn aurocs(activations: &Mat, units: &[usize], tags: &[&Tag]) -> Vec<Vec<f64>> {
+    let n_items = activations.nrows() as u32;
+    let ranks: Vec<Vec<f32>> = units
+        .par_iter()
+        .map(|&unit| average_ranks(&activations.column(unit).to_vec()))
+        .collect();
+    let of = |tag: &&Tag| -> Vec<f64> {
+        let items = tag.items.iter().map(|i| i.0).filter(|&i| i < n_items);
+        let items: Vec<u32> = items.collect();
+        ranks.iter().map(|ranks| auroc(ranks, &items)).collect()
+    };
+    tags.iter().map(of).collect()
+}
+
 /// Hanley and McNeil's standard error of an AUROC with `p` of `n` items.
 fn standard_error(auroc: f64, p: usize, n: usize) -> f64 {
     let (p, q) = (p as f64, (n - p) as f64);

@@ -246,14 +246,16 @@ pub fn fit(
     let vectors = item_vectors(base)?;
     let (n_items, width) = vectors.dim();
     let rows = data.histories.to_csr();
-    if rows.n_rows() < 2 || rows.nnz() == 0 {
+    let settings = config.autoencoder(width);
+    // An autoencoder is trained on representations, which may be known without events.
+    if rows.n_rows() < 2 || (rows.nnz() == 0 && settings.is_none()) {
         return Err(Error::range(
             "the users that a dictionary is fitted on",
             "at least 2, with events",
             rows.n_rows(),
         ));
     }
-    if let Some(settings) = config.autoencoder(width) {
+    if let Some(settings) = settings {
         return sae::fit::fit(base, data, &vectors, &settings, config, run);
     }
     let n_fits = config.resamples + config.fresh + if config.halves { 2 * OF_HALF } else { 0 };

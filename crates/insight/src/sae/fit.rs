@@ -42,10 +42,11 @@ pub(crate) fn fit(
 ) -> Result<Fitted> {
     let width = vectors.ncols();
     let states = inputs(base, data.histories, config.instances, settings.scaling)?;
-    // Items without events have no direction that training has seen.
+    // Items without events have no direction that training has seen, if events are known.
+    let known = data.histories.n_events() > 0;
     let rows = vectors.rows().into_iter().zip(data.histories.item_counts());
     let items: Vec<f32> = rows
-        .filter(|(_, n)| *n > 0)
+        .filter(|(_, n)| *n > 0 || !known)
         .flat_map(|(row, _)| settings.scaling.of(&row.to_vec()).input)
         .collect();
     let by_lists = (config.stop_by == StopBy::Recommendations).then_some(base);

@@ -45,7 +45,9 @@ use limpid_core::hyper::{Setting, choices};
 use limpid_core::{Error, Result, Tensors};
 
 pub use objective::Objective;
-pub use train::{Initial, Leaves, Report, Sae, Seen, Settings, Trained, Variant, train};
+pub use train::{
+    EpochReport, Initial, Leaves, Report, Sae, Seen, Settings, Trained, Variant, train,
+};
 
 use crate::dictionary::norm;
 

@@ -88,7 +88,7 @@ pub struct Trained {
 }
 
 /// How the training of an autoencoder went.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Report {
     /// Epochs that were run.
     pub epochs: usize,
@@ -99,6 +99,19 @@ pub struct Report {
     pub unexplained: f64,
     /// Share of units that were dead at the end of training: without a value above 0 for an epoch and 10,000 inputs.
     pub dead: f64,
+    /// Every epoch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curve: Vec<EpochReport>,
+}
+
+/// An epoch of a training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EpochReport {
+    /// Mean loss of its samples.
+    pub loss: f64,
+    /// Share of the variance of held-out inputs that is not reconstructed after it; null where recommendations stop
+    /// the training.
+    pub unexplained: Option<f64>,
 }
 
 /// Samples without activity after which a unit is dead, at least.
@@ -326,6 +339,17 @@ pub fn train(
         epochs: outcome.epochs,
         best_epoch: outcome.best_epoch,
         unexplained: learner.unexplained(),
+        curve: outcome
+            .curve
+            .iter()
+            .map(|epoch| EpochReport {
+                loss: epoch.loss,
+                unexplained: epoch
+                    .metric
+                    .filter(|_| reconstructed.is_none())
+                    .map(|metric| -metric),
+            })
+            .collect(),
         dead: learner.dead().iter().filter(|d| **d).count() as f64 / settings.units.max(1) as f64,
     };
     let (atoms, encoder) = learner.finish();

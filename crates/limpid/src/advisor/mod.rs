@@ -38,6 +38,15 @@ fn tie_seed(split_hash: &str) -> u64 {
     limpid_core::hash::text(0, split_hash)
 }
 
+/// Refuses histories of a model that was imported without any.
+pub(crate) fn no_fold_in() -> Error {
+    Error::Usage(
+        "this model was imported without histories, so it knows users by their states alone: ask for one with \
+         --user, or import it again with --histories, from which others are folded in"
+            .to_owned(),
+    )
+}
+
 /// The user or history to recommend for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
@@ -263,6 +272,11 @@ impl Advisor {
     /// # Errors
     /// [`limpid_core::Error::Unknown`] for a user or an item that does not exist, with suggestions.
     pub fn history(&self, who: &Who) -> Result<OwnedHistory> {
+        let one_of_data =
+            matches!(who, Who::User { events, .. } if !matches!(events, Events::And(_)));
+        if !one_of_data && !self.folds_in() {
+            return Err(no_fold_in());
+        }
         match who {
             Who::Items(texts) => {
                 let items = lookup::items(&self.catalogue, texts)?;
@@ -283,6 +297,14 @@ impl Advisor {
                 }
                 Ok(history)
             }
+        }
+    }
+
+    /// Whether the model answers for any history, and not only for the users whose states were given.
+    pub(crate) fn folds_in(&self) -> bool {
+        match self.model.model() {
+            Model::Imported(model) => model.folds_in(),
+            _ => true,
         }
     }
 

@@ -6,7 +6,7 @@ use limpid_insight::{
     lacking, search, wording,
 };
 
-use super::{Advisor, Filter, Who};
+use super::{Advisor, Filter, Who, no_fold_in};
 use crate::answers::{
     ChangedItem, CounterfactualAnswer, LackingAnswer, MissingAnswer, Standing, WhyNot,
 };
@@ -129,6 +129,9 @@ impl Advisor {
         filter: &Filter,
         limits: Search,
     ) -> Result<Searched> {
+        if !self.folds_in() {
+            return Err(no_fold_in());
+        }
         let item = self.catalogue.find(item)?;
         if n == 0 {
             return Err(Error::Usage(

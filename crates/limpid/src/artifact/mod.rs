@@ -29,7 +29,7 @@ pub use manifest::{
 };
 pub use target::{Target, check_folder, check_target};
 pub use tensor_file::parse as parse_tensors;
-pub(crate) use tensor_file::write as write_tensors;
+pub(crate) use tensor_file::{bytes_of, write as write_tensors};
 
 use crate::{Error, Result, small_file};
 

@@ -47,7 +47,7 @@ fn dtype_of(values: &Values) -> Dtype {
 
 /// The bytes of an array. Numbers are little-endian on all supported machines; a big-endian one would
 /// refuse its files by their checksums instead of misreading them.
-fn bytes_of(values: &Values) -> &[u8] {
+pub(crate) fn bytes_of(values: &Values) -> &[u8] {
     match values {
         Values::F32(v) => bytemuck::cast_slice(v),
         Values::U32(v) => bytemuck::cast_slice(v),

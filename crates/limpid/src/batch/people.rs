@@ -7,7 +7,7 @@ use limpid_core::{Event, Histories, ItemIdx, OwnedHistory, UserIdx};
 use limpid_data::Log;
 use limpid_data::sources::{ReadOptions, read, read_bytes};
 
-use crate::advisor::{Advisor, user_history};
+use crate::advisor::{Advisor, no_fold_in, user_history};
 use crate::output::text;
 use crate::{Error, Result, lookup};
 
@@ -127,6 +127,9 @@ impl<'a> People<'a> {
     }
 
     fn histories(advisor: &'a Advisor, log: &Log) -> Result<Self> {
+        if !advisor.folds_in() {
+            return Err(no_fold_in());
+        }
         let catalogue = &advisor.catalogue;
         let items: Vec<Option<u32>> = log
             .items

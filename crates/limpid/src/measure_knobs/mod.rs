@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use names::NamesMeasured;
 pub(crate) use names::moved;
-pub use passing::{Kept, PassThrough};
+pub use passing::{Kept, KeptAt, PassThrough};
 pub use shares::ShareMeasured;
 pub use steering::{MethodMeasured, SteeringMeasured};
 pub use table::{KNOBS_METRICS, KnobsMetric, KnobsRow};
@@ -33,6 +33,9 @@ use crate::{Advisor, Error, MeasureOptions, Result};
 pub struct KnobsMeasured {
     /// What the codes keep of the representations.
     pub passing: PassThrough,
+    /// What they keep by the number of active atoms, if measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sparsity: Option<Vec<KeptAt>>,
     /// Names, against controls, if measured.
     pub concepts: Option<NamesMeasured>,
     /// RecSAE's concepts, constructed on some users and verified on others, if measured.
@@ -53,7 +56,11 @@ impl Advisor {
         progress: &dyn Progress,
     ) -> Result<Option<KnobsMeasured>> {
         let Some(knobs) = self.model.knobs() else {
-            return match options.concepts || options.verification || options.steering {
+            return match options.concepts
+                || options.verification
+                || options.steering
+                || options.sparsity
+            {
                 true => Err(crate::probe::no_dictionary()),
                 false => Ok(None),
             };
@@ -66,6 +73,10 @@ impl Advisor {
         };
         Ok(Some(KnobsMeasured {
             passing: self.pass_through(knobs, protocol, progress)?,
+            sparsity: options
+                .sparsity
+                .then(|| self.kept_by_sparsity(knobs, protocol, progress))
+                .transpose()?,
             concepts: options.concepts.then(|| self.names_measured(knobs, &tags)),
             verification: options
                 .verification

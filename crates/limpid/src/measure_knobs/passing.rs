@@ -59,7 +59,65 @@ impl Kept {
     }
 }
 
+/// What codes of a number of atoms keep.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct KeptAt {
+    /// Largest number of active atoms.
+    pub k: usize,
+    /// nDCG@20 in pass-through over that of the base.
+    pub retention: f64,
+}
+
+/// Numbers of active atoms at which retention is measured.
+const SPARSITIES: [usize; 8] = [1, 2, 4, 8, 16, 24, 32, 64];
+
+/// Mean nDCG@20 of a model.
+fn ndcg(model: &dyn Recommender, protocol: &Protocol<'_>, progress: &dyn Progress) -> Result<f64> {
+    let metric = "ndcg@20".parse()?;
+    let plain = Protocol {
+        metrics: vec![metric],
+        breakdowns: false,
+        groups: Vec::new(),
+        cold_start: false,
+        popularity_bias: None,
+        bootstrap: Bootstrap {
+            resamples: 0,
+            ..Bootstrap::default()
+        },
+        ..protocol.clone()
+    };
+    let report = evaluate(model, &plain, progress)?;
+    Ok(report.mean(metric).unwrap_or(f64::NAN))
+}
+
 impl Advisor {
+    /// What is kept in pass-through by the number of active atoms; that of the dictionary is among them. Empty for an
+    /// autoencoder that is not asked for a number of them.
+    pub(super) fn kept_by_sparsity(
+        &self,
+        knobs: &Probed<Model>,
+        protocol: &Protocol<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<KeptAt>> {
+        let base = ndcg(knobs.base(), protocol, progress)?;
+        let mut numbers = SPARSITIES.to_vec();
+        numbers.push(knobs.dictionary().keep);
+        numbers.sort_unstable();
+        numbers.dedup();
+        let mut all = Vec::new();
+        for k in numbers {
+            let Some(other) = knobs.keeping(k) else {
+                break;
+            };
+            let passed = ndcg(&other.passing(Passing::PassThrough), protocol, progress)?;
+            all.push(KeptAt {
+                k,
+                retention: passed / base.max(f64::MIN_POSITIVE),
+            });
+        }
+        Ok(all)
+    }
+
     pub(super) fn pass_through(
         &self,
         knobs: &Probed<Model>,
@@ -146,7 +204,7 @@ impl Advisor {
                 .manifest
                 .dictionary
                 .as_ref()
-                .and_then(|d| Some(d.training?.dead)),
+                .and_then(|d| Some(d.training.as_ref()?.dead)),
             dead_users,
             dead_items,
             kept,

@@ -1,16 +1,28 @@
-//! Pictures as SVG: accuracy against brevity, a ledger as a waterfall, curves.
+//! Pictures as SVG: accuracy against brevity, a ledger as a waterfall, curves, and those of dictionaries.
 //!
-//! Every plot shows numbers that a table prints too, and nothing depends on fonts or a display:
-//! a picture is text.
+//! Every plot but the concept map shows numbers that a table prints too, and nothing depends on fonts or a
+//! display: a picture is text.
 
+mod board;
+mod concept_map;
 mod curves;
 mod drops;
+mod fronts;
+mod heat;
+mod histogram;
+mod labels;
+mod measured;
 mod reliability;
 mod scatter;
 mod waterfall;
 
+pub use concept_map::{ConceptMap, Place, concept_map};
 pub use curves::{Axis, Curve, Curves, curves};
 pub use drops::drop_curves;
+pub use fronts::{Panel, fronts};
+pub use heat::{Heat, heat};
+pub use histogram::{Histogram, histograms};
+pub use measured::measured;
 pub use reliability::reliability;
 pub use scatter::{Dot, Scatter, scatter};
 pub use waterfall::waterfall;
@@ -77,7 +89,8 @@ fn page(
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         root.fill(&WHITE).map_err(failed)?;
         let style = ("sans-serif", 18).into_font().color(&INK);
-        root.draw(&Text::new(title.to_owned(), (20, 14), style))
+        let title = labels::fitted(title, 18, size.0 as i32 - 40);
+        root.draw(&Text::new(title, (20, 14), style))
             .map_err(failed)?;
         draw(&root.margin(44, 12, 16, 20))?;
         root.present().map_err(failed)?;

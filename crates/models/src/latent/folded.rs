@@ -45,6 +45,41 @@ pub(crate) struct Learned {
     pub(crate) direct: bool,
 }
 
+/// The map `M` `(D, D)` of pairs of m and the state that `M m` is to approximate: least squares with L2 regularization
+/// in proportion to the data. `direct`: see [`Learned`].
+pub(super) fn fit_map<'a>(
+    pairs: impl Iterator<Item = (Vec<f64>, &'a [f32])>,
+    d: usize,
+    direct: bool,
+) -> Vec<f32> {
+    let (mut gram, mut cross) = (vec![0f64; d * d], vec![0f64; d * d]);
+    for (m, p) in pairs {
+        for r in 0..d {
+            let target = |c: usize| match direct {
+                true => f64::from(p[c]) - m[c],
+                false => f64::from(p[c]),
+            };
+            for c in 0..d {
+                gram[r * d + c] += m[r] * m[c];
+                cross[r * d + c] += m[r] * target(c);
+            }
+        }
+    }
+    let trace: f64 = (0..d).map(|r| gram[r * d + r]).sum();
+    let ridge = RIDGE * trace / d as f64 + 1e-9;
+    let system = System::new(&gram, &[], d, &[], (0.0, ridge));
+    let mut out = vec![0f32; d * d];
+    for c in 0..d {
+        let mut column: Vec<f64> = (0..d).map(|r| cross[r * d + c]).collect();
+        system.solve(&mut column);
+        for (r, value) in column.into_iter().enumerate() {
+            let one = if direct && r == c { 1.0 } else { 0.0 };
+            out[c * d + r] = (value + one) as f32;
+        }
+    }
+    out
+}
+
 impl Folded {
     /// Fits the map. `histories` and `rows` are the training data, the latter as distinct items.
     pub(crate) fn new(histories: &Histories, rows: &[Vec<u32>], d: usize, of: Learned) -> Self {
@@ -90,37 +125,11 @@ impl Folded {
         m
     }
 
-    /// `M` `(D, D)` such that `M m_u` approximates the learned vector of each user: least squares with L2
-    /// regularization in proportion to the data.
+    /// `M` such that `M m_u` approximates the learned vector of each user.
     fn fit_map(&self, rows: &[Vec<u32>], direct: bool) -> Vec<f32> {
         let d = self.d;
-        let (mut gram, mut cross) = (vec![0f64; d * d], vec![0f64; d * d]);
-        for (row, p) in rows.iter().zip(self.users.chunks_exact(d)) {
-            let m = self.sum_of(row);
-            for r in 0..d {
-                let target = |c: usize| match direct {
-                    true => f64::from(p[c]) - m[c],
-                    false => f64::from(p[c]),
-                };
-                for c in 0..d {
-                    gram[r * d + c] += m[r] * m[c];
-                    cross[r * d + c] += m[r] * target(c);
-                }
-            }
-        }
-        let trace: f64 = (0..d).map(|r| gram[r * d + r]).sum();
-        let ridge = RIDGE * trace / d as f64 + 1e-9;
-        let system = System::new(&gram, &self.items, d, &[], (0.0, ridge));
-        let mut out = vec![0f32; d * d];
-        for c in 0..d {
-            let mut column: Vec<f64> = (0..d).map(|r| cross[r * d + c]).collect();
-            system.solve(&mut column);
-            for (r, value) in column.into_iter().enumerate() {
-                let one = if direct && r == c { 1.0 } else { 0.0 };
-                out[c * d + r] = (value + one) as f32;
-            }
-        }
-        out
+        let states = rows.iter().zip(self.users.chunks_exact(d));
+        fit_map(states.map(|(row, p)| (self.sum_of(row), p)), d, direct)
     }
 
     fn vector(&self, user: History<'_>) -> Vec<f64> {

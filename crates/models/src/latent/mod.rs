@@ -6,6 +6,7 @@ pub mod eigen;
 pub mod elsa;
 pub(crate) mod folded;
 pub mod ials;
+pub mod imported;
 pub mod learned_users;
 pub mod multdae;
 pub mod multvae;

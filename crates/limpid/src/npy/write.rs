@@ -1,9 +1,8 @@
-//! Matrices of 32-bit numbers in the format of NumPy, written row by row.
-//!
-//! Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, version 1.0.
+//! Matrices of 32-bit numbers, written row by row in version 1.0 of the format.
 
 use std::io::Write;
 
+use super::MAGIC;
 use crate::output::{Destination, Sink};
 use crate::{Error, Result};
 
@@ -11,7 +10,7 @@ use crate::{Error, Result};
 const ALIGNMENT: usize = 64;
 
 /// Writes a matrix `(rows, columns)`.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     sink: Sink,
     place: String,
     columns: usize,
@@ -19,7 +18,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn create(to: &Destination, rows: usize, columns: usize) -> Result<Self> {
+    pub(crate) fn create(to: &Destination, rows: usize, columns: usize) -> Result<Self> {
         let mut writer = Self {
             sink: to.create()?,
             place: to.described(),
@@ -30,7 +29,7 @@ impl Writer {
         Ok(writer)
     }
 
-    pub(super) fn row(&mut self, row: &[f32]) -> Result<()> {
+    pub(crate) fn row(&mut self, row: &[f32]) -> Result<()> {
         if row.len() != self.columns || self.missing == 0 {
             let why = format!("a row of {} numbers does not fit the matrix", row.len());
             return Err(Error::artifact(&self.place, why));
@@ -40,7 +39,7 @@ impl Writer {
         self.write(&bytes)
     }
 
-    pub(super) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         match self.missing {
             0 => self.sink.finish(),
             n => Err(Error::artifact(self.place, format!("{n} rows are missing"))),
@@ -55,9 +54,9 @@ impl Writer {
 fn header(rows: usize, columns: usize) -> Vec<u8> {
     let dict =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    let before = b"\x93NUMPY\x01\x00".len() + 2;
+    let before = MAGIC.len() + 4;
     let length = (before + dict.len() + 1).next_multiple_of(ALIGNMENT) - before;
-    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    let mut header = [MAGIC, &[1, 0]].concat();
     header.extend((length as u16).to_le_bytes());
     header.extend(format!("{dict:<0$}\n", length - 1).bytes());
     header
