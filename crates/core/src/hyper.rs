@@ -493,6 +493,8 @@ macro_rules! hyper {
         }
 
         impl Default for $config {
+            // A model may set every member of a shared group.
+            #[allow(clippy::needless_update)]
             fn default() -> Self {
                 Self {
                     $($field: $default,)*

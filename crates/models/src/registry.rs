@@ -121,6 +121,8 @@ macro_rules! models {
     };
     (@every $($variant:ident = $($module:ident)::+;)+) => {
         /// The hyper-parameters of some model.
+        // A program holds a few of them, so the size of the largest does not matter.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Debug, Clone, PartialEq)]
         pub enum Config {
             $(
@@ -130,6 +132,8 @@ macro_rules! models {
         }
 
         /// A fitted model of the catalogue.
+        // A program holds a few of them, so the size of the largest does not matter.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Debug, Clone, PartialEq)]
         pub enum Model {
             $(

@@ -293,7 +293,7 @@ mod tests {
     fn rows() -> Vec<Vec<u32>> {
         let of = |u: u32| {
             (0..12)
-                .filter(|i| (i + u) % 2 == 0 && *i != u % 12)
+                .filter(|i| (i + u).is_multiple_of(2) && *i != u % 12)
                 .collect()
         };
         (0..30).map(of).collect()

@@ -150,7 +150,7 @@ impl<'t, T: Float> Var<'t, T> {
                         }
                         out.fill(T::ZERO);
                         for (j, x) in p.iter_mut().skip(c).step_by(k).enumerate() {
-                            *x = *x / mass;
+                            *x /= mass;
                             add_scaled(out, *x, &v[(start + j) * w..][..w]);
                         }
                     }
