@@ -178,7 +178,7 @@ fn answers() -> Vec<Vec<String>> {
     let steer = [
         "steer",
         "knobs",
-        "--user=user 0",
+        "--user=user 70",
         "--toward=n0",
         "--strength=0.3",
     ];
@@ -331,7 +331,7 @@ fn errors_show_hostile_names_harmlessly() {
             vec![
                 "explain",
                 "ease",
-                "--user=user 0",
+                "--user=user 70",
                 "--item",
                 &format!("title:{mangled}"),
             ],
@@ -339,7 +339,7 @@ fn errors_show_hostile_names_harmlessly() {
             vec![
                 "recommend",
                 "ease",
-                "--user=user 0",
+                "--user=user 70",
                 "--edit",
                 &format!("link:{mangled}=off"),
             ],

@@ -102,8 +102,8 @@ fn ledgers_add_up_and_cite_events_of_their_behavior() {
 fn views_alone_are_evidence() {
     let (models, ..) = all();
     for (name, model) in models {
-        // They rank by records or popularity, or read purchases alone.
-        if ["chain-prior", "one-behavior"].contains(name) {
+        // They rank by records or popularity, or are trained on purchases alone.
+        if ["chain-prior", "one-behavior", "dccf", "neumf"].contains(name) {
             continue;
         }
         let viewer = viewer();

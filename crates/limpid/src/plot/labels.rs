@@ -118,7 +118,8 @@ mod tests {
                 boxes.push(own);
             }
         }
-        assert!(boxes.len() > 8, "{}", boxes.len());
+        // A line of 200 pixels has room for five.
+        assert!(boxes.len() >= 5, "{}", boxes.len());
         placer.avoid((100, 90), 200);
         assert_eq!(placer.place((100, 90), "more", 12), None);
     }
