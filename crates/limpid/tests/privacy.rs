@@ -176,7 +176,6 @@ fn nothing_of_single_users_is_saved() {
     }
     // What comes back depends on how closely a model fits its training rows: graph models that stop early do
     // so less than factorizations. Chance is 0.5 ± 0.1, as above.
-    assert!(attacks.iter().all(|a| a.1 > 0.65), "{attacks:?}");
-    let strong = attacks.iter().filter(|a| a.1 > 0.9).count();
-    assert!(2 * strong >= attacks.len(), "{attacks:?}");
+    assert!(attacks.iter().all(|a| a.1 > 0.8), "{attacks:?}");
+    assert!(attacks.iter().any(|a| a.1 > 0.95), "{attacks:?}");
 }

@@ -40,7 +40,7 @@ hyper! {
         /// Layers of the tower, besides the output.
         layers: usize = 3, in whole(1, 6), tune [2, 3];
         include tables: Tables = { embedding_size: 32 };
-        include training: TrainingLoop = { epochs: 100, batch_size: 256, learning_rate: 3e-3 };
+        include training: TrainingLoop = { epochs: 200, batch_size: 256, learning_rate: 3e-3 };
     }
 }
 
