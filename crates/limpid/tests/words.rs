@@ -183,7 +183,7 @@ fn real_ledgers_are_told_truly() {
     let sets = [
         ("ml-100k", &some, 60),
         ("ml-latest-small", &some, 60),
-        ("amazon-reviews-small", &every, 60),
+        ("amazon-reviews-small", &every, 40),
         ("ml-1m", &some, 60),
         ("amazon-grocery", &some, 60),
         ("tmall-mb", &some, 60),
