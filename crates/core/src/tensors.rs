@@ -182,6 +182,34 @@ impl Tensors {
         })
     }
 
+    /// The array with a name, of a known shape.
+    ///
+    /// # Errors
+    /// As [`f32`](Self::f32); [`Error::Shape`] if it has another shape.
+    pub fn shaped(&self, name: &str, shape: &[usize]) -> Result<Buffer<f32>> {
+        let (found, values) = self.f32(name)?;
+        match found == shape {
+            true => Ok(values),
+            false => Err(Error::shape(
+                name,
+                format!("{shape:?}"),
+                format!("{found:?}"),
+            )),
+        }
+    }
+
+    /// The matrix with a name, and its numbers of rows and columns.
+    ///
+    /// # Errors
+    /// As [`f32`](Self::f32); [`Error::Shape`] if it is no matrix.
+    pub fn matrix(&self, name: &str) -> Result<([usize; 2], Buffer<f32>)> {
+        let (shape, values) = self.f32(name)?;
+        match shape.try_into() {
+            Ok(shape) => Ok((shape, values)),
+            Err(_) => Err(Error::shape(name, "a matrix", format!("{shape:?}"))),
+        }
+    }
+
     /// Stores a small value as JSON.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use limpid_core::Histories;
 use limpid_tensor::Rng;
 
-use crate::latent::ials::items_of;
+use crate::latent::vectors::items_of;
 
 /// Attempts to sample an item that is not in a row.
 const ATTEMPTS: usize = 100;

@@ -6,7 +6,7 @@
 //! the training rows.
 
 use limpid_core::{
-    Artifact, Error, Fit, History, ItemIdx, Ledger, Mat, Part, Result, Run, Tensors, Training,
+    Artifact, Fit, History, ItemIdx, Ledger, Mat, Part, Result, Run, Tensors, Training,
 };
 use ndarray::Axis;
 use ndarray::parallel::prelude::*;
@@ -144,17 +144,10 @@ impl Artifact for Model {
         let (n, target) = from.meta("behaviors")?;
         let behaviors = Behaviors::new(n, target)?;
         let base = from.f32("base")?.1.to_vec();
-        let (shape, values) = from.f32("conversion")?;
-        let expected = [behaviors.n_patterns() - 1, base.len()];
-        if *shape != expected {
-            return Err(Error::shape(
-                "conversion",
-                format!("{expected:?}"),
-                format!("{shape:?}"),
-            ));
-        }
+        let n_patterns = behaviors.n_patterns() - 1;
+        let values = from.shaped("conversion", &[n_patterns, base.len()])?;
         let conversion = match base.is_empty() {
-            true => vec![Vec::new(); expected[0]],
+            true => vec![Vec::new(); n_patterns],
             false => values.chunks(base.len()).map(<[f32]>::to_vec).collect(),
         };
         Ok(Self::new(behaviors, base, conversion))

@@ -16,7 +16,7 @@ use limpid_tensor::{Learner, Parameter as Learned, Rng, train};
 use crate::hyper::{self, hyper};
 use crate::latent::MAX_WIDTH;
 use crate::latent::folded::{Folded, Learned as Vectors, folded_model};
-use crate::latent::ials::items_of;
+use crate::latent::vectors::items_of;
 use crate::registry::{Alias, Entry, Reads};
 use crate::training_loop::TrainingLoop;
 

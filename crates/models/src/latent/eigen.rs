@@ -19,10 +19,8 @@ use limpid_core::{
     Recommender, Result, Run, Tensors, Training,
 };
 use limpid_tensor::sparse::batch::Batch;
-use ndarray::Axis;
-use rayon::prelude::*;
 
-use super::ials::{decode, dot, items_of, ledger};
+use super::vectors::{decode, dot, encode, items_of, ledger};
 use super::{MAX_WIDTH, item_vectors};
 use crate::hyper::{self, hyper};
 use crate::registry::{Entry, Reads};
@@ -215,15 +213,7 @@ impl Recommender for Model {
 
 impl Latent for Model {
     fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.width));
-        z.axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(u, mut row)| {
-                let p = self.vector(&items_of(users.row(u)));
-                row.iter_mut().zip(p).for_each(|(o, p)| *o = p as f32);
-            });
-        z
+        encode(users, self.width, |user| self.vector(&items_of(user)))
     }
 
     fn decode(&self, z: &Mat) -> Mat {

@@ -29,10 +29,9 @@ use limpid_tensor::matmul::{Factor, product};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::sparse::batch::Batch;
 use limpid_tensor::{Learner, Parameter, Rng, train};
-use ndarray::Axis;
 use rayon::prelude::*;
 
-use super::ials::{decode, dot, items_of, ledger};
+use super::vectors::{decode, dot, encode, items_of, ledger};
 use super::{MAX_WIDTH, item_vectors};
 use crate::hyper::{self, choices, hyper};
 use crate::negatives::Negatives;
@@ -347,15 +346,7 @@ impl Recommender for Model {
 
 impl Latent for Model {
     fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.d));
-        z.axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(u, mut row)| {
-                let p = self.vector(&items_of(users.row(u)));
-                row.iter_mut().zip(p).for_each(|(o, p)| *o = p as f32);
-            });
-        z
+        encode(users, self.d, |user| self.vector(&items_of(user)))
     }
 
     fn decode(&self, z: &Mat) -> Mat {

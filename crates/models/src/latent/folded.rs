@@ -9,12 +9,11 @@
 //! with the map M that best fits the learned vectors. A ledger has the contributions of that map; the difference
 //! to the learned vector is the residual. Saved without users, a model has the map only.
 
-use limpid_core::{Buffer, Error, Histories, History, ItemIdx, Ledger, Mat, Result, Tensors};
-use ndarray::Axis;
-use rayon::prelude::*;
+use limpid_core::{Buffer, Histories, History, ItemIdx, Ledger, Mat, Result, Tensors};
 
-use super::ials::{System, decode, dot, items_of, ledger};
+use super::ials::System;
 use super::item_vectors;
+use super::vectors::{decode, dot, encode, items_of, ledger};
 
 /// L2 regularization of the map, as a share of the mean diagonal of its Gram matrix.
 const RIDGE: f64 = 1e-3;
@@ -163,15 +162,7 @@ impl Folded {
     }
 
     pub(crate) fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.d));
-        z.axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(u, mut row)| {
-                let p = self.vector(users.row(u));
-                row.iter_mut().zip(p).for_each(|(o, p)| *o = p as f32);
-            });
-        z
+        encode(users, self.d, |user| self.vector(user))
     }
 
     pub(crate) fn decode(&self, z: &Mat) -> Mat {
@@ -211,22 +202,14 @@ impl Folded {
     /// # Errors
     /// If an array is missing or of another shape.
     pub(crate) fn load(from: &Tensors, power: f64, own_sources: bool) -> Result<Self> {
-        let (items, _, d) = item_vectors(from, "items")?;
-        let (_, users) = from.f32("users")?;
+        let (items, n_items, d) = item_vectors(from, "items")?;
         let (_, known) = from.i64("known")?;
-        let (_, map) = from.f32("map")?;
-        if users.len() != known.len() * d || map.len() != d * d {
-            return Err(Error::shape("users", known.len() * d, users.len()));
-        }
+        let users = from.shaped("users", &[known.len(), d])?;
+        let map = from.shaped("map", &[d, d])?;
         let sources = match own_sources {
-            true => Some(from.f32("sources")?.1),
+            true => Some(from.shaped("sources", &[n_items, d])?),
             false => None,
         };
-        if let Some(sources) = &sources
-            && sources.len() != items.len()
-        {
-            return Err(Error::shape("sources", items.len(), sources.len()));
-        }
         Ok(Self {
             users,
             known: known.to_vec(),

@@ -15,16 +15,15 @@ mod solver;
 
 use limpid_core::traits::require;
 use limpid_core::{
-    Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Part,
-    Recommender, Result, Run, Tensors, Training, Unit,
+    Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender,
+    Result, Run, Tensors, Training,
 };
 use limpid_tensor::Rng;
-use ndarray::Axis;
-use rayon::prelude::*;
 
 pub(crate) use self::solver::System;
 use self::solver::{Side, gram, weighted_sum};
 use crate::hyper::{self, choices, hyper};
+use crate::latent::vectors::{decode, dot, encode, items_of, ledger};
 use crate::latent::{MAX_WIDTH, item_vectors};
 use crate::registry::{Alias, Entry, Reads};
 
@@ -109,10 +108,6 @@ impl Fit for Config {
     }
 }
 
-pub(crate) fn items_of(row: History<'_>) -> Vec<u32> {
-    row.item_values().iter().map(|(i, _)| i.0).collect()
-}
-
 /// The fitted model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
@@ -147,43 +142,6 @@ impl Model {
     }
 }
 
-/// Scores `(U, I)` of user vectors `(U, D)`. A score does not depend on the other users of the batch and
-/// is bit for bit the one in the ledger, because rounding errors are large relative to scores near 0.
-pub(super) fn decode(z: &Mat, items: &[f32], n_items: usize) -> Mat {
-    let d = z.ncols().max(1);
-    let mut out = Mat::zeros((z.nrows(), n_items));
-    out.axis_iter_mut(Axis(0))
-        .into_par_iter()
-        .zip(z.axis_iter(Axis(0)).into_par_iter())
-        .for_each(|(mut out, p)| {
-            let p = p.to_vec();
-            for (o, q) in out.iter_mut().zip(items.chunks_exact(d)) {
-                *o = super::score_of(&p, q);
-            }
-        });
-    out
-}
-
-/// A ledger with one part per item, whose score is that of the vectors `p` and `q`.
-pub(super) fn ledger(user: History<'_>, effects: &[(u32, f64)], p: &[f64], q: &[f32]) -> Ledger {
-    let p: Vec<f32> = p.iter().map(|&p| p as f32).collect();
-    let events = user.by_item();
-    let parts = effects.iter().map(|&(i, effect)| {
-        let item = ItemIdx(i);
-        Part::new(
-            Unit::event(item),
-            1.0,
-            effect as f32,
-            events.of(item).collect(),
-        )
-    });
-    Ledger::of_parts(0.0, parts.collect()).scored(super::score_of(&p, q))
-}
-
-pub(super) fn dot(a: &[f64], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, &b)| a * f64::from(b)).sum()
-}
-
 impl Recommender for Model {
     fn score(&self, users: &Histories) -> Mat {
         self.decode(&self.encode(users))
@@ -208,15 +166,9 @@ impl Recommender for Model {
 
 impl Latent for Model {
     fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.embedding_size));
-        z.axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(u, mut row)| {
-                let p = self.fold_in(&items_of(users.row(u)));
-                row.iter_mut().zip(p).for_each(|(o, p)| *o = p as f32);
-            });
-        z
+        encode(users, self.embedding_size, |user| {
+            self.fold_in(&items_of(user))
+        })
     }
 
     fn decode(&self, z: &Mat) -> Mat {

@@ -14,7 +14,7 @@ use limpid_core::{
 };
 
 use super::folded::fit_map;
-use super::ials::{decode, dot, items_of};
+use super::vectors::{decode, dot, items_of};
 use super::{MAX_WIDTH, item_vectors, score_of};
 use crate::hyper::{self, hyper};
 use crate::registry::{Entry, Reads};

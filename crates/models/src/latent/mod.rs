@@ -12,6 +12,7 @@ pub mod multdae;
 pub mod multvae;
 pub mod network;
 pub mod neumf;
+pub(crate) mod vectors;
 
 use limpid_core::{Buffer, Error, Result, Tensors};
 

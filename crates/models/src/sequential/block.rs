@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use limpid_core::{Histories, ItemIdx, Mat};
+use limpid_core::{Histories, ItemIdx, Result, Tensors};
 use limpid_tensor::Rng;
 use limpid_tensor::tape::{Spans, Var};
-use ndarray::Axis;
-use rayon::prelude::*;
+
+use super::sasrec::Loss;
 
 /// Standard deviation of the initial weights.
 const DEVIATION: f32 = 0.01;
@@ -71,6 +71,68 @@ pub(super) fn items(sequences: &[&[ItemIdx]]) -> Vec<u32> {
     sequences.iter().copied().flatten().map(|i| i.0).collect()
 }
 
+/// A batch of next events.
+pub(super) struct Batch<'h> {
+    /// The last events before each, at most the length of a window.
+    pub(super) sequences: Vec<&'h [ItemIdx]>,
+    /// The number of events in each sequence.
+    pub(super) lengths: Vec<usize>,
+    /// The item of each.
+    pub(super) targets: Vec<u32>,
+    /// A negative of each, for the pairwise loss.
+    pub(super) negatives: Vec<u32>,
+}
+
+impl<'h> Batch<'h> {
+    /// The batch of some events, given by row and position.
+    pub(super) fn new(
+        rows: &'h Histories,
+        events: impl Iterator<Item = (u32, u32)>,
+        length: usize,
+        loss: Loss,
+        mut negative: impl FnMut(usize) -> u32,
+    ) -> Self {
+        let mut batch = Self {
+            sequences: Vec::new(),
+            lengths: Vec::new(),
+            targets: Vec::new(),
+            negatives: Vec::new(),
+        };
+        for (row, at) in events {
+            let items = rows.row(row as usize).items;
+            let before = window(&items[..at as usize], length);
+            batch.sequences.push(before);
+            batch.lengths.push(before.len());
+            batch.targets.push(items[at as usize].0);
+            if loss == Loss::Bpr {
+                batch.negatives.push(negative(row as usize));
+            }
+        }
+        batch
+    }
+
+    /// The loss of representations `(sequences, d)`, over a table of items.
+    pub(super) fn loss<'t>(self, z: Var<'t>, items: Var<'t>, loss: Loss) -> Var<'t> {
+        match loss {
+            Loss::Softmax => z.cross_entropy_over(items, self.targets),
+            Loss::Bpr => {
+                let score = |of: Vec<u32>| z.dot_rows(items.gather(of));
+                score(self.targets).bpr(score(self.negatives))
+            }
+        }
+    }
+}
+
+/// The saved arrays of a network, in the order of their names.
+pub(super) fn load(
+    from: &Tensors,
+    arrays: Vec<(String, Vec<usize>)>,
+) -> Result<Vec<Arc<Vec<f32>>>> {
+    let of =
+        |(name, shape): (String, Vec<usize>)| Ok(Arc::new(from.shaped(&name, &shape)?.to_vec()));
+    arrays.into_iter().map(of).collect()
+}
+
 /// Embeddings of the events of sequences, none of them longer than the table of places.
 pub(super) fn inputs<'t>(items: Var<'t>, places: Var<'t>, sequences: &[&[ItemIdx]]) -> Var<'t> {
     let of = |s: &&[ItemIdx]| (0..s.len() as u32).rev();
@@ -97,19 +159,4 @@ pub(super) fn block<'t>(
     let x = (drop(seen) + of).layer_norm(g1, o1, EPSILON);
     let forward = x.linear(w1, b1).relu().linear(w2, b2);
     (drop(forward) + x).layer_norm(g2, o2, EPSILON)
-}
-
-/// Scores `(U, I)` of representations `(U, D)`: products with a table of items.
-pub(super) fn decode(z: &Mat, items: &[f32], n_items: usize) -> Mat {
-    let d = z.ncols().max(1);
-    let mut out = Mat::zeros((z.nrows(), n_items));
-    out.axis_iter_mut(Axis(0))
-        .into_par_iter()
-        .zip(z.axis_iter(Axis(0)).into_par_iter())
-        .for_each(|(mut scores, z)| {
-            let z = z.to_vec();
-            let pairs = scores.iter_mut().zip(items.chunks_exact(d));
-            pairs.for_each(|(s, item)| *s = crate::latent::score_of(&z, item));
-        });
-    out
 }

@@ -30,9 +30,10 @@ use limpid_tensor::tape::{Network, Spans, Tape, TapeLearner, Var};
 use limpid_tensor::{Parameter, Rng, train};
 use rayon::prelude::*;
 
-use super::{block, path};
+use super::block::{self, Batch};
+use super::path;
 use crate::hyper::{self, choices, hyper};
-use crate::latent;
+use crate::latent::{score_of, vectors};
 use crate::negatives::Negatives;
 use crate::registry::{Entry, Reads};
 use crate::training_loop::TrainingLoop;
@@ -149,29 +150,13 @@ impl Network for NextItem<'_> {
     }
 
     fn loss<'t>(&self, _: &'t Tape, w: &[Var<'t>], examples: &[u32], rng: &mut Rng) -> Var<'t> {
-        let mut sequences = Vec::with_capacity(examples.len());
-        let mut targets = Vec::with_capacity(examples.len());
-        let mut negatives = Vec::with_capacity(examples.len());
-        for &example in examples {
-            let (row, at) = self.events[example as usize];
-            let items = self.rows.row(row as usize).items;
-            sequences.push(self.form.window(&items[..at as usize]));
-            targets.push(items[at as usize].0);
-            if self.loss == Loss::Bpr {
-                negatives.push(self.negatives.sample(row as usize, rng));
-            }
-        }
-        let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
-        let x = block::inputs(w[0], w[1], &sequences);
+        let events = examples.iter().map(|&e| self.events[e as usize]);
+        let negative = |row| self.negatives.sample(row, rng);
+        let batch = Batch::new(self.rows, events, self.form.length, self.loss, negative);
+        let x = block::inputs(w[0], w[1], &batch.sequences);
         let drop = |x: Var<'t>| x.dropout(self.dropout, rng);
-        let z = self.form.represent(w, x, &lengths, drop);
-        match self.loss {
-            Loss::Softmax => z.cross_entropy_over(w[0], targets),
-            Loss::Bpr => {
-                let score = |items: Vec<u32>| z.dot_rows(w[0].gather(items));
-                score(targets).bpr(score(negatives))
-            }
-        }
+        let z = self.form.represent(w, x, &batch.lengths, drop);
+        batch.loss(z, w[0], self.loss)
     }
 
     fn measure(&self, weights: &[Parameter], monitor: &Monitor<'_>) -> Result<Option<f64>> {
@@ -270,7 +255,7 @@ impl Model {
 
     /// The score of an item for a representation.
     fn score_of(&self, z: &[f32], item: ItemIdx) -> f32 {
-        latent::score_of(z, self.item(item))
+        score_of(z, self.item(item))
     }
 }
 
@@ -339,7 +324,7 @@ impl Latent for Model {
     }
 
     fn decode(&self, z: &Mat) -> Mat {
-        block::decode(z, &self.weights[0], self.form.n_items)
+        vectors::decode(z, &self.weights[0], self.form.n_items)
     }
 
     fn decode_gradient(&self, _: &[f32], item: ItemIdx) -> Vec<f32> {
@@ -365,13 +350,7 @@ impl Artifact for Model {
     }
 
     fn load(from: &Tensors) -> Result<Self> {
-        let two = |name: &str| -> Result<[usize; 2]> {
-            let (shape, _) = from.f32(name)?;
-            let found = format!("{shape:?}");
-            shape
-                .try_into()
-                .map_err(|_| Error::shape(name, "a matrix", found))
-        };
+        let two = |name: &str| Ok::<_, Error>(from.matrix(name)?.0);
         let ([n_items, d], [length, _]) = (two("items")?, two("places")?);
         let form = Form {
             n_items,
@@ -391,20 +370,9 @@ impl Artifact for Model {
                 found,
             ));
         }
-        let weights = form.arrays().into_iter().map(|(name, shape)| {
-            let (found, values) = from.f32(&name)?;
-            match found == shape {
-                true => Ok(Arc::new(values.to_vec())),
-                false => Err(Error::shape(
-                    name,
-                    format!("{shape:?}"),
-                    format!("{found:?}"),
-                )),
-            }
-        });
         Ok(Self {
             form,
-            weights: weights.collect::<Result<_>>()?,
+            weights: block::load(from, form.arrays())?,
         })
     }
 }

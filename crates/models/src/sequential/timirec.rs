@@ -31,9 +31,10 @@ use limpid_tensor::tape::{Network, Spans, Tape, TapeLearner, Var};
 use limpid_tensor::{Parameter, Rng, train};
 use rayon::prelude::*;
 
-use super::{block, path};
+use super::block::{self, Batch};
+use super::path;
 use crate::hyper::{self, hyper};
-use crate::latent::score_of;
+use crate::latent::{score_of, vectors};
 use crate::negatives::Negatives;
 use crate::registry::{Entry, Reads};
 use crate::sequential::sasrec::Loss;
@@ -221,25 +222,17 @@ impl Network for NextItem<'_> {
 
     fn loss<'t>(&self, tape: &'t Tape, w: &[Var<'t>], examples: &[u32], rng: &mut Rng) -> Var<'t> {
         let (d, k) = (self.form.d, self.form.interests);
-        let mut sequences = Vec::with_capacity(examples.len());
-        let mut targets = Vec::with_capacity(examples.len());
-        let mut negatives = Vec::with_capacity(examples.len());
-        for &example in examples {
-            let (row, at) = self.events[example as usize];
-            let items = self.rows.row(row as usize).items;
-            sequences.push(self.form.window(&items[..at as usize]));
-            targets.push(items[at as usize].0);
-            if self.config.loss == Loss::Bpr {
-                negatives.push(self.negatives.sample(row as usize, rng));
-            }
-        }
-        let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
-        let x = block::inputs(w[0], w[1], &sequences);
-        let interests = self.form.interests(w, x, &lengths);
-        let (vectors, items) = (interests.value(), w[0].value());
+        let (loss, events) = (self.config.loss, examples.iter());
+        let events = events.map(|&e| self.events[e as usize]);
+        let negative = |row| self.negatives.sample(row, rng);
+        let batch = Batch::new(self.rows, events, self.form.length, loss, negative);
+        let (sequences, lengths) = (&batch.sequences, &batch.lengths);
+        let x = block::inputs(w[0], w[1], sequences);
+        let interests = self.form.interests(w, x, lengths);
+        let (values, items) = (interests.value(), w[0].value());
         let of_target = |s: usize| {
-            let target = &items[targets[s] as usize * d..][..d];
-            let of_sequence = vectors[s * k * d..][..k * d].chunks_exact(d);
+            let target = &items[batch.targets[s] as usize * d..][..d];
+            let of_sequence = values[s * k * d..][..k * d].chunks_exact(d);
             (target, of_sequence)
         };
         let (v, extra) = if self.stage == 1 {
@@ -264,8 +257,8 @@ impl Network for NextItem<'_> {
             });
             let shape = [sequences.len(), k];
             let t_soft = tape.constant(cosines.collect::<Vec<_>>(), &shape).softmax();
-            let others = w[EXTRACTOR].gather(block::items(&sequences));
-            let p = self.form.predict(tape, w, others, &lengths);
+            let others = w[EXTRACTOR].gather(block::items(sequences));
+            let p = self.form.predict(tape, w, others, lengths);
             // KL(t ‖ p) = Σ t (ln t − ln p), mean over the batch.
             let log_p = p.scale(1.0 / t).log_softmax();
             let divergence = (t_soft * (t_soft.log() - log_p)).sum();
@@ -273,13 +266,7 @@ impl Network for NextItem<'_> {
             let v = self.form.mix(interests, p, sequences.len());
             (v, Some(divergence.scale(scale)))
         };
-        let loss = match self.config.loss {
-            Loss::Softmax => v.cross_entropy_over(w[0], targets),
-            Loss::Bpr => {
-                let score = |items: Vec<u32>| v.dot_rows(w[0].gather(items));
-                score(targets).bpr(score(negatives))
-            }
-        };
+        let loss = batch.loss(v, w[0], loss);
         extra.map_or(loss, |extra| loss + extra)
     }
 
@@ -471,7 +458,7 @@ impl Latent for Model {
     }
 
     fn decode(&self, z: &Mat) -> Mat {
-        block::decode(z, &self.weights[0], self.form.n_items)
+        vectors::decode(z, &self.weights[0], self.form.n_items)
     }
 
     fn decode_gradient(&self, _: &[f32], item: ItemIdx) -> Vec<f32> {
@@ -531,13 +518,7 @@ impl Artifact for Model {
     }
 
     fn load(from: &Tensors) -> Result<Self> {
-        let two = |name: &str| -> Result<[usize; 2]> {
-            let (shape, _) = from.f32(name)?;
-            let found = format!("{shape:?}");
-            shape
-                .try_into()
-                .map_err(|_| Error::shape(name, "a matrix", found))
-        };
+        let two = |name: &str| Ok::<_, Error>(from.matrix(name)?.0);
         let ([n_items, d], [length, _]) = (two("items")?, two("places")?);
         let [attention, interests] = two("interests.w2")?;
         let form = Form {
@@ -555,20 +536,9 @@ impl Artifact for Model {
                 found,
             ));
         }
-        let weights = form.arrays().into_iter().map(|(name, shape)| {
-            let (found, values) = from.f32(&name)?;
-            match found == shape {
-                true => Ok(Arc::new(values.to_vec())),
-                false => Err(Error::shape(
-                    name,
-                    format!("{shape:?}"),
-                    format!("{found:?}"),
-                )),
-            }
-        });
         Ok(Self {
             form,
-            weights: weights.collect::<Result<_>>()?,
+            weights: block::load(from, form.arrays())?,
         })
     }
 }

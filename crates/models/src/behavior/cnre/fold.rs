@@ -5,7 +5,7 @@
 //! target's vector is a sum over events, graphs and layers of a gain times a row of a layer; [`Folded`] keeps
 //! the gains. (Without the projection, `without=prj`, the semantic vectors are not in that sum.)
 
-use limpid_core::{Error, Result, Tensors};
+use limpid_core::{Result, Tensors};
 
 use super::encoder::{depths, gain, layer_weight, multiplicity, normalized, order};
 use super::{Config, Without};
@@ -337,20 +337,9 @@ impl Tables {
         n_items: usize,
     ) -> Result<Self> {
         let d = config.embedding_size;
-        let read = |name: String, shape: &[usize]| {
-            let (found, values) = from.f32(&name)?;
-            match found == shape {
-                true => Ok(values.to_vec()),
-                false => Err(Error::shape(
-                    name,
-                    format!("{shape:?}"),
-                    format!("{found:?}"),
-                )),
-            }
-        };
         let each = |n: usize, name: &str, shape: &[usize]| -> Result<Vec<Vec<f32>>> {
             (0..n)
-                .map(|at| read(format!("{name}.{at}"), shape))
+                .map(|at| Ok(from.shaped(&format!("{name}.{at}"), shape)?.to_vec()))
                 .collect()
         };
         let (t, items) = (behaviors.len(), [n_items, d]);
@@ -376,7 +365,7 @@ impl Tables {
             out: each(t, "out", &items)?,
             maps: each(if config.hypergraph() { t } else { 0 }, "map", &[d, d])?,
             bias: bias.collect::<Result<_>>()?,
-            input: read("input".to_owned(), &[d, d])?,
+            input: from.shaped("input", &[d, d])?.to_vec(),
         })
     }
 }

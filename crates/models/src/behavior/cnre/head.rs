@@ -3,7 +3,7 @@
 //! The second layer of an operator is affine, and so is the first one of the prediction: after training they are
 //! one matrix, and every path is a plain network with an activation between its layers.
 
-use limpid_core::{Error, Result, Tensors};
+use limpid_core::{Result, Tensors};
 use limpid_tensor::matmul::{Factor, product, product_here};
 use limpid_tensor::tape::Var;
 
@@ -283,17 +283,9 @@ impl Head {
     }
 
     pub(super) fn load(from: &Tensors, config: &Config) -> Result<Self> {
-        let weights = arrays(config).into_iter().map(|(name, shape)| {
-            let (found, values) = from.f32(&name)?;
-            match found == shape {
-                true => Ok(values.to_vec()),
-                false => Err(Error::shape(
-                    name,
-                    format!("{shape:?}"),
-                    format!("{found:?}"),
-                )),
-            }
-        });
+        let weights = arrays(config)
+            .into_iter()
+            .map(|(name, shape)| Ok(from.shaped(&name, &shape)?.to_vec()));
         Ok(Self::new(config, weights.collect::<Result<_>>()?))
     }
 }

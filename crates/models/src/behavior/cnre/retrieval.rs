@@ -101,11 +101,7 @@ impl Neighbors {
             let expected = format!("[{n_items}, {n}], of items");
             return Err(Error::shape(ids, expected, format!("{shape:?}")));
         }
-        let (shape, values) = from.f32(&weights)?;
-        if shape != [n_items, n] {
-            let expected = format!("[{n_items}, {n}]");
-            return Err(Error::shape(weights, expected, format!("{shape:?}")));
-        }
+        let values = from.shaped(&weights, &[n_items, n])?;
         Ok(Self {
             n,
             ids: of.to_vec(),

@@ -289,8 +289,7 @@ impl Facts {
         let pooled = from.f32("pooled")?.1.to_vec();
         let n_items = pooled.len();
         let table = |name: &str, rows: usize| -> Result<Vec<Vec<f32>>> {
-            let (shape, values) = from.f32(name)?;
-            check(name, &[rows, n_items], shape)?;
+            let values = from.shaped(name, &[rows, n_items])?;
             Ok((0..rows)
                 .map(|r| values[r * n_items..(r + 1) * n_items].to_vec())
                 .collect())
@@ -299,12 +298,9 @@ impl Facts {
         check("links", &[behaviors.len() * n_items], &[links.n_rows()])?;
         let alike = from.csr("alike", n_items)?;
         check("alike", &[n_items], &[alike.n_rows()])?;
-        let (shape, rates) = from.f32("rates")?;
-        check("rates", &[behaviors.n_patterns() - 1], shape)?;
-        let (shape, scale) = from.f32("scale")?;
-        check("scale", &[1], shape)?;
-        let (shape, rarity) = from.f32("rarity")?;
-        check("rarity", &[behaviors.len()], shape)?;
+        let rates = from.shaped("rates", &[behaviors.n_patterns() - 1])?;
+        let scale = from.shaped("scale", &[1])?;
+        let rarity = from.shaped("rarity", &[behaviors.len()])?;
         Ok(Self {
             conversion: table("conversion", behaviors.n_patterns() - 1)?,
             users: table("users", behaviors.len())?,
@@ -323,7 +319,7 @@ impl Facts {
 }
 
 /// Refuses an array of another shape.
-pub(super) fn check(name: &str, expected: &[usize], found: &[usize]) -> Result<()> {
+fn check(name: &str, expected: &[usize], found: &[usize]) -> Result<()> {
     match expected == found {
         true => Ok(()),
         false => Err(Error::shape(

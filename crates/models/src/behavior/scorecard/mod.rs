@@ -47,7 +47,7 @@ use super::units::{ChainUnits, HABITS, scores_by_chains};
 use crate::hyper::{self, choices, hyper};
 use crate::registry::{Entry, Reads};
 use examples::{Floor, Sampling, examples, hide};
-use facts::{Facts, N_HABITS, Support, check};
+use facts::{Facts, N_HABITS, Support};
 use links::links;
 use logit::{Blocks, fit};
 use pairs::Pairs;
@@ -513,10 +513,8 @@ impl Artifact for Model {
         let facts = Facts::load(from)?;
         let behaviors = facts.behaviors;
         let width = 1 + Facts::n_inputs(behaviors);
-        let (shape, open) = from.f32("points.open")?;
-        check("points.open", &[behaviors.n_patterns() - 1, width], shape)?;
-        let (shape, floor) = from.f32("points.floor")?;
-        check("points.floor", &[2 + behaviors.len()], shape)?;
+        let open = from.shaped("points.open", &[behaviors.n_patterns() - 1, width])?;
+        let floor = from.shaped("points.floor", &[2 + behaviors.len()])?;
         let points = Points {
             open: open.chunks(width).map(<[f32]>::to_vec).collect(),
             alpha: floor[0],

@@ -489,19 +489,10 @@ impl Provider {
         let mut vectors = Vec::with_capacity(kinds);
         for kind in 0..kinds {
             let name = format!("texts.{kind}");
-            let (shape, values) = from.f32(&name)?;
-            let [rows, columns] = shape else {
-                return Err(Error::shape(name, "a matrix", format!("{shape:?}")));
-            };
-            if *rows != n_items || (kind > 0 && *columns != width) {
-                return Err(Error::shape(
-                    name,
-                    format!("[{n_items}, {width}]"),
-                    format!("{shape:?}"),
-                ));
+            if kind == 0 {
+                width = from.matrix(&name)?.0[1];
             }
-            width = *columns;
-            vectors.push(values.to_vec());
+            vectors.push(from.shaped(&name, &[n_items, width])?.to_vec());
         }
         let evidence: serde_json::Value = from.meta("evidence")?;
         let evidence = crate::hyper::Setting::from_value(&evidence).ok_or_else(|| {

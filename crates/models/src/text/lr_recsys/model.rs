@@ -337,13 +337,7 @@ impl Artifact for Model {
     }
 
     fn load(from: &Tensors) -> Result<Self> {
-        let two = |name: &str| -> Result<[usize; 2]> {
-            let (shape, _) = from.f32(name)?;
-            let found = format!("{shape:?}");
-            shape
-                .try_into()
-                .map_err(|_| Error::shape(name, "a matrix", found))
-        };
+        let two = |name: &str| Ok::<_, Error>(from.matrix(name)?.0);
         let ([n_items, d], [width, code]) = (two("items")?, two("encode.w")?);
         let [_, hidden] = two("mlp.w1")?;
         let form = Form {
@@ -353,17 +347,8 @@ impl Artifact for Model {
             code,
             hidden,
         };
-        let exactly = |name: &str, shape: &[usize]| -> Result<Vec<f32>> {
-            let (found, values) = from.f32(name)?;
-            match found == shape {
-                true => Ok(values.to_vec()),
-                false => Err(Error::shape(
-                    name,
-                    format!("{shape:?}"),
-                    format!("{found:?}"),
-                )),
-            }
-        };
+        let exactly =
+            |name: &str, shape: &[usize]| Ok::<_, Error>(from.shaped(name, shape)?.to_vec());
         let weights = form.arrays().into_iter();
         let weights = weights.map(|(name, shape)| Ok(Arc::new(exactly(name, &shape)?)));
         let weights = weights.collect::<Result<Vec<_>>>()?;

@@ -1,0 +1,67 @@
+//! What models share whose score is the product of a vector of the user and one of the item, and whose user vector is
+//! linear in the items of the history: vectors of many users, scores, and exact ledgers.
+
+use limpid_core::{Histories, History, ItemIdx, Ledger, Mat, Part, Unit};
+use ndarray::Axis;
+use rayon::prelude::*;
+
+use super::score_of;
+
+/// The distinct items of a history, ascending.
+pub(crate) fn items_of(row: History<'_>) -> Vec<u32> {
+    row.item_values().iter().map(|(i, _)| i.0).collect()
+}
+
+/// Vectors `(U, D)` of users, each by itself.
+pub(super) fn encode(
+    users: &Histories,
+    width: usize,
+    vector: impl Fn(History<'_>) -> Vec<f64> + Sync,
+) -> Mat {
+    let mut z = Mat::zeros((users.len(), width));
+    z.axis_iter_mut(Axis(0))
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(u, mut row)| {
+            let p = vector(users.row(u));
+            row.iter_mut().zip(p).for_each(|(o, p)| *o = p as f32);
+        });
+    z
+}
+
+/// Scores `(U, I)` of user vectors `(U, D)`. A score does not depend on the other users of the batch and
+/// is bit for bit the one in the ledger, because rounding errors are large relative to scores near 0.
+pub(crate) fn decode(z: &Mat, items: &[f32], n_items: usize) -> Mat {
+    let d = z.ncols().max(1);
+    let mut out = Mat::zeros((z.nrows(), n_items));
+    out.axis_iter_mut(Axis(0))
+        .into_par_iter()
+        .zip(z.axis_iter(Axis(0)).into_par_iter())
+        .for_each(|(mut out, p)| {
+            let p = p.to_vec();
+            for (o, q) in out.iter_mut().zip(items.chunks_exact(d)) {
+                *o = score_of(&p, q);
+            }
+        });
+    out
+}
+
+/// A ledger with one part per item, whose score is that of the vectors `p` and `q`.
+pub(super) fn ledger(user: History<'_>, effects: &[(u32, f64)], p: &[f64], q: &[f32]) -> Ledger {
+    let p: Vec<f32> = p.iter().map(|&p| p as f32).collect();
+    let events = user.by_item();
+    let parts = effects.iter().map(|&(i, effect)| {
+        let item = ItemIdx(i);
+        Part::new(
+            Unit::event(item),
+            1.0,
+            effect as f32,
+            events.of(item).collect(),
+        )
+    });
+    Ledger::of_parts(0.0, parts.collect()).scored(score_of(&p, q))
+}
+
+pub(super) fn dot(a: &[f64], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, &b)| a * f64::from(b)).sum()
+}
