@@ -35,6 +35,12 @@ pub fn row(items: impl Iterator<Item = u32>) -> u64 {
     h
 }
 
+/// A hash of several rows, each ended by a separator: of what a fit is trained on, for its fingerprint.
+#[must_use]
+pub fn rows<R: IntoIterator<Item = u32>>(rows: impl Iterator<Item = R>) -> u64 {
+    row(rows.flat_map(|items| items.into_iter().chain([u32::MAX])))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +53,7 @@ mod tests {
         assert_ne!(text(0, "296"), text(1, "296"));
         assert_ne!(text(0, "296"), text(0, "297"));
         assert_ne!(row([1, 2].into_iter()), row([2, 1].into_iter()));
+        let separated = row([1, u32::MAX, 2, 3, u32::MAX].into_iter());
+        assert_eq!(rows([vec![1], vec![2, 3]].into_iter()), separated);
     }
 }

@@ -1,9 +1,7 @@
 //! Uniformly sampled negatives: items that a user does not have.
 
-use limpid_core::Histories;
+use limpid_core::{Histories, hash};
 use limpid_tensor::Rng;
-
-use crate::latent::vectors::items_of;
 
 /// Attempts to sample an item that is not in a row.
 const ATTEMPTS: usize = 100;
@@ -17,7 +15,7 @@ pub(crate) struct Negatives {
 impl Negatives {
     pub(crate) fn new(data: &Histories) -> Self {
         Self {
-            rows: data.rows().map(items_of).collect(),
+            rows: data.rows().map(|row| row.distinct_items()).collect(),
             n_items: data.n_items(),
         }
     }
@@ -29,8 +27,7 @@ impl Negatives {
 
     /// A hash of the rows, for the fingerprint of a fit.
     pub(crate) fn hash(&self) -> u64 {
-        let rows = self.rows.iter();
-        limpid_core::hash::row(rows.flat_map(|r| r.iter().copied().chain([u32::MAX])))
+        hash::rows(self.rows.iter().map(|r| r.iter().copied()))
     }
 
     /// An item that is not in a row, if one is found; otherwise any.

@@ -63,6 +63,15 @@ impl<'a> History<'a> {
         row
     }
 
+    /// The indices of the distinct items, ascending.
+    #[must_use]
+    pub fn distinct_items(&self) -> Vec<u32> {
+        let mut items: Vec<u32> = self.items.iter().map(|i| i.0).collect();
+        items.sort_unstable();
+        items.dedup();
+        items
+    }
+
     /// The events on one item.
     pub fn events_of(self, item: ItemIdx) -> impl Iterator<Item = Event> + 'a {
         self.events().filter(move |e| e.item == item)

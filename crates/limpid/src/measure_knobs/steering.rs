@@ -244,7 +244,7 @@ impl Advisor {
 fn oracle(protocol: &Protocol<'_>, row: usize, tags: &[Tag]) -> usize {
     let held_out = protocol.held_out(row);
     let input = protocol.input.row(row);
-    let input: Vec<u32> = input.item_values().into_iter().map(|i| i.0.0).collect();
+    let input = input.distinct_items();
     let count = |tag: &Tag| {
         let held = tag
             .items

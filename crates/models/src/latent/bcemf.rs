@@ -9,14 +9,13 @@
 //! its item vectors.
 
 use limpid_core::traits::Monitor;
-use limpid_core::{Fit, Histories, Result, Run, Training};
+use limpid_core::{Fit, Histories, Result, Run, Training, hash};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::{Learner, Parameter as Learned, Rng, train};
 
 use crate::hyper::{self, hyper};
 use crate::latent::MAX_WIDTH;
 use crate::latent::folded::{Folded, Learned as Vectors, folded_model};
-use crate::latent::vectors::items_of;
 use crate::registry::{Alias, Entry, Reads};
 use crate::training_loop::TrainingLoop;
 
@@ -54,7 +53,11 @@ impl Fit for Config {
     fn fit(&self, data: &Training<'_>, run: &mut Run<'_>) -> Result<Model> {
         self.check()?;
         let d = self.embedding_size;
-        let rows: Vec<Vec<u32>> = data.histories.rows().map(items_of).collect();
+        let rows: Vec<Vec<u32>> = data
+            .histories
+            .rows()
+            .map(|row| row.distinct_items())
+            .collect();
         let mut rng = Rng::new(run.seed, 0);
         let mut glorot = |name, n: usize| {
             let scale = (2.0 / (n + d) as f32).sqrt();
@@ -70,11 +73,7 @@ impl Fit for Config {
             rows,
             examples: Vec::new(),
         };
-        let separated = trainer
-            .rows
-            .iter()
-            .flat_map(|r| r.iter().copied().chain([u32::MAX]));
-        let hash = limpid_core::hash::row(separated);
+        let hash = hash::rows(trainer.rows.iter().map(|r| r.iter().copied()));
         train(
             &mut trainer,
             &self.training.schedule(),

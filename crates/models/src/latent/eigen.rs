@@ -20,7 +20,7 @@ use limpid_core::{
 };
 use limpid_tensor::sparse::batch::Batch;
 
-use super::vectors::{decode, dot, encode, items_of, ledger};
+use super::vectors::{decode, dot, encode, ledger};
 use super::{MAX_WIDTH, item_vectors};
 use crate::hyper::{self, hyper};
 use crate::registry::{Entry, Reads};
@@ -196,7 +196,7 @@ impl Recommender for Model {
     }
 
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let items = items_of(user);
+        let items = user.distinct_items();
         let towards: Vec<f64> = self.output(item.0).iter().map(|&v| f64::from(v)).collect();
         let effect = |i: u32| {
             let (vector, scale) = self.input(i);
@@ -213,7 +213,9 @@ impl Recommender for Model {
 
 impl Latent for Model {
     fn encode(&self, users: &Histories) -> Mat {
-        encode(users, self.width, |user| self.vector(&items_of(user)))
+        encode(users, self.width, |user| {
+            self.vector(&user.distinct_items())
+        })
     }
 
     fn decode(&self, z: &Mat) -> Mat {

@@ -31,7 +31,7 @@ use limpid_tensor::sparse::batch::Batch;
 use limpid_tensor::{Learner, Parameter, Rng, train};
 use rayon::prelude::*;
 
-use super::vectors::{decode, dot, encode, items_of, ledger};
+use super::vectors::{decode, dot, encode, ledger};
 use super::{MAX_WIDTH, item_vectors};
 use crate::hyper::{self, choices, hyper};
 use crate::negatives::Negatives;
@@ -332,7 +332,7 @@ impl Recommender for Model {
     }
 
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let items = items_of(user);
+        let items = user.distinct_items();
         let target: Vec<f64> = self.item(item.0).iter().map(|&a| f64::from(a)).collect();
         let effect = |&i: &u32| (i, dot(&target, self.item(i)));
         let effects: Vec<(u32, f64)> = items.iter().map(effect).collect();
@@ -346,7 +346,7 @@ impl Recommender for Model {
 
 impl Latent for Model {
     fn encode(&self, users: &Histories) -> Mat {
-        encode(users, self.d, |user| self.vector(&items_of(user)))
+        encode(users, self.d, |user| self.vector(&user.distinct_items()))
     }
 
     fn decode(&self, z: &Mat) -> Mat {

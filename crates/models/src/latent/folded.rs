@@ -13,7 +13,7 @@ use limpid_core::{Buffer, Histories, History, ItemIdx, Ledger, Mat, Result, Tens
 
 use super::ials::System;
 use super::item_vectors;
-use super::vectors::{decode, dot, encode, items_of, ledger};
+use super::vectors::{decode, dot, encode, ledger};
 
 /// L2 regularization of the map, as a share of the mean diagonal of its Gram matrix.
 const RIDGE: f64 = 1e-3;
@@ -139,7 +139,7 @@ impl Folded {
             let learned = &self.users[u.at() * d..(u.at() + 1) * d];
             return learned.iter().map(|&p| f64::from(p)).collect();
         }
-        let m = self.sum_of(&items_of(user));
+        let m = self.sum_of(&user.distinct_items());
         self.map.chunks_exact(d).map(|row| dot(&m, row)).collect()
     }
 
@@ -148,7 +148,7 @@ impl Folded {
     }
 
     pub(crate) fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let items = items_of(user);
+        let items = user.distinct_items();
         let q = self.item(item.0);
         let mut towards = vec![0f64; self.d];
         for (row, &q) in self.map.chunks_exact(self.d).zip(q) {

@@ -23,7 +23,7 @@ use limpid_tensor::Rng;
 pub(crate) use self::solver::System;
 use self::solver::{Side, gram, weighted_sum};
 use crate::hyper::{self, choices, hyper};
-use crate::latent::vectors::{decode, dot, encode, items_of, ledger};
+use crate::latent::vectors::{decode, dot, encode, ledger};
 use crate::latent::{MAX_WIDTH, item_vectors};
 use crate::registry::{Alias, Entry, Reads};
 
@@ -149,7 +149,7 @@ impl Recommender for Model {
 
     /// `score = Σ_i (1 + α) q_jᵀ A⁻¹ q_i` (section 5 of the paper).
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let items = items_of(user);
+        let items = user.distinct_items();
         let mut towards: Vec<f64> = self.vector(item.0).iter().map(|&q| f64::from(q)).collect();
         self.system(&items).solve(&mut towards);
         let effects: Vec<(u32, f64)> = items
@@ -167,7 +167,7 @@ impl Recommender for Model {
 impl Latent for Model {
     fn encode(&self, users: &Histories) -> Mat {
         encode(users, self.embedding_size, |user| {
-            self.fold_in(&items_of(user))
+            self.fold_in(&user.distinct_items())
         })
     }
 

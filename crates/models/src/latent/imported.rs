@@ -14,7 +14,7 @@ use limpid_core::{
 };
 
 use super::folded::fit_map;
-use super::vectors::{decode, dot, items_of};
+use super::vectors::{decode, dot};
 use super::{MAX_WIDTH, item_vectors, score_of};
 use crate::hyper::{self, hyper};
 use crate::registry::{Entry, Reads};
@@ -154,7 +154,7 @@ impl Model {
                 continue;
             };
             states.extend_from_slice(state);
-            rows.push(items_of(row));
+            rows.push(row.distinct_items());
         }
         if rows.is_empty() {
             return None;
@@ -241,7 +241,7 @@ impl Model {
         match (given, &self.fold_in) {
             (Some(state), _) => state.to_vec(),
             (None, Some(fold_in)) => {
-                let found = self.mapped(fold_in, &items_of(user));
+                let found = self.mapped(fold_in, &user.distinct_items());
                 found.into_iter().map(|v| v as f32).collect()
             }
             (None, None) => vec![0.0; self.d],
@@ -269,7 +269,7 @@ impl Recommender for Model {
                 .zip(row)
                 .for_each(|(t, &m)| *t += f64::from(m) * f64::from(q));
         }
-        let items = items_of(user);
+        let items = user.distinct_items();
         let scale = (items.len().max(1) as f64).powf(-fold_in.exponent);
         let events = user.by_item();
         let parts = items.iter().map(|&i| {

@@ -15,6 +15,7 @@ use limpid_core::attribution::mean_gradient;
 use limpid_core::traits::Monitor;
 use limpid_core::{
     Error, Histories, History, ItemIdx, Ledger, Mat, Part, Recommender, Result, Run, Tensors, Unit,
+    hash,
 };
 use limpid_tensor::exponential::exp;
 use limpid_tensor::matmul::{Factor, product};
@@ -162,7 +163,7 @@ impl Network {
 
     /// Codes `(U, D)`.
     pub(crate) fn encode(&self, users: &Histories) -> Mat {
-        let rows: Vec<Vec<u32>> = users.rows().map(|r| items_of(r)).collect();
+        let rows: Vec<Vec<u32>> = users.rows().map(|r| r.distinct_items()).collect();
         let batch = Batch::new(rows.iter().map(Vec::as_slice), self.n_items());
         let scales = rows.iter().map(|row| self.share(row.len())).collect();
         let batch = batch.scaled(scales);
@@ -251,7 +252,7 @@ impl Network {
 
     /// The ledger of one item: the contribution of every event along the path from the empty history.
     pub(crate) fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let items = items_of(user);
+        let items = user.distinct_items();
         let Some(first) = self.layers.first() else {
             return Ledger::default();
         };
@@ -382,11 +383,6 @@ fn matrix(rows: usize, columns: usize, values: Vec<f32>) -> Mat {
         .unwrap_or_else(|_| unreachable!("a layer has one row of outputs per row of inputs"))
 }
 
-/// The distinct items of a row, ascending.
-fn items_of(row: History<'_>) -> Vec<u32> {
-    row.item_values().iter().map(|(i, _)| i.0).collect()
-}
-
 /// A network in training.
 pub(crate) struct Trainer {
     rows: Vec<Vec<u32>>,
@@ -442,7 +438,7 @@ impl Trainer {
             })
             .collect();
         Self {
-            rows: data.rows().map(items_of).collect(),
+            rows: data.rows().map(|row| row.distinct_items()).collect(),
             network: Network {
                 code_at: shape.hidden.len(),
                 code: shape.code,
@@ -625,11 +621,8 @@ pub(crate) fn fit(
     run: &mut Run<'_>,
 ) -> Result<Network> {
     let mut trainer = Trainer::new(data, shape, learning, run.seed);
-    let separated = trainer
-        .rows
-        .iter()
-        .flat_map(|r| r.iter().copied().chain([u32::MAX]));
-    let fingerprint = format!("{settings} on {:016x}", limpid_core::hash::row(separated));
+    let data = hash::rows(trainer.rows.iter().map(|r| r.iter().copied()));
+    let fingerprint = format!("{settings} on {data:016x}");
     train(&mut trainer, &training.schedule(), &fingerprint, run)?;
     Ok(trainer.finish())
 }

@@ -1,16 +1,11 @@
-//! What models share whose score is the product of a vector of the user and one of the item, and whose user vector is
-//! linear in the items of the history: vectors of many users, scores, and exact ledgers.
+//! Models whose score is the product of a vector of the user and one of the item: vectors of many users, their scores,
+//! and the ledger where a user's vector is a sum over the items of the history.
 
 use limpid_core::{Histories, History, ItemIdx, Ledger, Mat, Part, Unit};
 use ndarray::Axis;
 use rayon::prelude::*;
 
 use super::score_of;
-
-/// The distinct items of a history, ascending.
-pub(crate) fn items_of(row: History<'_>) -> Vec<u32> {
-    row.item_values().iter().map(|(i, _)| i.0).collect()
-}
 
 /// Vectors `(U, D)` of users, each by itself.
 pub(super) fn encode(

@@ -70,28 +70,28 @@ pub(crate) fn soft_targets(
 ) -> Result<Option<Csr>> {
     let histories = data.histories;
     let mut own = run.within();
-    let taught_by = |model: &dyn Recommender, name| {
+    let taught_by = |model: &dyn Recommender, scale| {
         // Without ids and values: a user is what they have.
         let rows: Vec<Vec<u32>> = histories
             .rows()
             .map(|u| u.items.iter().map(|i| i.0).collect())
             .collect();
         let rows = Histories::from_rows(&rows, histories.n_items())?;
-        expectations(model, &rows, Scale::of_model(name))
+        expectations(model, &rows, scale)
     };
     let fitted = match teacher {
         Teacher::None => return Ok(None),
         Teacher::Eigen => {
             let model = eigen::Config::default().fit(data, &mut own)?;
-            Some(taught_by(&model, "eigen")?)
+            Some(taught_by(&model, Scale::Counts)?)
         }
         Teacher::Ials => {
             let model = ials::Config::default().fit(data, &mut own)?;
-            Some(taught_by(&model, "ials")?)
+            Some(taught_by(&model, Scale::Counts)?)
         }
         Teacher::MultDae => {
             let model = multdae::Config::default().fit(data, &mut own)?;
-            Some(taught_by(&model, "multdae")?)
+            Some(taught_by(&model, Scale::Logits)?)
         }
         Teacher::File => None,
     };
@@ -112,12 +112,7 @@ pub(crate) fn soft_targets(
         let (items, counts) = expected.row(u);
         let target = |&e: &f32| (strength * f64::from(e)).min(1.0) as f32;
         let targets = items.iter().copied().zip(counts.iter().map(target));
-        let seen: Vec<u32> = histories
-            .row(u)
-            .item_values()
-            .iter()
-            .map(|e| e.0.0)
-            .collect();
+        let seen = histories.row(u).distinct_items();
         targets
             .filter(|&(i, e)| e > 0.0 && seen.binary_search(&i).is_err())
             .collect()

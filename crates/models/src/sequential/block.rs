@@ -59,11 +59,7 @@ pub(super) fn next_events(rows: &Histories) -> Vec<(u32, u32)> {
 
 /// A hash of the order of events, for the fingerprint of a fit.
 pub(super) fn hash(rows: &Histories) -> u64 {
-    let items = rows.rows().flat_map(|row| {
-        let items = row.items.iter().map(|i| i.0);
-        items.chain([u32::MAX]).collect::<Vec<_>>()
-    });
-    limpid_core::hash::row(items)
+    limpid_core::hash::rows(rows.rows().map(|row| row.items.iter().map(|i| i.0)))
 }
 
 /// The items of all events of some sequences.

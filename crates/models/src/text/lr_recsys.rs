@@ -485,10 +485,8 @@ impl Fit for Config {
                 Ok(Some(monitor(&of_weights(weights))))
             },
         };
-        let items = rows.rows().flat_map(|row| {
-            let events = row.events().flat_map(|e| [e.item.0, e.value.to_bits()]);
-            events.chain([u32::MAX]).collect::<Vec<_>>()
-        });
+        let events = rows.rows();
+        let events = events.map(|row| row.events().flat_map(|e| [e.item.0, e.value.to_bits()]));
         let texts = reviews
             .iter()
             .fold(hash::text(0, &kit.space), |seed, review| {
@@ -496,7 +494,7 @@ impl Fit for Config {
             });
         let fingerprint = format!(
             "lr-recsys {self:?} on {:016x} {texts:016x}",
-            hash::row(items)
+            hash::rows(events)
         );
         let adam = Adam {
             decay: self.reg,

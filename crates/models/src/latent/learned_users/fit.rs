@@ -410,12 +410,11 @@ pub(crate) fn fit_on<R: Recipe>(
     let weights: Vec<Parameter> = weights.map(|w| w.parameter(&mut rng)).collect();
     let schedule = recipe.training().schedule();
     let mut learner = TapeLearner::new(training, weights, Adam::new(schedule.learning_rate));
-    let events = (0..whole.len()).flat_map(|u| {
+    let events = (0..whole.len()).map(|u| {
         let row = whole.row(u).iter();
-        let row = row.flat_map(|&(i, set)| [i, u32::from(set)]);
-        row.chain([u32::MAX]).collect::<Vec<_>>()
+        row.flat_map(|&(i, set)| [i, u32::from(set)])
     });
-    let hash = limpid_core::hash::row(events);
+    let hash = limpid_core::hash::rows(events);
     let fingerprint = format!("{} {recipe:?} on {hash:016x}", R::KIND);
     train(&mut learner, &schedule, &fingerprint, run)?;
     let weights = learner.into_weights();

@@ -8,10 +8,7 @@ use rayon::prelude::*;
 
 /// The distinct items of every row, ascending.
 pub(super) fn rows_of(histories: &Histories) -> Vec<Vec<u32>> {
-    histories
-        .rows()
-        .map(|row| row.item_values().iter().map(|(i, _)| i.0).collect())
-        .collect()
+    histories.rows().map(|row| row.distinct_items()).collect()
 }
 
 /// The rules of weights `(I, R)` and gates `(R)`.

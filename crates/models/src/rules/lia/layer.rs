@@ -201,9 +201,7 @@ impl<'a> Layer<'a> {
 
     /// The layer after training.
     pub(super) fn learn(mut self, config: &Config, run: &mut Run<'_>) -> Result<Self> {
-        let items = self.rows.iter();
-        let separated = items.flat_map(|row| row.iter().copied().chain([u32::MAX]));
-        let data = limpid_core::hash::row(separated);
+        let data = limpid_core::hash::rows(self.rows.iter().map(|r| r.iter().copied()));
         let fingerprint = format!("{config:?} on {data:016x}");
         train(&mut self, &config.schedule(), &fingerprint, run)?;
         Ok(self)

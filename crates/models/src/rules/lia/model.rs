@@ -145,7 +145,7 @@ impl Model {
 
     /// The units that are active in a history, ascending.
     fn active(&self, user: History<'_>) -> Vec<(u32, f32)> {
-        let items: Vec<u32> = user.item_values().iter().map(|(i, _)| i.0).collect();
+        let items = user.distinct_items();
         let rules = self.postings.active(&items).into_iter();
         let mut active: Vec<(u32, f32)> = rules.map(|k| (k, 1.0)).collect();
         if self.links.is_some() {
@@ -174,7 +174,7 @@ struct Absences<'a> {
 
 impl<'a> Absences<'a> {
     fn new(model: &'a Model, user: History<'_>, item: ItemIdx) -> Self {
-        let items: Vec<u32> = user.item_values().iter().map(|(i, _)| i.0).collect();
+        let items = user.distinct_items();
         Self {
             counts: model.postings.counts(&items),
             model,
