@@ -3,7 +3,7 @@
 use limpid_core::{Histories, hash};
 use limpid_tensor::Rng;
 
-/// Attempts to sample an item that is not in a row.
+/// Attempts to sample an item that fits.
 const ATTEMPTS: usize = 100;
 
 /// The distinct items of each row, and samples of the others.
@@ -32,12 +32,16 @@ impl Negatives {
 
     /// An item that is not in a row, if one is found; otherwise any.
     pub(crate) fn sample(&self, row: usize, rng: &mut Rng) -> u32 {
-        let mut sample = || rng.below(self.n_items) as u32;
         let row = &self.rows[row];
-        let mut candidates = std::iter::repeat_with(&mut sample).take(ATTEMPTS);
-        let unseen = candidates.find(|item| row.binary_search(item).is_err());
-        unseen.unwrap_or_else(sample)
+        sampled(self.n_items, rng, |item| row.binary_search(item).is_err())
     }
+}
+
+/// A uniformly sampled item that fits, if one is found; otherwise any.
+pub(crate) fn sampled(n_items: usize, rng: &mut Rng, fits: impl FnMut(&u32) -> bool) -> u32 {
+    let mut sample = || rng.below(n_items) as u32;
+    let mut candidates = std::iter::repeat_with(&mut sample).take(ATTEMPTS);
+    candidates.find(fits).unwrap_or_else(sample)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@
 //! | [`nonnegative`] | non-negative least squares by coordinate descent |
 //! | [`sparse`] | sparse × dense, the logic layer, the multinomial loss |
 //! | [`tape`] | automatic differentiation |
-//! | [`optim`] | Adam, also deferred for rows that nobody reads, NAdam, clipping |
+//! | [`optim`] | Adam, also deferred for rows that are not read, NAdam, clipping |
 //! | [`parameter`] | trainable arrays |
 //! | [`mod@train`] | the training loop: shuffling, early stopping, checkpoints |
 

@@ -272,7 +272,6 @@ impl Pairwise<'_> {
             items,
             sources: Some(sources),
             power: POWER,
-            direct: true,
         };
         Model {
             vectors: Folded::new(self.histories, self.negatives.rows(), d, learned),

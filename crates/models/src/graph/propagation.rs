@@ -18,7 +18,6 @@ use limpid_tensor::tape::{Graph, Tape, Var};
 pub(crate) struct Bipartite {
     n_users: usize,
     graph: Arc<Graph>,
-    scales: Vec<f32>, // (U + I): 1 / √degree, 0 without edges
 }
 
 impl Bipartite {
@@ -56,14 +55,13 @@ impl Bipartite {
         }
         Self {
             n_users,
-            graph: Arc::new(Graph::new(offsets, neighbors, scales.clone())),
-            scales,
+            graph: Arc::new(Graph::new(offsets, neighbors, scales)),
         }
     }
 
     /// Number of nodes.
     pub(crate) fn len(&self) -> usize {
-        self.scales.len()
+        self.graph.len()
     }
 
     /// The node of an item.
@@ -73,7 +71,7 @@ impl Bipartite {
 
     /// 1 / √degree of each item `(I)`; 0 without edges.
     pub(crate) fn item_scales(&self) -> &[f32] {
-        &self.scales[self.n_users..]
+        &self.graph.scales()[self.n_users..]
     }
 
     /// Embeddings of all nodes after 0, 1, …, n layers: `n + 1` times `(U + I, w)`.

@@ -102,7 +102,6 @@ impl Trainer<'_> {
             items: self.items.value.clone(),
             sources: None,
             power: 1.0,
-            direct: false,
         };
         Model {
             vectors: Folded::new(self.histories, &self.rows, self.d, learned),

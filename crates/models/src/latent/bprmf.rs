@@ -153,7 +153,6 @@ impl Trainer<'_> {
             items: self.items.vectors.value.clone(),
             sources: None,
             power: POWER,
-            direct: false,
         };
         let rows = self.negatives.rows();
         Model {

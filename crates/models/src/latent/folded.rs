@@ -11,12 +11,9 @@
 
 use limpid_core::{Buffer, Histories, History, ItemIdx, Ledger, Mat, Result, Tensors};
 
-use super::ials::System;
+use super::fold_in::{FoldIn, fit_map, pooled};
 use super::item_vectors;
-use super::vectors::{decode, dot, encode, ledger};
-
-/// L2 regularization of the map, as a share of the mean diagonal of its Gram matrix.
-const RIDGE: f64 = 1e-3;
+use super::vectors::{decode, encode, ledger};
 
 /// Learned vectors and the fold-in.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,74 +23,41 @@ pub(crate) struct Folded {
     items: Buffer<f32>, // (I, D)
     /// What an item adds to m `(I, D)`; `None`: its vector.
     sources: Option<Buffer<f32>>,
-    /// The exponent p of the length of a history.
-    power: f64,
+    fold_in: FoldIn,
     d: usize,
-    map: Vec<f32>, // (D, D)
 }
 
 /// What a model has learned.
 pub(crate) struct Learned {
     pub(crate) users: Vec<f32>, // (U, D)
     pub(crate) items: Vec<f32>, // (I, D)
-    /// As in [`Folded`].
+    /// As in [`Folded`]. With sources of its own, z is m itself up to a part that the map has to fit; otherwise the map
+    /// has to fit all of z.
     pub(crate) sources: Option<Vec<f32>>,
     /// 1: m is a mean; 0.5: a sum over √n.
     pub(crate) power: f64,
-    /// Whether z is m itself, up to a part that the map has to fit; otherwise the map has to fit all of z.
-    pub(crate) direct: bool,
-}
-
-/// The map `M` `(D, D)` of pairs of m and the state that `M m` is to approximate: least squares with L2 regularization
-/// in proportion to the data. `direct`: see [`Learned`].
-pub(super) fn fit_map<'a>(
-    pairs: impl Iterator<Item = (Vec<f64>, &'a [f32])>,
-    d: usize,
-    direct: bool,
-) -> Vec<f32> {
-    let (mut gram, mut cross) = (vec![0f64; d * d], vec![0f64; d * d]);
-    for (m, p) in pairs {
-        for r in 0..d {
-            let target = |c: usize| match direct {
-                true => f64::from(p[c]) - m[c],
-                false => f64::from(p[c]),
-            };
-            for c in 0..d {
-                gram[r * d + c] += m[r] * m[c];
-                cross[r * d + c] += m[r] * target(c);
-            }
-        }
-    }
-    let trace: f64 = (0..d).map(|r| gram[r * d + r]).sum();
-    let ridge = RIDGE * trace / d as f64 + 1e-9;
-    let system = System::new(&gram, &[], d, &[], (0.0, ridge));
-    let mut out = vec![0f32; d * d];
-    for c in 0..d {
-        let mut column: Vec<f64> = (0..d).map(|r| cross[r * d + c]).collect();
-        system.solve(&mut column);
-        for (r, value) in column.into_iter().enumerate() {
-            let one = if direct && r == c { 1.0 } else { 0.0 };
-            out[c * d + r] = (value + one) as f32;
-        }
-    }
-    out
 }
 
 impl Folded {
     /// Fits the map. `histories` and `rows` are the training data, the latter as distinct items.
     pub(crate) fn new(histories: &Histories, rows: &[Vec<u32>], d: usize, of: Learned) -> Self {
         let known = histories.rows().map(|r| r.hash() as i64).collect();
-        let mut folded = Self {
+        let states = rows.iter().zip(of.users.chunks_exact(d));
+        let sources = of.sources.as_deref().unwrap_or(&of.items);
+        let pairs = states.map(|(row, p)| (pooled(sources, d, row, of.power), p));
+        let map = fit_map(pairs, d, of.sources.is_some());
+        Self {
             users: of.users.into(),
             known,
             items: of.items.into(),
             sources: of.sources.map(Buffer::from),
-            power: of.power,
+            fold_in: FoldIn {
+                map,
+                power: of.power,
+                d,
+            },
             d,
-            map: Vec::new(),
-        };
-        folded.map = folded.fit_map(rows, of.direct);
-        folded
+        }
     }
 
     fn n_items(&self) -> usize {
@@ -104,31 +68,8 @@ impl Folded {
         &self.items[item as usize * self.d..][..self.d]
     }
 
-    fn source(&self, item: u32) -> &[f32] {
-        let all = self.sources.as_ref().unwrap_or(&self.items);
-        &all[item as usize * self.d..][..self.d]
-    }
-
-    /// 1 / nᵖ.
-    fn share(&self, n: usize) -> f64 {
-        (n.max(1) as f64).powf(-self.power)
-    }
-
-    fn sum_of(&self, items: &[u32]) -> Vec<f64> {
-        let mut m = vec![0f64; self.d];
-        let share = self.share(items.len());
-        for &i in items {
-            let source = m.iter_mut().zip(self.source(i));
-            source.for_each(|(m, &x)| *m += share * f64::from(x));
-        }
-        m
-    }
-
-    /// `M` such that `M m_u` approximates the learned vector of each user.
-    fn fit_map(&self, rows: &[Vec<u32>], direct: bool) -> Vec<f32> {
-        let d = self.d;
-        let states = rows.iter().zip(self.users.chunks_exact(d));
-        fit_map(states.map(|(row, p)| (self.sum_of(row), p)), d, direct)
+    fn sources(&self) -> &[f32] {
+        self.sources.as_ref().unwrap_or(&self.items)
     }
 
     fn vector(&self, user: History<'_>) -> Vec<f64> {
@@ -139,8 +80,7 @@ impl Folded {
             let learned = &self.users[u.at() * d..(u.at() + 1) * d];
             return learned.iter().map(|&p| f64::from(p)).collect();
         }
-        let m = self.sum_of(&user.distinct_items());
-        self.map.chunks_exact(d).map(|row| dot(&m, row)).collect()
+        self.fold_in.vector(self.sources(), &user.distinct_items())
     }
 
     pub(crate) fn score(&self, users: &Histories) -> Mat {
@@ -148,16 +88,9 @@ impl Folded {
     }
 
     pub(crate) fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let items = user.distinct_items();
         let q = self.item(item.0);
-        let mut towards = vec![0f64; self.d];
-        for (row, &q) in self.map.chunks_exact(self.d).zip(q) {
-            let row = towards.iter_mut().zip(row);
-            row.for_each(|(t, &m)| *t += f64::from(m) * f64::from(q));
-        }
-        let share = self.share(items.len());
-        let effect = |&i: &u32| (i, share * dot(&towards, self.source(i)));
-        let effects: Vec<(u32, f64)> = items.iter().map(effect).collect();
+        let items = user.distinct_items();
+        let effects = self.fold_in.effects(self.sources(), &items, q);
         ledger(user, &effects, &self.vector(user), q)
     }
 
@@ -185,7 +118,7 @@ impl Folded {
             out.put_f32("sources", &[n_items, d], sources.clone());
         }
         out.put_i64("known", &[self.known.len()], self.known.clone());
-        out.put_f32("map", &[d, d], self.map.clone());
+        out.put_f32("map", &[d, d], self.fold_in.map.clone());
     }
 
     /// Without the learned vectors, which give the histories away, everyone is folded in.
@@ -215,9 +148,12 @@ impl Folded {
             known: known.to_vec(),
             items,
             sources,
-            power,
+            fold_in: FoldIn {
+                map: map.to_vec(),
+                power,
+                d,
+            },
             d,
-            map: map.to_vec(),
         })
     }
 }
@@ -306,10 +242,13 @@ mod tests {
             items: vec![2.0, 4.0],
             sources: None,
             power: 1.0,
-            direct: false,
         };
         let folded = Folded::new(&histories, &rows, 1, learned);
-        assert!((folded.map[0] - 0.5).abs() < 1e-3, "{:?}", folded.map);
+        assert!(
+            (folded.fold_in.map[0] - 0.5).abs() < 1e-3,
+            "{:?}",
+            folded.fold_in.map
+        );
         let other = Histories::from_rows(&[vec![1]], 2).unwrap();
         let ledger = folded.explain(other.row(0), ItemIdx(0));
         assert!((ledger.score - 4.0).abs() < 1e-2 && ledger.residual.abs() < 1e-5);

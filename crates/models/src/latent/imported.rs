@@ -10,11 +10,11 @@
 
 use limpid_core::{
     Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, OwnedHistory,
-    Part, Recommender, Result, Run, Tensors, Training, Unit,
+    Recommender, Result, Run, Tensors, Training,
 };
 
-use super::folded::fit_map;
-use super::vectors::{decode, dot};
+use super::fold_in::{FoldIn, fit_map, pooled};
+use super::vectors::{decode, dot, encode, parts};
 use super::{MAX_WIDTH, item_vectors, score_of};
 use crate::hyper::{self, hyper};
 use crate::registry::{Entry, Reads};
@@ -54,13 +54,6 @@ impl Fit for Config {
 /// Exponents a of the number of items by which their sum is divided.
 const POOLED: [f64; 3] = [0.0, 0.5, 1.0];
 
-/// The fold-in of histories without a given state.
-#[derive(Debug, Clone, PartialEq)]
-struct FoldIn {
-    map: Vec<f32>, // (D, D): from pooled item vectors to a state
-    exponent: f64,
-}
-
 /// The arrays of a model that was trained elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
@@ -69,6 +62,7 @@ pub struct Model {
     bias: Vec<f32>,     // (I), or none
     known: Vec<i64>,    // (U): hashes of the rows that came with the states
     d: usize,
+    /// From pooled item vectors to the state of a history without a given one.
     fold_in: Option<FoldIn>,
 }
 
@@ -160,15 +154,13 @@ impl Model {
             return None;
         }
         let mut best: Option<(f64, FoldIn, f64)> = None;
-        for exponent in POOLED {
-            let pooled = rows.iter().map(|row| self.pooled(row, exponent));
-            let fold_in = FoldIn {
-                map: fit_map(pooled.zip(states.chunks_exact(d)), d, false),
-                exponent,
-            };
+        for power in POOLED {
+            let pooled = rows.iter().map(|row| pooled(&self.items, d, row, power));
+            let map = fit_map(pooled.zip(states.chunks_exact(d)), d, false);
+            let fold_in = FoldIn { map, power, d };
             let (mut error, mut cosine) = (0f64, 0f64);
             for (row, state) in rows.iter().zip(states.chunks_exact(d)) {
-                let found = self.mapped(&fold_in, row);
+                let found = fold_in.vector(&self.items, row);
                 error += found
                     .iter()
                     .zip(state)
@@ -214,24 +206,6 @@ impl Model {
         self.bias.get(item).copied().unwrap_or(0.0)
     }
 
-    /// `Σ q_i / n^exponent`.
-    fn pooled(&self, items: &[u32], exponent: f64) -> Vec<f64> {
-        let scale = (items.len().max(1) as f64).powf(-exponent);
-        let mut sum = vec![0f64; self.d];
-        for &i in items {
-            sum.iter_mut()
-                .zip(self.item(i))
-                .for_each(|(s, &q)| *s += scale * f64::from(q));
-        }
-        sum
-    }
-
-    fn mapped(&self, fold_in: &FoldIn, items: &[u32]) -> Vec<f64> {
-        let pooled = self.pooled(items, fold_in.exponent);
-        let rows = fold_in.map.chunks_exact(self.d);
-        rows.map(|row| dot(&pooled, row)).collect()
-    }
-
     /// The state of a history: the given one, or else folded in, or else zero.
     fn vector(&self, user: History<'_>) -> Vec<f32> {
         let given = user
@@ -241,7 +215,7 @@ impl Model {
         match (given, &self.fold_in) {
             (Some(state), _) => state.to_vec(),
             (None, Some(fold_in)) => {
-                let found = self.mapped(fold_in, &user.distinct_items());
+                let found = fold_in.vector(&self.items, &user.distinct_items());
                 found.into_iter().map(|v| v as f32).collect()
             }
             (None, None) => vec![0.0; self.d],
@@ -262,22 +236,8 @@ impl Recommender for Model {
         let Some(fold_in) = &self.fold_in else {
             return Ledger::of_parts(bias, Vec::new()).scored(score);
         };
-        let mut towards = vec![0f64; self.d];
-        for (row, &q) in fold_in.map.chunks_exact(self.d).zip(q) {
-            towards
-                .iter_mut()
-                .zip(row)
-                .for_each(|(t, &m)| *t += f64::from(m) * f64::from(q));
-        }
-        let items = user.distinct_items();
-        let scale = (items.len().max(1) as f64).powf(-fold_in.exponent);
-        let events = user.by_item();
-        let parts = items.iter().map(|&i| {
-            let effect = scale * dot(&towards, self.item(i));
-            let of = ItemIdx(i);
-            Part::new(Unit::event(of), 1.0, effect as f32, events.of(of).collect())
-        });
-        Ledger::of_parts(bias, parts.collect()).scored(score)
+        let effects = fold_in.effects(&self.items, &user.distinct_items(), q);
+        Ledger::of_parts(bias, parts(user, &effects)).scored(score)
     }
 
     fn latent(&self) -> Option<&dyn Latent> {
@@ -287,12 +247,10 @@ impl Recommender for Model {
 
 impl Latent for Model {
     fn encode(&self, users: &Histories) -> Mat {
-        let mut z = Mat::zeros((users.len(), self.d));
-        for (user, mut row) in users.rows().zip(z.rows_mut()) {
-            let state = self.vector(user);
-            row.iter_mut().zip(state).for_each(|(o, p)| *o = p);
-        }
-        z
+        encode(users, self.d, |user| {
+            let state = self.vector(user).into_iter();
+            state.map(f64::from).collect()
+        })
     }
 
     fn decode(&self, z: &Mat) -> Mat {
@@ -325,7 +283,7 @@ impl Artifact for Model {
         out.put_i64("known", &[self.known.len()], self.known.clone());
         let map = self.fold_in.as_ref().map_or(&[][..], |f| &f.map);
         out.put_f32("map", &[map.len()], map.to_vec());
-        out.put_meta("exponent", &self.fold_in.as_ref().map(|f| f.exponent))
+        out.put_meta("exponent", &self.fold_in.as_ref().map(|f| f.power))
     }
 
     /// Without the states, which are of single users, everyone is folded in.
@@ -339,23 +297,22 @@ impl Artifact for Model {
 
     fn load(from: &Tensors) -> Result<Self> {
         let (items, n_items, d) = item_vectors(from, "items")?;
-        let (_, users) = from.f32("users")?;
         let (_, known) = from.i64("known")?;
+        let users = from.shaped("users", &[known.len(), d])?;
         let bias = from.f32("bias")?.1.to_vec();
-        let map = from.f32("map")?.1.to_vec();
-        let exponent: Option<f64> = from.meta("exponent")?;
-        if users.len() != known.len() * d {
-            return Err(Error::shape("users", known.len() * d, users.len()));
-        }
         if !(bias.is_empty() || bias.len() == n_items) {
             return Err(Error::shape("bias", n_items, bias.len()));
         }
-        let fold_in = match exponent {
+        let power: Option<f64> = from.meta("exponent")?;
+        let fold_in = match power {
             None => None,
-            Some(exponent) if map.len() == d * d && POOLED.contains(&exponent) => {
-                Some(FoldIn { map, exponent })
+            Some(power) if !POOLED.contains(&power) => {
+                return Err(Error::range("exponent", "0, 0.5 or 1", power));
             }
-            Some(_) => return Err(Error::shape("map", d * d, map.len())),
+            Some(power) => {
+                let map = from.shaped("map", &[d * d])?.to_vec();
+                Some(FoldIn { map, power, d })
+            }
         };
         Ok(Self {
             users,
@@ -395,7 +352,7 @@ mod tests {
         let (model, found) = Model::new(&users, &items, vec![0.0, 0.5, 0.0], &trained).unwrap();
         let found = found.unwrap();
         assert!(found.users == 3 && found.cosine > 0.999, "{found:?}");
-        assert_eq!(model.fold_in.as_ref().unwrap().exponent, 0.0);
+        assert_eq!(model.fold_in.as_ref().unwrap().power, 0.0);
         let someone = OwnedHistory::of_items(vec![ItemIdx(0), ItemIdx(2)]);
         let ledger = model.explain(someone.view(), ItemIdx(1));
         assert!((ledger.score - 2.5).abs() < 0.02, "{ledger:?}");

@@ -4,6 +4,7 @@ pub mod bcemf;
 pub mod bprmf;
 pub mod eigen;
 pub mod elsa;
+pub(crate) mod fold_in;
 pub(crate) mod folded;
 pub mod ials;
 pub mod imported;

@@ -250,12 +250,12 @@ impl Decoder for Tower {
         let mut layers = Vec::new();
         let mut before = width / 2;
         for l in 0..if known { n } else { 0 } {
-            let (_, weights) = from.f32(&format!("layer{l}"))?;
             let (_, bias) = from.f32(&format!("layer{l}.bias"))?;
-            if weights.len() != before * bias.len() || bias.len() > MAX_WIDTH {
-                let expected = format!("{before} × {}", bias.len());
-                return Err(Error::shape(format!("layer{l}"), expected, weights.len()));
+            if !(1..=MAX_WIDTH).contains(&bias.len()) {
+                let expected = format!("from 1 to {MAX_WIDTH}");
+                return Err(Error::shape(format!("layer{l}.bias"), expected, bias.len()));
             }
+            let weights = from.shaped(&format!("layer{l}"), &[before, bias.len()])?;
             before = bias.len();
             layers.push(Layer {
                 weights: weights.to_vec(),
@@ -296,5 +296,20 @@ mod tests {
         assert_eq!(tower.scores(&[2.0, 1.0]), [23.0]);
         assert_eq!(tower.gradient(&[2.0, 1.0], 0), [3.0, 4.0]);
         assert_eq!(tower.gradient(&[2.0, -3.0], 0), [3.0, 0.0]);
+    }
+
+    /// A layer without outputs, whose next one has no inputs, fits in its shapes alone.
+    #[test]
+    fn layers_without_outputs_are_refused() {
+        let mut saved = Tensors::new();
+        saved.put_f32("items", &[1, 1], vec![3.0]);
+        saved.put_f32("items.rest", &[1, 1], vec![2.0]);
+        saved.put_meta("layers", &2).unwrap();
+        saved.put_f32("layer0", &[1, 0], Vec::new());
+        saved.put_f32("layer0.bias", &[0], Vec::new());
+        saved.put_f32("layer1", &[0, 1], Vec::new());
+        saved.put_f32("layer1.bias", &[1], vec![5.0]);
+        let refused = Tower::load(&saved).unwrap_err().to_string();
+        assert!(refused.contains("layer0.bias"), "{refused}");
     }
 }

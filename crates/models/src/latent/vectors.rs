@@ -44,17 +44,17 @@ pub(crate) fn decode(z: &Mat, items: &[f32], n_items: usize) -> Mat {
 /// A ledger with one part per item, whose score is that of the vectors `p` and `q`.
 pub(super) fn ledger(user: History<'_>, effects: &[(u32, f64)], p: &[f64], q: &[f32]) -> Ledger {
     let p: Vec<f32> = p.iter().map(|&p| p as f32).collect();
+    Ledger::of_parts(0.0, parts(user, effects)).scored(score_of(&p, q))
+}
+
+/// One part per item of a history, which cites its events.
+pub(super) fn parts(user: History<'_>, effects: &[(u32, f64)]) -> Vec<Part> {
     let events = user.by_item();
-    let parts = effects.iter().map(|&(i, effect)| {
-        let item = ItemIdx(i);
-        Part::new(
-            Unit::event(item),
-            1.0,
-            effect as f32,
-            events.of(item).collect(),
-        )
-    });
-    Ledger::of_parts(0.0, parts.collect()).scored(score_of(&p, q))
+    let part = |&(i, effect): &(u32, f64)| {
+        let of = ItemIdx(i);
+        Part::new(Unit::event(of), 1.0, effect as f32, events.of(of).collect())
+    };
+    effects.iter().map(part).collect()
 }
 
 pub(super) fn dot(a: &[f64], b: &[f32]) -> f64 {

@@ -1,13 +1,12 @@
-//! Adam on all rows of a table of which a step reads few, at the cost of those few.
+//! Adam on all rows of a table of which a step reads few.
 //!
-//! In plain Adam a row without a gradient still moves: by its momentum, and by weight decay. Nobody reads it in the
-//! meantime, so its steps can wait until somebody does, and then be made one after another, while the row
-//! is in the cache. The result is that of all steps at once, bit for bit; the whole table is not
-//! read and written in every step.
+//! In plain Adam a row without a gradient still moves: by its momentum, and by weight decay. Rows that are not read can
+//! be updated later: their steps are made one after another when they are, while the row is in the cache. The result is
+//! that of all steps at once, bit for bit; the whole table is not read and written in every step.
 //!
 //! A step is [`catch_up`](Deferred::catch_up) with the rows that it reads, then
 //! [`step`](Deferred::step) with their gradients; [`finish`](Deferred::finish) brings all rows up to date, before
-//! anybody else reads the table.
+//! the table is read elsewhere.
 
 use rayon::prelude::*;
 

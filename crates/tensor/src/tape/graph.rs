@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::lanes::weighted_rows;
 use super::{Float, Shape, Var};
 use crate::wide::wide;
 
@@ -20,9 +21,6 @@ const SLAB: usize = 16;
 
 /// Nodes per task.
 const ROWS: usize = 256;
-
-/// Columns of a pass over rows that are not in slabs.
-const TILE: usize = 64;
 
 /// No row.
 const NONE: u32 = u32::MAX;
@@ -65,6 +63,12 @@ impl<T: Float> Graph<T> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.scales.len()
+    }
+
+    /// The scale of each node.
+    #[must_use]
+    pub fn scales(&self) -> &[T] {
+        &self.scales
     }
 
     /// Whether there are no nodes.
@@ -350,17 +354,9 @@ impl<T: Float> Graph<T> {
                                 n += usize::from(found[n].0 != NONE);
                             }
                             let s = self.scales[node];
-                            for (tile, out) in out.chunks_mut(TILE).enumerate() {
-                                let mut kept = [T::ZERO; TILE];
-                                let w = out.len();
-                                for &(k, scale) in &found[..n] {
-                                    let row = &c[k as usize * width + tile * TILE..][..w];
-                                    for (kept, &x) in kept.iter_mut().zip(row) {
-                                        *kept += scale * x;
-                                    }
-                                }
-                                out.iter_mut().zip(kept).for_each(|(o, x)| *o = s * x);
-                            }
+                            let pairs = found[..n].iter().map(|&(k, scale)| (scale, k));
+                            weighted_rows(out, c, pairs);
+                            out.iter_mut().for_each(|o| *o = s * *o);
                         }
                     },
                 );
