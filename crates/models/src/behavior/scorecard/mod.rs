@@ -150,7 +150,8 @@ impl Fit for Config {
 }
 
 /// Why points are fitted without events before the target.
-const STRIPPED: &str = "the held-out items of this split have no events before the target: points are fitted                         without such events (evidence=stripped)";
+const STRIPPED: &str = "the held-out items of this split have no events before the target: points are fitted \
+                        without such events (evidence=stripped)";
 
 /// The better model on the validation set, with a warning if it is not the usual one.
 fn choose(
@@ -164,7 +165,9 @@ fn choose(
         return usual;
     }
     progress.warn(&format!(
-        "purchases hidden from the training set have events before them, those of the validation set do not:          points fitted with such events reach {with:.4} there, points fitted without {without:.4}, so the          latter are used (evidence=stripped)"
+        "purchases hidden from the training set have events before them, those of the validation set do not: \
+         points fitted with such events reach {with:.4} there, points fitted without {without:.4}, so the \
+         latter are used (evidence=stripped)"
     ));
     stripped
 }

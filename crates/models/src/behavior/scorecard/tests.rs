@@ -140,6 +140,26 @@ fn ledgers_add_up_for_every_pair_and_edit() {
     assert!(Edits::parse(&["pattern:view+cart=off", "link:item 3@view=off"]).is_ok());
 }
 
+/// Keeps warnings.
+#[derive(Default)]
+struct Warnings(std::sync::Mutex<Vec<String>>);
+
+impl Progress for Warnings {
+    fn start(&self, _: &str, _: u64) {}
+
+    fn step(&self, _: u64) {}
+
+    fn warn(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+impl Warnings {
+    fn texts(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
 /// Points fitted without evidence rank open pairs last, because none was bought.
 #[test]
 fn stripped_points_rank_untouched_items_first() {
@@ -175,16 +195,26 @@ fn a_split_without_evidence_has_points_without() {
         evidence,
         ..Config::default()
     };
+    let warnings = Warnings::default();
     let fit = |evidence, stripped| {
         let mut run = Run {
             stripped,
+            progress: &warnings,
             ..Run::seeded(3)
         };
         config(evidence).fit(&data, &mut run).unwrap()
     };
     let (kept, stripped) = (fit(Evidence::Kept, true), fit(Evidence::Stripped, false));
     assert_ne!(kept, stripped);
+    assert!(warnings.texts().is_empty());
     assert_eq!(fit(Evidence::Auto, true), stripped);
+    assert_eq!(
+        warnings.texts(),
+        [
+            "the held-out items of this split have no events before the target: points are fitted without such \
+             events (evidence=stripped)"
+        ]
+    );
     assert_eq!(fit(Evidence::Auto, false), kept);
 }
 
@@ -254,11 +284,18 @@ fn the_validation_set_decides_on_the_evidence() {
     };
     for (wins, expected) in [(true, &usual), (false, &other)] {
         let monitor = prefers(wins);
+        let warnings = Warnings::default();
         let mut run = Run {
             monitor: Some(&monitor),
+            progress: &warnings,
             ..Run::seeded(3)
         };
         let model = Config::default().fit(&data, &mut run).unwrap();
         assert_eq!(&model, expected);
+        let warning = "purchases hidden from the training set have events before them, those of the validation \
+                       set do not: points fitted with such events reach 0.0000 there, points fitted without \
+                       1.0000, so the latter are used (evidence=stripped)";
+        let expected: &[&str] = if wins { &[] } else { &[warning] };
+        assert_eq!(warnings.texts(), expected);
     }
 }
