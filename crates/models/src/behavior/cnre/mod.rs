@@ -318,6 +318,17 @@ impl Config {
         self.ranking == Ranking::Reasoning && !all_alike
     }
 
+    /// The settings that make the path of untouched items direct, if they do: as
+    /// [`Dispatcher::route`](dispatch::Dispatcher::route) sends an empty chain.
+    fn untouched_is_direct(&self) -> Option<&'static str> {
+        match (self.without, self.empty) {
+            (Without::Rea, _) => Some("without=rea"),
+            (_, Empty::Direct) => Some("empty=direct"),
+            (Without::Dsj, Empty::Weak) => Some("empty=weak and without=dsj"),
+            _ => None,
+        }
+    }
+
     /// Whether the disjunction reads the final vectors of items, not the semantic ones.
     fn reads_final(&self) -> bool {
         self.vectors == Vectors::Preceding
@@ -362,11 +373,16 @@ impl Fit for Config {
 
     fn check(&self) -> Result<()> {
         hyper::check(self)?;
+        // A direct pair without the vector of its user is scored and explained as if it had one.
+        let untouched = self.untouched_is_direct();
         require(
-            !self.item_mediator || self.empty != Empty::Direct || self.ranking == Ranking::Dot,
-            "empty",
-            "another than direct with item_mediator=true, where a direct pair is the same for all users",
-            "direct",
+            !self.item_mediator || untouched.is_none() || self.ranking == Ranking::Dot,
+            "item_mediator",
+            &format!(
+                "false with {}, where untouched items would be direct pairs and so the same for all users",
+                untouched.unwrap_or_default()
+            ),
+            self.item_mediator,
         )
     }
 

@@ -371,3 +371,38 @@ fn hidden_purchases_are_measured() {
     let ndcg = held_out.ndcg(&Same(1.0));
     assert!((0.15..0.35).contains(&ndcg), "{ndcg}");
 }
+
+/// A direct pair without the vector of its user would rank and explain untouched items alike for all.
+#[test]
+fn untouched_items_have_a_user() {
+    for (settings, refused) in [
+        (json!({"empty": "direct"}), true),
+        (json!({"without": "rea"}), true),
+        (json!({"without": "rea", "empty": "dot"}), true),
+        (json!({"without": "dsj", "empty": "weak"}), true),
+        (json!({"without": "dsj"}), false),
+        (json!({"empty": "weak"}), false),
+        (json!({"without": "chains"}), false),
+    ] {
+        let plain = config(settings.clone());
+        let rules = dispatch::Dispatcher {
+            config: &plain,
+            target: 2,
+            threshold: 0.5,
+        };
+        let route = rules.route(dispatch::Chain::default(), 2, 0.0);
+        let direct = matches!(route, dispatch::Route::Direct { .. });
+        assert_eq!(direct, refused, "{settings}");
+        plain.check().unwrap();
+        let items_alone = Config {
+            item_mediator: true,
+            ..plain
+        };
+        assert_eq!(items_alone.check().is_err(), refused, "{settings}");
+        let by_product = Config {
+            ranking: Ranking::Dot,
+            ..items_alone
+        };
+        by_product.check().unwrap();
+    }
+}
