@@ -73,6 +73,24 @@ impl Run<'_> {
         }
     }
 
+    /// The same circumstances, checkpoints included, with a monitor.
+    #[must_use]
+    pub fn monitored<'m>(&'m mut self, monitor: &'m Monitor<'m>) -> Run<'m> {
+        Run {
+            seed: self.seed,
+            memory_budget: self.memory_budget,
+            progress: self.progress,
+            monitor: Some(monitor),
+            stripped: self.stripped,
+            checkpoints: match self.checkpoints.as_deref_mut() {
+                Some(checkpoints) => Some(checkpoints),
+                None => None,
+            },
+            expectations: self.expectations,
+            texts: self.texts,
+        }
+    }
+
     /// Saves a state, if there are checkpoints; returns whether it was saved. One that cannot be written
     /// is a warning, because the fit can go on without it.
     pub fn checkpoint(&mut self, state: &Tensors) -> bool {

@@ -158,7 +158,7 @@ impl Config {
             monitor: None,
             ..run.within()
         };
-        let model = fit_on(&teacher, [chains, chains], catalogue, &mut within)?;
+        let model = fit_on(&teacher, chains, None, catalogue, &mut within)?;
         let mut rng = Rng::new(run.seed, 2 + layers as u64);
         let (mut users, items, d) = model.vectors();
         for (u, p) in users.chunks_exact_mut(d).enumerate() {

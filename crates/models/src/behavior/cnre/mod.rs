@@ -57,15 +57,15 @@ mod retrieval;
 #[cfg(test)]
 mod tests;
 mod training;
-mod validation;
 
 use limpid_core::traits::require;
-use limpid_core::{Checkpoints, Fit, Result, Run, Training};
+use limpid_core::{Fit, Recommender, Result, Run, Training};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::tape::TapeLearner;
 use limpid_tensor::{Schedule, train};
 
-use super::chains::Behaviors;
+use super::chains::{Behaviors, Chains};
+use super::held_out::HeldOut;
 use crate::hyper::{self, choices, hyper};
 use crate::latent::MAX_WIDTH;
 use crate::registry::{Entry, Reads};
@@ -279,7 +279,7 @@ hyper! {
         regularized: Regularized = Regularized::Batch;
         /// L2 regularization of all matrices in the gradient.
         weight_decay: f32 = 0.0, in at_least(0.0);
-        /// Share of the users of whom a purchase is hidden for early stopping, without a validation set.
+        /// Share of the users with several purchases of whom one is hidden for early stopping, without a validation set.
         held_out: f32 = 0.1, in between(0.0, 1.0);
         /// Epochs between evaluations.
         evaluate_every: usize = 1, in whole_from(1);
@@ -297,9 +297,6 @@ hyper! {
         evaluate_every = 5,
     }
 }
-
-/// Hidden purchases below which their mean says too little to stop early.
-const LEAST_HIDDEN: usize = 100;
 
 impl Config {
     /// Whether the hypergraph is used.
@@ -392,12 +389,12 @@ impl Fit for Config {
         // Without a validation set, purchases are hidden for early stopping.
         let stopping = run.monitor.is_none() && self.training.patience > 0;
         let share = if stopping { self.held_out } else { 0.0 };
-        let hidden = |share| validation::HeldOut::of(data.histories, behaviors, share, run.seed);
-        let mut held_out = hidden(share)?;
-        if held_out.len() < LEAST_HIDDEN {
-            held_out = hidden(0.0)?;
-        }
-        let trainer = training::Trainer::new(self, behaviors, held_out.visible(data.histories));
+        let number = |n: usize| (f64::from(share) * n as f64).round() as usize;
+        let chains = Chains::of(data.histories, behaviors);
+        let held_out = HeldOut::draw(&chains, data.histories, number, run.seed);
+        let visible = held_out.as_ref().map(|h| h.visible(data.histories));
+        let trainer =
+            training::Trainer::new(self, behaviors, visible.as_ref().unwrap_or(data.histories));
         let weights = trainer.weights(run.seed);
         let adam = Adam {
             decay: self.weight_decay,
@@ -412,35 +409,21 @@ impl Fit for Config {
             "cnre {self:?} on {:016x}",
             training::hash_of(data.histories)
         );
-        let monitor = |model: &dyn limpid_core::Recommender| held_out.ndcg(model);
-        let monitor: Option<&limpid_core::Monitor<'_>> = match held_out.len() {
-            0 => run.monitor,
-            _ => Some(&monitor),
+        let Some(held_out) = held_out else {
+            train(&mut learner, &schedule, &fingerprint, run)?;
+            let (trainer, weights) = learner.into_parts();
+            return Ok(trainer.finished(&weights));
         };
+        let monitor = |model: &dyn Recommender| held_out.ndcg(model);
         train(
             &mut learner,
             &schedule,
             &fingerprint,
-            &mut Run {
-                seed: run.seed,
-                memory_budget: run.memory_budget,
-                progress: run.progress,
-                monitor,
-                stripped: run.stripped,
-                expectations: run.expectations,
-                texts: run.texts,
-                checkpoints: run
-                    .checkpoints
-                    .as_deref_mut()
-                    .map(|c| c as &mut dyn Checkpoints),
-            },
+            &mut run.monitored(&monitor),
         )?;
-        let (trainer, weights) = learner.into_parts();
         // What was hidden is in the graphs of the fitted model.
-        let trainer = match held_out.len() {
-            0 => trainer,
-            _ => training::Trainer::new(self, behaviors, data.histories.clone()),
-        };
-        Ok(trainer.finished(&weights, data.histories))
+        let (_, weights) = learner.into_parts();
+        let trainer = training::Trainer::new(self, behaviors, data.histories);
+        Ok(trainer.finished(&weights))
     }
 }

@@ -32,7 +32,8 @@ pub(super) fn hash_of(histories: &Histories) -> u64 {
 pub(super) struct Trainer {
     config: Config,
     behaviors: Behaviors,
-    visible: Histories,
+    /// The rows that it learns.
+    known: Known,
     chains: Chains,
     graphs: Vec<Bipartite>,
     depths: Vec<usize>,
@@ -55,8 +56,8 @@ struct Triples {
 }
 
 impl Trainer {
-    pub(super) fn new(config: &Config, behaviors: Behaviors, visible: Histories) -> Self {
-        let chains = Chains::of(&visible, behaviors);
+    pub(super) fn new(config: &Config, behaviors: Behaviors, histories: &Histories) -> Self {
+        let chains = Chains::of(histories, behaviors);
         let order = encoder::order(behaviors);
         let of_user = |user: usize, b: u8| -> Vec<u32> {
             let row = chains.row(user).iter();
@@ -86,7 +87,7 @@ impl Trainer {
             behaviors,
             graphs: encoder::graphs(config, &chains),
             depths: encoder::depths(config, behaviors),
-            visible,
+            known: Known::of(histories),
             chains,
             items,
             examples,
@@ -368,8 +369,8 @@ impl Trainer {
         }
     }
 
-    /// The fitted model of weights; `known` are the rows that they were learned for.
-    fn model(&self, weights: &[Parameter], encoded: &Encoded<'_>, known: Known) -> Model {
+    /// The fitted model of weights.
+    fn model(&self, weights: &[Parameter], encoded: &Encoded<'_>) -> Model {
         let config = &self.config;
         let (d, t) = (config.embedding_size, self.behaviors.len());
         let n_users = self.chains.len();
@@ -436,7 +437,7 @@ impl Trainer {
             self.neighbors.clone(),
             threshold,
             users,
-            known,
+            self.known.clone(),
         )
     }
 
@@ -459,11 +460,11 @@ impl Trainer {
     }
 
     /// The model after training, for the training rows.
-    pub(super) fn finished(mut self, weights: &[Parameter], histories: &Histories) -> Model {
+    pub(super) fn finished(mut self, weights: &[Parameter]) -> Model {
         let tape = Tape::default();
         let encoded = self.encoded(&tape, weights);
         self.find_neighbors(&encoded);
-        self.model(weights, &encoded, Known::of(histories))
+        self.model(weights, &encoded)
     }
 }
 
@@ -572,7 +573,7 @@ impl Network for Trainer {
     fn measure(&self, weights: &[Parameter], monitor: &Monitor<'_>) -> Result<Option<f64>> {
         let tape = Tape::default();
         let encoded = self.encoded(&tape, weights);
-        let model = self.model(weights, &encoded, Known::of(&self.visible));
+        let model = self.model(weights, &encoded);
         Ok(Some(monitor(&model as &dyn Recommender)))
     }
 }

@@ -12,25 +12,23 @@
 use std::sync::Arc;
 
 use limpid_core::traits::Monitor;
-use limpid_core::{Catalogue, Histories, Recommender, Result, Run, Training};
+use limpid_core::{Catalogue, Recommender, Result, Run, Training};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::tape::{Network, Tape, TapeLearner, Var};
 use limpid_tensor::{Parameter, Rng, train};
 
 use super::{Decoder, Format, Model};
 use crate::behavior::chains::{Behaviors, Chains};
+use crate::behavior::held_out::HeldOut;
 
 /// Attempts to sample a negative.
 const ATTEMPTS: usize = 100;
 
-/// The most users of whom a purchase is hidden, and the fewest that measure anything.
-const HIDDEN: (usize, usize) = (1000, 100);
+/// The most users of whom a purchase is hidden.
+const MOST_HIDDEN: usize = 1000;
 
 /// The share of users of whom a purchase is hidden is one of this.
 const ONE_OF: usize = 4;
-
-/// Hidden purchases are ranked among all items up to this rank, as in early stopping on a validation set.
-const CUT: usize = 20;
 
 /// How a weight begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,8 +171,6 @@ struct InTraining<'a, R: Recipe> {
     data: R::Data,
     /// What is trained on.
     chains: &'a Chains,
-    /// All events: what a user is known by.
-    whole: &'a Chains,
     /// A user and a purchase each.
     examples: Vec<(u32, u32)>,
 }
@@ -182,7 +178,7 @@ struct InTraining<'a, R: Recipe> {
 impl<'a, R: Recipe> InTraining<'a, R> {
     fn new(
         recipe: &'a R,
-        [chains, whole]: [&'a Chains; 2],
+        chains: &'a Chains,
         catalogue: &Catalogue,
         purpose: Purpose,
         run: &Run<'_>,
@@ -191,7 +187,6 @@ impl<'a, R: Recipe> InTraining<'a, R> {
             data: recipe.prepare(chains, catalogue, purpose, run)?,
             recipe,
             chains,
-            whole,
             examples: Vec::new(),
         })
     }
@@ -235,7 +230,7 @@ impl<'a, R: Recipe> InTraining<'a, R> {
             .map(|p| tape.constant(p.value.clone(), &p.shape))
             .collect();
         let (users, decoder) = self.recipe.finish(&self.data, &tape, &w);
-        Model::new(self.whole, users, decoder)
+        Model::new(self.chains, users, decoder)
     }
 }
 
@@ -292,67 +287,6 @@ impl<R: Recipe> Network for InTraining<'_, R> {
     }
 }
 
-/// Purchases that are hidden from training and measure it.
-struct Hidden {
-    /// The item of each user, if any.
-    of: Vec<Option<u32>>,
-    /// Their rows, with the item.
-    rows: Histories,
-    /// The item of each row, and the other purchases.
-    items: Vec<(u32, Vec<u32>)>,
-}
-
-impl Hidden {
-    /// `None` where there are too few users.
-    fn draw(chains: &Chains, histories: &Histories, seed: u64) -> Option<Self> {
-        let mut rng = Rng::new(seed, 1);
-        let several = |&u: &usize| chains.bought(u).len() > 1;
-        let mut users: Vec<usize> = (0..chains.len()).filter(several).collect();
-        rng.shuffle(&mut users);
-        users.truncate((chains.len() / ONE_OF).min(HIDDEN.0));
-        if users.len() < HIDDEN.1 {
-            return None;
-        }
-        let mut of = vec![None; chains.len()];
-        let mut items = Vec::with_capacity(users.len());
-        for &u in &users {
-            let mut bought = chains.bought(u);
-            let item = bought.swap_remove(rng.below(bought.len()));
-            of[u] = Some(item);
-            items.push((item, bought));
-        }
-        let rows = users.iter().map(|&u| histories.row(u));
-        let rows = Histories::from_histories(rows, histories.n_items()).ok()?;
-        Some(Self { of, rows, items })
-    }
-
-    /// Mean ndcg of the hidden items among all items that their users have not bought; an item that is tied
-    /// with others has the middle rank.
-    fn measure(&self, model: &dyn Recommender) -> f64 {
-        const BLOCK: usize = 128;
-        let mut sum = 0.0;
-        for (block, items) in self.items.chunks(BLOCK).enumerate() {
-            let first = block * BLOCK;
-            let scores = model.score(&self.rows.slice(first, first + items.len()));
-            for (mut scores, (item, bought)) in
-                scores.outer_iter().zip(items).map(|(s, i)| (s.to_vec(), i))
-            {
-                for &other in bought {
-                    scores[other as usize] = f32::NEG_INFINITY;
-                }
-                let score = scores[*item as usize];
-                let above = scores.iter().filter(|&&s| s > score).count();
-                let tied = scores.iter().filter(|&&s| s == score).count();
-                let rank = above as f64 + (tied as f64 + 1.0) / 2.0;
-                if rank <= CUT as f64 {
-                    sum += 1.0 / (1.0 + rank).log2();
-                }
-            }
-        }
-        sum / self.items.len().max(1) as f64
-    }
-}
-
 /// Fits a recipe.
 ///
 /// # Errors
@@ -364,42 +298,32 @@ pub(crate) fn fit<R: Recipe>(
 ) -> Result<Model<R, R::Decoder>> {
     let whole = Chains::of(data.histories, Behaviors::of(data)?);
     let early = recipe.training().patience > 0 && run.monitor.is_none();
-    let hidden = match early {
-        true => Hidden::draw(&whole, data.histories, run.seed),
-        false => None,
+    let most = (whole.len() / ONE_OF).min(MOST_HIDDEN);
+    let held_out = early
+        .then(|| HeldOut::draw(&whole, data.histories, |n| n.min(most), run.seed))
+        .flatten();
+    let Some(held_out) = held_out else {
+        return fit_on(recipe, &whole, None, data.catalogue, run);
     };
-    let Some(hidden) = hidden else {
-        return fit_on(recipe, [&whole, &whole], data.catalogue, run);
-    };
-    let own = |model: &dyn Recommender| hidden.measure(model);
-    let mut within = Run {
-        seed: run.seed,
-        memory_budget: run.memory_budget,
-        progress: run.progress,
-        monitor: Some(&own),
-        stripped: run.stripped,
-        expectations: run.expectations,
-        texts: run.texts,
-        checkpoints: match run.checkpoints.as_deref_mut() {
-            Some(checkpoints) => Some(checkpoints),
-            None => None,
-        },
-    };
-    let chains = whole.without(&hidden.of, false);
-    fit_on(recipe, [&chains, &whole], data.catalogue, &mut within)
+    let visible = Chains::of(&held_out.visible(data.histories), whole.behaviors);
+    let monitor = |model: &dyn Recommender| held_out.ndcg(model);
+    let mut within = run.monitored(&monitor);
+    fit_on(recipe, &whole, Some(&visible), data.catalogue, &mut within)
 }
 
-/// Fits a recipe on some chains, and computes its vectors from the whole ones.
+/// Fits a recipe to chains; with `visible`, it is trained on those alone, and only its vectors are of the whole ones.
 ///
 /// # Errors
 /// As [`train`].
 pub(crate) fn fit_on<R: Recipe>(
     recipe: &R,
-    [chains, whole]: [&Chains; 2],
+    whole: &Chains,
+    visible: Option<&Chains>,
     catalogue: &Catalogue,
     run: &mut Run<'_>,
 ) -> Result<Model<R, R::Decoder>> {
-    let training = InTraining::new(recipe, [chains, whole], catalogue, Purpose::Losses, run)?;
+    let chains = visible.unwrap_or(whole);
+    let training = InTraining::new(recipe, chains, catalogue, Purpose::Losses, run)?;
     let mut rng = Rng::new(run.seed, 0);
     let d = recipe.tables().embedding_size;
     let tables = [
@@ -417,62 +341,13 @@ pub(crate) fn fit_on<R: Recipe>(
     let hash = limpid_core::hash::rows(events);
     let fingerprint = format!("{} {recipe:?} on {hash:016x}", R::KIND);
     train(&mut learner, &schedule, &fingerprint, run)?;
-    let weights = learner.into_weights();
-    let last = InTraining::new(recipe, [whole, whole], catalogue, Purpose::Vectors, run)?;
-    Ok(last.model(&weights))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use limpid_core::{Event, History, ItemIdx, Ledger, Mat, OwnedHistory, UserIdx};
-
-    /// Scores every item by a function of its index.
-    struct By(fn(usize) -> f32);
-
-    impl Recommender for By {
-        fn score(&self, users: &Histories) -> Mat {
-            Mat::from_shape_fn((users.len(), users.n_items()), |(_, i)| self.0(i))
+    let (training, weights) = learner.into_parts();
+    let of_whole = match visible {
+        None => training,
+        Some(_) => {
+            drop(training);
+            InTraining::new(recipe, whole, catalogue, Purpose::Vectors, run)?
         }
-
-        fn explain(&self, _: History<'_>, item: ItemIdx) -> Ledger {
-            Ledger::default().scored(self.0(item.at()))
-        }
-    }
-
-    /// Users who bought items 0 to 2 and viewed item 3, of five items.
-    fn buyers(n: u32) -> Histories {
-        let event = |item: u32, behavior: u8| Event {
-            behavior,
-            ..Event::of(ItemIdx(item))
-        };
-        let events = vec![event(0, 1), event(1, 1), event(2, 1), event(3, 0)];
-        let row = |u| OwnedHistory::of_events(Some(UserIdx(u)), events.clone());
-        let rows: Vec<OwnedHistory> = (0..n).map(row).collect();
-        Histories::from_histories(rows.iter().map(OwnedHistory::view), 5).unwrap()
-    }
-
-    #[test]
-    fn hidden_purchases_rank_among_what_is_not_bought() {
-        let rows = buyers(400);
-        let chains = Chains::of(&rows, Behaviors::new(2, 1).unwrap());
-        let hidden = Hidden::draw(&chains, &rows, 1).unwrap();
-        assert_eq!(hidden.items.len(), 100);
-        let left = chains.without(&hidden.of, false);
-        let n: usize = (0..400).map(|u| left.bought(u).len()).sum();
-        assert_eq!(n, 1100);
-        // The other purchases are masked: the hidden one is first, last of three, or tied with two.
-        let third = 1.0 / 4f64.log2();
-        for (model, expected) in [
-            (By(|i| -(i as f32)), 1.0),
-            (By(|i| i as f32), third),
-            (By(|_| 0.0), 1.0 / 3f64.log2()),
-        ] {
-            let found = hidden.measure(&model);
-            assert!((found - expected).abs() < 1e-9, "{found} {expected}");
-        }
-        let few = buyers(399);
-        let chains = Chains::of(&few, Behaviors::new(2, 1).unwrap());
-        assert!(Hidden::draw(&chains, &few, 1).is_none());
-    }
+    };
+    Ok(of_whole.model(&weights))
 }
