@@ -10,11 +10,8 @@ use limpid_core::{Result, Tensors};
 use super::encoder::{depths, gain, layer_weight, multiplicity, normalized, order};
 use super::{Config, Without};
 use crate::behavior::chains::Behaviors;
-use crate::latent::ials::System;
+use crate::latent::fold_in::fit_map;
 use crate::latent::score_of;
-
-/// L2 regularization of the map of inputs, as a share of the mean diagonal of its Gram matrix.
-const RIDGE: f64 = 1e-3;
 
 /// The tables of the items and the maps of users, after training; vectors are `(I, d)`, behaviors in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -256,8 +253,7 @@ impl Tables {
         shares
     }
 
-    /// Fits M to the learned inputs `users` `(U, d)`: least squares with L2 regularization in proportion to the
-    /// data.
+    /// Fits M to the learned inputs `users` `(U, d)`.
     pub(super) fn fit_input<'c>(
         &mut self,
         config: &Config,
@@ -266,31 +262,13 @@ impl Tables {
         users: &[f32],
     ) {
         let d = config.embedding_size;
-        let (mut gram, mut cross) = (vec![0f64; d * d], vec![0f64; d * d]);
-        for (chain, p) in chains.zip(users.chunks_exact(d)) {
+        let first = |chain: &[(u32, u8)]| -> Vec<f64> {
             let edges = self.edges(config, behaviors, chain);
             let m = self.sum(&self.layers[0][0], &edges[0], d);
-            for (r, &m_r) in m.iter().enumerate() {
-                let m_r = f64::from(m_r);
-                let (gram, cross) = (&mut gram[r * d..][..d], &mut cross[r * d..][..d]);
-                gram.iter_mut()
-                    .zip(&m)
-                    .for_each(|(o, &x)| *o += m_r * f64::from(x));
-                cross
-                    .iter_mut()
-                    .zip(p)
-                    .for_each(|(o, &x)| *o += m_r * f64::from(x));
-            }
-        }
-        let trace: f64 = (0..d).map(|r| gram[r * d + r]).sum();
-        let ridge = RIDGE * trace / d as f64 + 1e-9;
-        let system = System::new(&gram, &[], d, &[], (0.0, ridge));
-        self.input = vec![0f32; d * d];
-        for (c, row) in self.input.chunks_exact_mut(d).enumerate() {
-            let mut column: Vec<f64> = (0..d).map(|r| cross[r * d + c]).collect();
-            system.solve(&mut column);
-            row.iter_mut().zip(column).for_each(|(o, x)| *o = x as f32);
-        }
+            m.into_iter().map(f64::from).collect()
+        };
+        let pairs = chains.map(first).zip(users.chunks_exact(d));
+        self.input = fit_map(pairs, d, false);
     }
 
     /// Names, shapes and values of all arrays.

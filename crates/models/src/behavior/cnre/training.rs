@@ -15,9 +15,7 @@ use super::retrieval::Neighbors;
 use super::{Config, Examples, Loss, Negatives, Regularized};
 use crate::behavior::chains::{Behaviors, Chains};
 use crate::graph::propagation::Bipartite;
-
-/// Attempts to sample a negative.
-const ATTEMPTS: usize = 100;
+use crate::negatives::sampled;
 
 /// The threshold where there is no medium pair: any.
 const NO_MEDIUM: f32 = 0.5;
@@ -240,14 +238,7 @@ impl Trainer {
             Negatives::Unbought => has(item),
             Negatives::Untouched => self.chain(user, item) != Chain::default(),
         };
-        let mut any = 0;
-        for _ in 0..ATTEMPTS {
-            any = rng.below(self.n_items()) as u32;
-            if !excluded(any) {
-                break;
-            }
-        }
-        any
+        sampled(self.n_items(), rng, |&item| !excluded(item))
     }
 
     /// Logits of pairs, in their order; `place` is the behavior of the loss.

@@ -20,9 +20,7 @@ use limpid_tensor::{Parameter, Rng, train};
 use super::{Decoder, Format, Model};
 use crate::behavior::chains::{Behaviors, Chains};
 use crate::behavior::held_out::HeldOut;
-
-/// Attempts to sample a negative.
-const ATTEMPTS: usize = 100;
+use crate::negatives::sampled;
 
 /// The most users of whom a purchase is hidden.
 const MOST_HIDDEN: usize = 1000;
@@ -193,14 +191,11 @@ impl<'a, R: Recipe> InTraining<'a, R> {
 
     fn negative(&self, user: u32, rng: &mut Rng) -> u32 {
         let (row, behaviors) = (self.chains.row(user as usize), self.chains.behaviors);
-        let mut sample = || rng.below(self.chains.n_items) as u32;
         let unseen = |item: &u32| match row.binary_search_by_key(item, |e| e.0) {
             Ok(at) => R::TOUCHED_NEGATIVES && !behaviors.bought(row[at].1),
             Err(_) => true,
         };
-        let mut candidates = std::iter::repeat_with(&mut sample).take(ATTEMPTS);
-        let found = candidates.find(unseen);
-        found.unwrap_or_else(sample)
+        sampled(self.chains.n_items, rng, unseen)
     }
 
     fn sample(&self, pairs: impl Iterator<Item = (u32, u32)>, rng: &mut Rng) -> Sample {
