@@ -173,3 +173,38 @@ impl GraphModel for Config {
         graphs.nodes(users.stack(items))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::behavior_graphs::small;
+
+    /// All neighbors at length 1 are (0.6, 0.8), of both convolutions, and count twice: u = (4.2, 5.6), i_0 = (1.2, 3.6),
+    /// i_1 = (4.2, 3.6); u' and i' have (1.2, 1.6) more. Gates by the context of the target alone: R = σ(0) = 1/2,
+    /// Z = σ(ln 3) = 3/4. So p(u, i) = 3/4 tanh(0.1 u / 2 + 0.1 i + (0.1, 0)), of i_0 (0.43, 0.64), of i_1 (0.73, 0.64). With two
+    /// purchases, their sum and u + u' = (9.6, 12.8) count 1/2 each.
+    #[test]
+    fn preferences_by_hand() {
+        let (tape, graphs) = (Tape::default(), small::graphs());
+        let config = Config {
+            layers: 1,
+            ..Config::default()
+        };
+        let nodes = config.nodes(&graphs, &tape, small::tables(&tape), &[], None);
+        small::assert_close(nodes[0].all, &[4.2, 5.6, 1.2, 3.6, 4.2, 3.6]);
+        let z = 3f32.ln();
+        let of_views = [9.0; 4];
+        let w = [
+            tape.constant(vec![0.0; 16], &[4, 4]),
+            tape.constant([of_views, [0.0, 0.0, z, z]].concat(), &[2, 4]),
+            tape.constant(vec![0.1, 0.0, 0.0, 0.1, 0.1, 0.0, 0.0, 0.1], &[4, 2]),
+            tape.constant(vec![9.0, 9.0, 0.1, 0.0], &[2, 2]),
+        ];
+        let vectors = config.vectors(&graphs, &tape, &nodes, &w);
+        let x = 0.375 * (0.43f32.tanh() + 0.73f32.tanh());
+        let y = 0.75 * 0.64f32.tanh();
+        small::assert_close(vectors.users(), &[x, y, 4.8, 6.4]);
+        let items = [[1.2, 3.6, 3.6, 8.8], [4.2, 3.6, 9.6, 8.8]];
+        small::assert_close(vectors.items(), &items.concat());
+    }
+}

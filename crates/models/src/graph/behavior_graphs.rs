@@ -296,26 +296,59 @@ impl<M: GraphModel> Recipe for M {
     }
 }
 
+/// A small case for the forward passes of the models.
 #[cfg(test)]
-mod tests {
+pub(crate) mod small {
     use super::*;
     use limpid_core::{Event, Histories, ItemIdx, OwnedHistory};
 
-    /// User 0 viewed items 0 and 1 and bought 1, user 1 viewed item 1; item 2 has no users.
-    #[test]
-    fn graphs_by_hand() {
-        let event = |item: u32, behavior: u8| Event {
+    /// The graphs of the (item, behavior) of each user; the last behavior is the target.
+    pub(crate) fn graphs_of(users: &[&[(u32, u8)]], n_items: usize, n_behaviors: usize) -> Graphs {
+        let event = |&(item, behavior): &(u32, u8)| Event {
             behavior,
             ..Event::of(ItemIdx(item))
         };
-        let rows = [
-            vec![event(0, 0), event(1, 0), event(1, 1)],
-            vec![event(1, 0)],
-        ];
-        let rows = rows.map(|events| OwnedHistory::of_events(None, events));
-        let rows = Histories::from_histories(rows.iter().map(OwnedHistory::view), 3).unwrap();
-        let behaviors = Behaviors::new(2, 1).unwrap();
-        let graphs = Graphs::of(&Chains::of(&rows, behaviors));
+        let row = |events: &&[(u32, u8)]| {
+            OwnedHistory::of_events(None, events.iter().map(event).collect())
+        };
+        let rows: Vec<OwnedHistory> = users.iter().map(row).collect();
+        let rows = rows.iter().map(OwnedHistory::view);
+        let rows = Histories::from_histories(rows, n_items).unwrap();
+        let behaviors = Behaviors::new(n_behaviors, n_behaviors as u8 - 1).unwrap();
+        Graphs::of(&Chains::of(&rows, behaviors))
+    }
+
+    /// One user u, who viewed item 0 and bought items 0 and 1.
+    pub(crate) fn graphs() -> Graphs {
+        graphs_of(&[&[(0, 0), (0, 1), (1, 1)]], 2, 2)
+    }
+
+    /// The tables for it: u = (3, 4), item 0 = (0, 2), item 1 = (3, 2). The items sum up to (3, 4) too, so that most
+    /// rows have length 1 as (0.6, 0.8).
+    pub(crate) fn tables(tape: &Tape) -> Var<'_> {
+        tape.constant(vec![3.0, 4.0, 0.0, 2.0, 3.0, 2.0], &[3, 2])
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_close(found: Var<'_>, expected: &[f32]) {
+        let found = found.value();
+        assert_eq!(found.len(), expected.len());
+        for (a, b) in found.iter().zip(expected) {
+            assert!(
+                (a - b).abs() < 1e-5 * b.abs().max(1.0),
+                "{found:?} {expected:?}"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    /// User 0 viewed items 0 and 1 and bought 1, user 1 viewed item 1; item 2 has no users.
+    #[test]
+    fn graphs_by_hand() {
+        let graphs = small::graphs_of(&[&[(0, 0), (1, 0), (1, 1)], &[(1, 0)]], 3, 2);
         assert_eq!(graphs.order(), [0, 1]);
         assert_eq!(graphs.rows[1], [vec![1], vec![]]);
         let tape = Tape::default();

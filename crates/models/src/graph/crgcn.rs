@@ -57,3 +57,23 @@ impl GraphModel for Config {
         graphs.order().into_iter().map(of_behavior).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::behavior_graphs::small;
+
+    /// Views: the neighbors are i_0 = (0, 2) of u and u = (3, 4) of item 0, at length 1 (0, 1) and (0.6, 0.8). They give
+    /// u = (3, 5) and i_0 = (0.6, 2.8). Purchases: those of u sum up to (3.6, 4.8), at length 1 (0.6, 0.8); that of both
+    /// items is (3, 5), of length √34.
+    #[test]
+    fn cascade_by_hand() {
+        let (tape, graphs) = (Tape::default(), small::graphs());
+        let nodes = Config::default().nodes(&graphs, &tape, small::tables(&tape), &[], None);
+        small::assert_close(nodes[0].all, &[3.0, 5.0, 0.6, 2.8, 3.0, 2.0]);
+        let [x, y] = [3.0, 5.0].map(|x| x / 34f32.sqrt());
+        let bought = [3.6, 5.8, 0.6 + x, 2.8 + y, 3.0 + x, 2.0 + y];
+        small::assert_close(nodes[1].all, &bought);
+        assert_eq!(nodes.len(), 2);
+    }
+}

@@ -153,3 +153,45 @@ impl GraphModel for Config {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::behavior_graphs::small;
+
+    /// One behavior: one user with both items. All neighbors at length 1 are (0.6, 0.8), so g adds that to the tables:
+    /// u = (3.6, 4.8), i_0 = (0.6, 2.8), i_1 = (3.6, 2.8); c adds it again: (4.2, 5.6), (1.2, 3.6), (4.2, 3.6). The only hyperedge
+    /// is the first number of users, the second of items: for u, x' is u at length 1; for items it is their sum
+    /// (4.2, 5.6) at length 1. So h is the mean of g and (0.6, 0.8): (2.1, 2.8), (0.6, 1.8), (2.1, 1.8). e is the mean of g,
+    /// c and h, and the score adds it to g.
+    #[test]
+    fn one_behavior_by_hand() {
+        let tape = Tape::default();
+        let graphs = small::graphs_of(&[&[(0, 0), (1, 0)]], 2, 1);
+        let config = Config {
+            layers: 1,
+            hyperedges: 1,
+            ..Config::default()
+        };
+        let w = [[5.0, 7.0], [5.0, 7.0], [1.0, 0.0], [0.0, 1.0]];
+        let w = w.map(|w| tape.constant(w.to_vec(), &[2, 1]));
+        let nodes = config.nodes(&graphs, &tape, small::tables(&tape), &w, None);
+        let e = [3.3, 4.4, 0.8, 8.2 / 3.0, 3.3, 8.2 / 3.0];
+        let g = [3.6, 4.8, 0.6, 2.8, 3.6, 2.8];
+        let score = [0, 1, 2, 3, 4, 5].map(|k| e[k] + g[k]);
+        let expected = [e, [2.1, 2.8, 0.6, 1.8, 2.1, 1.8], g, score];
+        assert_eq!(nodes.len(), expected.len());
+        for (nodes, expected) in nodes.iter().zip(&expected) {
+            small::assert_close(nodes.all, expected);
+        }
+    }
+
+    /// Products with a = (ln 3, 0) are ln 3 and 0, so the shares are 3/4 and 1/4.
+    #[test]
+    fn attention_by_hand() {
+        let tape = Tape::default();
+        let vectors = [[1.0, 2.0], [0.0, 6.0]].map(|e| tape.constant(e.to_vec(), &[1, 2]));
+        let a = tape.constant(vec![3f32.ln(), 0.0], &[2, 1]);
+        small::assert_close(attended(&vectors, a), &[0.75, 3.0]);
+    }
+}

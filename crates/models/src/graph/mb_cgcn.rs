@@ -81,3 +81,31 @@ impl GraphModel for Config {
         vec![graphs.nodes(sum.unwrap_or(x))]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::behavior_graphs::small;
+
+    /// One layer each. Views, the mean of the tables and their neighbors: u = ((3, 4) + (0, 2)) / 2 = (1.5, 3), i_0 the
+    /// same, i_1 = (3, 2) / 2. The map of users swaps their numbers, that of items doubles them: u = (3, 1.5), i_0 = (3, 6),
+    /// i_1 = (3, 2). Purchases, with edges of r = 1/√2: u = ((3, 1.5) + r (6, 8)) / 2, i = (i + r (3, 1.5)) / 2. A score has
+    /// the sums of both.
+    #[test]
+    fn cascade_by_hand() {
+        let (tape, graphs) = (Tape::default(), small::graphs());
+        let config = Config {
+            first_layers: 1,
+            layers: 1,
+            ..Config::default()
+        };
+        let maps = [[0.0, 1.0, 1.0, 0.0], [2.0, 0.0, 0.0, 2.0]];
+        let maps = maps.map(|map| tape.constant(map.to_vec(), &[2, 2]));
+        let nodes = config.nodes(&graphs, &tape, small::tables(&tape), &maps, None);
+        let r = 0.5f32.sqrt();
+        let (u, x, y) = ([3.0 + 3.0 * r, 3.75 + 4.0 * r], 3.0 + 1.5 * r, 0.75 * r);
+        let expected = [u[0], u[1], x, 6.0 + y, x, 2.0 + y];
+        small::assert_close(nodes[0].all, &expected);
+        assert_eq!(nodes.len(), 1);
+    }
+}

@@ -179,3 +179,37 @@ impl Config {
         mean.matmul(w[3 + 2 * b]).scale(share)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::behavior_graphs::small;
+
+    /// Vectors of one number: u = 2, i_0 = 3, i_1 = 5. Means of items are 3 in views, 4 in purchases; the counts 1 and 2 with
+    /// weights 2 and 1 have equal shares, so p = 3.5 W = 7; q = 2 W = 4 of both items, each with one buyer. With P of 1 and 2,
+    /// s is (3, 3) and (5, 0) in views, where nobody has item 1, and (3, 8), (5, 8) in purchases. Their means over the
+    /// items of u are (3, 3) and (4, 8), which M keeps and swaps, and λ / B = 1/2.
+    #[test]
+    fn likeness_by_hand() {
+        let (tape, graphs) = (Tape::default(), small::graphs());
+        let x = tape.constant(vec![2.0, 3.0, 5.0], &[3, 1]);
+        let number = |x: f32| tape.constant(vec![x], &[1, 1]);
+        let w = [
+            tape.constant(vec![2.0, 1.0], &[2]),
+            number(2.0),
+            number(1.0),
+            tape.constant(vec![1.0, 0.0, 0.0, 1.0], &[2, 2]),
+            number(2.0),
+            tape.constant(vec![0.0, 1.0, 1.0, 0.0], &[2, 2]),
+        ];
+        let config = Config::default();
+        let nodes = config.nodes(&graphs, &tape, x, &w, None);
+        let vectors = config.vectors(&graphs, &tape, &nodes, &w);
+        small::assert_close(vectors.users(), &[2.0, 7.0, 1.5, 1.5, 4.0, 2.0]);
+        let items = [
+            [3.0, 4.0, 3.0, 3.0, 3.0, 8.0],
+            [5.0, 4.0, 5.0, 0.0, 5.0, 8.0],
+        ];
+        small::assert_close(vectors.items(), &items.concat());
+    }
+}

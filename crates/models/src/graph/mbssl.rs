@@ -215,3 +215,70 @@ impl GraphModel for Config {
         nodes[graphs.behaviors.len() - 1]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::behavior_graphs::small;
+
+    /// One layer; W keeps the first number and negates the second, r_view = (2, 1), r_buy = (1, 1), r = 1/√2. Neighbors by
+    /// views: (0, 2) of u, (3, 4) of i_0, none of i_1; so z is (0, −0.2 · 2), (6, −0.2 · 4), 0. By purchases they are r (3, 4)
+    /// of every node; so z is r (3, −0.2 · 4). The attention of views is 0, hence even; that of purchases is the tanh of the
+    /// first number. x is the mean of the tables and of what is attended. V doubles r_b: their means are (3, 1.5) and
+    /// (1.5, 1.5), times which users are.
+    #[test]
+    fn attention_by_hand() {
+        let (tape, graphs) = (Tape::default(), small::graphs());
+        let tables = Tables {
+            embedding_size: 2,
+            ..Tables::default()
+        };
+        let config = Config {
+            tables,
+            ..Config::default()
+        };
+        let vector = |x: [f32; 2]| tape.constant(x.to_vec(), &[2]);
+        let of_attention = |x: f32| {
+            let (mut s, mut out) = (vec![0.0; 2 * HIDDEN], vec![0.0; HIDDEN]);
+            (s[0], out[0]) = (x, 1.0);
+            let s = tape.constant(s, &[2, HIDDEN]);
+            (s, tape.constant(out, &[HIDDEN, 1]))
+        };
+        let (of_views, of_purchases) = (of_attention(0.0), of_attention(1.0));
+        let w = [
+            vector([2.0, 1.0]),
+            of_views.0,
+            of_views.1,
+            vector([1.0, 1.0]),
+            of_purchases.0,
+            of_purchases.1,
+            tape.constant(vec![1.0, 0.0, 0.0, -1.0], &[2, 2]),
+            tape.constant(vec![2.0, 0.0, 0.0, 2.0], &[2, 2]),
+        ];
+        let nodes = config.nodes(&graphs, &tape, small::tables(&tape), &w, None);
+        let r = 0.5f32.sqrt();
+        let tables = [[3.0, 4.0], [0.0, 2.0], [3.0, 2.0]];
+        let viewed = [[0.0, -0.4], [6.0, -0.8], [0.0, 0.0]];
+        let bought = [3.0 * r, -0.8 * r];
+        // The share of views, of two logits: of views and of purchases.
+        let mean = |share: &dyn Fn(f32) -> f32| -> Vec<f32> {
+            let pairs = tables.iter().zip(&viewed);
+            let mean = |(x, z): (&[f32; 2], &[f32; 2])| {
+                let s = share(z[0]);
+                [0, 1].map(|k| (x[k] + s * z[k] + (1.0 - s) * bought[k]) / 2.0)
+            };
+            pairs.flat_map(mean).collect()
+        };
+        let even = mean(&|_| 0.5);
+        let attended = mean(&|z| 1.0 / (1.0 + (bought[0].tanh() - z.tanh()).exp()));
+        small::assert_close(nodes[2].all, &even);
+        small::assert_close(nodes[3].all, &attended);
+        small::assert_close(nodes[0].users(), &[3.0 * even[0], 1.5 * even[1]]);
+        let vectors = config.vectors(&graphs, &tape, &nodes, &w);
+        let users = [1.5 * attended[0], 1.5 * attended[1]];
+        small::assert_close(vectors.users(), &users);
+        small::assert_close(vectors.items(), &attended[2..]);
+        // The view of the user, in numbers: half of each z.
+        assert!((even[0] - (3.0 + 1.5 * r) / 2.0).abs() < 1e-6);
+    }
+}
