@@ -75,6 +75,11 @@ impl Behaviors {
         (0..self.n as u8).filter(move |&b| b != self.target)
     }
 
+    /// All behaviors in order, the target last.
+    pub fn in_order(self) -> impl Iterator<Item = u8> {
+        self.auxiliary().chain([self.target])
+    }
+
     /// Number of patterns, the empty one included.
     #[must_use]
     pub fn n_patterns(self) -> usize {
@@ -137,6 +142,12 @@ impl Behaviors {
     }
 }
 
+/// The items of a chain that have a behavior.
+pub(crate) fn with_behavior(chain: &[(u32, u8)], behavior: u8) -> impl Iterator<Item = u32> {
+    let has = chain.iter().filter(move |e| e.1 >> behavior & 1 == 1);
+    has.map(|e| e.0)
+}
+
 /// The chains of many users.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chains {
@@ -184,10 +195,7 @@ impl Chains {
     /// The target items of one user, ascending.
     #[must_use]
     pub fn bought(&self, user: usize) -> Vec<u32> {
-        let row = self.rows[user].iter();
-        row.filter(|(_, set)| self.behaviors.bought(*set))
-            .map(|&(item, _)| item)
-            .collect()
+        with_behavior(&self.rows[user], self.behaviors.target()).collect()
     }
 
     /// The same chains without the target event on one item of each user or, if `whole`, without any event on
@@ -234,8 +242,8 @@ impl Chains {
     /// None for chains, whose rows ascend.
     pub fn matrix(&self, behavior: u8) -> Result<Csr> {
         let rows = self.rows.iter().map(|row| {
-            let has = row.iter().filter(|(_, set)| set >> behavior & 1 == 1);
-            has.map(|&(item, _)| (item, 1.0)).collect()
+            let items = with_behavior(row, behavior);
+            items.map(|item| (item, 1.0)).collect()
         });
         Csr::from_rows(rows, self.n_items)
     }

@@ -11,7 +11,7 @@ use limpid_tensor::Rng;
 use limpid_tensor::tape::{Csr, Tape, Var};
 
 use super::propagation::Bipartite;
-use crate::behavior::chains::{Behaviors, Chains};
+use crate::behavior::chains::{Behaviors, Chains, with_behavior};
 use crate::latent::learned_users::fit::{Batch, Purpose, Recipe, Sample, Weight};
 use crate::latent::learned_users::{DotProduct, Format};
 
@@ -43,25 +43,19 @@ pub(crate) struct Means {
 impl Graphs {
     /// The graphs of chains.
     pub(crate) fn of(chains: &Chains) -> Self {
-        let items = |has: &dyn Fn(u8) -> bool| -> Vec<Vec<u32>> {
-            let row = |u| {
-                let row: &[(u32, u8)] = chains.row(u);
-                let kept = row.iter().filter(|e| has(e.1));
-                kept.map(|e| e.0).collect()
-            };
-            (0..chains.len()).map(row).collect()
-        };
         let n = chains.n_items;
-        let rows: Vec<_> = (0..chains.behaviors.len())
-            .map(|b| items(&|set| set >> b & 1 == 1))
+        let users = || (0..chains.len()).map(|u| chains.row(u));
+        let rows: Vec<Vec<Vec<u32>>> = (0..chains.behaviors.len() as u8)
+            .map(|b| users().map(|row| with_behavior(row, b).collect()).collect())
             .collect();
+        let all: Vec<Vec<u32>> = users().map(|row| row.iter().map(|e| e.0).collect()).collect();
         Self {
             behaviors: chains.behaviors,
             n_users: chains.len(),
             n_items: n,
             of: rows.iter().map(|rows| Bipartite::new(rows, n)).collect(),
             rows,
-            union: Bipartite::new(&items(&|_| true), n),
+            union: Bipartite::new(&all, n),
             means: OnceLock::new(),
         }
     }
@@ -85,8 +79,7 @@ impl Graphs {
 
     /// The behaviors in the order of a chain, the target last.
     pub(crate) fn order(&self) -> Vec<usize> {
-        let auxiliary = self.behaviors.auxiliary().map(usize::from);
-        auxiliary.chain([self.target()]).collect()
+        self.behaviors.in_order().map(usize::from).collect()
     }
 
     /// The target behavior.

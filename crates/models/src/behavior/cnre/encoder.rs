@@ -11,11 +11,6 @@ use crate::graph::propagation::Bipartite;
 /// Added to |c|² before the division of the projection.
 const EPSILON: f32 = 1e-8;
 
-/// The behaviors in order, the target last.
-pub(super) fn order(behaviors: Behaviors) -> Vec<u8> {
-    behaviors.auxiliary().chain([behaviors.target()]).collect()
-}
-
 /// How often a pair counts in a graph: in that of all behaviors (`None`), or of one.
 pub(super) fn multiplicity(config: &Config, set: u8, behavior: Option<u8>) -> usize {
     match behavior {
@@ -27,7 +22,7 @@ pub(super) fn multiplicity(config: &Config, set: u8, behavior: Option<u8>) -> us
 
 /// The graphs: that of all behaviors, then those of the behaviors in order.
 pub(super) fn graphs(config: &Config, chains: &Chains) -> Vec<Bipartite> {
-    let of = order(chains.behaviors).into_iter().map(Some);
+    let of = chains.behaviors.in_order().map(Some);
     let kinds = [None].into_iter().chain(of);
     let graph = |kind: Option<u8>| {
         // A pair that counts several times has as many edges.

@@ -7,7 +7,7 @@
 
 use limpid_core::{Result, Tensors};
 
-use super::encoder::{depths, gain, layer_weight, multiplicity, normalized, order};
+use super::encoder::{depths, gain, layer_weight, multiplicity, normalized};
 use super::{Config, Without};
 use crate::behavior::chains::Behaviors;
 use crate::latent::fold_in::fit_map;
@@ -65,7 +65,7 @@ type Edges = Vec<(u32, f32)>;
 impl Tables {
     /// The edges of a chain in every graph.
     fn edges(&self, config: &Config, behaviors: Behaviors, chain: &[(u32, u8)]) -> Vec<Edges> {
-        let of = order(behaviors).into_iter().map(Some);
+        let of = behaviors.in_order().map(Some);
         let kinds = [None].into_iter().chain(of).zip(&self.scales);
         kinds
             .map(|(kind, scales)| {
@@ -221,6 +221,7 @@ impl Tables {
         }
         let dot =
             |g: &[f64], x: &[f32]| -> f64 { g.iter().zip(x).map(|(g, &x)| g * f64::from(x)).sum() };
+        let order: Vec<u8> = behaviors.in_order().collect();
         let mut shares = Vec::new();
         let mut next = 1;
         for (graph, depth) in depths(config, behaviors).into_iter().enumerate() {
@@ -243,7 +244,7 @@ impl Tables {
                     0 => (0..behaviors.len() as u8)
                         .filter(|b| set >> b & 1 == 1)
                         .collect(),
-                    _ => vec![order(behaviors)[graph - 1]],
+                    _ => vec![order[graph - 1]],
                 };
                 let share = value / of.len().max(1) as f64;
                 shares.extend(of.into_iter().map(|b| (b, item, share)));

@@ -13,7 +13,7 @@ use super::head::{self, Head, HeadWeights};
 use super::model::{Known, Model};
 use super::retrieval::Neighbors;
 use super::{Config, Examples, Loss, Negatives, Regularized};
-use crate::behavior::chains::{Behaviors, Chains};
+use crate::behavior::chains::{Behaviors, Chains, with_behavior};
 use crate::graph::propagation::Bipartite;
 use crate::negatives::sampled;
 
@@ -56,30 +56,23 @@ struct Triples {
 impl Trainer {
     pub(super) fn new(config: &Config, behaviors: Behaviors, histories: &Histories) -> Self {
         let chains = Chains::of(histories, behaviors);
-        let order = encoder::order(behaviors);
-        let of_user = |user: usize, b: u8| -> Vec<u32> {
-            let row = chains.row(user).iter();
-            row.filter(|(_, set)| set >> b & 1 == 1)
-                .map(|&(item, _)| item)
+        let n = behaviors.len();
+        let of_behavior = |b: u8| {
+            let users = 0..chains.len();
+            users
+                .map(|u| with_behavior(chains.row(u), b).collect())
                 .collect()
         };
-        let items: Vec<Vec<Vec<u32>>> = order
-            .iter()
-            .map(|&b| (0..chains.len()).map(|u| of_user(u, b)).collect())
-            .collect();
+        let items: Vec<Vec<Vec<u32>>> = behaviors.in_order().map(of_behavior).collect();
         let users = 0..chains.len();
         let examples = match config.examples {
             Examples::Users => users.map(|u| (u as u32, None)).collect(),
             Examples::Purchases => users
-                .flat_map(|u| {
-                    items[order.len() - 1][u]
-                        .iter()
-                        .map(move |&i| (u as u32, Some(i)))
-                })
+                .flat_map(|u| items[n - 1][u].iter().map(move |&i| (u as u32, Some(i))))
                 .collect(),
         };
-        let empty = || vec![None; order.len()];
-        let nothing = || order.iter().map(|_| Arc::default()).collect();
+        let empty = || vec![None; n];
+        let nothing = || vec![Arc::default(); n];
         Self {
             config: config.clone(),
             behaviors,

@@ -18,7 +18,7 @@ use limpid_tensor::tape::{Network, Tape, TapeLearner, Var};
 use limpid_tensor::{Parameter, Rng, train};
 
 use super::{Decoder, Format, Model};
-use crate::behavior::chains::{Behaviors, Chains};
+use crate::behavior::chains::{Behaviors, Chains, with_behavior};
 use crate::behavior::held_out::HeldOut;
 use crate::negatives::sampled;
 
@@ -210,12 +210,9 @@ impl<'a, R: Recipe> InTraining<'a, R> {
     }
 
     /// One event of a behavior of a user, if there are any.
-    fn draw(&self, user: u32, behavior: usize, rng: &mut Rng) -> Option<u32> {
-        let row = self.chains.row(user as usize);
-        let has = |e: &&(u32, u8)| e.1 >> behavior & 1 == 1;
-        let n = row.iter().filter(has).count();
-        let nth = row.iter().filter(has).nth(rng.below(n));
-        nth.map(|e| e.0)
+    fn draw(&self, user: u32, behavior: u8, rng: &mut Rng) -> Option<u32> {
+        let items = || with_behavior(self.chains.row(user as usize), behavior);
+        items().nth(rng.below(items().count()))
     }
 
     fn model(&self, weights: &[Parameter]) -> Model<R, R::Decoder> {
@@ -231,7 +228,7 @@ impl<'a, R: Recipe> InTraining<'a, R> {
 
 impl<R: Recipe> Network for InTraining<'_, R> {
     fn begin(&mut self, _: usize, rng: &mut Rng) -> usize {
-        let target = usize::from(self.chains.behaviors.target());
+        let target = self.chains.behaviors.target();
         let users = 0..self.chains.len() as u32;
         self.examples = match R::EVERY_PURCHASE {
             true => users
@@ -251,8 +248,8 @@ impl<R: Recipe> Network for InTraining<'_, R> {
         let behaviors = self.chains.behaviors;
         let pairs = examples.iter().map(|&e| self.examples[e as usize]);
         let pairs: Vec<(u32, u32)> = pairs.collect();
-        let of = (0..behaviors.len()).map(|b| {
-            let drawn: Vec<(u32, u32)> = match b == usize::from(behaviors.target()) {
+        let of = (0..behaviors.len() as u8).map(|b| {
+            let drawn: Vec<(u32, u32)> = match b == behaviors.target() {
                 true => pairs.clone(),
                 false => pairs
                     .iter()

@@ -29,7 +29,7 @@ use rayon::prelude::*;
 
 use super::ials::System;
 use super::{MAX_WIDTH, item_vectors, score_of};
-use crate::behavior::chains::{Behaviors, Chains};
+use crate::behavior::chains::{Behaviors, Chains, with_behavior};
 use crate::hyper::hyper;
 use crate::training_loop::TrainingLoop;
 
@@ -263,11 +263,9 @@ fn fingerprint(chain: &[(u32, u8)]) -> i64 {
 
 /// The items of each behavior of a chain.
 fn by_behavior(behaviors: Behaviors, chain: &[(u32, u8)]) -> Vec<Vec<u32>> {
-    let of = |b: usize| {
-        let has = chain.iter().filter(move |(_, set)| set >> b & 1 == 1);
-        has.map(|&(item, _)| item).collect()
-    };
-    (0..behaviors.len()).map(of).collect()
+    (0..behaviors.len() as u8)
+        .map(|b| with_behavior(chain, b).collect())
+        .collect()
 }
 
 /// What is folded in: 1, then the mean of the keys of the items with each behavior.
