@@ -4,8 +4,8 @@
 //! Without its pattern a pair counts as untouched. Muting an event equals fold-in without it.
 
 use limpid_core::{
-    Activations, Catalogue, Csr, Error, EventUnits, Histories, History, OwnedHistory, Result,
-    Space, Unit, UnitInfo,
+    Activations, Catalogue, Csr, Error, EventUnits, Histories, History, ItemIdx, OwnedHistory,
+    Part, Result, Space, Unit, UnitInfo,
 };
 
 use super::chains::Behaviors;
@@ -37,6 +37,12 @@ pub(super) struct Edited {
     pub(super) muted: u32,
 }
 
+/// Whether activations, in order, have none of a unit.
+pub(super) fn is_muted(activations: &[(u32, f32)], index: u32) -> bool {
+    let at = activations.binary_search_by_key(&index, |a| a.0);
+    at.map_or(0.0, |at| activations[at].1) == 0.0
+}
+
 impl ChainUnits {
     pub(super) fn new(behaviors: Behaviors, n_items: usize, habits: bool) -> Self {
         Self {
@@ -49,8 +55,24 @@ impl ChainUnits {
 
     /// The unit of the events of a behavior on an item.
     pub(super) fn event(&self, item: u32, behavior: u8) -> Unit {
-        let index = self.events.index(limpid_core::ItemIdx(item), behavior);
+        let index = self.events.index(ItemIdx(item), behavior);
         self.events.unit(index.unwrap_or(0) as usize)
+    }
+
+    /// The parts of the values of events (behavior, item and value): one of each event of the history, which it
+    /// cites, by ascending behavior and item.
+    pub(super) fn parts(&self, user: History<'_>, mut values: Vec<(u8, u32, f64)>) -> Vec<Part> {
+        values.sort_by_key(|v| (v.0, v.1));
+        let events = user.by_item();
+        let of_event = |values: &[(u8, u32, f64)]| {
+            let (behavior, item, _) = values[0];
+            let value: f64 = values.iter().map(|v| v.2).sum();
+            let cites = events.of(ItemIdx(item)).filter(|e| e.behavior == behavior);
+            let unit = self.event(item, behavior);
+            Part::new(unit, 1.0, value as f32, cites.collect())
+        };
+        let same = |a: &(u8, u32, f64), b: &(u8, u32, f64)| (a.0, a.1) == (b.0, b.1);
+        values.chunk_by(same).map(of_event).collect()
     }
 
     /// The unit of a pattern, or of the [`HABITS`].
@@ -176,6 +198,13 @@ impl ChainUnits {
     /// The active units of a history: its events, and the patterns of its open pairs.
     pub(super) fn active(&self, user: History<'_>) -> Vec<(u32, f32)> {
         let mut active = self.events.activate(user);
+        let patterns = self.active_patterns(user).into_iter();
+        active.extend(patterns.map(|pattern| (self.index(pattern) as u32, 1.0)));
+        active
+    }
+
+    /// The patterns of the open pairs of a history, and its [`HABITS`].
+    fn active_patterns(&self, user: History<'_>) -> Vec<usize> {
         let chain = self.behaviors.chain(user, self.n_items);
         let mut seen = 0u32;
         for (_, set) in chain {
@@ -184,10 +213,9 @@ impl ChainUnits {
         if self.habits && seen != 0 {
             seen |= 1 << HABITS;
         }
-        let patterns = (self.first_pattern()..self.behaviors.n_patterns())
-            .filter(|pattern| seen >> pattern & 1 == 1);
-        active.extend(patterns.map(|pattern| (self.index(pattern) as u32, 1.0)));
-        active
+        (self.first_pattern()..self.behaviors.n_patterns())
+            .filter(|pattern| seen >> pattern & 1 == 1)
+            .collect()
     }
 
     pub(super) fn activate(&self, users: &Histories) -> Activations {
@@ -199,27 +227,16 @@ impl ChainUnits {
     /// What activations make of a history. A pattern is muted if the history has it and its activation is 0;
     /// one that only edited events give it is not.
     pub(super) fn edited(&self, user: History<'_>, activations: &[(u32, f32)]) -> Edited {
-        let value = |index: u32| {
-            let at = activations.binary_search_by_key(&index, |a| a.0);
-            at.map_or(0.0, |at| activations[at].1)
-        };
-        let mut muted = 0;
-        let patterns = self.active(user);
-        let first = self.events.len() as u32;
-        for &(index, _) in patterns
-            .iter()
-            .filter(|a| a.0 >= first && value(a.0) == 0.0)
-        {
-            muted |= 1u32 << (index - first + self.first_pattern() as u32);
-        }
+        let patterns = self.active_patterns(user).into_iter();
+        let muted = patterns.filter(|&pattern| is_muted(activations, self.index(pattern) as u32));
         Edited {
             history: self.events.edited(user, activations.iter().copied()),
-            muted,
+            muted: muted.fold(0, |muted, pattern| muted | 1 << pattern),
         }
     }
 
     /// As [`Units::touched`](limpid_core::Units::touched): the events on an item, and every pattern.
-    pub(super) fn touched(&self, item: limpid_core::ItemIdx) -> Vec<usize> {
+    pub(super) fn touched(&self, item: ItemIdx) -> Vec<usize> {
         let mut touched = self.events.members(Unit::event(item));
         touched.extend(self.events.len()..self.len());
         touched

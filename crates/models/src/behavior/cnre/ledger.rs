@@ -13,7 +13,7 @@ use limpid_core::{
 use super::dispatch::Route;
 use super::model::{Model, Retrieved};
 use crate::behavior::chains::Behaviors;
-use crate::behavior::units::{ChainUnits, Edited};
+use crate::behavior::units::{ChainUnits, Edited, is_muted};
 
 /// The prefix of the id of a retrieved item.
 const NEIGHBOR: &str = "neighbor:";
@@ -67,29 +67,32 @@ impl Model {
     /// The active units of a history: events, patterns, and what may be retrieved for its open pairs.
     fn active(&self, user: History<'_>) -> Vec<(u32, f32)> {
         let mut active = self.units.chains.active(user);
+        let first = self.units.chains.len() as u32;
+        let items = self.retrieved_for(user).into_iter();
+        active.extend(items.map(|item| (first + item, 1.0)));
+        active
+    }
+
+    /// The items that may be retrieved for the open pairs of a history.
+    fn retrieved_for(&self, user: History<'_>) -> Vec<u32> {
         let chain = self.behaviors.chain(user, self.n_items());
         let open = chain.iter().filter(|e| self.behaviors.open(e.1).is_some());
         let mut items: Vec<u32> = open.flat_map(|e| self.all_neighbors(e.0)).collect();
         items.sort_unstable();
         items.dedup();
-        let first = self.units.chains.len() as u32;
-        active.extend(items.into_iter().map(|item| (first + item, 1.0)));
-        active
+        items
     }
 
     fn edited(&self, user: History<'_>, activations: &[(u32, f32)]) -> EditedRow {
         let first = self.units.chains.len() as u32;
         let split = activations.partition_point(|a| a.0 < first);
-        let (of_chains, _) = activations.split_at(split);
-        let muted = |&(index, _): &(u32, f32)| {
-            let at = activations.binary_search_by_key(&index, |a| a.0);
-            index >= first && at.map_or(0.0, |at| activations[at].1) == 0.0
-        };
-        let active = self.active(user);
-        let neighbors = active.iter().filter(|a| muted(a));
+        let (of_chains, of_neighbors) = activations.split_at(split);
+        let neighbors = self.retrieved_for(user).into_iter();
         EditedRow {
             chains: self.units.chains.edited(user, of_chains),
-            neighbors: neighbors.map(|a| a.0 - first).collect(),
+            neighbors: neighbors
+                .filter(|item| is_muted(of_neighbors, first + item))
+                .collect(),
         }
     }
 
@@ -180,15 +183,7 @@ impl Model {
                 }
             }
         }
-        lines.sort_by_key(|l| (l.0, l.1));
-        let events = user.by_item();
-        for of_event in lines.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let (behavior, from, _) = of_event[0];
-            let value: f64 = of_event.iter().map(|l| l.2).sum();
-            let unit = self.units.chains.event(from, behavior);
-            let cites = events.of(ItemIdx(from)).filter(|e| e.behavior == behavior);
-            parts.push(Part::new(unit, 1.0, value as f32, cites.collect()));
-        }
+        parts.extend(self.units.chains.parts(user, lines));
         Ledger::of_parts(base, parts).scored(score)
     }
 }

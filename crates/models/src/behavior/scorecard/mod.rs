@@ -37,7 +37,7 @@ mod tests;
 
 use limpid_core::{
     Artifact, Csr, Event, Fit, History, ItemIdx, Ledger, Mat, Part, Progress, Result, Run, Tensors,
-    Training, Unit,
+    Training,
 };
 use ndarray::Axis;
 use ndarray::parallel::prelude::*;
@@ -396,7 +396,8 @@ impl Model {
                 links.push((behavior as u8, from, f64::from(weight)));
             }
         }
-        let mut lines = Lines::default();
+        // Values of events: behavior, item and value.
+        let mut lines = Vec::new();
         let pattern = self.pattern(set_of(item.0), muted);
         let Some(pattern) = pattern else {
             let by_behavior = self.by_behavior();
@@ -404,10 +405,10 @@ impl Model {
             for (behavior, from, weight) in links {
                 let share = by_behavior[usize::from(behavior)] * weight / sum;
                 if share > 0.0 {
-                    lines.add(behavior, from, self.linked(sum) * share);
+                    lines.push((behavior, from, self.linked(sum) * share));
                 }
             }
-            return self.with_lines(user, base, lines, Vec::new());
+            return Ledger::of_parts(base, self.units.parts(user, lines));
         };
         facts.add_alike(item.at(), set_of, &mut support);
         let habits = facts.habits_of(&chain);
@@ -418,7 +419,7 @@ impl Model {
             let b = usize::from(behavior);
             let sum = support.links[b];
             let value = f64::from(w.strengths[b]) * facts.strength(sum);
-            lines.add(behavior, from, value * weight / sum);
+            lines.push((behavior, from, value * weight / sum));
         }
         let (neighbors, likeness) = facts.alike.row(item.at());
         for (&other, &c) in neighbors.iter().zip(likeness) {
@@ -430,12 +431,12 @@ impl Model {
                 .filter(|(b, _)| set >> b & 1 == 1)
             {
                 let value = f64::from(w.alike[b]) * (f64::from(facts.rarity[b]) * sum).ln_1p();
-                lines.add(b as u8, other, value * f64::from(c) / sum);
+                lines.push((b as u8, other, value * f64::from(c) / sum));
             }
         }
         if support.most.0 > 0.0 {
             let target = facts.behaviors.target();
-            lines.add(target, support.most.1, w.most * support.most.0);
+            lines.push((target, support.most.1, w.most * support.most.0));
         }
         let record = w.bias + dot(w.record, &inputs) - f64::from(base);
         let own: Vec<Event> = user.events_of(item).collect();
@@ -447,23 +448,7 @@ impl Model {
             let of_user = &inputs[inputs.len() - N_HABITS..];
             parts.push(of_pattern(HABITS, dot(w.habits, of_user)));
         }
-        self.with_lines(user, base, lines, parts)
-    }
-
-    /// The ledger of these lines, each with the events that it cites, and further parts.
-    fn with_lines(
-        &self,
-        user: History<'_>,
-        base: f32,
-        lines: Lines,
-        mut parts: Vec<Part>,
-    ) -> Ledger {
-        let events = user.by_item();
-        parts.extend(lines.joined().into_iter().map(|(behavior, from, value)| {
-            let unit: Unit = self.units.event(from, behavior);
-            let of = events.of(ItemIdx(from)).filter(|e| e.behavior == behavior);
-            Part::new(unit, 1.0, value as f32, of.collect())
-        }));
+        parts.extend(self.units.parts(user, lines));
         Ledger::of_parts(base, parts)
     }
 }
@@ -471,29 +456,6 @@ impl Model {
 fn dot(weights: &[f32], inputs: &[f64]) -> f64 {
     let pairs = weights.iter().zip(inputs);
     pairs.map(|(&w, x)| f64::from(w) * x).sum()
-}
-
-/// Values of events: behavior, item and value.
-#[derive(Default)]
-struct Lines(Vec<(u8, u32, f64)>);
-
-impl Lines {
-    fn add(&mut self, behavior: u8, item: u32, value: f64) {
-        self.0.push((behavior, item, value));
-    }
-
-    /// One line per event.
-    fn joined(mut self) -> Vec<(u8, u32, f64)> {
-        self.0.sort_by_key(|l| (l.0, l.1));
-        self.0.dedup_by(|next, kept| {
-            let same = (next.0, next.1) == (kept.0, kept.1);
-            if same {
-                kept.2 += next.2;
-            }
-            same
-        });
-        self.0
-    }
 }
 
 scores_by_chains!(Model);
