@@ -48,7 +48,9 @@ impl Graphs {
         let rows: Vec<Vec<Vec<u32>>> = (0..chains.behaviors.len() as u8)
             .map(|b| users().map(|row| with_behavior(row, b).collect()).collect())
             .collect();
-        let all: Vec<Vec<u32>> = users().map(|row| row.iter().map(|e| e.0).collect()).collect();
+        let all: Vec<Vec<u32>> = users()
+            .map(|row| row.iter().map(|e| e.0).collect())
+            .collect();
         Self {
             behaviors: chains.behaviors,
             n_users: chains.len(),
@@ -150,14 +152,39 @@ impl<'t> Nodes<'t> {
 
 /// InfoNCE of two views `(n, w)` of the same nodes: each node of the first is to be found among all of the
 /// second, by cosine over a temperature.
-pub(crate) fn info_nce<'t>(a: Var<'t>, b: Var<'t>, temperature: f64) -> Var<'t> {
+fn info_nce<'t>(a: Var<'t>, b: Var<'t>, temperature: f64) -> Var<'t> {
     let own: Vec<u32> = (0..a.shape().rows() as u32).collect();
     let a = a.normalize_rows().scale(1.0 / temperature);
     a.cross_entropy_over(b.normalize_rows(), own)
 }
 
+/// Some users and items of a batch, by whose vectors two views of all nodes are contrasted.
+pub(crate) struct Contrast {
+    users: Arc<Vec<u32>>,
+    items: Arc<Vec<u32>>,
+    temperature: f64,
+}
+
+impl Contrast {
+    /// `n` users and `n` items of the target's sample.
+    pub(crate) fn draw(batch: &Batch, n: usize, temperature: f32, rng: &mut Rng) -> Self {
+        Self {
+            users: some_of(&batch.target().users, n, rng),
+            items: some_of(&batch.target().positives, n, rng),
+            temperature: f64::from(temperature),
+        }
+    }
+
+    /// The sum of InfoNCE over users and over items.
+    pub(crate) fn of<'t>(&self, a: Nodes<'t>, b: Nodes<'t>) -> Var<'t> {
+        let (users, items) = (&self.users, &self.items);
+        let of_users = info_nce(a.of_users(users), b.of_users(users), self.temperature);
+        of_users + info_nce(a.of_items(items), b.of_items(items), self.temperature)
+    }
+}
+
 /// `n` distinct numbers of a list; all if there are fewer.
-pub(crate) fn some_of(list: &[u32], n: usize, rng: &mut Rng) -> Arc<Vec<u32>> {
+fn some_of(list: &[u32], n: usize, rng: &mut Rng) -> Arc<Vec<u32>> {
     let mut distinct = list.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
@@ -174,6 +201,27 @@ pub(crate) fn mean_of(values: Vec<Var<'_>>) -> Var<'_> {
     let sum = values.into_iter().reduce(|a, b| a + b);
     sum.unwrap_or_else(|| panic!("the mean of no values"))
         .scale(1.0 / n as f64)
+}
+
+/// Σ_b of the share of b of x_b, by rows; `shares` `(n, B)`.
+///
+/// # Panics
+/// If there are no x.
+pub(crate) fn mixed<'t>(all: &[Var<'t>], shares: Var<'t>) -> Var<'t> {
+    let weighted = all.iter().enumerate();
+    let weighted = weighted.map(|(b, x)| x.scale_rows(shares.columns(b..b + 1)));
+    let sum = weighted.reduce(|a, b| a + b);
+    sum.unwrap_or_else(|| panic!("a mixture of no values"))
+}
+
+/// As [`mixed`], by the softmax of a logit `(n, 1)` of each x.
+///
+/// # Panics
+/// If there are no x.
+pub(crate) fn attended<'t>(all: &[Var<'t>], logit: impl Fn(Var<'t>) -> Var<'t>) -> Var<'t> {
+    let logits = all.iter().map(|&x| logit(x)).reduce(Var::concat);
+    let logits = logits.unwrap_or_else(|| panic!("attention to no values"));
+    mixed(all, logits.softmax())
 }
 
 /// x + Σ_l weight(l) y_l, with y_l the rows of Â y_{l-1} at length 1 and y_0 = x.
@@ -358,6 +406,15 @@ mod tests {
         let x = convolved(&graphs.of[1], nodes.all, 1, |_| 0.5);
         assert_eq!(*x.value(), [10.5, 20.0, 2.0, 4.5, 8.0]);
         assert_eq!(*nodes.of_items(&[2, 0]).value(), [8.0, 2.0]);
+    }
+
+    /// Products with (ln 3, 0) are ln 3 and 0, so the shares are 3/4 and 1/4.
+    #[test]
+    fn attention_by_hand() {
+        let tape = Tape::default();
+        let vectors = [[1.0, 2.0], [0.0, 6.0]].map(|x| tape.constant(x.to_vec(), &[1, 2]));
+        let a = tape.constant(vec![3f32.ln(), 0.0], &[2, 1]);
+        small::assert_close(attended(&vectors, |x| x.matmul(a)), &[0.75, 3.0]);
     }
 
     /// Two nodes whose views are equal: −ln of e^(1/τ) over e^(1/τ) + e⁰.

@@ -15,7 +15,9 @@
 use limpid_tensor::Rng;
 use limpid_tensor::tape::{Tape, Var};
 
-use super::behavior_graphs::{GraphModel, Graphs, Nodes, bpr_of_all, convolved, info_nce, some_of};
+use super::behavior_graphs::{
+    Contrast, GraphModel, Graphs, Nodes, attended, bpr_of_all, convolved,
+};
 use crate::hyper::{self, hyper};
 use crate::latent::learned_users::fit::{Batch, Weight};
 use crate::latent::learned_users::{Tables, learned_model};
@@ -54,17 +56,6 @@ hyper! {
 }
 
 learned_model!("model/hec-gcn");
-
-/// Σ_b softmax_b(a · e_b) e_b, by rows.
-fn attended<'t>(all: &[Var<'t>], a: Var<'t>) -> Var<'t> {
-    let logits = all.iter().map(|e| e.matmul(a)).reduce(Var::concat);
-    let shares = logits.map(Var::softmax);
-    let weighted = all.iter().enumerate().filter_map(|(b, e)| {
-        let share = shares?.columns(b..b + 1);
-        Some(e.scale_rows(share))
-    });
-    weighted.reduce(|a, b| a + b).unwrap_or(a)
-}
 
 impl Config {
     /// (x + x') / 2 for one side of the graph.
@@ -120,7 +111,9 @@ impl GraphModel for Config {
         }
         let users: Vec<Var<'t>> = all.iter().map(|e| e.users()).collect();
         let items: Vec<Var<'t>> = all.iter().map(|e| e.items()).collect();
-        let score = attended(&users, w[0]).stack(attended(&items, w[1])) + global;
+        let of_users = attended(&users, |e| e.matmul(w[0]));
+        let of_items = attended(&items, |e| e.matmul(w[1]));
+        let score = of_users.stack(of_items) + global;
         let last = [global, score].map(|x| graphs.nodes(x));
         all.into_iter().chain(hyper).chain(last).collect()
     }
@@ -140,14 +133,9 @@ impl GraphModel for Config {
         if self.alpha == 0.0 {
             return loss;
         }
-        let users = some_of(&batch.target().users, self.contrast, rng);
-        let items = some_of(&batch.target().positives, self.contrast, rng);
-        let temperature = f64::from(self.temperature);
-        let contrast = |a: Nodes<'t>, b: Nodes<'t>| {
-            let of_users = info_nce(a.of_users(&users), b.of_users(&users), temperature);
-            of_users + info_nce(a.of_items(&items), b.of_items(&items), temperature)
-        };
-        let of_behavior = |b: usize| contrast(nodes[b], nodes[n + b]) + contrast(nodes[b], global);
+        let contrast = Contrast::draw(batch, self.contrast, self.temperature, rng);
+        let of_behavior =
+            |b: usize| contrast.of(nodes[b], nodes[n + b]) + contrast.of(nodes[b], global);
         (0..n).map(of_behavior).fold(loss, |sum, contrast| {
             sum + contrast.scale(f64::from(self.alpha) / n as f64)
         })
@@ -184,14 +172,5 @@ mod tests {
         for (nodes, expected) in nodes.iter().zip(&expected) {
             small::assert_close(nodes.all, expected);
         }
-    }
-
-    /// Products with a = (ln 3, 0) are ln 3 and 0, so the shares are 3/4 and 1/4.
-    #[test]
-    fn attention_by_hand() {
-        let tape = Tape::default();
-        let vectors = [[1.0, 2.0], [0.0, 6.0]].map(|e| tape.constant(e.to_vec(), &[1, 2]));
-        let a = tape.constant(vec![3f32.ln(), 0.0], &[2, 1]);
-        small::assert_close(attended(&vectors, a), &[0.75, 3.0]);
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use limpid_tensor::Rng;
 use limpid_tensor::tape::{Csr, Tape, Var};
 
-use super::behavior_graphs::{GraphModel, Graphs, Nodes, row_means};
+use super::behavior_graphs::{GraphModel, Graphs, Nodes, mixed, row_means};
 use crate::hyper::{self, hyper};
 use crate::latent::learned_users::fit::{Batch, Init, Weight};
 use crate::latent::learned_users::{Tables, learned_model};
@@ -99,10 +99,7 @@ impl GraphModel for Config {
         let small = tape.constant(vec![SMALL; graphs.n_users], &[graphs.n_users]);
         let total = counts.sum_rows() + small;
         let shares = counts.scale_rows(total.log().scale(-1.0).exp());
-        let mut p = means[0].scale_rows(shares.columns(0..1));
-        for (b, mean) in means.iter().enumerate().skip(1) {
-            p = p + mean.scale_rows(shares.columns(b..b + 1));
-        }
+        let p = mixed(&means, shares);
         let target = graphs.target();
         let mut roots = vec![0f32; graphs.n_items];
         for &i in graphs.rows[target].iter().flatten() {

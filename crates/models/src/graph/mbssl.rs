@@ -21,7 +21,7 @@
 use limpid_tensor::Rng;
 use limpid_tensor::tape::{Tape, Var};
 
-use super::behavior_graphs::{GraphModel, Graphs, Nodes, info_nce, mean_of, some_of};
+use super::behavior_graphs::{Contrast, GraphModel, Graphs, Nodes, attended, mean_of};
 use crate::hyper::{self, hyper};
 use crate::latent::learned_users::fit::{Batch, Init, Weight};
 use crate::latent::learned_users::{Tables, learned_model};
@@ -118,14 +118,7 @@ impl GraphModel for Config {
             let z: Vec<Var<'t>> = order.iter().enumerate().map(convolved).collect();
             for (k, &b) in order.iter().enumerate() {
                 let [s, out] = [of_behavior[3 * b + 1], of_behavior[3 * b + 2]];
-                let logits = z.iter().map(|z| z.matmul(s).tanh().matmul(out));
-                let Some(shares) = logits.reduce(Var::concat).map(Var::softmax) else {
-                    continue;
-                };
-                let mut next = z[0].scale_rows(shares.columns(0..1));
-                for (c, z) in z.iter().enumerate().skip(1) {
-                    next = next + z.scale_rows(shares.columns(c..c + 1));
-                }
+                let mut next = attended(&z, |z| z.matmul(s).tanh().matmul(out));
                 if let Some(rng) = &mut rng {
                     next = next.dropout(self.dropout, rng);
                 }
@@ -179,29 +172,14 @@ impl GraphModel for Config {
         if self.contrast_weight == 0.0 {
             return loss;
         }
-        let some_users = some_of(users, self.contrast, rng);
-        let some_items = some_of(&batch.target().positives, self.contrast, rng);
-        let temperature = f64::from(self.temperature);
-        let contrast = |a: Nodes<'t>, b: Nodes<'t>| {
-            let of_users = info_nce(
-                a.of_users(&some_users),
-                b.of_users(&some_users),
-                temperature,
-            );
-            let of_items = info_nce(
-                a.of_items(&some_items),
-                b.of_items(&some_items),
-                temperature,
-            );
-            of_users + of_items
-        };
+        let contrast = Contrast::draw(batch, self.contrast, self.temperature, rng);
         let target = plain[plain.len() - 1];
         let views = [(); 2].map(|()| view(graphs, tape, target.all, rng));
-        let within = contrast(views[0], views[1]);
+        let within = contrast.of(views[0], views[1]);
         let others = &plain[..plain.len() - 1];
         let all = others
             .iter()
-            .fold(within, |sum, &other| sum + contrast(target, other));
+            .fold(within, |sum, &other| sum + contrast.of(target, other));
         loss + all.scale(f64::from(self.contrast_weight) / order.len() as f64)
     }
 
