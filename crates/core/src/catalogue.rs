@@ -15,17 +15,17 @@ pub struct Field {
 }
 
 impl Field {
+    /// The indices of the values of one item, ascending, with their counts; none of an item beyond the rows.
+    pub fn row(&self, item: ItemIdx) -> impl Iterator<Item = (u32, f32)> {
+        let known = item.at() < self.of_items.n_rows();
+        let row = known.then(|| self.of_items.row(item.at()));
+        let (columns, counts) = row.unwrap_or_default();
+        columns.iter().copied().zip(counts.iter().copied())
+    }
+
     /// The values of one item with their counts, in the order of their indices.
     pub fn of(&self, item: ItemIdx) -> impl Iterator<Item = (&str, f32)> {
-        let (columns, counts) = if item.at() < self.of_items.n_rows() {
-            self.of_items.row(item.at())
-        } else {
-            (&[][..], &[][..])
-        };
-        columns
-            .iter()
-            .zip(counts)
-            .map(|(&c, &n)| (self.values.name(c), n))
+        self.row(item).map(|(c, n)| (self.values.name(c), n))
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use limpid_core::{Csr, Field, Ids};
+use limpid_core::{Csr, Field, Ids, ItemIdx};
 use serde::{Deserialize, Serialize};
 
 use crate::check::check;
@@ -404,17 +404,7 @@ fn renumbered(ids: &Ids, stays: &[bool]) -> Result<(Ids, Vec<u32>)> {
 fn field_of(field: &Field, item_stays: &[bool]) -> Result<Field> {
     let rows: Vec<Vec<(u32, f32)>> = (0..item_stays.len())
         .filter(|&item| item_stays[item])
-        .map(|item| {
-            if item >= field.of_items.n_rows() {
-                return Vec::new();
-            }
-            let (columns, counts) = field.of_items.row(item);
-            columns
-                .iter()
-                .copied()
-                .zip(counts.iter().copied())
-                .collect()
-        })
+        .map(|item| field.row(ItemIdx(item as u32)).collect())
         .collect();
     let mut value_stays = vec![false; field.values.len()];
     for &(value, _) in rows.iter().flatten() {

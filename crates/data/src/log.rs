@@ -1,6 +1,6 @@
 //! A log: every event of a data set in file order, with its item metadata.
 
-use limpid_core::{Csr, Field, Ids};
+use limpid_core::{Csr, Field, Ids, ItemIdx};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -148,20 +148,8 @@ impl Log {
                 .collect();
         }
         for field in &mut self.fields {
-            let of = &field.of_items;
-            let rows = order.iter().map(|&old| {
-                if (old as usize) < of.n_rows() {
-                    let (columns, counts) = of.row(old as usize);
-                    columns
-                        .iter()
-                        .copied()
-                        .zip(counts.iter().copied())
-                        .collect()
-                } else {
-                    Vec::new()
-                }
-            });
-            field.of_items = Csr::from_rows(rows, of.n_columns())?;
+            let rows = order.iter().map(|&old| field.row(ItemIdx(old)).collect());
+            field.of_items = Csr::from_rows(rows, field.of_items.n_columns())?;
         }
         Ok(())
     }
@@ -206,13 +194,9 @@ impl Log {
                 .collect(),
         };
         let fields = self.fields.iter().map(|field| {
-            let rows = former.iter().map(|old| match old {
+            let rows = former.iter().map(|&old| match old {
                 None => Vec::new(),
-                Some(old) => {
-                    let (columns, counts) = field.of_items.row(*old as usize);
-                    let values = columns.iter().copied().zip(counts.iter().copied());
-                    values.collect()
-                }
+                Some(old) => field.row(ItemIdx(old)).collect(),
             });
             Ok(Field {
                 of_items: Csr::from_rows(rows, field.values.len())?,
@@ -377,10 +361,22 @@ mod tests {
                 assert_eq!(after.items.name(after.item[event]), name);
                 let index = after.items.get(name).unwrap();
                 assert_eq!(after.titles[index as usize], name.to_uppercase());
-                let has = after.fields[0].of(limpid_core::ItemIdx(index)).count();
+                let has = after.fields[0].of(ItemIdx(index)).count();
                 assert_eq!(has, usize::from(name == "a"));
             }
         }
+    }
+
+    /// Fields are public: one may have rows of the first items alone, and the others have no values then.
+    #[test]
+    fn fields_may_end_early() {
+        let mut before = log();
+        before.fields[0].of_items = Csr::from_rows([vec![(0, 2.0)]], 1).unwrap();
+        let (users, items) = (before.users.clone(), before.items.clone());
+        let (after, left_out) = before.restricted(users, items).unwrap();
+        assert_eq!(left_out, 0);
+        let counts = [0, 1, 2].map(|i| after.fields[0].row(ItemIdx(i)).count());
+        assert_eq!(counts, [1, 0, 0]);
     }
 
     /// Item indices of saved models depend on this order: it may never change.

@@ -22,7 +22,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use limpid_core::hyper::{self, Hyper};
-use limpid_core::{Artifact, Catalogue, Csr, Field, Progress, Recommender, Run, Tensors, Training};
+use limpid_core::{
+    Artifact, Catalogue, Csr, Field, ItemIdx, Progress, Recommender, Run, Tensors, Training,
+};
 use limpid_data::sources::{MetadataSource, ReadOptions, read_bytes};
 use limpid_insight::Dictionary;
 use limpid_insight::concepts::{Naming, Summary, Tag, name_units, tags_of};
@@ -493,10 +495,7 @@ fn joined(
     for field in &log.fields {
         let of = |row: &Option<u32>| match *row {
             None => Vec::new(),
-            Some(item) => {
-                let (values, counts) = field.of_items.row(item as usize);
-                values.iter().copied().zip(counts.iter().copied()).collect()
-            }
+            Some(item) => field.row(ItemIdx(item)).collect(),
         };
         fields.push(Field {
             name: field.name.clone(),

@@ -112,14 +112,11 @@ impl<'a> Values<'a> {
             }
             Self::Metadata(c, of) => {
                 let chosen = matching(field, of.values.names(), test, Equality::OfTexts)?;
-                let holds = |i: usize| {
-                    let (columns, counts) = of.of_items.row(i);
-                    let mut values = columns.iter().zip(counts);
-                    values.any(|(&v, &count)| count != 0.0 && chosen[v as usize])
+                let holds = |i: u32| {
+                    let mut values = of.row(ItemIdx(i));
+                    values.any(|(v, count)| count != 0.0 && chosen[v as usize])
                 };
-                Ok((0..c.len())
-                    .map(|i| i < of.of_items.n_rows() && holds(i))
-                    .collect())
+                Ok((0..c.len() as u32).map(holds).collect())
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use limpid_core::Catalogue;
+use limpid_core::{Catalogue, ItemIdx};
 use limpid_tensor::Rng;
 use limpid_tensor::tape::{Tape, Var};
 
@@ -31,8 +31,8 @@ impl Attributes {
             let directions: Vec<f32> = (0..field.values.len() * width)
                 .map(|_| rng.normal())
                 .collect();
-            for item in 0..n.min(field.of_items.n_rows()) {
-                for &value in field.of_items.row(item).0 {
+            for item in 0..n {
+                for (value, _) in field.row(ItemIdx(item as u32)) {
                     add(item, &directions[value as usize * width..][..width]);
                     known = true;
                 }
