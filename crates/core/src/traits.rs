@@ -45,13 +45,13 @@ pub struct Run<'a> {
     pub progress: &'a dyn Progress,
     /// Validation metric of a model in training, for early stopping; larger is better.
     pub monitor: Option<&'a Monitor<'a>>,
-    /// Whether the events of other behaviors on the held-out items of the same user were removed from the
-    /// training rows, of which some target events still have such events.
+    /// Whether held-out target events have lost the other events of their user on the same item (the view before a
+    /// hidden purchase), while those of the training rows have them; false for models that read no behaviors.
     pub stripped: bool,
     /// Storage of checkpoints; `None`: a fit cannot be resumed.
     pub checkpoints: Option<&'a mut dyn Checkpoints>,
-    /// The counts that a teacher from outside of the fit expects of the training rows `(U, I)`; models open no
-    /// files, so whoever fits them reads it.
+    /// The events that a teacher expects of each training row, as counts `(U, I)`. It is read by whoever starts the
+    /// fit, because models open no files; `None` where no teacher is given.
     pub expectations: Option<&'a Csr>,
     /// Texts of the training events, for models that read them; empty where there are none.
     pub texts: TrainingTexts<'a>,

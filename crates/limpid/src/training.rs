@@ -117,7 +117,7 @@ pub fn train(
             monitor: monitor
                 .as_ref()
                 .map(|m| m as &dyn Fn(&dyn Recommender) -> f64),
-            stripped: split.evidence() == EvidenceKept::Removed,
+            stripped: config.entry().reads.behaviors && split.evidence() == EvidenceKept::Removed,
             checkpoints: file.as_mut().map(|f| f as &mut dyn Checkpoints),
             expectations: prepared.taught.as_ref().map(|t| &*t.expectations),
             texts: TrainingTexts {
