@@ -21,7 +21,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use limpid_core::hyper::{self, Hyper};
+use limpid_core::hyper::{self, Hyper, Setting};
 use limpid_core::{
     Artifact, Catalogue, Csr, Field, ItemIdx, Progress, Recommender, Run, Tensors, Training,
 };
@@ -29,7 +29,7 @@ use limpid_data::sources::{MetadataSource, ReadOptions, read_bytes};
 use limpid_insight::Dictionary;
 use limpid_insight::concepts::{Naming, Summary, Tag, name_units, tags_of};
 use limpid_insight::dictionary::fit::StopBy;
-use limpid_insight::dictionary::{self, Config, Space};
+use limpid_insight::dictionary::{self, Config, Method, Space};
 use limpid_models::latent::eigen;
 
 use crate::artifact::{self, BaseRecord, DictionaryRecord, Folder};
@@ -127,26 +127,28 @@ pub fn parameters() -> Vec<hyper::Parameter> {
     Config::default().parameters()
 }
 
-/// The settings for a base with or without events. Without any there are no users to resample, so the default
-/// is an autoencoder.
-fn settings_for(settings: &[String], events: bool) -> Result<(Vec<String>, Option<String>)> {
-    let mut chosen = settings.iter().filter_map(|s| s.split_once('='));
-    let method = chosen.rfind(|(key, _)| key.trim() == "method");
-    match method.map(|(_, kind)| kind.trim()) {
-        _ if events => Ok((settings.to_vec(), None)),
-        Some(kind @ ("nmf" | "kmeans")) => Err(Error::Usage(format!(
-            "{kind} keeps the knobs that come back when the events of users are resampled, and no events are \
-             known; give --histories, or choose an autoencoder such as --dictionary topk"
-        ))),
-        Some(_) => Ok((settings.to_vec(), None)),
-        None => {
-            let topk = ["method=topk".to_owned()];
-            let note = "the dictionary is a TopK autoencoder: nmf, the default, resamples the events of users, and \
-                        none are known; with --histories its knobs are more stable and more often named";
-            let settings = topk.into_iter().chain(settings.iter().cloned());
-            Ok((settings.collect(), Some(note.to_owned())))
-        }
+/// The hyper-parameters for a base without events, and a note for the reader. There are no users to resample, so
+/// the default is an autoencoder.
+fn config_without_events(
+    settings: &[String],
+    dimension: usize,
+) -> Result<(Config, Option<String>)> {
+    let mut config = config(settings, dimension)?;
+    if !matches!(config.method, Method::Nmf | Method::KMeans) {
+        return Ok((config, None));
     }
+    let mut keys = settings.iter().filter_map(|s| s.split_once('='));
+    if keys.any(|(key, _)| key.trim() == "method") {
+        return Err(Error::Usage(format!(
+            "{} keeps the knobs that come back when the events of users are resampled, and no events are known; \
+             give --histories, or choose an autoencoder such as --dictionary topk",
+            hyper::written(&config.method.to_value())
+        )));
+    }
+    config.method = Method::TopK;
+    let note = "the dictionary is a TopK autoencoder: nmf, the default, resamples the events of users, and none are \
+                known; with --histories its knobs are more stable and more often named";
+    Ok((config, Some(note.to_owned())))
 }
 
 impl Advisor {
@@ -181,8 +183,10 @@ impl Advisor {
                      multvae with one layer"
                 ))
             })?;
-        let (settings, note) = settings_for(&options.settings, split.train.n_events() > 0)?;
-        let config = config(&settings, dimension)?;
+        let (config, note) = match split.train.n_events() {
+            0 => config_without_events(&options.settings, dimension)?,
+            _ => (config(&options.settings, dimension)?, None),
+        };
         let alpha = self.popularity_exponent()?;
         let refit = |rows: &Csr, width: usize| {
             let pairs = eigen::eigenpairs(rows, alpha, width)?;
@@ -221,7 +225,7 @@ impl Advisor {
             },
             path: None,
         };
-        let method = hyper::written(&hyper::Setting::to_value(&config.method));
+        let method = hyper::written(&config.method.to_value());
         let unstopped = by_lists && monitor.is_none();
         drop(monitor);
         let mut probed = self;

@@ -215,7 +215,18 @@ fn states_alone() {
         assert!(e.is_usage());
         e.to_string()
     };
-    assert!(refused("method=nmf").contains("--dictionary topk"));
+    assert!(refused("method=nmf").contains("nmf keeps the knobs"));
+    assert!(refused("method=kmeans").contains("--dictionary topk"));
+    // A preset that trains on events has none, and one that names an autoencoder is no choice of ours.
+    assert!(refused("preset=recsae").contains("set instances=users"));
+    let (own, _) = Advisor::import(&options_of_import).unwrap();
+    let recsae = options(&["preset=recsae", "instances=users", "fresh=0"]);
+    let (own, notes) = own.probe(&recsae, &NoProgress).unwrap();
+    assert_eq!(own.manifest.kind, "dictionary/topk");
+    assert!(
+        notes.iter().all(|n| !n.contains("the default")),
+        "{notes:?}"
+    );
     let (knobs, notes) = base
         .probe(&options(&["fresh=0", "k=3"]), &NoProgress)
         .unwrap();

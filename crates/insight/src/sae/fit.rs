@@ -1,7 +1,7 @@
 //! Fitting an autoencoder over a base, with its certificate.
 
 use limpid_core::hyper::choices;
-use limpid_core::{Histories, History, Latent, Mat, Result, Run, Training};
+use limpid_core::{Error, Histories, History, Latent, Mat, Result, Run, Training};
 use limpid_tensor::Rng;
 
 use super::{Scaling, Settings, train};
@@ -42,6 +42,14 @@ pub(crate) fn fit(
 ) -> Result<Fitted> {
     let width = vectors.ncols();
     let states = inputs(base, data.histories, config.instances, settings.scaling)?;
+    let n_inputs = states.len() / width.max(1);
+    if n_inputs < 2 {
+        return Err(Error::range(
+            "the representations that an autoencoder is trained on",
+            "at least 2 that are not 0; without events, set instances=users",
+            n_inputs,
+        ));
+    }
     // Items without events have no direction that training has seen, if events are known.
     let known = data.histories.n_events() > 0;
     let rows = vectors.rows().into_iter().zip(data.histories.item_counts());
@@ -56,7 +64,6 @@ pub(crate) fn fit(
     let own: Vec<f32> = trained.atoms.iter().copied().collect();
     for fresh in 0..config.fresh {
         let mut rng = Rng::new(run.seed, 1 << 32 | fresh as u64);
-        let n_inputs = states.len() / width.max(1);
         let drawn: Vec<f32> = (0..n_inputs)
             .flat_map(|_| {
                 let at = rng.below(n_inputs);
