@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use limpid_core::{Histories, Ids, Mat};
 use limpid_data::log::IMPORT_SEED;
+use limpid_data::sources::is_id_column;
 use limpid_data::split::without_events;
 use limpid_data::{Filters, Log, Split};
 use limpid_models::Model;
@@ -27,7 +28,7 @@ use crate::{Advisor, DataSource, Error, Experiment, Prepared, Result, SplitFrom,
 /// The largest file of ids.
 const MOST_ID_BYTES: u64 = 4 << 30;
 
-/// Headings of a list of ids.
+/// Headings of a list of ids, before those that tables of events and of items have.
 const HEADINGS: [&str; 6] = ["id", "user", "item", "user_id", "item_id", "movie_id"];
 
 /// A model that was trained elsewhere.
@@ -65,6 +66,13 @@ impl Advisor {
     pub fn import(options: &Import) -> Result<(Self, Vec<String>)> {
         let started = Instant::now();
         let (states, vectors) = (npy::read(&options.states)?, npy::read(&options.items)?);
+        // A file of a few bytes may have any number of rows without columns.
+        if vectors.ncols() == 0 {
+            return Err(Error::artifact(
+                &options.items,
+                "has no columns; an item vector needs at least one number",
+            ));
+        }
         let bias = read_bias(options, vectors.nrows())?;
         if states.ncols() != vectors.ncols() {
             return Err(Error::artifact(
@@ -268,7 +276,7 @@ impl Names {
             });
         };
         let (mut ids, titles) = listed(path)?;
-        if ids.len() == n + 1 && HEADINGS.contains(&ids[0].to_lowercase().as_str()) {
+        if ids.len() == n + 1 && (is_one_of(&ids[0], &HEADINGS) || is_id_column(&ids[0])) {
             ids.remove(0);
         }
         if ids.len() != n {
@@ -291,14 +299,25 @@ impl Names {
     }
 }
 
+fn is_one_of(heading: &str, names: &[&str]) -> bool {
+    names.contains(&heading.trim().to_lowercase().as_str())
+}
+
 /// The ids of a file and its titles, if it is a table with a column of them.
 fn listed(path: &Path) -> Result<(Vec<String>, Vec<String>)> {
     let cannot = |e| Error::io("cannot read", path, e);
     let mut content = String::new();
     let file = File::open(path).map_err(cannot)?;
-    file.take(MOST_ID_BYTES)
-        .read_to_string(&mut content)
-        .map_err(cannot)?;
+    let length = file.metadata().map_err(cannot)?.len();
+    if length <= MOST_ID_BYTES {
+        // A pipe has no length.
+        let mut file = file.take(MOST_ID_BYTES + 1);
+        file.read_to_string(&mut content).map_err(cannot)?;
+    }
+    if length.max(content.len() as u64) > MOST_ID_BYTES {
+        let why = format!("has more than {MOST_ID_BYTES} bytes, the limit for a list of ids");
+        return Err(Error::artifact(path, why));
+    }
     let content = content.trim_start_matches('\u{feff}');
     let separator = match path.extension().and_then(|e| e.to_str()) {
         Some("csv") => b',',
@@ -313,11 +332,9 @@ fn listed(path: &Path) -> Result<(Vec<String>, Vec<String>)> {
         .from_reader(content.as_bytes());
     let broken = |e: csv::Error| Error::artifact(path, format!("is not a table: {e}"));
     let header = table.headers().map_err(broken)?.clone();
-    let column = |names: &[&str]| {
-        let is = |h: &str| names.contains(&h.trim().to_lowercase().as_str());
-        header.iter().position(is)
-    };
-    let Some(id) = column(&HEADINGS).or_else(|| (header.len() == 1).then_some(0)) else {
+    let column = |names: &[&str]| header.iter().position(|h| is_one_of(h, names));
+    let named = column(&HEADINGS).or_else(|| header.iter().position(is_id_column));
+    let Some(id) = named.or_else(|| (header.len() == 1).then_some(0)) else {
         return Err(Error::artifact(
             path,
             format!(
@@ -329,7 +346,7 @@ fn listed(path: &Path) -> Result<(Vec<String>, Vec<String>)> {
     let title = column(&["title", "name"]);
     let (mut ids, mut titles) = (Vec::new(), Vec::new());
     // A table of one column may have no heading.
-    if header.len() == 1 && column(&HEADINGS).is_none() {
+    if header.len() == 1 && named.is_none() {
         ids.extend(header.get(0).map(|h| text::uncelled(h).to_owned()));
     }
     for record in table.records() {

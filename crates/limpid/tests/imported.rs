@@ -20,14 +20,19 @@ use limpid::{
 /// An `.npy` file of 64-bit numbers in C order.
 fn npy(path: &Path, rows: &[Vec<f64>]) {
     let columns = rows.first().map_or(0, Vec::len);
-    let header = format!(
-        "{{'descr': '<f8', 'fortran_order': False, 'shape': ({}, {columns}), }}\n",
-        rows.len()
+    array(
+        path,
+        &format!("({}, {columns})", rows.len()),
+        &rows.concat(),
     );
+}
+
+fn array(path: &Path, shape: &str, numbers: &[f64]) {
+    let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n");
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.bytes());
-    bytes.extend(rows.iter().flatten().flat_map(|v| v.to_le_bytes()));
+    bytes.extend(numbers.iter().flat_map(|v| v.to_le_bytes()));
     fs::write(path, bytes).unwrap();
 }
 
@@ -190,8 +195,9 @@ fn states_alone() {
             .collect::<Vec<_>>(),
     );
     let ids: Vec<String> = (0..60).map(|u| format!("user {}", 59 - u)).collect();
-    fs::write(at("users.txt"), format!("user_id\n{}\n", ids.join("\n"))).unwrap();
-    let mut table = "title,item_id\n".to_owned();
+    fs::write(at("users.txt"), format!("userId\n{}\n", ids.join("\n"))).unwrap();
+    // The heading of MovieLens.
+    let mut table = "title,movieId\n".to_owned();
     for i in 0..30 {
         table += &format!("\"Film, {i}\",i{}\n", 29 - i);
     }
@@ -311,6 +317,10 @@ fn what_does_not_fit_is_refused() {
     npy(&at("items.npy"), &matrix(4, 2));
     npy(&at("wide.npy"), &matrix(4, 3));
     npy(&at("bias.npy"), &matrix(3, 1));
+    // Without columns there are no numbers, so a few bytes have any number of rows.
+    array(&at("vast.npy"), "(1000000000000000000, 0)", &[]);
+    let long = fs::File::create(at("long.txt")).unwrap();
+    long.set_len((4 << 30) + 1).unwrap();
     npy(&at("nan.npy"), &[vec![0.0, f64::NAN], vec![1.0, 1.0]]);
     fs::write(at("two.txt"), "a\nb\n").unwrap();
     fs::write(at("twice.txt"), "a\nb\na\n").unwrap();
@@ -340,6 +350,15 @@ fn what_does_not_fit_is_refused() {
             },
             "users.npy: has 2 columns",
         ),
+        (
+            Import {
+                states: at("vast.npy"),
+                items: at("vast.npy"),
+                ..import()
+            },
+            "vast.npy: has no columns",
+        ),
+        (ids("long.txt"), "has more than 4294967296 bytes"),
         (
             Import {
                 states: at("nan.npy"),

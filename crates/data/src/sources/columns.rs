@@ -205,6 +205,12 @@ pub(super) fn plain(name: &str) -> String {
         .collect()
 }
 
+/// Whether a column name says that it holds ids of users or of items: `userId`, `movie_id`, `asin`.
+#[must_use]
+pub fn is_id_column(name: &str) -> bool {
+    is_item_id(name) || USER.contains(&plain(name).as_str())
+}
+
 /// Whether a column name of item metadata says that it holds item ids.
 pub(super) fn is_item_id(name: &str) -> bool {
     ITEM[..SURE_ITEMS].contains(&plain(name).as_str())

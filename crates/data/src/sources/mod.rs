@@ -53,6 +53,7 @@ mod texts;
 
 use std::path::Path;
 
+pub use columns::is_id_column;
 pub use numbers::written_date;
 pub use options::{
     Column, Columns, Duplicates, EventFile, Format, MetadataSource, OnError, Quote, ReadOptions,
