@@ -3,7 +3,8 @@
 mod read;
 mod write;
 
-pub use read::{MOST_BYTES, read, read_bytes};
+pub(crate) use read::half;
+pub use read::{read, read_bytes};
 pub(crate) use write::Writer;
 
 /// The first bytes of every file.

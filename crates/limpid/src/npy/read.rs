@@ -1,8 +1,8 @@
 //! Matrices of floating-point numbers, read from `.npy` files of any NumPy version.
 //!
 //! 64, 32 and 16-bit numbers of either byte order, in C or Fortran order. The length of the file must be that
-//! of its header, so no more is allocated than the file has. Arrays of objects are refused: they hold pickled
-//! Python, which could run anything.
+//! of its header, so no more is allocated than 32 bits for each number of the file, twice that in Fortran order.
+//! Arrays of objects are refused: they hold pickled Python, which could run anything.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -15,7 +15,7 @@ use super::MAGIC;
 use crate::{Error, Result};
 
 /// The largest file.
-pub const MOST_BYTES: u64 = 64 << 30;
+const MOST_BYTES: u64 = 64 << 30;
 
 /// The longest header; NumPy itself refuses longer ones.
 const LONGEST_HEADER: usize = 10_000;
@@ -157,7 +157,10 @@ impl<R: Read> Source<'_, R> {
         let shape = (rows, columns).set_f(header.fortran_order);
         let matrix = Mat::from_shape_vec(shape, numbers);
         let matrix = matrix.map_err(|e| self.refuse(format!("has no shape: {e}")))?;
-        Ok(matrix.as_standard_layout().into_owned())
+        Ok(match header.fortran_order {
+            true => matrix.as_standard_layout().into_owned(),
+            false => matrix,
+        })
     }
 
     /// `n` numbers in the order of the file.
@@ -197,7 +200,7 @@ fn number(bytes: &[u8], kind: Kind, big_endian: bool) -> f32 {
 }
 
 /// A number of 16 bits (IEEE 754 binary16): sign, 5 bits of exponent, 10 of fraction.
-fn half(bits: u16) -> f32 {
+pub(crate) fn half(bits: u16) -> f32 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let fraction = f32::from(bits & 0x3ff);
     let exponent = i32::from(bits >> 10 & 0x1f);
@@ -352,6 +355,9 @@ mod tests {
             (0x03ff, 1023.0 * 2f32.powi(-24)),
             (0x7bff, 65504.0),
             (0x8000, 0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x3555, 0.333_251_95),
             (0x7c00, f32::INFINITY),
         ] {
             assert_eq!(half(bits), value);

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 
 use super::tokens::Tokenizer;
+use crate::npy::half;
 use crate::{Error, Result, small_file};
 
 /// The largest file that is read.
@@ -151,18 +152,6 @@ fn normalizes(config: &Path) -> Result<bool> {
     Ok(json["normalize"].as_bool().unwrap_or(true))
 }
 
-/// A number of half precision (IEEE 754 binary16).
-fn half(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023) / 1024.0);
-    sign * match exponent {
-        0 => fraction * 2f32.powi(-14),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        _ => (1.0 + fraction) * 2f32.powi(exponent - 15),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,19 +207,5 @@ mod tests {
         }
         fs::write(path.join("model.safetensors"), b"no tensors").unwrap();
         assert!(StaticEmbeddings::open(path).is_err());
-    }
-
-    #[test]
-    fn half_precision_is_exact() {
-        for (bits, value) in [
-            (0x3C00, 1.0),
-            (0xC000, -2.0),
-            (0x3555, 0.333_251_95),
-            (1, 5.960_464_5e-8),
-            (0x7BFF, 65504.0),
-        ] {
-            assert_eq!(half(bits), value);
-        }
-        assert!(half(0x7C00).is_infinite() && half(0x7E00).is_nan());
     }
 }
