@@ -130,9 +130,14 @@ where
                 .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], style));
         }
     }
+    // The legend is where the first curve is not.
+    let first = picture.curves.first().map_or(&[][..], |c| &c.points);
+    let ends = first.first().zip(first.last());
+    let falls = ends.is_some_and(|(start, end)| end.1 < start.1);
     chart
         .configure_series_labels()
         .position(match picture.axes {
+            Axis::Linear if falls => SeriesLabelPosition::UpperRight,
             Axis::Linear => SeriesLabelPosition::UpperLeft,
             Axis::Log => SeriesLabelPosition::LowerRight,
         })

@@ -16,7 +16,7 @@ const HEIGHT: i32 = 320;
 const LINE: i32 = 18;
 
 /// Columns of the legend.
-const COLUMNS: usize = 3;
+const COLUMNS: usize = 2;
 
 /// Least share of personal accuracy that is shown.
 const LEAST: f64 = 0.8;
@@ -134,12 +134,13 @@ pub fn fronts(title: &str, x: &str, y: &str, panels: &[Panel]) -> Result<String>
     })
 }
 
-/// The pieces of a line: one, or dashes for methods beyond the number of colors.
+/// The pieces of a line: one; for methods beyond the number of colors dashes, then dots.
 fn pieces(points: &[(i32, i32)], method: usize) -> Vec<Vec<(i32, i32)>> {
-    const DASH: f64 = 6.0;
-    if method < super::COLORS.len() {
-        return vec![points.to_vec()];
-    }
+    let dash = match method / super::COLORS.len() {
+        0 => return vec![points.to_vec()],
+        1 => 6.0,
+        _ => 2.0,
+    };
     let mut out = Vec::new();
     let mut walked = 0.0;
     for pair in points.windows(2) {
@@ -155,14 +156,14 @@ fn pieces(points: &[(i32, i32)], method: usize) -> Vec<Vec<(i32, i32)>> {
         };
         let mut d = 0.0;
         while d < length {
-            let phase = (walked + d) % (2.0 * DASH);
-            let rest = if phase < DASH {
-                DASH - phase
+            let phase = (walked + d) % (2.0 * dash);
+            let rest = if phase < dash {
+                dash - phase
             } else {
-                2.0 * DASH - phase
+                2.0 * dash - phase
             };
             let end = (d + rest).min(length);
-            if phase < DASH {
+            if phase < dash {
                 out.push(vec![at(d), at(end)]);
             }
             d = end + 1e-6;
@@ -217,9 +218,9 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_round() {
+    fn ticks_are_round_and_lines_differ() {
         assert_eq!(ticks(0.04, 0.6), [0.05, 0.1, 0.2, 0.5]);
-        assert!(pieces(&[(0, 0), (100, 0)], 9).len() > 5);
-        assert_eq!(pieces(&[(0, 0), (100, 0)], 1).len(), 1);
+        let n_pieces = |method| pieces(&[(0, 0), (100, 0)], method).len();
+        assert_eq!([n_pieces(1), n_pieces(9), n_pieces(17)], [1, 9, 25]);
     }
 }

@@ -1,9 +1,12 @@
 //! Labels: how wide they are, and where they do not cover each other.
 
+/// The width of the narrowest characters, as a share of the size.
+const NARROWEST: f64 = 0.32;
+
 /// The width of a text in pixels, estimated for a common sans-serif font; characters of wide scripts count twice.
 pub(super) fn width(text: &str, size: u32) -> i32 {
     let of = |c: char| match c {
-        'i' | 'j' | 'l' | 'I' | '\'' | '.' | ',' | ':' | ';' | '|' | '!' | ' ' => 0.32,
+        'i' | 'j' | 'l' | 'I' | '\'' | '.' | ',' | ':' | ';' | '|' | '!' | ' ' => NARROWEST,
         'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.9,
         'A'..='Z' => 0.7,
         c if c < '\u{1100}' => 0.57,
@@ -17,7 +20,9 @@ pub(super) fn fitted(text: &str, size: u32, most: i32) -> String {
     if width(text, size) <= most {
         return text.to_owned();
     }
-    let mut kept: Vec<char> = text.chars().collect();
+    // More than these do not fit, whatever they are; the last one is taken off below.
+    let fit = f64::from(most.max(0)) / (NARROWEST * f64::from(size).max(1.0));
+    let mut kept: Vec<char> = text.chars().take(fit as usize + 2).collect();
     while !kept.is_empty() {
         kept.pop();
         let shorter: String = kept.iter().collect::<String>().trim_end().to_owned() + "…";
@@ -100,6 +105,16 @@ mod tests {
         let wide = fitted("映画映画映画映画映画", 12, 60);
         assert_eq!(wide.chars().count(), 5, "{wide}");
         assert_eq!(fitted("W", 12, 1), "");
+        assert_eq!(fitted("ab   cdefghij", 10, 22), "ab…");
+    }
+
+    /// The room is what counts, not the text: this takes minutes if every length is tried.
+    #[test]
+    fn very_long_texts_are_cut_at_once() {
+        for (text, cut) in [("i", "iiii…"), (" i", " i i…"), ("映", "映…"), (" ", "…")] {
+            assert_eq!(fitted(&text.repeat(100_000), 10, 23), cut, "{text}");
+            assert_eq!(fitted(&text.repeat(100), 10, 23), cut, "{text}");
+        }
     }
 
     #[test]

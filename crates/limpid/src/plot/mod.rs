@@ -1,7 +1,6 @@
 //! Pictures as SVG: accuracy against brevity, a ledger as a waterfall, curves, and those of dictionaries.
 //!
-//! Every plot but the concept map shows numbers that a table prints too, and nothing depends on fonts or a
-//! display: a picture is text.
+//! Nothing depends on fonts or a display: a picture is text.
 
 mod board;
 mod concept_map;
