@@ -68,17 +68,9 @@ impl Concepts {
         if let Some(split) = known(at) {
             return split;
         }
-        let items: Vec<u32> = self
-            .tags
-            .get(at)
-            .map_or(&[][..], |tag| &tag.items)
-            .iter()
-            .map(|i| i.0)
-            .collect();
-        let exposed = ndarray::s![..dictionary.knobs, ..];
-        let knobs = dictionary.atoms.slice(exposed).to_owned();
+        let items = self.tags.get(at).map_or_else(Vec::new, Tag::ids);
         let profiles = self.profiles.get_or_init(|| Profiles::new(vectors));
-        let split = Arc::new(split(profiles, &knobs, vectors, &items));
+        let split = Arc::new(split(profiles, &dictionary.exposed(), vectors, &items));
         if let Ok(mut splits) = self.splits.lock() {
             splits.insert(at, Arc::clone(&split));
         }

@@ -334,10 +334,26 @@ impl<M: Recommender> Probed<M> {
             return (x, vec![code]);
         }
         let x = self.latent().encode(users);
-        let codes = (0..x.nrows()).into_par_iter();
-        let codes = codes.map(|u| self.pursuit.encode(&x.row(u).to_vec()));
-        let codes = codes.collect();
+        let codes = self.codes(&x);
         (x, codes)
+    }
+
+    /// The codes of representations `(U, D)`.
+    pub fn codes(&self, states: &Mat) -> Vec<Code> {
+        (0..states.nrows())
+            .into_par_iter()
+            .map(|u| self.pursuit.encode(&states.row(u).to_vec()))
+            .collect()
+    }
+
+    /// What codes express: representations `(U, D)`.
+    pub fn expressed(&self, codes: &[Code]) -> Mat {
+        let mut out = Mat::zeros((codes.len(), self.vectors.ncols()));
+        for (mut row, code) in out.rows_mut().into_iter().zip(codes) {
+            let x = self.pursuit.decode(code);
+            row.iter_mut().zip(x).for_each(|(o, v)| *o = v);
+        }
+        out
     }
 
     /// A code as activations: atoms, and the mean at index K.

@@ -4,6 +4,7 @@
 //! activations of all units together, and a reader of a level thinks of a share of the largest value: three rules,
 //! which give other levels to the same activation.
 
+use limpid_core::quantile::interpolated;
 use serde::{Deserialize, Serialize};
 
 /// Levels of active units.
@@ -34,10 +35,11 @@ impl LevelRule {
         match self {
             Self::Rank => by_rank(cases, n_units),
             Self::Global => {
-                let mut all: Vec<f32> = cases.iter().flatten().map(|a| a.1).collect();
-                all.sort_by(f32::total_cmp);
+                let all = cases.iter().flatten();
+                let mut all: Vec<f64> = all.map(|a| f64::from(a.1)).collect();
+                all.sort_by(f64::total_cmp);
                 let edges: Vec<f64> = (1..LEVELS)
-                    .map(|q| quantile(&all, q as f64 / LEVELS as f64))
+                    .map(|q| interpolated(&all, q as f64 / LEVELS as f64))
                     .collect();
                 each(cases, |_, v| {
                     1 + edges.iter().filter(|e| f64::from(v) > **e).count()
@@ -79,17 +81,6 @@ fn by_rank(cases: &[Vec<(u32, f32)>], n_units: usize) -> Vec<Vec<u8>> {
         }
     }
     out
-}
-
-/// The quantile of ascending values, linear between them.
-fn quantile(ascending: &[f32], q: f64) -> f64 {
-    let Some(last) = ascending.len().checked_sub(1) else {
-        return 0.0;
-    };
-    let at = q * last as f64;
-    let (low, part) = (at.floor() as usize, at.fract());
-    let value = |i: usize| f64::from(ascending[i.min(last)]);
-    value(low) + part * (value(low + 1) - value(low))
 }
 
 #[cfg(test)]

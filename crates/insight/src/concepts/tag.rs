@@ -14,6 +14,12 @@ pub struct Tag {
 }
 
 impl Tag {
+    /// Its items, ascending.
+    #[must_use]
+    pub fn ids(&self) -> Vec<u32> {
+        self.items.iter().map(|i| i.0).collect()
+    }
+
     /// The indicator of its items `(I)`: 1 or 0.
     #[must_use]
     pub fn indicator(&self, n_items: usize) -> Vec<f32> {

@@ -62,6 +62,12 @@ pub struct Dictionary {
 }
 
 impl Dictionary {
+    /// The atoms of the knobs `(knobs, D)`.
+    #[must_use]
+    pub fn exposed(&self) -> Mat {
+        self.atoms.slice(ndarray::s![..self.knobs, ..]).to_owned()
+    }
+
     /// Checks lengths and values.
     ///
     /// # Errors

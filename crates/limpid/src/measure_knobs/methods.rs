@@ -8,7 +8,6 @@ use limpid_insight::concepts::Tag;
 use limpid_insight::{Passing, Probed};
 use limpid_models::Model;
 use limpid_models::linear::teaser;
-use rayon::prelude::*;
 
 use super::latent_of;
 use crate::Result;
@@ -45,15 +44,8 @@ impl Measured {
         let users = Histories::from_histories(histories, n_items)?;
         let latent = latent_of(knobs)?;
         let states = latent.encode(&users);
-        let codes: Vec<_> = (0..rows.len())
-            .into_par_iter()
-            .map(|u| knobs.pursuit().encode(&states.row(u).to_vec()))
-            .collect();
-        let mut expressed = Mat::zeros(states.dim());
-        for (mut row, code) in expressed.rows_mut().into_iter().zip(&codes) {
-            let x = knobs.pursuit().decode(code);
-            row.iter_mut().zip(x).for_each(|(o, v)| *o = v);
-        }
+        let codes = knobs.codes(&states);
+        let expressed = knobs.expressed(&codes);
         let lists =
             |m: Mat| -> Vec<Vec<f32>> { m.rows().into_iter().map(|r| r.to_vec()).collect() };
         Ok(Self {

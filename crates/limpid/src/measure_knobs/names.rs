@@ -48,9 +48,7 @@ impl Advisor {
             ))
         };
         let atoms = &knobs.dictionary().atoms;
-        let exposed = atoms
-            .slice(ndarray::s![..knobs.dictionary().knobs, ..])
-            .to_owned();
+        let exposed = knobs.dictionary().exposed();
         let mut rng = Rng::new(naming.seed, 5);
         let random = unit_rows(&Mat::from_shape_fn((2 * width, width), |_| rng.normal()));
         let mut order: Vec<u32> = (0..self.catalogue.len() as u32).collect();

@@ -50,10 +50,7 @@ impl Advisor {
     ) -> Vec<ShareMeasured> {
         let n_items = self.catalogue.len();
         let dictionary = knobs.dictionary();
-        let exposed = dictionary
-            .atoms
-            .slice(ndarray::s![..dictionary.knobs, ..])
-            .to_owned();
+        let exposed = dictionary.exposed();
         let profiles = Profiles::new(knobs.vectors());
         let few = fewest(tags);
         let mut rng = Rng::new(4, 0);
@@ -74,8 +71,8 @@ impl Advisor {
             let effects: BTreeMap<usize, (Vec<f32>, Vec<f32>)> = used
                 .par_iter()
                 .map(|&t| {
-                    let items: Vec<u32> = tags[t].items.iter().map(|i| i.0).collect();
-                    let weights = profiles.toward(&exposed, knobs.vectors(), &items, TURNED);
+                    let weights =
+                        profiles.toward(&exposed, knobs.vectors(), &tags[t].ids(), TURNED);
                     let d = direction(&dictionary.atoms, &weights);
                     (t, (effect(knobs.vectors(), &d), tags[t].indicator(n_items)))
                 })

@@ -292,15 +292,8 @@ impl Advisor {
         for start in (0..n).step_by(BLOCK) {
             let end = (start + BLOCK).min(n);
             let x = latent.encode(&histories.slice(start, end));
-            let own: Vec<Code> = (0..x.nrows())
-                .into_par_iter()
-                .map(|u| knobs.pursuit().encode(&x.row(u).to_vec()))
-                .collect();
-            let mut passed = Mat::zeros(x.dim());
-            for (mut row, code) in passed.rows_mut().into_iter().zip(&own) {
-                let decoded = knobs.pursuit().decode(code);
-                row.iter_mut().zip(decoded).for_each(|(o, v)| *o = v);
-            }
+            let own = knobs.codes(&x);
+            let passed = knobs.expressed(&own);
             let first = |scores: Mat| -> Vec<u32> {
                 (0..scores.nrows())
                     .into_par_iter()
