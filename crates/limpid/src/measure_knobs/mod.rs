@@ -71,12 +71,13 @@ impl Advisor {
             seed: hash::text(2, &self.manifest.split.hash),
             grouping: None,
         };
+        let passing = self.pass_through(knobs, protocol, progress)?;
         Ok(Some(KnobsMeasured {
-            passing: self.pass_through(knobs, protocol, progress)?,
             sparsity: options
                 .sparsity
-                .then(|| self.kept_by_sparsity(knobs, protocol, progress))
+                .then(|| self.kept_by_sparsity(knobs, &passing, protocol, progress))
                 .transpose()?,
+            passing,
             concepts: options.concepts.then(|| self.names_measured(knobs, &tags)),
             verification: options
                 .verification

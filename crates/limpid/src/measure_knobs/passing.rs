@@ -71,11 +71,10 @@ pub struct KeptAt {
 /// Numbers of active atoms at which retention is measured.
 const SPARSITIES: [usize; 8] = [1, 2, 4, 8, 16, 24, 32, 64];
 
-/// Mean nDCG@20 of a model.
-fn ndcg(model: &dyn Recommender, protocol: &Protocol<'_>, progress: &dyn Progress) -> Result<f64> {
-    let metric = "ndcg@20".parse()?;
-    let plain = Protocol {
-        metrics: vec![metric],
+/// A protocol of some metrics alone, without intervals.
+fn means_of<'a>(metrics: &[MetricAt], protocol: &Protocol<'a>) -> Protocol<'a> {
+    Protocol {
+        metrics: metrics.to_vec(),
         breakdowns: false,
         groups: Vec::new(),
         cold_start: false,
@@ -85,21 +84,31 @@ fn ndcg(model: &dyn Recommender, protocol: &Protocol<'_>, progress: &dyn Progres
             ..Bootstrap::default()
         },
         ..protocol.clone()
-    };
-    let report = evaluate(model, &plain, progress)?;
-    Ok(report.mean(metric).unwrap_or(f64::NAN))
+    }
+}
+
+/// The means of the metrics of a protocol.
+fn means(
+    model: &dyn Recommender,
+    protocol: &Protocol<'_>,
+    progress: &dyn Progress,
+) -> Result<Vec<f64>> {
+    let report = evaluate(model, protocol, progress)?;
+    let mean = |m: &MetricAt| report.mean(*m).unwrap_or(f64::NAN);
+    Ok(protocol.metrics.iter().map(mean).collect())
 }
 
 impl Advisor {
-    /// What is kept in pass-through by the number of active atoms; that of the dictionary is among them. Empty for an
-    /// autoencoder that is not asked for a number of them.
+    /// What is kept in pass-through by the number of active atoms; that of the dictionary, which was measured, is
+    /// among them. Empty for an autoencoder that is not asked for a number of them.
     pub(super) fn kept_by_sparsity(
         &self,
         knobs: &Probed<Model>,
+        own: &PassThrough,
         protocol: &Protocol<'_>,
         progress: &dyn Progress,
     ) -> Result<Vec<KeptAt>> {
-        let base = ndcg(knobs.base(), protocol, progress)?;
+        let plain = means_of(&["ndcg@20".parse()?], protocol);
         let mut numbers = SPARSITIES.to_vec();
         numbers.push(knobs.dictionary().keep);
         numbers.sort_unstable();
@@ -109,10 +118,13 @@ impl Advisor {
             let Some(other) = knobs.keeping(k) else {
                 break;
             };
-            let passed = ndcg(&other.passing(Passing::PassThrough), protocol, progress)?;
+            let passed = match k == knobs.dictionary().keep {
+                true => own.passed,
+                false => means(&other.passing(Passing::PassThrough), &plain, progress)?[0],
+            };
             all.push(KeptAt {
                 k,
-                retention: passed / base.max(f64::MIN_POSITIVE),
+                retention: passed / own.base.max(f64::MIN_POSITIVE),
             });
         }
         Ok(all)
@@ -128,23 +140,8 @@ impl Advisor {
         let mut metrics = vec![metric];
         let ranks = |m: &&MetricAt| m.metric.is_per_user() && **m != metric;
         metrics.extend(protocol.metrics.iter().filter(ranks));
-        let plain = Protocol {
-            metrics: metrics.clone(),
-            breakdowns: false,
-            groups: Vec::new(),
-            cold_start: false,
-            popularity_bias: None,
-            bootstrap: Bootstrap {
-                resamples: 0,
-                ..Bootstrap::default()
-            },
-            ..protocol.clone()
-        };
-        let values = |model: &dyn Recommender| -> Result<Vec<f64>> {
-            let report = evaluate(model, &plain, progress)?;
-            let value = |m: &MetricAt| report.mean(*m).unwrap_or(f64::NAN);
-            Ok(metrics.iter().map(value).collect())
-        };
+        let plain = means_of(&metrics, protocol);
+        let values = |model: &dyn Recommender| means(model, &plain, progress);
         let bases = values(knobs.base())?;
         let unedited = values(knobs)?;
         let through = values(&knobs.clone().passing(Passing::PassThrough))?;
