@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use limpid_core::{ItemIdx, Mask, Mat};
+use limpid_core::{Csr, ItemIdx, Mask, Mat};
 use limpid_eval::Protocol;
 use limpid_eval::steering::{Front, Meter};
 use limpid_insight::concepts::{Tag, concept_map, tag_units};
@@ -96,21 +96,28 @@ impl Advisor {
         let (visible, counted) = (half(false), half(true));
         let (mut methods, mut notes) = (Vec::new(), Vec::new());
         let mut unsteered = 0.0;
-        for (target, chosen, seen, segment) in [
-            ("oracle", &oracle, tags, tags),
-            ("random", &random, tags, tags),
-            ("hidden", &random, &visible[..], &counted[..]),
+        let fixed = Fixed::of(knobs);
+        // What a method adds for a tag depends on the items that it sees, not on how users came to the tag.
+        for (seen, segment, targets) in [
+            (tags, tags, &[("oracle", &oracle), ("random", &random)][..]),
+            (&visible, &counted, &[("hidden", &random)]),
         ] {
-            let fronts =
-                self.fronts(knobs, &users, protocol, chosen, (seen, segment), &mut notes)?;
-            unsteered = fronts.first().map_or(0.0, |f| f.1.points[0].personal);
-            methods.extend(fronts.into_iter().map(|(method, front)| MethodMeasured {
-                target: target.to_owned(),
-                segment_at_95: front.segment_at(0.95, unsteered),
-                area: front.area(unsteered),
-                method,
-                front,
-            }));
+            let mut used: Vec<usize> = targets.iter().flat_map(|t| t.1).copied().collect();
+            used.sort_unstable();
+            used.dedup();
+            let ways = self.methods(knobs, &users, &fixed, seen, &used, &mut notes)?;
+            let segments = per_tag(&used, |t| segment[t].indicator(self.catalogue.len()));
+            for &(target, chosen) in targets {
+                let fronts = self.fronts(&ways, &users, protocol, &fixed, chosen, &segments);
+                unsteered = fronts.first().map_or(0.0, |f| f.1.points[0].personal);
+                methods.extend(fronts.into_iter().map(|(method, front)| MethodMeasured {
+                    target: target.to_owned(),
+                    segment_at_95: front.segment_at(0.95, unsteered),
+                    area: front.area(unsteered),
+                    method,
+                    front,
+                }));
+            }
         }
         let mut best: BTreeMap<String, (String, f64)> = BTreeMap::new();
         for m in &methods {
@@ -130,66 +137,49 @@ impl Advisor {
         })
     }
 
-    /// The fronts of all methods, for a tag of each user: a method sees the items of `seen`, those of `segment`
-    /// count.
-    fn fronts(
+    /// All methods, with what they add for the tags that some user has: they see the items of `seen`.
+    fn methods(
         &self,
         knobs: &Probed<Model>,
         users: &Measured,
-        protocol: &Protocol<'_>,
-        chosen: &[usize],
-        (seen, segment): (&[Tag], &[Tag]),
+        fixed: &Fixed,
+        seen: &[Tag],
+        used: &[usize],
         notes: &mut Vec<String>,
-    ) -> Result<Vec<(String, Front)>> {
-        let n_items = self.catalogue.len();
-        let dictionary = knobs.dictionary();
-        let (atoms, vectors) = (&dictionary.atoms, knobs.vectors());
-        let exposed = atoms.slice(ndarray::s![..dictionary.knobs, ..]).to_owned();
-        let profiles = Profiles::new(vectors);
-        let maps = tag_units(&concept_map(&knobs.item_codes(), seen), REPRESENTATIVE[2]);
-        let mut used = chosen.to_vec();
-        used.sort_unstable();
-        used.dedup();
-        // What each method adds to the scores of all items, per tag that some user has.
-        let per_tag = |of: &(dyn Fn(usize) -> Vec<f32> + Sync)| -> BTreeMap<usize, Vec<f32>> {
-            used.par_iter().map(|&t| (t, of(t))).collect()
-        };
-        let items = |t: usize| -> Vec<u32> { seen[t].items.iter().map(|i| i.0).collect() };
-        let atom_effects: Vec<Vec<f32>> = (0..atoms.nrows())
-            .into_par_iter()
-            .map(|k| effect(vectors, &atoms.row(k).to_vec()))
-            .collect();
+    ) -> Result<Vec<Method>> {
+        let (atoms, vectors) = (&knobs.dictionary().atoms, knobs.vectors());
+        let Fixed {
+            profiles, exposed, ..
+        } = fixed;
+        let maps = tag_units(&concept_map(&fixed.item_codes, seen), REPRESENTATIVE[2]);
+        let along =
+            |of: &(dyn Fn(usize) -> Vec<f32> + Sync)| per_tag(used, |t| effect(vectors, &of(t)));
         let mut methods: Vec<Method> = Vec::new();
         for n in TURNED {
-            let effects = per_tag(&|t| {
-                let weights = profiles.toward(&exposed, vectors, &items(t), n);
-                effect(vectors, &direction(atoms, &weights))
+            let effects = along(&|t| {
+                let weights = profiles.toward(exposed, vectors, &seen[t].ids(), n);
+                direction(atoms, &weights)
             });
             methods.push(Method::along(
                 format!("{n} knob{} by score", if n == 1 { "" } else { "s" }),
                 effects,
             ));
         }
-        let mean = per_tag(&|t| effect(vectors, &mean_direction(vectors, &items(t))));
+        let mean = along(&|t| mean_direction(vectors, &seen[t].ids()));
         methods.push(Method::along("DiffMean".to_owned(), mean));
-        let ridge = per_tag(&|t| {
-            effect(
-                vectors,
-                &profiles.ridge_direction(vectors, &items(t), RIDGE),
-            )
-        });
+        let ridge = along(&|t| profiles.ridge_direction(vectors, &seen[t].ids(), RIDGE));
         methods.push(Method::along("ridge direction".to_owned(), ridge));
-        let random = per_tag(&|t| {
+        let random = along(&|t| {
             let mut rng = Rng::new(9, t as u64);
             let d = Mat::from_shape_fn((1, vectors.ncols()), |_| rng.normal());
-            effect(vectors, &unit_rows(&d).row(0).to_vec())
+            unit_rows(&d).row(0).to_vec()
         });
         methods.push(Method::along("random direction".to_owned(), random));
         methods.push(Method {
             name: "boosting tagged items".to_owned(),
             strengths: BOOSTS.to_vec(),
             kind: Kind::Boost,
-            effects: per_tag(&|t| seen[t].indicator(n_items)),
+            effects: per_tag(used, |t| seen[t].indicator(self.catalogue.len())),
             units: BTreeMap::new(),
         });
         for passing in [Passing::PassThrough, Passing::ErrorPreserving] {
@@ -205,7 +195,7 @@ impl Advisor {
                 .map(|&t| (t, maps[t].unique.iter().take(1).copied().collect()));
             methods.push(Method::blend(1, "unique", passing, units.collect()));
         }
-        match Method::teaser(&self.split()?.train.to_csr(), &users.input, seen, &used) {
+        match Method::teaser(&self.split()?.train.to_csr(), &users.input, seen, used) {
             Ok(method) => methods.push(method),
             Err(e @ limpid_core::Error::Memory { .. }) => {
                 notes.push(format!("TEASER was left out: {e}"));
@@ -213,16 +203,28 @@ impl Advisor {
             }
             Err(e) => return Err(e.into()),
         }
-        let indicators = per_tag(&|t| segment[t].indicator(n_items));
-        Ok(methods
+        Ok(methods)
+    }
+
+    /// The fronts of methods, for a tag of each user, by its indicator in `segments`.
+    fn fronts(
+        &self,
+        methods: &[Method],
+        users: &Measured,
+        protocol: &Protocol<'_>,
+        fixed: &Fixed,
+        chosen: &[usize],
+        segments: &BTreeMap<usize, Vec<f32>>,
+    ) -> Vec<(String, Front)> {
+        methods
             .par_iter()
             .map(|method| {
                 let mut meter = Meter::new(method.strengths.clone());
-                let mut mask = Mask::none(n_items);
+                let mut mask = Mask::none(self.catalogue.len());
                 for (at, &row) in users.rows.iter().enumerate() {
                     let tag = chosen[at];
                     protocol.hide(&mut mask, row);
-                    let (from, effect) = method.of_user(users, at, tag, &atom_effects);
+                    let (from, effect) = method.of_user(users, at, tag, &fixed.atom_effects);
                     let mut scores = |s: f32| -> Vec<f32> {
                         from.iter().zip(&effect).map(|(b, e)| b + s * e).collect()
                     };
@@ -231,13 +233,40 @@ impl Advisor {
                         &mask,
                         self.tie_breaks(),
                         &protocol.held_out(row),
-                        &indicators[&tag],
+                        &segments[&tag],
                     );
                 }
                 (method.name.clone(), meter.front())
             })
-            .collect())
+            .collect()
     }
+}
+
+/// What methods need of a dictionary, whatever the tags.
+struct Fixed {
+    profiles: Profiles,
+    exposed: Mat,                // (knobs, D)
+    item_codes: Csr,             // (I, K)
+    atom_effects: Vec<Vec<f32>>, // (K, I)
+}
+
+impl Fixed {
+    fn of(knobs: &Probed<Model>) -> Self {
+        let (atoms, vectors) = (&knobs.dictionary().atoms, knobs.vectors());
+        Self {
+            profiles: Profiles::new(vectors),
+            exposed: knobs.dictionary().exposed(),
+            item_codes: knobs.item_codes(),
+            atom_effects: (0..atoms.nrows())
+                .into_par_iter()
+                .map(|k| effect(vectors, &atoms.row(k).to_vec()))
+                .collect(),
+        }
+    }
+}
+
+fn per_tag(used: &[usize], of: impl Fn(usize) -> Vec<f32> + Sync) -> BTreeMap<usize, Vec<f32>> {
+    used.par_iter().map(|&t| (t, of(t))).collect()
 }
 
 /// The tag that a user's held-out items have more often than their input, as in From Knots to Knobs.
