@@ -39,7 +39,7 @@ use crate::{Advisor, Error, Result, System, training};
 pub(crate) const DICTIONARY: &str = "dictionary";
 
 /// Items that a metadata value needs to be steered toward.
-pub(crate) const STEERED: usize = 1;
+const STEERED: usize = 1;
 
 /// The metric on the validation set that stops the training of an autoencoder by its recommendations.
 const STOPPED_BY: &str = "ndcg@5";

@@ -12,7 +12,7 @@ use limpid_insight::{Probed, Steered};
 use limpid_models::Model;
 
 use crate::answers::{KnobWeight, Reach, SteerAnswer};
-use crate::probe::{STEERED, no_dictionary};
+use crate::probe::no_dictionary;
 use crate::{Advisor, Error, Filter, Result, Who};
 
 /// How far to steer.
@@ -57,36 +57,35 @@ type Turned = Vec<(Unit, f32)>;
 
 impl Advisor {
     /// The tag of a text: `FIELD:VALUE`, or a value of any field, without regard to case and signs.
-    fn tag_of(&self, text: &str) -> Result<Option<Tag>> {
-        let tags = self.tags(&[], STEERED)?;
+    fn tag_of<'k>(&self, knobs: &'k Probed<Model>, text: &str) -> Option<&'k Tag> {
         let (field, value) = match text.split_once(':') {
             Some((field, value)) if self.catalogue.field(field).is_some() => (Some(field), value),
             _ => (None, text),
         };
         let wanted = plain(value);
-        let own = tags.into_iter().filter(|t| {
+        let own = knobs.concepts().iter().filter(|t| {
             field.is_none_or(|f| t.field == f)
                 && (t.name == value || (!wanted.is_empty() && plain(&t.name) == wanted))
         });
         // Of equal names in several fields, the one with the most items.
-        Ok(own.max_by_key(|t| t.items.len()))
+        own.max_by_key(|t| t.items.len())
     }
 
     /// What a text means: a metadata value, or a knob.
     pub(crate) fn goal(&self, knobs: &Probed<Model>, text: &str) -> Result<Goal> {
-        if let Some(tag) = self.tag_of(text)? {
+        if let Some(tag) = self.tag_of(knobs, text) {
             return Ok(Goal {
                 name: tag.name.clone(),
-                items: tag.items.iter().map(|i| i.0).collect(),
+                items: tag.ids(),
                 knobs: Vec::new(),
-                value: Some((tag.field, tag.name)),
+                value: Some((tag.field.clone(), tag.name.clone())),
             });
         }
         let unit = match knobs.resolve(text, &self.catalogue) {
             Ok(unit) => unit,
             Err(_) => {
-                let tags = self.tags(&[], STEERED)?;
-                let known = knobs.names().chain(tags.iter().map(|t| t.name.as_str()));
+                let values = knobs.concepts().iter().map(|t| t.name.as_str());
+                let known = knobs.names().chain(values);
                 let mut near = names::similar(text, known);
                 near.dedup();
                 return Err(limpid_core::Error::Unknown {
@@ -99,13 +98,10 @@ impl Advisor {
         };
         let members = knobs.members(unit);
         let info = knobs.info(unit, &self.catalogue);
-        let items = match &info.label {
-            Some(label) => self.tag_of(label)?.map(|t| t.items),
-            None => None,
-        };
+        let tag = info.label.as_ref().and_then(|l| self.tag_of(knobs, l));
         Ok(Goal {
             name: info.label.unwrap_or(info.id),
-            items: items.into_iter().flatten().map(|i| i.0).collect(),
+            items: tag.map_or_else(Vec::new, Tag::ids),
             knobs: members,
             value: None,
         })
@@ -135,12 +131,8 @@ impl Advisor {
                 .map(|&k| (k as u32, 1.0 / length))
                 .collect();
         }
-        let exposed = dictionary
-            .atoms
-            .slice(ndarray::s![..dictionary.knobs, ..])
-            .to_owned();
         let profiles = Profiles::new(knobs.vectors());
-        profiles.toward(&exposed, knobs.vectors(), &goal.items, n)
+        profiles.toward(&dictionary.exposed(), knobs.vectors(), &goal.items, n)
     }
 
     /// Additions to units at a strength.

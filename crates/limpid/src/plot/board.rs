@@ -9,7 +9,7 @@ use limpid_insight::sae::EpochReport;
 use super::{
     Axis, ConceptMap, Curve, Curves, Heat, Histogram, Place, concept_map, curves, heat, histograms,
 };
-use crate::probe::{STEERED, no_dictionary};
+use crate::probe::no_dictionary;
 use crate::{Advisor, Result};
 
 /// Items of the map, the most popular ones.
@@ -167,13 +167,13 @@ impl Advisor {
             .filter_map(|k| Some((k, self.confirmed(k)?)))
             .collect();
         named.sort_by(|a, b| b.1.auroc.total_cmp(&a.1.auroc).then(a.0.cmp(&b.0)));
-        let all = self.tags(&[], STEERED)?;
         let mut chosen: Vec<(usize, &Tag)> = Vec::new();
         for (knob, name) in named {
             let is_new = !chosen
                 .iter()
                 .any(|(_, t)| t.name == name.tag && t.field == name.field);
-            let tag = all
+            let tag = knobs
+                .concepts()
                 .iter()
                 .find(|t| t.name == name.tag && t.field == name.field);
             chosen.extend(tag.filter(|_| is_new).map(|tag| (knob, tag)));
