@@ -71,8 +71,8 @@ pub struct Presence {
 /// Cases in which a unit is turned, at most, spread evenly over its activations.
 const CASES: usize = 100;
 
-/// The presence of the concepts of units, `(unit, term)`, at every scale; `list` gives the items that a case is
-/// recommended when the activation of a unit is scaled.
+/// The presence of the concepts of units, `(unit, term)`, at every scale; `lists` gives the items that a case is
+/// recommended when the activation of a unit is scaled, by scale.
 #[must_use]
 pub fn tuning(
     cases: &Cases,
@@ -80,7 +80,7 @@ pub fn tuning(
     n_units: usize,
     concepts: &[(u32, u32)],
     scales: &[f32],
-    list: &(dyn Fn(u32, u32, f32) -> Vec<u32> + Sync),
+    lists: &(dyn Fn(u32, u32) -> Vec<Vec<u32>> + Sync),
 ) -> Vec<Presence> {
     let by_unit = cases.by_unit(n_units);
     let mut rng = Rng::new(7, 0);
@@ -102,27 +102,29 @@ pub fn tuning(
             all.collect::<Vec<_>>()
         })
         .collect();
-    let n = turned.len().max(1) as f64;
-    scales
-        .iter()
-        .map(|&scale| {
-            let found: Vec<(bool, bool)> = turned
-                .par_iter()
-                .map(|&(unit, term, case, other)| {
-                    let items = list(case, unit, scale);
-                    let has = |t: u32| items.iter().any(|&i| terms.has(i, t));
-                    (has(term), other.is_some_and(has))
-                })
-                .collect();
-            let share =
-                |of: fn(&(bool, bool)) -> bool| found.iter().filter(|f| of(f)).count() as f64 / n;
-            Presence {
-                scale,
-                presence: share(|f| f.0),
-                others: share(|f| f.1),
-            }
+    let found: Vec<Vec<(bool, bool)>> = turned
+        .par_iter()
+        .map(|&(unit, term, case, other)| {
+            let has = |items: &[u32], t: u32| items.iter().any(|&i| terms.has(i, t));
+            let lists = lists(case, unit);
+            let both = lists.iter().map(|items| {
+                let of_other = other.is_some_and(|t| has(items, t));
+                (has(items, term), of_other)
+            });
+            both.collect()
         })
-        .collect()
+        .collect();
+    let n = turned.len().max(1) as f64;
+    let at_scale = |(at, &scale): (usize, &f32)| {
+        let share =
+            |of: fn(&(bool, bool)) -> bool| found.iter().filter(|f| of(&f[at])).count() as f64 / n;
+        Presence {
+            scale,
+            presence: share(|f| f.0),
+            others: share(|f| f.1),
+        }
+    };
+    scales.iter().enumerate().map(at_scale).collect()
 }
 
 #[cfg(test)]
@@ -161,18 +163,15 @@ mod tests {
     #[test]
     fn a_turned_unit_brings_its_concept() {
         let (cases, terms) = world();
-        let list = |_: u32, unit: u32, scale: f32| match scale > 0.0 {
-            true => vec![unit],
-            false => vec![1 - unit],
-        };
-        let found = tuning(&cases, &terms, 2, &[(0, 0), (1, 1)], &[-1.0, 1.0], &list);
+        let lists = |_: u32, unit: u32| vec![vec![1 - unit], vec![unit]];
+        let found = tuning(&cases, &terms, 2, &[(0, 0), (1, 1)], &[-1.0, 1.0], &lists);
         let of = |p: &Presence| (p.presence, p.others);
         assert_eq!(
             found.iter().map(of).collect::<Vec<_>>(),
             [(0.0, 1.0), (1.0, 0.0)]
         );
         assert_eq!(
-            tuning(&cases, &terms, 2, &[], &[1.0], &list)[0].presence,
+            tuning(&cases, &terms, 2, &[], &[1.0], &lists)[0].presence,
             0.0
         );
     }

@@ -237,7 +237,7 @@ impl Advisor {
                 (unit, effect(knobs.vectors(), atom))
             })
             .collect();
-        let list = |case: u32, unit: u32, scale: f32| -> Vec<u32> {
+        let lists = |case: u32, unit: u32| -> Vec<Vec<u32>> {
             let case = case as usize;
             let code = &seen.codes[case];
             let z = code
@@ -249,17 +249,17 @@ impl Advisor {
                 .expressed
                 .slice(ndarray::s![case..=case, ..])
                 .to_owned();
-            let by = code.length * z * (scale - 1.0);
-            let scores: Vec<f32> = latent
-                .decode(&state)
-                .iter()
-                .zip(&effects[&unit])
-                .map(|(s, e)| s + by * e)
-                .collect();
-            let mut mask = Mask::none(scores.len());
+            let decoded = latent.decode(&state);
+            let mut mask = Mask::none(decoded.len());
             mask.hide(seen.histories.row(case).items.iter().copied());
-            let list = top_k(&scores, &mask, self.tie_breaks(), LIST);
-            list.iter().map(|s| s.item.0).collect()
+            let at_scale = |scale: &f32| {
+                let by = code.length * z * (scale - 1.0);
+                let all = decoded.iter().zip(&effects[&unit]);
+                let scores: Vec<f32> = all.map(|(s, e)| s + by * e).collect();
+                let list = top_k(&scores, &mask, self.tie_breaks(), LIST);
+                list.iter().map(|s| s.item.0).collect()
+            };
+            SCALES.iter().map(at_scale).collect()
         };
         let n_units = knobs.dictionary().atoms.nrows();
         Ok(tuning(
@@ -268,7 +268,7 @@ impl Advisor {
             n_units,
             concepts,
             &SCALES,
-            &list,
+            &lists,
         ))
     }
 
