@@ -90,8 +90,8 @@ hyper! {
         patience: usize = 20;
         /// Single items per user in the training of an autoencoder: maps of concepts are read off them.
         one_hot: f64 = 0.2, in between(0.0, 10.0);
-        /// Price of activations (basic; with preset=knots any kind) or of active units (jump-relu) of an autoencoder.
-        l1: f64 = 0.003, in at_least(0.0);
+        /// Price of activations or (jump-relu) of active units of an autoencoder; auto: 0.003 for basic and jump-relu, else 0.
+        l1: Option<f64> = None, in at_least(0.0);
         /// Weight of the loss that revives dead units of an autoencoder.
         aux: f64 = 0.03125, in at_least(0.0);
         /// How an autoencoder scales its inputs.
@@ -172,7 +172,10 @@ impl Config {
             Preset::RecSae => 16,
             Preset::Knots => 8,
         };
-        let sparse = !matches!(variant, Variant::Basic | Variant::JumpRelu);
+        let l1 = match variant {
+            Variant::Basic | Variant::JumpRelu => 0.003,
+            Variant::TopK | Variant::BatchTopK | Variant::Matryoshka => 0.0,
+        };
         Some(Settings {
             variant,
             units: self.width.unwrap_or(per_dimension * width),
@@ -180,10 +183,7 @@ impl Config {
             scaling: self.scaling,
             objective: self.objective,
             initial: self.initial,
-            l1: match sparse && self.preset != Preset::Knots {
-                true => 0.0,
-                false => self.l1 as f32,
-            },
+            l1: self.l1.unwrap_or(l1) as f32,
             aux: self.aux as f32,
             one_hot: self.one_hot as f32,
             epochs: self.epochs,
@@ -475,4 +475,31 @@ fn unit_states(base: &dyn Latent, histories: &Histories, width: usize) -> (Vec<f
         .collect();
     normalize(&mut mean);
     (kept, mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A price that was asked for counts, whatever the kind.
+    #[test]
+    fn the_price_of_activations() {
+        for (settings, l1) in [
+            (&[("method", "basic")][..], 0.003),
+            (&[("method", "jump-relu")], 0.003),
+            (&[("method", "topk")], 0.0),
+            (&[("method", "topk"), ("l1", "0.01")], 0.01),
+            (&[("preset", "recsae")], 0.0),
+            (&[("preset", "recsae"), ("method", "basic")], 0.003),
+            (&[("preset", "knots")], 3e-4),
+            (&[("preset", "knots"), ("method", "basic")], 3e-4),
+            (&[("preset", "knots"), ("l1", "0.01")], 0.01),
+        ] {
+            let mut config = Config::default();
+            let given = settings.iter();
+            let given = given.map(|&(key, text)| (key.to_owned(), hyper::read(text)));
+            hyper::apply(&mut config, &given.collect()).unwrap();
+            assert_eq!(config.autoencoder(8).unwrap().l1, l1, "{settings:?}");
+        }
+    }
 }
