@@ -31,7 +31,7 @@ const REST: (&str, &str) = ("rest", "unnamed remainder");
 /// The ids of what knobs do not express of a concept: `beyond:FIELD:VALUE`.
 const BEYOND: &str = "beyond:";
 
-/// What an empty or edited history is scored by.
+/// How a representation is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Passing {
     /// What the code does not express is kept: without an edit, scores are those of the model.
