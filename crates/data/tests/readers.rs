@@ -976,3 +976,51 @@ fn texts_are_read_beside_events() {
         .to_string();
     assert!(near.contains("remark"), "{near}");
 }
+
+/// Records of which the events were skipped have no texts; where none may be skipped, a fault of the file is not taken for
+/// data without texts.
+#[test]
+fn faults_of_texts_differ_from_data_without_texts() {
+    use limpid_data::Error;
+    use limpid_data::sources::{OnError, Texts};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.csv");
+    let table = b"user_id,item_id,rating,text\nann,b1,4,good\nbob,b\xff1,3,odd\ncid,b1,2,late\n";
+    std::fs::write(&path, table).unwrap();
+    let skip = ReadOptions {
+        on_error: OnError::Skip,
+        ..ReadOptions::default()
+    };
+    let log = limpid_data::read(&path, &skip).unwrap();
+    let split = limpid_data::split::split(&log, &"none".parse().unwrap()).unwrap();
+    let read = |path: &std::path::Path, options: &ReadOptions, columns: &[String]| {
+        let columns = columns.to_vec();
+        Texts::read(
+            path,
+            options,
+            &log.report.columns,
+            &columns,
+            &split.catalogue,
+        )
+    };
+    assert_eq!(read(&path, &skip, &[]).unwrap().len(), 2);
+    let fault = read(&path, &ReadOptions::default(), &[]).unwrap_err();
+    assert!(matches!(fault, Error::Source { .. }), "{fault}");
+    let unknown = read(&path, &skip, &["txt".to_owned()]).unwrap_err();
+    assert!(matches!(unknown, Error::Unknown { .. }), "{unknown}");
+
+    // Data without texts that can be read.
+    let named = ReadOptions {
+        files: vec![format!("view={}", path.display()).parse().unwrap()],
+        ..ReadOptions::default()
+    };
+    for (path, options, expected) in [
+        (folder.path(), &named, "one by one"),
+        ("synthetic".as_ref(), &skip, "generated"),
+    ] {
+        let none = read(path, options, &[]).unwrap_err();
+        assert!(matches!(none, Error::Option { .. }), "{none}");
+        assert!(none.to_string().contains(expected), "{none}");
+    }
+}

@@ -1,6 +1,7 @@
 //! From files to a split: reads, filters and splits data, and records how.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use limpid_data::sources::Texts;
 use limpid_data::synthetic::{self, World};
@@ -34,7 +35,7 @@ pub struct Prepared {
     /// The columns of the events that were read; none where they were not a table with names.
     pub columns: Vec<ReadColumn>,
     /// The texts of the events, where the model reads texts and the data have them.
-    pub texts: Option<Texts>,
+    pub texts: Option<Arc<Texts>>,
     /// Notes for the reader: what was omitted, and why.
     pub notes: Vec<String>,
     /// What a teacher from a file expects of the training rows, where the experiment names one.
@@ -98,38 +99,70 @@ impl Prepared {
     /// # Errors
     /// As [`Prepared::read`].
     pub fn read_for(source: &DataSource, split: &SplitFrom, reads: Reads) -> Result<Self> {
+        let asked = !source.texts.columns.is_empty();
+        Self::read_with_texts(source, split, reads, asked)
+    }
+
+    /// [`Prepared::read_for`]; data without texts are refused if these are `asked` for, and noted otherwise.
+    pub(crate) fn read_with_texts(
+        source: &DataSource,
+        split: &SplitFrom,
+        reads: Reads,
+        asked: bool,
+    ) -> Result<Self> {
         let mut source = source.clone();
         if let SplitFrom::Spec(spec) = split
             && let SplitSpec::Given { name: Some(name) } = spec.base()
         {
             source.choose_given(name)?;
         }
-        let (mut prepared, source) = Self::of_log(source.log()?, source, split, reads)?;
+        let log = source.log()?;
+        let unused = log.report.unused_columns.clone();
+        let (mut prepared, source) = Self::of_log(log, source, split, reads)?;
         if reads.texts {
-            prepared.read_texts(&source)?;
+            prepared.read_texts(&source, asked)?;
         }
+        prepared.note_unused(&unused);
         Ok(Self {
             source: Some(source),
             ..prepared
         })
     }
 
-    /// Reads the texts of the events. Data without any are a note, unless a column of texts is named.
-    fn read_texts(&mut self, source: &DataSource) -> Result<()> {
-        let columns = &source.texts.columns;
-        let catalogue = &self.split.catalogue;
-        match Texts::read(
+    /// Reads the texts of the events. Data without any are a note, unless they are asked for.
+    fn read_texts(&mut self, source: &DataSource, asked: bool) -> Result<()> {
+        use limpid_data::Error::{Option, UnknownFormat};
+        let texts = Texts::read(
             &source.path,
             &source.read,
             &self.columns,
-            columns,
-            catalogue,
-        ) {
-            Ok(texts) => self.texts = Some(texts),
-            Err(e) if columns.is_empty() => self.notes.push(format!("no texts were read: {e}")),
+            &source.texts.columns,
+            &self.split.catalogue,
+        );
+        match texts {
+            Ok(texts) => self.texts = Some(Arc::new(texts)),
+            Err(e @ (Option { .. } | UnknownFormat { .. })) if !asked => {
+                self.notes.push(format!("no texts were read: {e}"));
+            }
             Err(e) => return Err(e.into()),
         }
         Ok(())
+    }
+
+    /// Notes the columns that neither the events nor their texts used.
+    fn note_unused(&mut self, columns: &[String]) {
+        let texts = self.texts.as_ref().map_or(&[][..], |t| &t.columns);
+        let unused: Vec<&str> = columns
+            .iter()
+            .filter(|column| !texts.contains(column))
+            .map(String::as_str)
+            .collect();
+        if !unused.is_empty() {
+            self.notes.push(format!(
+                "columns not read: {}; name columns with --value-column and the like",
+                unused.join(", ")
+            ));
+        }
     }
 
     /// Generates a world and splits it. Only the target behavior is kept.
@@ -176,7 +209,9 @@ impl Prepared {
     /// Splits a log that was filtered and restricted to given users and items.
     pub(crate) fn of_restricted(log: Log, source: DataSource, from: &SplitFrom) -> Result<Self> {
         let plain = DataSource::default();
-        let (prepared, _) = Self::of_log(log, plain, from, ITEMS)?;
+        let unused = log.report.unused_columns.clone();
+        let (mut prepared, _) = Self::of_log(log, plain, from, ITEMS)?;
+        prepared.note_unused(&unused);
         Ok(Self {
             data: DataRecord {
                 filters: source.filters.to_string(),
@@ -195,12 +230,6 @@ impl Prepared {
         reads: Reads,
     ) -> Result<(Self, DataSource)> {
         let mut notes = log.report.notes.clone();
-        if !log.report.unused_columns.is_empty() {
-            notes.push(format!(
-                "columns not read: {}; name columns with --value-column and the like",
-                log.report.unused_columns.join(", ")
-            ));
-        }
         source.filters = named_behaviors(&source.filters, &log, reads, &mut notes);
         let mut applied = source.filters.clone();
         if applied.behaviors.iter().flatten().any(|name| name == "all") {

@@ -86,15 +86,11 @@ pub fn measure_ratings(
         values: true,
         texts: options.texts || reads.is_some_and(|reads| reads.texts),
     };
+    let asked = options.texts || !source.texts.columns.is_empty();
     let mut answers = Vec::new();
     for more in 0..options.splits.max(1) {
         let split = later(split, more)?;
-        let prepared = Prepared::read_for(&source, &split, reads)?;
-        if options.texts && prepared.texts.is_none() {
-            return Err(Error::Usage(
-                "--texts: no texts were found; name their columns with --text-column".to_owned(),
-            ));
-        }
+        let prepared = Prepared::read_with_texts(&source, &split, reads, asked)?;
         answers.push(measure(&prepared, options, progress)?);
     }
     Ok(over_splits(answers))

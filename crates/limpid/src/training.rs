@@ -95,8 +95,10 @@ pub fn train(
     experiment.set_memory_budget(options.memory_budget);
     experiment.check_run()?;
     let (split, data) = (prepared.split, prepared.data);
-    let texts = prepared.texts.unwrap_or_default();
-    let reviews = texts.of_training(&split.train);
+    let texts = prepared.texts;
+    let reviews = texts
+        .as_ref()
+        .map_or_else(Vec::new, |texts| texts.of_training(&split.train));
     let embedder = match &mut experiment.data {
         Some(source) if config.entry().reads.texts => space::open(&mut source.texts)?,
         _ => None,

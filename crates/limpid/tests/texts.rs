@@ -160,3 +160,48 @@ fn the_space_is_recorded_and_another_one_is_refused() {
     let missing = experiment(folder.path(), texts("no/such/folder"));
     assert!(missing.check().is_err());
 }
+
+/// A fault of the texts ends the run, while data without texts are a note, unless texts are asked for.
+#[test]
+fn faults_of_texts_are_not_hidden() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.csv");
+    let split = "none".parse().unwrap();
+    let model = limpid::models::Entry::named("lr-recsys").unwrap();
+    let read = |table: &[u8], columns: &[&str]| {
+        fs::write(&path, table).unwrap();
+        let source = DataSource {
+            path: path.clone(),
+            texts: TextSource {
+                columns: columns.iter().map(|&c| c.to_owned()).collect(),
+                ..TextSource::default()
+            },
+            ..DataSource::default()
+        };
+        limpid::Prepared::read_for(&source, &split, model.reads)
+    };
+    let table = b"user_id,item_id,rating,text,place\nann,b1,4,good,here\nbob,b1,3,odd,there\n";
+    let prepared = read(table, &[]).unwrap();
+    assert_eq!(prepared.texts.unwrap().columns, ["text"]);
+    // The note on what was not read leaves out what was read as text.
+    let unread = |notes: &[String]| {
+        let note = notes.iter().find(|n| n.starts_with("columns not read:"));
+        note.map(|n| n.split(';').next().unwrap().to_owned())
+    };
+    assert_eq!(unread(&prepared.notes).unwrap(), "columns not read: place");
+    let other = read(table, &["place"]).unwrap();
+    assert_eq!(unread(&other.notes).unwrap(), "columns not read: text");
+
+    let none = b"user_id,item_id,rating\nann,b1,4\nbob,b1,3\n";
+    let prepared = read(none, &[]).unwrap();
+    let said = prepared.notes.join("; ");
+    assert!(
+        prepared.texts.is_none() && said.contains("no texts were read"),
+        "{said}"
+    );
+    assert!(read(none, &["text"]).unwrap_err().is_usage());
+
+    let broken = b"user_id,item_id,rating,text\nann,b1,4,good\nbob,b1,3,\xff\n";
+    let why = read(broken, &[]).unwrap_err().to_string();
+    assert!(why.contains("texts cannot be read"), "{why}");
+}

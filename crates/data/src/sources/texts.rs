@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::lines::Lines;
 use super::place::Folder;
-use super::{ReadOptions, the_table};
+use super::{OnError, ReadOptions, the_table};
 use crate::error::did_you_mean;
-use crate::{Error, ReadColumn, Result};
+use crate::{Error, ReadColumn, Result, synthetic};
 
 /// Columns of texts that are known: of Amazon's and Yelp's reviews, and common ones.
 const KNOWN: [&str; 7] = [
@@ -41,8 +41,9 @@ impl Texts {
     /// last is kept, as of several events. Users and items that the catalogue does not have are left out.
     ///
     /// # Errors
-    /// [`Error::Option`] if a column does not exist, no column is known, or the format has none; and as reading
-    /// events.
+    /// [`Error::Option`] or [`Error::UnknownFormat`] if the data have no texts that can be read: no column is known, the
+    /// format has none, there is not one table, or the events are generated or in files named one by one;
+    /// [`Error::Unknown`] if a column does not exist; and as reading events.
     pub fn read(
         path: &Path,
         options: &ReadOptions,
@@ -50,6 +51,20 @@ impl Texts {
         columns: &[String],
         catalogue: &Catalogue,
     ) -> Result<Self> {
+        if !options.files.is_empty() {
+            return Err(Error::option(
+                "--text-column",
+                "is read from one table, but the files of events are named one by one",
+                "write the events with their texts as one table, and name it with --data",
+            ));
+        }
+        if synthetic::Config::named(path)?.is_some() {
+            return Err(Error::option(
+                "--text-column",
+                "needs texts, but generated events have none",
+                "name data with texts by --data",
+            ));
+        }
         let folder = Folder::on_disk(path)?;
         let entry = the_table(&folder)?;
         let first = entry.first_line(super::PEEK)?;
@@ -79,7 +94,8 @@ impl Texts {
                         Some(Value::Number(number)) => number.to_string(),
                         _ => String::new(),
                     };
-                    texts.add(&names, &cell)?;
+                    texts.find(&names)?;
+                    texts.add(&cell);
                 }
             }
         } else {
@@ -88,9 +104,9 @@ impl Texts {
                 .flexible(true)
                 .from_reader(reader);
             let failed = |e: csv::Error| {
-                Error::option(
-                    "--text-column",
-                    format!("cannot read {}: {e}", entry.label),
+                Error::source(
+                    &entry.label,
+                    format!("texts cannot be read: {e}"),
                     "fix the table, or write it as JSON Lines",
                 )
             };
@@ -100,13 +116,18 @@ impl Texts {
                 .iter()
                 .map(|n| n.trim_start_matches('\u{feff}').to_owned())
                 .collect();
+            texts.find(&names)?;
             for record in table.records() {
-                let record = record.map_err(failed)?;
+                let record = match record {
+                    // Records of which the events were skipped.
+                    Err(e) if options.on_error == OnError::Skip && !e.is_io_error() => continue,
+                    record => record.map_err(failed)?,
+                };
                 let cell = |name: &str| {
                     let at = names.iter().position(|n| n == name);
                     at.and_then(|at| record.get(at)).unwrap_or("").to_owned()
                 };
-                texts.add(&names, &cell)?;
+                texts.add(&cell);
             }
         }
         let columns = texts.columns.map(|c| c.texts).unwrap_or_default();
@@ -167,21 +188,27 @@ struct Reading<'a> {
     catalogue: &'a Catalogue,
     events: &'a [ReadColumn],
     wanted: &'a [String],
-    /// Known with the first record.
+    /// Known with the header, or the first record.
     columns: Option<Columns>,
     texts: Texts,
 }
 
 impl Reading<'_> {
-    fn add(&mut self, names: &[String], cell: &dyn Fn(&str) -> String) -> Result<()> {
-        let columns = match &mut self.columns {
-            Some(columns) => columns,
-            none => none.insert(columns(names, self.events, self.wanted)?),
-        };
+    /// Finds the columns among their names, once.
+    fn find(&mut self, names: &[String]) -> Result<()> {
+        if self.columns.is_none() {
+            self.columns = Some(columns(names, self.events, self.wanted)?);
+        }
+        Ok(())
+    }
+
+    /// Adds the text of a record.
+    fn add(&mut self, cell: &dyn Fn(&str) -> String) {
+        let Some(columns) = &self.columns else { return };
         let user = self.catalogue.users.get(cell(&columns.user).trim());
         let item = self.catalogue.items.get(cell(&columns.item).trim());
         let (Some(user), Some(item)) = (user, item) else {
-            return Ok(());
+            return;
         };
         let texts = columns.texts.iter().map(|name| cell(name));
         let texts: Vec<String> = texts.filter(|text| !text.trim().is_empty()).collect();
@@ -193,7 +220,6 @@ impl Reading<'_> {
         if !text.is_empty() {
             self.texts.of.insert((UserIdx(user), ItemIdx(item)), text);
         }
-        Ok(())
     }
 }
 
