@@ -11,6 +11,7 @@ use limpid::data::GivenSubset;
 use limpid::data::sources::{
     Column, Duplicates, EventFile, Format, MetadataSource, OnError, Quote, ReadOptions, TimeUnit,
 };
+use limpid::experiment::TextSource;
 use limpid::output::{Destination, FileFormat};
 use limpid::{DataSource, Events, Who};
 
@@ -341,14 +342,30 @@ impl ReadArgs {
             texts.columns.clone_from(&self.text_column);
         }
         if self.embedder.is_some() && self.embedder != texts.embedder {
-            texts.embedder.clone_from(&self.embedder);
-            texts.space = None;
+            // What was said of another space, and allowed for another server, does not hold for this one.
+            *texts = TextSource {
+                columns: std::mem::take(&mut texts.columns),
+                embedder: self.embedder.clone(),
+                ..TextSource::default()
+            };
         }
         set(&mut texts.embedder_model, &self.embedder_model);
         texts.allow_remote |= self.allow_remote;
         if !self.behaviors.is_empty() {
             filters.behaviors = Some(self.behaviors.clone());
         }
+    }
+
+    /// A source at a path for work on events alone; options of texts are refused, because nothing would read them.
+    pub(crate) fn events(&self, path: Option<PathBuf>) -> Result<DataSource> {
+        let source = self.source(path);
+        if source.texts != TextSource::default() {
+            bail!(limpid::Error::Usage(
+                "--text-column and --embedder are for models that read texts; leave them out here"
+                    .to_owned()
+            ));
+        }
+        Ok(source)
     }
 
     /// A source at a path; none where the files of events are named one by one.

@@ -114,7 +114,7 @@ pub struct TextSource {
 }
 
 impl TextSource {
-    fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }

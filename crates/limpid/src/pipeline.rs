@@ -26,13 +26,13 @@ use std::path::{Path, PathBuf};
 use limpid_core::{Fit, Progress, Recommender};
 use limpid_data::SplitSpec;
 use limpid_models::Config;
-use limpid_models::registry::ENTRIES;
+use limpid_models::registry::{ENTRIES, Entry};
 
 use crate::experiment::{DEVICES, DataSource, Experiment, SplitFrom};
 use crate::measure::short;
 use crate::teacher::Taught;
 use crate::tune::{TuneOptions, Tuned, points, tune};
-use crate::{Advisor, Error, MeasureOptions, Prepared, Result, Subset, TrainOptions, train};
+use crate::{Advisor, Error, MeasureOptions, Prepared, Result, Subset, TrainOptions, space, train};
 
 /// A checked experiment: it names all settings, and its paths are absolute.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +101,7 @@ impl Experiment {
                 source.filters.weighted |=
                     experiment.settings.get("task") == Some(&serde_json::Value::from("ratings"));
                 check_weights(source, &config)?;
+                check_texts(source, &config)?;
                 check_source(source)?
             }
             (None, SplitFrom::Folder(folder)) => bytes_of(folder)?,
@@ -180,6 +181,13 @@ impl Checked {
             notes.extend(on_change.note("teacher", teacher.hash.clone(), found)?);
             notes.extend(taught.note());
             prepared.taught = Some(taught);
+        }
+        // A fit refuses another space than the recorded one.
+        if on_change == OnChange::Note
+            && self.config.entry().reads.texts
+            && let Some(source) = &mut prepared.source
+        {
+            notes.extend(space::renewed(&mut source.texts)?);
         }
         prepared.notes.extend(notes);
         Ok(prepared)
@@ -307,17 +315,33 @@ fn check_weights(source: &DataSource, config: &Config) -> Result<()> {
     if !source.filters.weighted || entry.reads.values {
         return Ok(());
     }
-    let reading: Vec<&str> = ENTRIES
-        .iter()
-        .filter(|entry| entry.reads.values)
-        .map(|entry| entry.name)
-        .collect();
     Err(Error::Usage(format!(
         "--weighted: the model '{}' does not read values, so it would ignore the weights; leave \
          --weighted out, or choose a model that reads them: {}",
         entry.name,
-        reading.join(", ")
+        names_of(|entry| entry.reads.values)
     )))
+}
+
+/// Refuses options of texts that the model would ignore, and a space that cannot be opened.
+fn check_texts(source: &DataSource, config: &Config) -> Result<()> {
+    let entry = config.entry();
+    if source.texts.is_default() || entry.reads.texts {
+        return space::check(&source.texts);
+    }
+    Err(Error::Usage(format!(
+        "--text-column and --embedder: the model '{}' does not read texts, so it would ignore them; leave them out, or \
+         choose a model that reads texts: {}",
+        entry.name,
+        names_of(|entry| entry.reads.texts)
+    )))
+}
+
+/// The names of the models of the catalogue for which something holds.
+pub(crate) fn names_of(holds: fn(&Entry) -> bool) -> String {
+    let entries = ENTRIES.iter().filter(|entry| holds(entry));
+    let names: Vec<&str> = entries.map(|entry| entry.name).collect();
+    names.join(", ")
 }
 
 /// Makes the paths of a source absolute; returns its bytes on disk.

@@ -16,9 +16,11 @@ use limpid_models::{Config, Model, Reads};
 use rayon::prelude::*;
 
 use crate::answers::{RatingsAnswer, RatingsRow};
+use crate::experiment::TextSource;
+use crate::pipeline::names_of;
 use crate::prepare::Prepared;
 use crate::recipe::Summary;
-use crate::{DataSource, Error, Result, SplitFrom, Subset, System, TrainOptions, train};
+use crate::{DataSource, Error, Result, SplitFrom, Subset, System, TrainOptions, space, train};
 
 /// The number of dimensions of text vectors.
 const WIDTH: usize = 32;
@@ -79,13 +81,15 @@ pub fn measure_ratings(
 ) -> Result<RatingsAnswer> {
     let mut source = source.clone();
     source.filters.weighted = true;
-    let reads = options.model.as_ref().map(|model| model.entry().reads);
+    let model_reads = options.model.as_ref().map(|model| model.entry().reads);
+    let model_reads = model_reads.is_some_and(|reads| reads.texts);
     let reads = Reads {
         order: false,
         behaviors: false,
         values: true,
-        texts: options.texts || reads.is_some_and(|reads| reads.texts),
+        texts: options.texts || model_reads,
     };
+    check_texts(&source.texts, reads.texts, model_reads)?;
     let asked = options.texts || !source.texts.columns.is_empty();
     let mut answers = Vec::new();
     for more in 0..options.splits.max(1) {
@@ -94,6 +98,23 @@ pub fn measure_ratings(
         answers.push(measure(&prepared, options, progress)?);
     }
     Ok(over_splits(answers))
+}
+
+/// Refuses options of texts that nothing would use: profiles read columns, in a space that is fitted to them.
+fn check_texts(texts: &TextSource, read: bool, model_reads: bool) -> Result<()> {
+    let models = || names_of(|entry| entry.reads.texts);
+    let why = match (texts.columns.is_empty(), &texts.embedder) {
+        (false, _) if !read => format!(
+            "--text-column: no texts are read; add --texts, or --model with a model that reads texts: {}",
+            models()
+        ),
+        (_, Some(_)) if !model_reads => format!(
+            "--embedder: only a model that reads texts uses it; leave it out, or add --model with one: {}",
+            models()
+        ),
+        _ => return space::check(texts),
+    };
+    Err(Error::Usage(why))
 }
 
 /// The split with a seed that many above its own.

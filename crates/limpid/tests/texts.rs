@@ -9,6 +9,8 @@ use std::path::Path;
 use limpid::core::{Edits, NoProgress};
 use limpid::experiment::TextSource;
 use limpid::models::Model;
+use limpid::pipeline::OnChange;
+use limpid::ratings::{RatingOptions, measure_ratings};
 use limpid::{Advisor, DataSource, Experiment, MeasureOptions, System, Who};
 
 /// Reviews as Yelp has them: users like one kind of two, and texts name the kind.
@@ -150,6 +152,14 @@ fn the_space_is_recorded_and_another_one_is_refused() {
     space(&place, 1.0);
     let why = again.run(&NoProgress).unwrap_err().to_string();
     assert!(why.contains("space of the texts"), "{why}");
+    // Where changes are accepted, the new space is noted and recorded.
+    let checked = again.check().unwrap();
+    let prepared = checked.read(OnChange::Note).unwrap();
+    let said = prepared.notes.join("; ");
+    assert!(said.contains("space of the texts changed"), "{said}");
+    let other = checked.fit(prepared, None, &NoProgress).unwrap();
+    let now = other.manifest.experiment.data.unwrap().texts;
+    assert!(now.space.is_some() && now.space != recorded, "{now:?}");
 
     let remote = experiment(folder.path(), texts("http://192.0.2.1:9"));
     let why = remote.run(&NoProgress).unwrap_err();
@@ -159,6 +169,82 @@ fn the_space_is_recorded_and_another_one_is_refused() {
     );
     let missing = experiment(folder.path(), texts("no/such/folder"));
     assert!(missing.check().is_err());
+}
+
+/// What would be ignored, or cannot be opened, is refused before anything is read.
+#[test]
+fn options_of_texts_without_use_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    reviews(folder.path());
+    let place = folder.path().join("space");
+    space(&place, 0.0);
+    let place = place.to_str().unwrap().to_owned();
+    let refused = |model: &str, texts: TextSource, expected: &str| {
+        let experiment = Experiment {
+            model: model.to_owned(),
+            settings: limpid::experiment::Settings::new(),
+            ..experiment(folder.path(), texts)
+        };
+        let why = experiment.check().unwrap_err();
+        assert!(
+            why.is_usage() && why.to_string().contains(expected),
+            "{why}"
+        );
+    };
+    let columns = TextSource {
+        columns: vec!["text".to_owned()],
+        ..TextSource::default()
+    };
+    let embedded = |embedder: &str, model: Option<&str>| TextSource {
+        embedder: Some(embedder.to_owned()),
+        embedder_model: model.map(str::to_owned),
+        ..TextSource::default()
+    };
+    refused("ease", columns.clone(), "'ease' does not read texts");
+    refused(
+        "ease",
+        embedded(&place, None),
+        "a model that reads texts: lr-recsys",
+    );
+    refused(
+        "lr-recsys",
+        embedded("http://127.0.0.1:9", None),
+        "--embedder-model NAME",
+    );
+    refused(
+        "lr-recsys",
+        embedded(&place, Some("m")),
+        "--embedder names no server",
+    );
+
+    let source = |texts: TextSource| DataSource {
+        path: folder.path().join("review.json"),
+        texts,
+        ..DataSource::default()
+    };
+    let ratings = |texts: TextSource, profiles: bool| {
+        let options = RatingOptions {
+            threshold: 4.0,
+            resamples: 0,
+            seed: 1,
+            texts: profiles,
+            model: None,
+            splits: 1,
+        };
+        let split = "ratio:70/15/15@1".parse().unwrap();
+        measure_ratings(&source(texts), &split, &options, &NoProgress)
+    };
+    for (texts, profiles, expected) in [
+        (columns.clone(), false, "add --texts"),
+        (embedded(&place, None), true, "--embedder: only a model"),
+    ] {
+        let why = ratings(texts, profiles).unwrap_err();
+        assert!(
+            why.is_usage() && why.to_string().contains(expected),
+            "{why}"
+        );
+    }
+    assert!(ratings(columns, true).is_ok());
 }
 
 /// A fault of the texts ends the run, while data without texts are a note, unless texts are asked for.

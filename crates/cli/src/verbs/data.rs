@@ -94,7 +94,7 @@ impl Command {
 
 impl Split {
     fn run(self, output: &Output) -> Result<()> {
-        let prepared = Prepared::read(&self.read.source(self.data), &self.split)?;
+        let prepared = Prepared::read(&self.read.events(self.data)?, &self.split)?;
         output.notes(&prepared.notes);
         let split = &prepared.split;
         split.write_folder(&self.output)?;
@@ -142,7 +142,7 @@ impl Split {
 impl Describe {
     fn run(self, output: &Output) -> Result<()> {
         let output = &self.out.of(output)?;
-        let log = self.read.source(self.data).log()?;
+        let log = self.read.events(self.data)?.log()?;
         let d = log.describe();
         output.notes(&d.report.notes);
         let mut facts = Table::new(["property", "value"]);

@@ -9,6 +9,7 @@ use limpid::artifact::{Manifest, Target, check_target};
 use limpid::data::SplitSpec;
 use limpid::eval::MetricAt;
 use limpid::eval::spread::Spread;
+use limpid::experiment::TextSource;
 use limpid::measure::short;
 use limpid::models::Config;
 use limpid::pipeline::{Checked, OnChange};
@@ -227,6 +228,10 @@ impl Command {
             source.path = self.data.clone().unwrap_or_default();
         }
         if let Some(source) = &mut experiment.data {
+            // Recorded texts stay only for a model that reads them.
+            if self.model.is_some() && !config.entry().reads.texts {
+                source.texts = TextSource::default();
+            }
             self.read.change(source);
         }
         // A manifest of format 1 does not record the path, reading options and filters of its data: the

@@ -183,7 +183,7 @@ impl Server {
         })
     }
 
-    pub(super) fn model(&self) -> &str {
+    pub(crate) fn model(&self) -> &str {
         &self.model
     }
 

@@ -85,16 +85,21 @@ impl StaticEmbeddings {
                 tokenizer.len()
             )));
         }
+        let normalize = normalizes(&folder.join("config.json"))?;
         let mut hasher = blake3::Hasher::new();
         hasher.update(&json);
         hasher.update(&bytes);
+        // The lengths of vectors belong to the space too.
+        if !normalize {
+            hasher.update(b"not normalized");
+        }
         let hash = hasher.finalize().to_hex();
         Ok(Self {
             name: format!("static-{width}-{}", &hash[..16]),
             width,
             vectors,
             tokenizer,
-            normalize: normalizes(&folder.join("config.json"))?,
+            normalize,
         })
     }
 
@@ -189,6 +194,10 @@ mod tests {
         assert_eq!(found[1..], [[0.0, 0.0], [0.0, 0.0]]);
         assert_eq!(space.width(), 2);
 
+        fs::write(path.join("config.json"), r#"{"normalize": true}"#).unwrap();
+        let normalized = StaticEmbeddings::open(path).unwrap();
+        assert_ne!(normalized.space(), space.space());
+
         // The same in half precision, normalized.
         let halves: Vec<u8> = [0x4880u16, 0x4880, 0x3C00, 0, 0, 0x4000, 0x4200, 0x8000]
             .iter()
@@ -197,7 +206,7 @@ mod tests {
         write(path, Dtype::F16, &halves, vec![4, 2]);
         fs::remove_file(path.join("config.json")).unwrap();
         let other = StaticEmbeddings::open(path).unwrap();
-        assert_ne!(other.space(), space.space());
+        assert_ne!(other.space(), normalized.space());
         assert_eq!(other.vector("string"), [0.0, 1.0]);
         assert_eq!(other.vector("guitar"), [1.0, 0.0]);
         for wrong in [vec![2, 4], vec![8], vec![8, 1]] {
