@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use limpid_data::sources::{MetadataSource, ReadOptions};
 use limpid_data::{Shown, SplitSpec};
+use limpid_eval::MetricAt;
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{DataSource, Experiment, Settings};
@@ -219,6 +220,7 @@ impl Recipe {
 
     /// Checks everything but the data, including the ranges of all rows.
     fn check(&self) -> std::result::Result<(), String> {
+        let metric: MetricAt = self.metric.parse().map_err(|e| format!("metric: {e}"))?;
         let mut names = BTreeMap::new();
         for row in &self.rows {
             if names.insert(&row.name, ()).is_some() {
@@ -236,6 +238,19 @@ impl Recipe {
             if row.pass_through && row.dictionary.is_none() {
                 return Err(format!(
                     "row '{}': pass_through is the value of a dictionary; add dictionary = [] for its defaults",
+                    row.name
+                ));
+            }
+            if row.pass_through && row.model_seeds > 1 {
+                return Err(format!(
+                    "row '{}': pass_through is the value of a dictionary over one seed of the model; leave model_seeds out",
+                    row.name
+                ));
+            }
+            if row.pass_through && !metric.metric.is_per_user() {
+                return Err(format!(
+                    "row '{}': pass_through is measured by metrics of single users, such as ndcg@20, but the metric of \
+                     the table is {metric}",
                     row.name
                 ));
             }
@@ -398,6 +413,27 @@ mod tests {
             assert!(why.contains(expected), "{why}");
         }
         assert!(toml::from_str::<Recipe>(&TABLE.replace("difference", "distance")).is_err());
+    }
+
+    #[test]
+    fn what_pass_through_cannot_measure_is_refused() {
+        let probed = "model = \"ease\"\ndictionary = []\npass_through = true";
+        let table = TABLE.replace("model = \"ease\"", probed);
+        assert!(Recipe::of_text(&table).is_ok());
+        for (from, to, expected) in [
+            (
+                "pass_through = true",
+                "pass_through = true\nmodel_seeds = 2",
+                "leave model_seeds out",
+            ),
+            ("ndcg@20", "itemcoverage@20", "metrics of single users"),
+        ] {
+            let why = Recipe::of_text(&table.replace(from, to)).unwrap_err();
+            assert!(
+                why.contains("row 'EASE'") && why.contains(expected),
+                "{why}"
+            );
+        }
     }
 
     #[test]

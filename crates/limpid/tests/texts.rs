@@ -11,6 +11,7 @@ use limpid::experiment::TextSource;
 use limpid::models::Model;
 use limpid::pipeline::OnChange;
 use limpid::ratings::{RatingOptions, measure_ratings};
+use limpid::recipe;
 use limpid::{Advisor, DataSource, Experiment, MeasureOptions, System, Who};
 
 /// Reviews as Yelp has them: users like one kind of two, and texts name the kind.
@@ -245,6 +246,37 @@ fn options_of_texts_without_use_are_refused() {
         );
     }
     assert!(ratings(columns, true).is_ok());
+}
+
+/// Rows of a table share data only where they keep the same of them: ratings have values, a ranking has none.
+#[test]
+fn rows_of_ratings_do_not_share_data_with_rows_of_events() {
+    let folder = tempfile::tempdir().unwrap();
+    reviews(folder.path());
+    let row = |task: &str| {
+        format!(
+            "[[row]]\nname = \"{task}\"\nmodel = \"lr-recsys\"\n[row.settings]\ntask = \"{task}\"\nembedding = \
+             \"hashed\"\nepochs = 3\nhidden = 8\n"
+        )
+    };
+    let value = |rows: &[&str], name: &str| {
+        let text: String = rows.iter().map(|task| row(task)).collect();
+        let table = format!(
+            "title = \"Tasks\"\nsource = \"ours\"\ndata = \"review.json\"\nsplit = \"ratio:70/15/15\"\n\
+             seeds = [1]\nmetric = \"ndcg@10\"\n{text}"
+        );
+        let options = recipe::RunOptions {
+            data: Some(folder.path().to_owned()),
+            ..recipe::RunOptions::default()
+        };
+        let recipe = recipe::Recipe::of_text(&table).unwrap();
+        let outcome = recipe::run(&recipe, &options, &NoProgress).unwrap();
+        let at = rows.iter().position(|task| *task == name).unwrap();
+        outcome.rows[at].results[0].value
+    };
+    for (first, second) in [("ratings", "ranking"), ("ranking", "ratings")] {
+        assert_eq!(value(&[first, second], second), value(&[second], second));
+    }
 }
 
 /// A fault of the texts ends the run, while data without texts are a note, unless texts are asked for.

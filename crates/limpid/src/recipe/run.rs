@@ -130,18 +130,14 @@ fn checked(recipe: &Recipe, options: &RunOptions) -> Result<Vec<(String, Vec<Che
 pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Result<Outcome> {
     let mut results: Vec<Vec<SplitResult>> = vec![Vec::new(); recipe.rows.len()];
     for (split, rows) in checked(recipe, options)? {
-        // Rows whose models read the same fields share the data.
-        let mut read: Vec<(Reads, Prepared)> = Vec::new();
+        // Rows that name the same data, of which their models read the same fields, share them.
+        let mut read: Vec<(&Checked, Prepared)> = Vec::new();
         for ((row, checked), results) in recipe.rows.iter().zip(&rows).zip(&mut results) {
-            let reads = checked.config.entry().reads;
-            let same = |(other, _): &(Reads, Prepared)| {
-                (other.behaviors, other.order, other.texts)
-                    == (reads.behaviors, reads.order, reads.texts)
-            };
+            let same = |(other, _): &(&Checked, Prepared)| shares_data(other, checked);
             let at = match read.iter().position(same) {
                 Some(at) => at,
                 None => {
-                    read.push((reads, checked.read(OnChange::Refuse)?));
+                    read.push((checked, checked.read(OnChange::Refuse)?));
                     read.len() - 1
                 }
             };
@@ -173,6 +169,20 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
         }
     }
     Ok(report::outcome(recipe, results))
+}
+
+/// Whether two rows read the same. Values are kept or not by the filters, which are part of the data.
+fn shares_data(one: &Checked, other: &Checked) -> bool {
+    let reads = |row: &Checked| {
+        let Reads {
+            order,
+            behaviors,
+            texts,
+            values: _,
+        } = row.config.entry().reads;
+        (order, behaviors, texts)
+    };
+    reads(one) == reads(other) && one.experiment.data == other.experiment.data
 }
 
 /// How the rows of a table are tuned: for its metric, over the whole grid, without preference for short
@@ -209,6 +219,10 @@ fn measure(
             metrics: vec![recipe.metric.parse()?],
             readability: false,
             faithfulness: false,
+            // Only the first has a dictionary.
+            concepts: false,
+            verification: false,
+            steering: false,
             ..checked.experiment.measure.clone().unwrap_or_default()
         };
         others.push(first_metric(&advisor.evaluate(&measure, progress)?.report));
