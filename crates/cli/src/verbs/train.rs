@@ -107,12 +107,7 @@ impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let (experiment, on_change) = self.experiment()?;
         let checked = experiment.check()?;
-        let fixed: Vec<String> = self
-            .settings()
-            .iter()
-            .filter_map(|s| s.split_once('='))
-            .map(|(key, _)| key.trim().to_owned())
-            .collect();
+        let fixed = self.keys();
         let how = self.tune.then_some(TuneOptions {
             metric: self.metric,
             tolerance: TOLERANCE,
@@ -181,6 +176,13 @@ impl Command {
         preset.chain(self.set.iter().cloned()).collect()
     }
 
+    /// The keys of these settings.
+    fn keys(&self) -> Vec<String> {
+        let settings = self.settings();
+        let keys = settings.iter().filter_map(|s| s.split_once('='));
+        keys.map(|(key, _)| key.trim().to_owned()).collect()
+    }
+
     /// The experiment of `--config`, or a new one, with the options applied; and what to do where the
     /// data are not the recorded ones.
     fn experiment(&self) -> Result<(Experiment, OnChange)> {
@@ -197,14 +199,14 @@ impl Command {
             }
         }
         config = config.set(&self.settings())?;
-        let has = |key: &str| self.set.iter().any(|s| s.trim_start().starts_with(key));
+        let sets_teacher = self.keys().iter().any(|key| key == "teacher");
         if let Some(path) = &self.teacher {
             experiment.teacher = Some(TeacherSource::new(path));
             // Models without the setting are refused by the check, which names those that have it.
-            if config.to_value()?.get("teacher").is_some() && !has("teacher=") {
+            if config.to_value()?.get("teacher").is_some() && !sets_teacher {
                 config = config.set(&["teacher=file"])?;
             }
-        } else if self.model.is_some() || has("teacher=") {
+        } else if self.model.is_some() || sets_teacher {
             // A recorded teacher stays only where the settings still ask for it.
             let value = config.to_value()?;
             experiment.teacher = experiment.teacher.filter(|_| value["teacher"] == "file");
