@@ -223,67 +223,30 @@ impl Server {
             "max_tokens": MOST_TOKENS,
             "stream": false,
         });
+        let has_schema = schema.is_some();
         if let Some(schema) = schema {
             body["response_format"] = json!({
                 "type": "json_schema",
                 "json_schema": { "name": "reasons", "strict": true, "schema": schema },
             });
         }
-        let body = body.to_string();
-        let mut why = String::new();
-        for attempt in 0..ATTEMPTS {
-            match self.post(&self.address, &body, MOST_BYTES, spent) {
-                Ok(Reply {
-                    status: 200, text, ..
-                }) => {
-                    self.silent.store(0, Ordering::Relaxed);
-                    return read(&text, spent);
-                }
-                Ok(reply) if may_pass(reply.status) => {
-                    if self.refuses_schemas(&reply) {
-                        return Err(Fault::Unreadable("it takes no schema".to_owned()));
-                    }
-                    why = format!("status {}", reply.status);
-                    let pause = reply.pause.unwrap_or(PAUSE * 2u32.pow(attempt));
-                    if attempt + 1 < ATTEMPTS {
-                        std::thread::sleep(pause.min(LONGEST_PAUSE));
-                    }
-                }
-                Ok(reply) if self.refuses_schemas(&reply) => {
-                    return Err(Fault::Unreadable("it takes no schema".to_owned()));
-                }
-                Ok(reply) => {
-                    return Err(Fault::Stopped(self.error(format!(
-                        "status {}: {}",
-                        reply.status,
-                        shortened(&reply.text)
-                    ))));
-                }
-                Err(failed) => {
-                    why = failed;
-                    if attempt + 1 < ATTEMPTS {
-                        std::thread::sleep(PAUSE * 2u32.pow(attempt));
-                    }
-                }
+        let refused = |reply: &Reply| has_schema && refuses_schemas(reply);
+        match self.answered(&self.address, &body.to_string(), MOST_BYTES, spent, refused) {
+            Ok(reply) if reply.status == 200 => {
+                self.silent.store(0, Ordering::Relaxed);
+                read(&reply.text, spent)
+            }
+            Ok(reply) if refused(&reply) => {
+                // It is asked without from then on.
+                self.schema.store(false, Ordering::Relaxed);
+                Err(Fault::Unreadable("it takes no schema".to_owned()))
+            }
+            Ok(reply) => Err(Fault::Stopped(self.error(reply.words()))),
+            Err(why) => {
+                self.silent.fetch_add(1, Ordering::Relaxed);
+                Err(Fault::Unanswered(why))
             }
         }
-        self.silent.fetch_add(1, Ordering::Relaxed);
-        Err(Fault::Unanswered(format!(
-            "the server did not answer ({why})"
-        )))
-    }
-
-    /// Whether a reply says that it takes no schema; it is asked without from then on.
-    fn refuses_schemas(&self, reply: &Reply) -> bool {
-        let text = reply.text.to_lowercase();
-        let said = ["response_format", "json_schema", "json schema", "grammar"];
-        let refuses = self.has_schema()
-            && matches!(reply.status, 400 | 404 | 422 | 500 | 501)
-            && said.iter().any(|word| text.contains(word));
-        if refuses {
-            self.schema.store(false, Ordering::Relaxed);
-        }
-        refuses
     }
 
     /// The vectors of texts, in their order.
@@ -296,20 +259,31 @@ impl Server {
         let body = json!({ "model": self.model, "input": texts, "encoding_format": "float" });
         let body = body.to_string();
         let spent = Mutex::default();
+        let reply = self.answered(&address, &body, MOST_BYTES_OF_VECTORS, &spent, |_| false);
+        let reply = reply.map_err(refuse)?;
+        match reply.status {
+            200 => vectors(&reply.text, texts.len()).map_err(refuse),
+            _ => Err(refuse(reply.words())),
+        }
+    }
+
+    /// The reply to a request. What may pass is tried again after a pause, unless the reply is `settled`.
+    fn answered(
+        &self,
+        address: &str,
+        body: &str,
+        most_bytes: u64,
+        spent: &Mutex<Spent>,
+        settled: impl Fn(&Reply) -> bool,
+    ) -> std::result::Result<Reply, String> {
         let mut why = String::new();
         for attempt in 0..ATTEMPTS {
-            let pause = match self.post(&address, &body, MOST_BYTES_OF_VECTORS, &spent) {
-                Ok(reply) if reply.status == 200 => {
-                    return vectors(&reply.text, texts.len()).map_err(refuse);
-                }
-                Ok(reply) if may_pass(reply.status) => {
+            let pause = match self.post(address, body, most_bytes, spent) {
+                Ok(reply) if may_pass(reply.status) && !settled(&reply) => {
                     why = format!("status {}", reply.status);
                     reply.pause
                 }
-                Ok(reply) => {
-                    let said = shortened(&reply.text);
-                    return Err(refuse(format!("status {}: {said}", reply.status)));
-                }
+                Ok(reply) => return Ok(reply),
                 Err(failed) => {
                     why = failed;
                     None
@@ -320,7 +294,7 @@ impl Server {
                 std::thread::sleep(pause.min(LONGEST_PAUSE));
             }
         }
-        Err(refuse(format!("the server did not answer ({why})")))
+        Err(format!("the server did not answer ({why})"))
     }
 
     fn post(
@@ -402,6 +376,21 @@ struct Reply {
     text: String,
     /// The pause that the server asks for.
     pause: Option<Duration>,
+}
+
+impl Reply {
+    /// A refusal in words.
+    fn words(&self) -> String {
+        format!("status {}: {}", self.status, shortened(&self.text))
+    }
+}
+
+/// Whether a reply says that the server takes no schema.
+fn refuses_schemas(reply: &Reply) -> bool {
+    let text = reply.text.to_lowercase();
+    let said = ["response_format", "json_schema", "json schema", "grammar"];
+    matches!(reply.status, 400 | 404 | 422 | 500 | 501)
+        && said.iter().any(|word| text.contains(word))
 }
 
 /// Whether the same request may succeed later.
