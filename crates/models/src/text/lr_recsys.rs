@@ -44,6 +44,7 @@ use limpid_tensor::tape::TapeLearner;
 use limpid_tensor::{Parameter, Rng, Schedule, train};
 
 use crate::hyper::{self, choices, hyper};
+use crate::negatives::Negatives;
 use crate::registry::{Entry, Reads};
 use crate::rules::ruleslim;
 use crate::text::tfidf::TextEmbedder;
@@ -472,10 +473,7 @@ impl Fit for Config {
             dropout: self.dropout,
             explanations: self.explanations,
             rows,
-            seen: rows
-                .rows()
-                .map(|row| events_of(row).into_iter().map(|e| e.0.0).collect())
-                .collect(),
+            negatives: Negatives::new(rows),
             examples,
             providers: &providers,
             bank: &bank,

@@ -9,6 +9,7 @@ use limpid_tensor::{Parameter, Rng};
 
 use super::explanations::{Provider, Reader};
 use super::{Explanations, Loss};
+use crate::negatives::Negatives;
 
 /// Numbers of the context of a pair.
 const CONTEXT: usize = 4;
@@ -341,8 +342,7 @@ pub(super) struct Joint<'a, M> {
     pub(super) explanations: Explanations,
     pub(super) rows: &'a limpid_core::Histories,
     pub(super) examples: Vec<Example>,
-    /// The items of each row, ascending.
-    pub(super) seen: Vec<Vec<u32>>,
+    pub(super) negatives: Negatives,
     pub(super) providers: &'a [Provider],
     pub(super) bank: &'a Bank,
     pub(super) biases: &'a Biases,
@@ -373,18 +373,7 @@ impl Bank {
     }
 }
 
-/// Attempts to sample an item that is not in a history.
-const ATTEMPTS: usize = 100;
-
 impl<M> Joint<'_, M> {
-    fn negative(&self, row: usize, rng: &mut Rng) -> ItemIdx {
-        let mut sample = || rng.below(self.form.n_items) as u32;
-        let seen = &self.seen[row];
-        let mut candidates = std::iter::repeat_with(&mut sample).take(ATTEMPTS);
-        let unseen = candidates.find(|item| seen.binary_search(item).is_err());
-        ItemIdx(unseen.unwrap_or_else(sample))
-    }
-
     fn texts_of(
         &self,
         pairs: &mut Pairs,
@@ -427,7 +416,7 @@ impl<M: Fn(&[Parameter], &Monitor<'_>) -> Result<Option<f64>>> Network for Joint
             self.texts_of(&mut pairs, &reader, row, example.item, example.fold);
             values.push(example.value);
             if !self.rates {
-                let item = self.negative(example.row as usize, rng);
+                let item = ItemIdx(self.negatives.sample(example.row as usize, rng));
                 negatives.push((side, reader, row, item, example.fold));
             }
         }
