@@ -30,7 +30,7 @@ pub trait Embedder: Sync {
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>>;
 }
 
-/// What a fit may know of texts. Models open no files; whoever calls them reads the texts of training events.
+/// What a fit may know of texts. Models open no files; the caller of a fit reads the texts of training events.
 #[derive(Clone, Copy, Default)]
 pub struct TrainingTexts<'a> {
     /// The texts of training events.

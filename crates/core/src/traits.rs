@@ -50,8 +50,8 @@ pub struct Run<'a> {
     pub stripped: bool,
     /// Storage of checkpoints; `None`: a fit cannot be resumed.
     pub checkpoints: Option<&'a mut dyn Checkpoints>,
-    /// The events that a teacher expects of each training row, as counts `(U, I)`. It is read by whoever starts the
-    /// fit, because models open no files; `None` where no teacher is given.
+    /// The events that a teacher expects of each training row, as counts `(U, I)`. The caller of the fit reads it,
+    /// because models open no files; `None` where no teacher is given.
     pub expectations: Option<&'a Csr>,
     /// Texts of the training events, for models that read them; empty where there are none.
     pub texts: TrainingTexts<'a>,

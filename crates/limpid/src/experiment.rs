@@ -29,6 +29,7 @@ use limpid_models::Config;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::read_manifest_file;
+use crate::pipeline::names_of;
 use crate::teacher::TeacherSource;
 use crate::{Error, MeasureOptions, Result, artifact, small_file};
 
@@ -255,9 +256,10 @@ impl Experiment {
         let why = match (&self.teacher, teacher) {
             (Some(source), None) => format!(
                 "the model '{}' learns from no teacher, so it would ignore {}; leave --teacher out, or choose \
-                 a model that does: ruleslim, ease, edlae",
+                 a model that does: {}",
                 config.name(),
-                source.path.display()
+                source.path.display(),
+                names_of(|entry| entry.parameters().iter().any(|p| p.name == "teacher"))
             ),
             (Some(source), Some(other)) if other != FILE => format!(
                 "teacher={other} and --teacher {} are two settings of one thing; leave one of them out",
