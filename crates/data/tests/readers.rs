@@ -1006,9 +1006,25 @@ fn faults_of_texts_differ_from_data_without_texts() {
     };
     assert_eq!(read(&path, &skip, &[]).unwrap().len(), 2);
     let fault = read(&path, &ReadOptions::default(), &[]).unwrap_err();
-    assert!(matches!(fault, Error::Source { .. }), "{fault}");
+    assert!(
+        fault
+            .to_string()
+            .contains("table.csv:3:6: the byte 0xff is not UTF-8"),
+        "{fault}"
+    );
     let unknown = read(&path, &skip, &["txt".to_owned()]).unwrap_err();
     assert!(matches!(unknown, Error::Unknown { .. }), "{unknown}");
+
+    // A quote that does not close is text between tabs, for texts as for events.
+    let tabs = folder.path().join("table.tsv");
+    let table = "user_id\titem_id\trating\ttext\nann\tb1\t4\t\"good\ncid\tb1\t2\tlate\n";
+    std::fs::write(&tabs, table).unwrap();
+    let texts = read(&tabs, &ReadOptions::default(), &[]).unwrap();
+    let of = |user: &str| {
+        let user = split.catalogue.users.get(user).unwrap();
+        texts.get(limpid_core::UserIdx(user), limpid_core::ItemIdx(0))
+    };
+    assert_eq!((of("ann"), of("cid")), (Some("\"good"), Some("late")));
 
     // Data without texts that can be read.
     let named = ReadOptions {

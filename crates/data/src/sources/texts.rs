@@ -6,9 +6,10 @@ use std::path::Path;
 use limpid_core::{Catalogue, Histories, ItemIdx, Review, UserIdx};
 use serde_json::Value;
 
-use super::lines::Lines;
+use super::lines::{Flaw, Lines, text};
 use super::place::Folder;
-use super::{OnError, ReadOptions, the_table};
+use super::records::Records;
+use super::{OnError, ReadOptions, table, the_table};
 use crate::error::did_you_mean;
 use crate::{Error, ReadColumn, Result, synthetic};
 
@@ -83,51 +84,45 @@ impl Texts {
             ));
         }
         let mut reader = entry.open()?;
+        let mut lines = Lines::new(&mut *reader, &entry.label);
         if first.starts_with(b"{") {
-            let mut lines = Lines::new(&mut *reader, &entry.label);
             while lines.advance_to_text()? {
                 // Malformed lines were reported when the events were read.
                 if let Ok(Value::Object(record)) = serde_json::from_slice(lines.current()) {
                     let names: Vec<String> = record.keys().cloned().collect();
                     let cell = |name: &str| match record.get(name) {
-                        Some(Value::String(text)) => text.clone(),
-                        Some(Value::Number(number)) => number.to_string(),
-                        _ => String::new(),
+                        Some(Value::String(text)) => Ok(text.clone()),
+                        Some(Value::Number(number)) => Ok(number.to_string()),
+                        _ => Ok(String::new()),
                     };
                     texts.find(&names)?;
-                    texts.add(&cell);
+                    let added = texts.add(&cell);
+                    added.map_err(|flaw| flaw.into_error(&entry.label, lines.number()))?;
                 }
             }
         } else {
-            let mut table = csv::ReaderBuilder::new()
-                .delimiter(separator(&first, options))
-                .flexible(true)
-                .from_reader(reader);
-            let failed = |e: csv::Error| {
-                Error::source(
-                    &entry.label,
-                    format!("texts cannot be read: {e}"),
-                    "fix the table, or write it as JSON Lines",
-                )
-            };
-            let names: Vec<String> = table
-                .headers()
-                .map_err(failed)?
-                .iter()
-                .map(|n| n.trim_start_matches('\u{feff}').to_owned())
-                .collect();
+            let separator = table::separator(entry, options.separator)?;
+            let quoting = table::quoting(separator, options);
+            let mut records = Records::new(lines, separator, quoting);
+            let names = table::header(&mut records)?.unwrap_or_default();
             texts.find(&names)?;
-            for record in table.records() {
-                let record = match record {
-                    // Records of which the events were skipped.
-                    Err(e) if options.on_error == OnError::Skip && !e.is_io_error() => continue,
-                    record => record.map_err(failed)?,
-                };
+            while let Some(record) = records.advance()? {
                 let cell = |name: &str| {
                     let at = names.iter().position(|n| n == name);
-                    at.and_then(|at| record.get(at)).unwrap_or("").to_owned()
+                    match at.and_then(|at| records.cell(at)) {
+                        Some(cell) => Ok(text(cell, false)?.into_owned()),
+                        None => Ok(String::new()),
+                    }
                 };
-                texts.add(&cell);
+                match record.and_then(|()| texts.add(&cell)) {
+                    Ok(()) => {}
+                    // Records of which the events were skipped.
+                    Err(_) if options.on_error == OnError::Skip => {}
+                    Err(flaw) => {
+                        let (line, flaw) = records.place(flaw);
+                        return Err(flaw.into_error(records.label(), line));
+                    }
+                }
             }
         }
         let columns = texts.columns.map(|c| c.texts).unwrap_or_default();
@@ -203,15 +198,23 @@ impl Reading<'_> {
     }
 
     /// Adds the text of a record.
-    fn add(&mut self, cell: &dyn Fn(&str) -> String) {
-        let Some(columns) = &self.columns else { return };
-        let user = self.catalogue.users.get(cell(&columns.user).trim());
-        let item = self.catalogue.items.get(cell(&columns.item).trim());
-        let (Some(user), Some(item)) = (user, item) else {
-            return;
+    fn add(
+        &mut self,
+        cell: &dyn Fn(&str) -> std::result::Result<String, Flaw>,
+    ) -> std::result::Result<(), Flaw> {
+        let Some(columns) = &self.columns else {
+            return Ok(());
         };
-        let texts = columns.texts.iter().map(|name| cell(name));
-        let texts: Vec<String> = texts.filter(|text| !text.trim().is_empty()).collect();
+        let user = self.catalogue.users.get(cell(&columns.user)?.trim());
+        let item = self.catalogue.items.get(cell(&columns.item)?.trim());
+        let (Some(user), Some(item)) = (user, item) else {
+            return Ok(());
+        };
+        let mut texts = Vec::new();
+        for name in &columns.texts {
+            texts.push(cell(name)?);
+        }
+        texts.retain(|text| !text.trim().is_empty());
         let mut text = texts.join("\n");
         if text.len() > LONGEST {
             let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at));
@@ -220,6 +223,7 @@ impl Reading<'_> {
         if !text.is_empty() {
             self.texts.of.insert((UserIdx(user), ItemIdx(item)), text);
         }
+        Ok(())
     }
 }
 
@@ -267,14 +271,4 @@ fn columns(names: &[String], events: &[ReadColumn], wanted: &[String]) -> Result
         item: of("item")?,
         texts,
     })
-}
-
-/// The separator of a header.
-fn separator(header: &[u8], options: &ReadOptions) -> u8 {
-    if let Some(c) = options.separator.and_then(|c| u8::try_from(c).ok()) {
-        return c;
-    }
-    let count = |c: u8| header.iter().filter(|&&b| b == c).count();
-    let most = b",\t;|".iter().max_by_key(|&&c| (count(c), c == b','));
-    most.copied().unwrap_or(b',')
 }
