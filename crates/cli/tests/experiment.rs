@@ -341,6 +341,17 @@ fn the_last_row_of_a_recipe_is_checked_before_the_first_is_run() {
     let elsewhere = TABLE.replace("\"synthetic\"", "\"ml-1m\"");
     fs::write(at.join("b.toml"), elsewhere).unwrap();
     assert!(fails(at, &["reproduce", "."], 2).contains("--data"));
+    assert!(fails(at, &["reproduce", "b.toml", "--data", "sets"], 1).contains("sets/ml-1m"));
+    // A folder of recipes is run without those whose data are not at hand, which are named.
+    let plan = "reproduce . --data sets --dry-run --format json";
+    let plan: Vec<&str> = plan.split(' ').collect();
+    let plan: Value = serde_json::from_str(&ok(at, &plan)).unwrap();
+    assert_eq!(plan["recipes"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        plan["not_run"],
+        serde_json::json!([{"recipe": "b", "missing": ["ml-1m"]}])
+    );
+    fs::remove_file(at.join("a.toml")).unwrap();
     assert!(fails(at, &["reproduce", ".", "--data", "sets"], 1).contains("sets/ml-1m"));
     assert!(!at.join("reproduced").exists());
 }

@@ -218,6 +218,18 @@ impl Recipe {
             .collect()
     }
 
+    /// The names of its data sets that a folder does not hold.
+    #[must_use]
+    pub fn missing_data(&self, folder: &Path) -> Vec<String> {
+        let generated = self.data.starts_with("synthetic");
+        let events = (!generated).then_some(&self.data);
+        let names = events.into_iter().chain(&self.metadata);
+        names
+            .filter(|name| !folder.join(name).exists())
+            .cloned()
+            .collect()
+    }
+
     /// Checks everything but the data, including the ranges of all rows.
     fn check(&self) -> std::result::Result<(), String> {
         let metric: MetricAt = self.metric.parse().map_err(|e| format!("metric: {e}"))?;

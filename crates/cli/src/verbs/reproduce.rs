@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use limpid::answers::{ReproducePlan, Reproduced, ReproducedTable};
+use limpid::answers::{NotRun, ReproducePlan, Reproduced, ReproducedTable};
 use limpid::artifact::{Target, check_folder};
 use limpid::plot;
 use limpid::recipe::{Recipe, RunOptions, check, markdown, run};
@@ -16,6 +16,8 @@ use crate::progress::Bars;
 #[derive(Debug, Args)]
 pub(crate) struct Command {
     /// Recipe to run (paper/ruleslim/ml-100k.toml), or a folder of them (paper/ruleslim)
+    ///
+    /// Recipes of a folder are left out if their data sets are not at hand.
     recipe: PathBuf,
     /// Folder of the data sets
     #[arg(long, value_name = "FOLDER", env = "LIMPID_DATA")]
@@ -45,7 +47,10 @@ impl Command {
             seeds: self.seeds,
             quick: self.quick,
         };
-        let recipes = Recipe::read_all(&self.recipe)?;
+        let (recipes, not_run) = self.recipes()?;
+        for recipe in &not_run {
+            output.note(recipe.to_string());
+        }
         // Every row of every recipe is checked before the first one is run.
         let checked = recipes
             .iter()
@@ -53,7 +58,7 @@ impl Command {
             .collect::<limpid::Result<Vec<_>>>()?;
         let target = check_folder(&self.output, 0)?;
         if self.dry_run {
-            let plan = plan(checked, target);
+            let plan = plan(checked, not_run, target);
             let page = plan_page(&plan);
             return output.answer(&plan, page);
         }
@@ -66,7 +71,8 @@ impl Command {
         fs::create_dir_all(&self.output)
             .with_context(|| format!("cannot create {}", self.output.display()))?;
         let report = self.output.join("report.md");
-        write(&report, &markdown(&outcomes))?;
+        let left_out: String = not_run.iter().map(|r| format!("\n{r}.\n")).collect();
+        write(&report, &(markdown(&outcomes) + &left_out))?;
         let mut page = Vec::new();
         for (name, outcome) in &outcomes {
             if let Some(frontier) = outcome.frontier() {
@@ -103,6 +109,7 @@ impl Command {
                 .into_iter()
                 .map(|(recipe, outcome)| ReproducedTable { recipe, outcome })
                 .collect(),
+            not_run,
             report: report.display().to_string(),
         };
         write(
@@ -111,13 +118,42 @@ impl Command {
         )?;
         output.answer(&answer, page)
     }
+
+    /// The recipes, and those of a folder whose data are not at hand. If none of them has its data, the error is
+    /// that of the first.
+    fn recipes(&self) -> Result<(Vec<(String, Recipe)>, Vec<NotRun>)> {
+        let recipes = Recipe::read_all(&self.recipe)?;
+        let missing = |recipe: &Recipe| match &self.data {
+            Some(folder) => recipe.missing_data(folder),
+            None => Vec::new(),
+        };
+        if recipes
+            .iter()
+            .all(|(_, recipe)| !missing(recipe).is_empty())
+        {
+            return Ok((recipes, Vec::new()));
+        }
+        let (run, not_run): (Vec<_>, Vec<_>) = recipes
+            .into_iter()
+            .partition(|(_, recipe)| missing(recipe).is_empty());
+        let not_run = not_run.into_iter().map(|(name, recipe)| NotRun {
+            recipe: name,
+            missing: missing(&recipe),
+        });
+        Ok((run, not_run.collect()))
+    }
 }
 
-fn plan(recipes: Vec<limpid::answers::RecipePlan>, target: Target) -> ReproducePlan {
+fn plan(
+    recipes: Vec<limpid::answers::RecipePlan>,
+    not_run: Vec<NotRun>,
+    target: Target,
+) -> ReproducePlan {
     ReproducePlan {
         schema: "limpid.reproduce-plan/1",
         runs: recipes.iter().map(|r| r.runs).sum(),
         recipes,
+        not_run,
         folder: target.path.display().to_string(),
         free_bytes: target.free_bytes,
     }

@@ -36,7 +36,7 @@ pub use ratings::{RatingsAnswer, RatingsRow};
 pub use recommend::{
     Before, Exported, Left, Moved, Reason, RecommendAll, Recommendations, Recommended, Slate,
 };
-pub use reproduce::{RecipePlan, ReproducePlan, Reproduced, ReproducedTable};
+pub use reproduce::{NotRun, RecipePlan, ReproducePlan, Reproduced, ReproducedTable};
 pub use schema::schemas;
 pub use train::{TrainPlan, Trained};
 pub use verify::Verified;

@@ -11,8 +11,30 @@ pub struct Reproduced {
     pub schema: &'static str,
     /// The tables.
     pub tables: Vec<ReproducedTable>,
+    /// Recipes of the folder that were not run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_run: Vec<NotRun>,
     /// The file of the report in Markdown.
     pub report: String,
+}
+
+/// A recipe of a folder that is not run, because its data are not at hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct NotRun {
+    /// The name of the recipe, without `.toml`.
+    pub recipe: String,
+    /// The data sets that are missing.
+    pub missing: Vec<String>,
+}
+
+impl std::fmt::Display for NotRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (recipe, missing) = (&self.recipe, self.missing.join(", "));
+        write!(
+            f,
+            "{recipe} is not run: the folder of data sets does not hold {missing}"
+        )
+    }
 }
 
 /// One table with the name of its recipe.
@@ -32,6 +54,9 @@ pub struct ReproducePlan {
     pub schema: &'static str,
     /// The recipes.
     pub recipes: Vec<RecipePlan>,
+    /// Recipes of the folder that cannot be run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_run: Vec<NotRun>,
     /// Largest number of fits: finished ones in the output folder are reused.
     pub runs: usize,
     /// The folder that will be written.
