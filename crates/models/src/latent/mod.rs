@@ -8,6 +8,7 @@ pub(crate) mod fold_in;
 pub(crate) mod folded;
 pub mod ials;
 pub mod imported;
+mod layer;
 pub mod learned_users;
 pub mod multdae;
 pub mod multvae;
