@@ -4,6 +4,8 @@ pub mod bcemf;
 pub mod bprmf;
 pub mod eigen;
 pub mod elsa;
+pub mod fencr;
+mod fields;
 pub(crate) mod fold_in;
 pub(crate) mod folded;
 pub mod ials;
@@ -14,6 +16,7 @@ pub mod multdae;
 pub mod multvae;
 pub mod network;
 pub mod neumf;
+pub mod ns_icf;
 pub(crate) mod vectors;
 
 use limpid_core::{Buffer, Error, Result, Tensors};

@@ -13,9 +13,9 @@
 //! integral from m_0 otherwise. In the ledger of a training row the difference between the learned and the
 //! folded vector is the residual. A model that is saved without users has the map only.
 //!
-//! A decoder may also read a history itself ([`Decoder::read`]), where no vector says what it needs. Then scores
-//! are not smooth in the history, and the contribution of an event is its Shapley value in a few fixed orders: the
-//! mean change of the score as the event joins those before it. These add up in every order.
+//! A decoder may also read a history itself ([`Decoder::read`]), where no vector says what it needs. Where scores are
+//! not smooth, the contribution of an event is its Shapley value over a few fixed orders: the mean change of the score
+//! as the event joins those before it. These add up in every order.
 
 pub(crate) mod fit;
 
@@ -49,7 +49,8 @@ hyper! {
 
 /// How scores follow from the vector of a user.
 pub trait Decoder: Debug + Clone + PartialEq + Send + Sync {
-    /// Steps of the path integral of an explanation; 1 where scores are linear.
+    /// Steps of the path integral of an explanation; 1 where scores are linear, 0 where they are not smooth enough for
+    /// any: then vectors are not offered as a latent.
     const STEPS: usize;
 
     /// Number of items.
@@ -80,8 +81,10 @@ pub trait Decoder: Debug + Clone + PartialEq + Send + Sync {
     /// The score of one item, bit for bit that of [`scores`](Self::scores).
     fn score(&self, user: &[f32], item: u32) -> f32;
 
-    /// The gradient of a score with respect to the user's vector `(D)`.
-    fn gradient(&self, user: &[f32], item: u32) -> Vec<f32>;
+    /// The gradient of a score with respect to the user's vector `(D)`; not asked where there are no steps.
+    fn gradient(&self, _user: &[f32], _item: u32) -> Vec<f32> {
+        vec![0.0; self.width()]
+    }
 
     /// Vectors `(I, D)` whose dot products are scores, if there are such.
     fn item_vectors(&self) -> Option<Mat> {
@@ -467,9 +470,9 @@ impl<F: Format, D: Decoder> Recommender for Model<F, D> {
             return Ledger::default();
         }
         let chain = self.chain(user);
-        let values = match self.decoder.learned() == self.decoder.width() {
-            true => self.along_the_path(&chain, item.0),
-            false => self.by_joining(&chain, item.0),
+        let values = match D::STEPS {
+            0 => self.by_joining(&chain, item.0),
+            _ => self.along_the_path(&chain, item.0),
         };
         let units = EventUnits::new(n_items, self.behaviors.len(), self.behaviors.target());
         let events = user.by_item();
@@ -485,7 +488,7 @@ impl<F: Format, D: Decoder> Recommender for Model<F, D> {
     }
 
     fn latent(&self) -> Option<&dyn Latent> {
-        Some(self)
+        (D::STEPS > 0).then_some(self as &dyn Latent)
     }
 }
 
@@ -638,7 +641,7 @@ mod tests {
     struct Any;
 
     impl Decoder for Any {
-        const STEPS: usize = 1;
+        const STEPS: usize = 0;
 
         fn n_items(&self) -> usize {
             2
@@ -672,10 +675,6 @@ mod tests {
             self.scores(user)[0]
         }
 
-        fn gradient(&self, _: &[f32], _: u32) -> Vec<f32> {
-            vec![1.0, 6.0]
-        }
-
         fn save(&self, _: &mut Tensors) -> Result<()> {
             Ok(())
         }
@@ -704,6 +703,7 @@ mod tests {
         );
         let parts: Vec<f32> = ledger.parts.iter().map(|p| p.value).collect();
         assert_eq!(parts, [4.0, 4.0]);
+        assert!(model.latent().is_none());
         let rows = limpid_core::Histories::single(row.view(), 2);
         assert_eq!(model.encode(&rows).row(0).to_vec(), [3.0, 1.0]);
     }
