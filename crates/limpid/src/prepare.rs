@@ -19,6 +19,7 @@ const ITEMS: Reads = Reads {
     behaviors: false,
     values: false,
     texts: false,
+    attributes: false,
 };
 
 /// Data to fit a model on, and how they were prepared.

@@ -88,6 +88,7 @@ pub fn measure_ratings(
         behaviors: false,
         values: true,
         texts: options.texts || model_reads,
+        attributes: false,
     };
     check_texts(&source.texts, reads.texts, model_reads)?;
     let asked = options.texts || !source.texts.columns.is_empty();

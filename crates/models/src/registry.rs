@@ -53,6 +53,8 @@ pub struct Reads {
     pub values: bool,
     /// Reviews or descriptions.
     pub texts: bool,
+    /// Attributes of items, without which it cannot be fitted.
+    pub attributes: bool,
 }
 
 impl Reads {
@@ -62,6 +64,7 @@ impl Reads {
         behaviors: false,
         values: false,
         texts: false,
+        attributes: false,
     };
 
     /// Items in the order of events.
@@ -76,6 +79,12 @@ impl Reads {
         ..Self::ITEMS
     };
 
+    /// Items, the behavior of each event, and attributes of the items.
+    pub(crate) const ATTRIBUTES: Self = Self {
+        attributes: true,
+        ..Self::BEHAVIORS
+    };
+
     /// Items and the value of each event.
     pub(crate) const VALUES: Self = Self {
         values: true,
@@ -88,7 +97,7 @@ impl Reads {
         ..Self::VALUES
     };
 
-    /// The names: `items`, `order`, `behaviors`, `values`, `texts`.
+    /// The names: `items`, `order`, `behaviors`, `values`, `texts`, `attributes`.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
         [
@@ -97,6 +106,7 @@ impl Reads {
             (self.behaviors, "behaviors"),
             (self.values, "values"),
             (self.texts, "texts"),
+            (self.attributes, "attributes"),
         ]
         .into_iter()
         .filter_map(|(read, name)| read.then_some(name))
@@ -263,6 +273,8 @@ models! {
     CausalD = graph::causald;
     Dccf = graph::dccf;
     NeuMf = latent::neumf;
+    NsIcf = latent::ns_icf;
+    Fencr = latent::fencr;
     SasRec = sequential::sasrec;
     TimiRec = sequential::timirec;
     LrRecsys = text::lr_recsys;

@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 
 use limpid_core::{
-    Catalogue, Detail, Event, Fit, Histories, HistoryUnits, Ids, ItemIdx, OwnedHistory,
+    Catalogue, Csr, Detail, Event, Field, Fit, Histories, HistoryUnits, Ids, ItemIdx, OwnedHistory,
     Recommender, Run, Tensors, Training, Units,
 };
 use limpid_models::{Config, ENTRIES, Model};
@@ -53,13 +53,24 @@ fn all() -> &'static (Vec<Fitted>, Histories, Catalogue) {
     static ALL: OnceLock<(Vec<Fitted>, Histories, Catalogue)> = OnceLock::new();
     ALL.get_or_init(|| {
         let (histories, catalogue) = shop();
-        let data = Training {
-            histories: &histories,
-            catalogue: &catalogue,
-        };
+        // Models that need attributes have the parity of items.
+        let mut known = catalogue.clone();
+        let parities = (0..N_ITEMS).map(|i| vec![(i % 2, 1.0)]);
+        known.fields = vec![Field {
+            name: "parity".to_owned(),
+            values: Ids::from_names(vec!["even".to_owned(), "odd".to_owned()]).unwrap(),
+            of_items: Csr::from_rows(parities, 2).unwrap(),
+        }];
         let entries = ENTRIES.iter().filter(|e| e.reads.behaviors);
         let fitted = entries.map(|entry| {
             let config = Config::named(entry.name).unwrap();
+            let data = Training {
+                histories: &histories,
+                catalogue: match entry.reads.attributes {
+                    true => &known,
+                    false => &catalogue,
+                },
+            };
             (entry.name, config.fit(&data, &mut Run::seeded(1)).unwrap())
         });
         let fitted = fitted.collect();
@@ -103,7 +114,7 @@ fn views_alone_are_evidence() {
     let (models, ..) = all();
     for (name, model) in models {
         // They rank by records or popularity, or are trained on purchases alone.
-        if ["chain-prior", "one-behavior", "dccf", "neumf"].contains(name) {
+        if ["chain-prior", "one-behavior", "dccf", "neumf", "fencr"].contains(name) {
             continue;
         }
         let viewer = viewer();

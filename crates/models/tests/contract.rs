@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 
 use limpid_core::{
-    Candidates, Catalogue, Csr, Detail, Edits, Event, Fit, FitUnits, Histories, History,
+    Candidates, Catalogue, Csr, Detail, Edits, Event, Field, Fit, FitUnits, Histories, History,
     HistoryUnits, Ids, ItemIdx, Ledger, Mask, Mat, OwnedHistory, Recommender, Run, Tensors,
     Training, Units, UnitsOf, top_k,
 };
@@ -41,6 +41,20 @@ fn held_out(u: u32) -> u32 {
     u % N_ITEMS
 }
 
+/// The catalogue as a model needs it: with the parity of items, if it needs attributes.
+fn known(entry: &Entry, catalogue: &Catalogue) -> Catalogue {
+    let mut catalogue = catalogue.clone();
+    if entry.reads.attributes {
+        let parities = (0..catalogue.len() as u32).map(|i| vec![(i % 2, 1.0)]);
+        catalogue.fields = vec![Field {
+            name: "parity".to_owned(),
+            values: Ids::from_names(vec!["even".to_owned(), "odd".to_owned()]).unwrap(),
+            of_items: Csr::from_rows(parities, 2).unwrap(),
+        }];
+    }
+    catalogue
+}
+
 fn fit(config: &Config, histories: &Histories, catalogue: &Catalogue, seed: u64) -> Model {
     let data = Training {
         histories,
@@ -58,6 +72,7 @@ fn all() -> &'static [Fitted] {
     ALL.get_or_init(|| {
         let fitted = |entry: &Entry| {
             let (histories, catalogue) = checkerboard();
+            let catalogue = known(entry, &catalogue);
             let config = Config::named(entry.name).unwrap();
             let model = fit(&config, &histories, &catalogue, 1);
             (entry.name, model, histories, catalogue)
@@ -210,6 +225,25 @@ fn a_copy_scores_the_same() {
     }
 }
 
+/// Models that need attributes say so where there are none, and how to add some.
+#[test]
+fn missing_attributes_are_refused() {
+    let (histories, catalogue) = checkerboard();
+    let data = Training {
+        histories: &histories,
+        catalogue: &catalogue,
+    };
+    let entries = ENTRIES.iter().filter(|e| e.reads.attributes);
+    assert!(entries.clone().count() >= 2);
+    for entry in entries {
+        let config = Config::named(entry.name).unwrap();
+        let refused = config.fit(&data, &mut Run::seeded(1)).unwrap_err();
+        let refused = refused.to_string();
+        let told = [entry.name, "at least 1", "--metadata", "is 0"];
+        assert!(told.iter().all(|t| refused.contains(t)), "{refused}");
+    }
+}
+
 #[test]
 fn training_on_empty_data_does_not_panic() {
     for entry in ENTRIES {
@@ -219,7 +253,7 @@ fn training_on_empty_data_does_not_panic() {
         catalogue.n_train_users = 2;
         let data = Training {
             histories: &histories,
-            catalogue: &catalogue,
+            catalogue: &known(entry, &catalogue),
         };
         if let Ok(model) = Config::named(entry.name)
             .unwrap()
@@ -688,7 +722,8 @@ proptest! {
         catalogue.train_counts = histories.item_counts();
         catalogue.n_train_users = histories.len();
         for entry in ENTRIES {
-            let model = fit(&Config::named(entry.name).unwrap(), &histories, &catalogue, 3);
+            let config = Config::named(entry.name).unwrap();
+            let model = fit(&config, &histories, &known(entry, &catalogue), 3);
             prop_assert!(model.score(&histories).iter().all(|s| s.is_finite()));
             check_ledgers(entry.name, &model, &histories);
         }

@@ -26,7 +26,7 @@ pub struct ModelAnswer {
     pub about: &'static str,
     /// The paper.
     pub paper: &'static str,
-    /// The fields of the data that it reads: `items`, `order`, `behaviors`, `values`, `texts`.
+    /// The fields of the data that it reads: `items`, `order`, `behaviors`, `values`, `texts`, `attributes`.
     pub reads: Vec<&'static str>,
     /// Its hyper-parameters.
     pub parameters: Vec<ParameterAnswer>,

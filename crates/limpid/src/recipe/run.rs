@@ -171,7 +171,8 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
     Ok(report::outcome(recipe, results))
 }
 
-/// Whether two rows read the same. Values are kept or not by the filters, which are part of the data.
+/// Whether two rows read the same. Values are kept or not by the filters, which are part of the data, and attributes
+/// are read with the items.
 fn shares_data(one: &Checked, other: &Checked) -> bool {
     let reads = |row: &Checked| {
         let Reads {
@@ -179,6 +180,7 @@ fn shares_data(one: &Checked, other: &Checked) -> bool {
             behaviors,
             texts,
             values: _,
+            attributes: _,
         } = row.config.entry().reads;
         (order, behaviors, texts)
     };

@@ -17,9 +17,10 @@ use limpid_core::{Catalogue, Error, Result, Run, Tensors};
 use limpid_tensor::Rng;
 use limpid_tensor::tape::{Tape, Var};
 
+use super::layer::Layer;
 use super::learned_users::fit::{Batch, Init, Purpose, Recipe, Weight};
 use super::learned_users::{Decoder, Tables, learned_model, put_vectors, vectors};
-use super::{MAX_WIDTH, score_of};
+use super::score_of;
 use crate::behavior::chains::Chains;
 use crate::hyper::{self, hyper};
 use crate::registry::{Entry, Reads};
@@ -138,24 +139,6 @@ impl Recipe for Config {
     }
 }
 
-/// A dense layer.
-#[derive(Debug, Clone, PartialEq)]
-struct Layer {
-    weights: Vec<f32>, // (in, out)
-    bias: Vec<f32>,    // (out)
-}
-
-impl Layer {
-    /// `bias + x W`.
-    fn apply(&self, x: &[f32]) -> Vec<f32> {
-        let mut out = self.bias.clone();
-        for (x, row) in x.iter().zip(self.weights.chunks_exact(out.len().max(1))) {
-            out.iter_mut().zip(row).for_each(|(o, w)| *o += x * w);
-        }
-        out
-    }
-}
-
 /// Scores by a product and a tower.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tower {
@@ -223,8 +206,7 @@ impl Decoder for Tower {
         }
         let mut slope = vec![1.0];
         for (layer, sums) in self.layers.iter().zip(&sums).rev() {
-            let rows = layer.weights.chunks_exact(slope.len());
-            let back = rows.map(|row| score_of(row, &slope)).zip(sums);
+            let back = layer.back(&slope).into_iter().zip(sums);
             slope = back.map(|(g, &h)| if h > 0.0 { g } else { 0.0 }).collect();
         }
         [&item[..self.d], &slope].concat()
@@ -234,10 +216,7 @@ impl Decoder for Tower {
         put_vectors(out, "items", &self.items, 2 * self.d, self.d);
         out.put_meta("layers", &self.layers.len())?;
         for (l, layer) in self.layers.iter().enumerate() {
-            let n = layer.bias.len();
-            let shape = [layer.weights.len() / n.max(1), n];
-            out.put_f32(&format!("layer{l}"), &shape, layer.weights.clone());
-            out.put_f32(&format!("layer{l}.bias"), &[n], layer.bias.clone());
+            layer.save(out, &format!("layer{l}"));
         }
         Ok(())
     }
@@ -250,17 +229,9 @@ impl Decoder for Tower {
         let mut layers = Vec::new();
         let mut before = width / 2;
         for l in 0..if known { n } else { 0 } {
-            let (_, bias) = from.f32(&format!("layer{l}.bias"))?;
-            if !(1..=MAX_WIDTH).contains(&bias.len()) {
-                let expected = format!("from 1 to {MAX_WIDTH}");
-                return Err(Error::shape(format!("layer{l}.bias"), expected, bias.len()));
-            }
-            let weights = from.shaped(&format!("layer{l}"), &[before, bias.len()])?;
-            before = bias.len();
-            layers.push(Layer {
-                weights: weights.to_vec(),
-                bias: bias.to_vec(),
-            });
+            let layer = Layer::load(from, &format!("layer{l}"), before)?;
+            before = layer.bias.len();
+            layers.push(layer);
         }
         if layers.is_empty() || before != 1 {
             let found = format!("{n} layers, {before} outputs, items of width {width}");

@@ -101,6 +101,7 @@ macro_rules! cases {
     ($float:ty) => {{
         const ANY: (f32, f32) = (-2.0, 2.0);
         const POSITIVE: (f32, f32) = (0.3, 2.0);
+        const SHARE: (f32, f32) = (0.05, 0.9);
         let case = |name, inputs, range, op| Case::<$float> {
             name,
             inputs,
@@ -274,6 +275,12 @@ macro_rules! cases {
             }),
             case("binary_cross_entropy", &[&[4]], ANY, |_, x| {
                 x[0].binary_cross_entropy([0.0, 1.0, 1.0, 0.5].map(<$float>::of).to_vec())
+            }),
+            case("conjunction", &[&[3, 5], &[5, 4]], SHARE, |_, x| {
+                x[0].conjunction(x[1])
+            }),
+            case("disjunction", &[&[3, 5], &[5, 4]], SHARE, |_, x| {
+                x[0].disjunction(x[1])
             }),
             case("bpr", &[&[4], &[4]], ANY, |_, x| x[0].bpr(x[1])),
             case("top_k", &[&[3, 20]], ANY, |_, x| x[0].top_k(4)),

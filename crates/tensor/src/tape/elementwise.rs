@@ -116,7 +116,11 @@ const GELU: f64 = 0.797_884_560_802_865_4;
 
 impl<'t, T: Float> Var<'t, T> {
     /// y = f(x) with ∂y/∂x = slope(x, y).
-    fn unary(self, f: impl Fn(T) -> T + Sync, slope: impl Fn(T, T) -> T + Sync + 'static) -> Self {
+    pub(super) fn unary(
+        self,
+        f: impl Fn(T) -> T + Sync,
+        slope: impl Fn(T, T) -> T + Sync + 'static,
+    ) -> Self {
         let x = self.value();
         let mut y = self.arena().take(x.len());
         map(&mut y, &x, f);

@@ -30,6 +30,11 @@ pub trait Network {
         rng: &mut Rng,
     ) -> Var<'t>;
 
+    /// Moves weights back into their range, after a step.
+    fn project(&self, weights: &mut [Parameter]) {
+        let _ = weights;
+    }
+
     /// As [`Learner::measure`].
     ///
     /// # Errors
@@ -162,6 +167,7 @@ impl<N: Network> Learner for TapeLearner<N> {
                 }
             }
         }
+        self.network.project(&mut self.weights);
         loss * examples.len() as f64
     }
 

@@ -34,6 +34,7 @@ mod gradients;
 mod graph;
 mod lanes;
 mod learner;
+mod logic;
 mod lookup;
 mod loss;
 mod products;

@@ -37,6 +37,8 @@ pub(crate) enum Init {
     Zeros,
     /// Ones: factors.
     Ones,
+    /// Uniform from 0 to ½: weights of logic.
+    Halves,
 }
 
 /// A weight besides the two tables.
@@ -56,6 +58,11 @@ impl Weight {
         }
     }
 
+    /// A matrix that begins otherwise.
+    pub(crate) fn beginning(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+
     /// A vector of zeros or ones.
     pub(crate) fn vector(name: impl Into<String>, n: usize, init: Init) -> Self {
         Self {
@@ -65,11 +72,12 @@ impl Weight {
         }
     }
 
-    fn parameter(self, rng: &mut Rng) -> Parameter {
+    pub(crate) fn parameter(self, rng: &mut Rng) -> Parameter {
         let n: usize = self.shape.iter().product();
         let value = match self.init {
             Init::Zeros => vec![0.0; n],
             Init::Ones => vec![1.0; n],
+            Init::Halves => rng.uniforms(n, 0.0, 0.5),
             Init::Glorot => {
                 let sides: usize = self.shape.iter().sum();
                 let bound = (6.0 / sides.max(1) as f32).sqrt();
@@ -153,6 +161,11 @@ pub(crate) trait Recipe: Format {
         batch: &Batch,
         rng: &mut Rng,
     ) -> Var<'t>;
+
+    /// Moves weights back into their range, after a step.
+    fn project(&self, weights: &mut [Parameter]) {
+        let _ = weights;
+    }
 
     /// The vectors of all users `(U, D)`, and the decoder.
     fn finish<'t>(
@@ -272,6 +285,10 @@ impl<R: Recipe> Network for InTraining<'_, R> {
         let squares = rows.map(Var::sum_of_squares);
         let size = squares[0] + squares[1] + squares[2];
         loss + size.scale(f64::from(self.recipe.tables().reg) / n as f64)
+    }
+
+    fn project(&self, weights: &mut [Parameter]) {
+        self.recipe.project(weights);
     }
 
     fn measure(&self, weights: &[Parameter], monitor: &Monitor<'_>) -> Result<Option<f64>> {

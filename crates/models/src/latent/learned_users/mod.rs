@@ -12,6 +12,10 @@
 //! same for all users, and every event has a contribution: exact where scores are linear in p, a path
 //! integral from m_0 otherwise. In the ledger of a training row the difference between the learned and the
 //! folded vector is the residual. A model that is saved without users has the map only.
+//!
+//! A decoder may also read a history itself ([`Decoder::read`]), where no vector says what it needs. Where scores are
+//! not smooth, the contribution of an event is its Shapley value over a few fixed orders: the mean change of the score
+//! as the event joins those before it. These add up in every order.
 
 pub(crate) mod fit;
 
@@ -45,7 +49,8 @@ hyper! {
 
 /// How scores follow from the vector of a user.
 pub trait Decoder: Debug + Clone + PartialEq + Send + Sync {
-    /// Steps of the path integral of an explanation; 1 where scores are linear.
+    /// Steps of the path integral of an explanation; 1 where scores are linear, 0 where they are not smooth enough for
+    /// any: then vectors are not offered as a latent.
     const STEPS: usize;
 
     /// Number of items.
@@ -53,6 +58,16 @@ pub trait Decoder: Debug + Clone + PartialEq + Send + Sync {
 
     /// The width D of user vectors.
     fn width(&self) -> usize;
+
+    /// How many leading numbers of a user's vector are learned, and folded in; all by default.
+    fn learned(&self) -> usize {
+        self.width()
+    }
+
+    /// The numbers after the learned ones: what is read from a history, by its items. The same for every order.
+    fn read(&self, _items: &[u32]) -> Vec<f32> {
+        Vec::new()
+    }
 
     /// How many leading numbers of vectors are saved as arrays of their own: those that belong together.
     fn lead(&self) -> usize;
@@ -66,8 +81,10 @@ pub trait Decoder: Debug + Clone + PartialEq + Send + Sync {
     /// The score of one item, bit for bit that of [`scores`](Self::scores).
     fn score(&self, user: &[f32], item: u32) -> f32;
 
-    /// The gradient of a score with respect to the user's vector `(D)`.
-    fn gradient(&self, user: &[f32], item: u32) -> Vec<f32>;
+    /// The gradient of a score with respect to the user's vector `(D)`; not asked where there are no steps.
+    fn gradient(&self, _user: &[f32], _item: u32) -> Vec<f32> {
+        vec![0.0; self.width()]
+    }
 
     /// Vectors `(I, D)` whose dot products are scores, if there are such.
     fn item_vectors(&self) -> Option<Mat> {
@@ -256,6 +273,9 @@ pub struct Model<F, D = DotProduct> {
     decoder: D,
 }
 
+/// Orders of events, and as many reversed ones, over which contributions are averaged.
+const ORDERS: u32 = 4;
+
 /// A hash of the events of a chain.
 fn fingerprint(chain: &[(u32, u8)]) -> i64 {
     hash::row(chain.iter().flat_map(|&(i, set)| [i, u32::from(set)])) as i64
@@ -295,7 +315,7 @@ fn key_width<D: Decoder>(decoder: &D) -> usize {
 impl<F: Format, D: Decoder> Model<F, D> {
     /// From the vectors learned for the users of `chains`, row by row `(U, D)`.
     pub(crate) fn new(chains: &Chains, users: Vec<f32>, decoder: D) -> Self {
-        let (behaviors, d) = (chains.behaviors, decoder.width());
+        let (behaviors, d) = (chains.behaviors, decoder.learned());
         let rows = (0..chains.len()).into_par_iter();
         let rows: Vec<Vec<f32>> = rows
             .map(|u| features(&decoder, behaviors, chains.row(u)))
@@ -319,7 +339,7 @@ impl<F: Format, D: Decoder> Model<F, D> {
 
     /// The vector of a history that was not trained on.
     pub(crate) fn fold_in(&self, chain: &[(u32, u8)]) -> Vec<f32> {
-        let d = self.decoder.width();
+        let d = self.decoder.learned();
         let mut p = vec![0f64; d];
         let features = features(&self.decoder, self.behaviors, chain);
         for (x, row) in features.iter().zip(self.map.chunks_exact(d.max(1))) {
@@ -328,17 +348,84 @@ impl<F: Format, D: Decoder> Model<F, D> {
                 .zip(row)
                 .for_each(|(p, &m)| *p += f64::from(*x) * f64::from(m));
         }
-        p.into_iter().map(|p| p as f32).collect()
+        let p: Vec<f32> = p.into_iter().map(|p| p as f32).collect();
+        self.with_reading(p, chain)
+    }
+
+    fn with_reading(&self, mut p: Vec<f32>, chain: &[(u32, u8)]) -> Vec<f32> {
+        let items: Vec<u32> = chain.iter().map(|e| e.0).collect();
+        p.extend(self.decoder.read(&items));
+        p
     }
 
     fn vector(&self, user: History<'_>, chain: &[(u32, u8)]) -> Vec<f32> {
-        let d = self.decoder.width();
+        let d = self.decoder.learned();
         match user.user {
             Some(u) if self.known.get(u.at()) == Some(&fingerprint(chain)) => {
-                self.users[u.at() * d..(u.at() + 1) * d].to_vec()
+                let learned = self.users[u.at() * d..(u.at() + 1) * d].to_vec();
+                self.with_reading(learned, chain)
             }
             _ => self.fold_in(chain),
         }
+    }
+
+    /// The contributions of events by a path integral along the vector: exact where scores are linear in it.
+    fn along_the_path(&self, chain: &[(u32, u8)], item: u32) -> Vec<((u32, u8), f32)> {
+        let d = self.decoder.learned().max(1);
+        let (from, to) = (&self.map[..self.decoder.learned()], self.fold_in(chain));
+        let slope = mean_gradient(from, &to, D::STEPS, |z| self.decoder.gradient(z, item));
+        let key = key_width(&self.decoder);
+        let mut values = Vec::new();
+        for (b, items) in by_behavior(self.behaviors, chain).into_iter().enumerate() {
+            // What a key of this behavior contributes.
+            let rows = self.map[(1 + b * key) * d..].chunks_exact(d).take(key);
+            let of_key = |row: &[f32]| -> f64 {
+                let numbers = row.iter().zip(&slope);
+                numbers.map(|(&m, s)| f64::from(m) * s).sum()
+            };
+            let towards: Vec<f64> = rows.map(of_key).collect();
+            for &i in &items {
+                let numbers = self.decoder.key(i).iter().zip(&towards);
+                let effect: f64 = numbers.map(|(&k, t)| f64::from(k) * t).sum();
+                values.push(((i, b as u8), (effect / items.len() as f64) as f32));
+            }
+        }
+        values
+    }
+
+    /// The contributions of events by what each changes as it joins those before it, over some orders and their
+    /// reverses.
+    fn by_joining(&self, chain: &[(u32, u8)], item: u32) -> Vec<((u32, u8), f32)> {
+        let mut events: Vec<(u32, u8)> = Vec::new();
+        for (b, items) in by_behavior(self.behaviors, chain).into_iter().enumerate() {
+            events.extend(items.into_iter().map(|i| (i, b as u8)));
+        }
+        let base = f64::from(self.decoder.score(&self.fold_in(&[]), item));
+        let mut sums = vec![0f64; events.len()];
+        for order in 0..ORDERS {
+            let mut places: Vec<usize> = (0..events.len()).collect();
+            places.sort_by_key(|&at| {
+                hash::row([order, events[at].0, events[at].1.into()].into_iter())
+            });
+            for reversed in [false, true] {
+                if reversed {
+                    places.reverse();
+                }
+                let (mut joined, mut before) = (Vec::<(u32, u8)>::new(), base);
+                for &at in &places {
+                    let (i, b) = events[at];
+                    match joined.binary_search_by_key(&i, |e| e.0) {
+                        Ok(known) => joined[known].1 |= 1 << b,
+                        Err(place) => joined.insert(place, (i, 1 << b)),
+                    }
+                    let after = f64::from(self.decoder.score(&self.fold_in(&joined), item));
+                    sums[at] += after - before;
+                    before = after;
+                }
+            }
+        }
+        let means = sums.iter().map(|s| (s / f64::from(2 * ORDERS)) as f32);
+        events.into_iter().zip(means).collect()
     }
 }
 
@@ -378,43 +465,30 @@ impl<F: Format, D: Decoder> Recommender for Model<F, D> {
     }
 
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let (n_items, d) = (self.decoder.n_items(), self.decoder.width().max(1));
+        let n_items = self.decoder.n_items();
         if item.at() >= n_items {
             return Ledger::default();
         }
         let chain = self.chain(user);
-        let (from, to) = (&self.map[..self.decoder.width()], self.fold_in(&chain));
-        let slope = mean_gradient(from, &to, D::STEPS, |z| self.decoder.gradient(z, item.0));
-        let key = key_width(&self.decoder);
-        let target = self.behaviors.target();
-        let units = EventUnits::new(n_items, self.behaviors.len(), target);
+        let values = match D::STEPS {
+            0 => self.by_joining(&chain, item.0),
+            _ => self.along_the_path(&chain, item.0),
+        };
+        let units = EventUnits::new(n_items, self.behaviors.len(), self.behaviors.target());
         let events = user.by_item();
-        let mut parts = Vec::new();
-        for (b, items) in by_behavior(self.behaviors, &chain).into_iter().enumerate() {
-            // What a key of this behavior contributes.
-            let rows = self.map[(1 + b * key) * d..].chunks_exact(d).take(key);
-            let of_key = |row: &[f32]| -> f64 {
-                let numbers = row.iter().zip(&slope);
-                numbers.map(|(&m, s)| f64::from(m) * s).sum()
-            };
-            let towards: Vec<f64> = rows.map(of_key).collect();
-            for &i in &items {
-                let numbers = self.decoder.key(i).iter().zip(&towards);
-                let effect: f64 = numbers.map(|(&k, t)| f64::from(k) * t).sum();
-                let cites = events.of(ItemIdx(i));
-                let cites = cites.filter(|e| usize::from(e.behavior) == b).collect();
-                let unit = units.index(ItemIdx(i), b as u8).unwrap_or(0);
-                let effect = (effect / items.len() as f64) as f32;
-                parts.push(Part::new(units.unit(unit as usize), 1.0, effect, cites));
-            }
-        }
-        let base = self.decoder.score(from, item.0);
+        let part = |((i, b), effect): ((u32, u8), f32)| {
+            let cites = events.of(ItemIdx(i)).filter(|e| e.behavior == b).collect();
+            let unit = units.index(ItemIdx(i), b).unwrap_or(0);
+            Part::new(units.unit(unit as usize), 1.0, effect, cites)
+        };
+        let parts = values.into_iter().map(part).collect();
+        let base = self.decoder.score(&self.fold_in(&[]), item.0);
         let score = self.decoder.score(&self.vector(user, &chain), item.0);
         Ledger::of_parts(base, parts).scored(score)
     }
 
     fn latent(&self) -> Option<&dyn Latent> {
-        Some(self)
+        (D::STEPS > 0).then_some(self as &dyn Latent)
     }
 }
 
@@ -457,7 +531,7 @@ impl<F: Format, D: Decoder> Artifact for Model<F, D> {
     const KIND: &'static str = F::KIND;
 
     fn save(&self, out: &mut Tensors) -> Result<()> {
-        let d = self.decoder.width();
+        let d = self.decoder.learned();
         let behaviors = (self.behaviors.len(), self.behaviors.target());
         out.put_meta("behaviors", &behaviors)?;
         put_vectors(out, "users", &self.users, d, self.decoder.lead());
@@ -479,7 +553,7 @@ impl<F: Format, D: Decoder> Artifact for Model<F, D> {
         let (n, target) = from.meta("behaviors")?;
         let behaviors = Behaviors::new(n, target)?;
         let decoder = D::load(from)?;
-        let d = decoder.width();
+        let d = decoder.learned();
         if d == 0 || d > MAX_WIDTH {
             let expected = format!("from 1 to {MAX_WIDTH}");
             return Err(Error::shape("the width of user vectors", expected, d));
@@ -560,6 +634,78 @@ mod tests {
         assert_eq!(parts, [(16.0, 1), (2.0, 0), (1.0, 0)]);
         let nobody = OwnedHistory::of_items(Vec::new());
         assert_eq!(model.explain(nobody.view(), ItemIdx(1)).score, 4.0);
+    }
+
+    /// Reads whether there are any items.
+    #[derive(Debug, Clone, PartialEq)]
+    struct Any;
+
+    impl Decoder for Any {
+        const STEPS: usize = 0;
+
+        fn n_items(&self) -> usize {
+            2
+        }
+
+        fn width(&self) -> usize {
+            2
+        }
+
+        fn learned(&self) -> usize {
+            1
+        }
+
+        fn read(&self, items: &[u32]) -> Vec<f32> {
+            vec![f32::from(u8::from(!items.is_empty()))]
+        }
+
+        fn lead(&self) -> usize {
+            1
+        }
+
+        fn key(&self, _: u32) -> &[f32] {
+            &[1.0]
+        }
+
+        fn scores(&self, user: &[f32]) -> Vec<f32> {
+            vec![user[0] + 6.0 * user[1]; 2]
+        }
+
+        fn score(&self, user: &[f32], _: u32) -> f32 {
+            self.scores(user)[0]
+        }
+
+        fn save(&self, _: &mut Tensors) -> Result<()> {
+            Ok(())
+        }
+
+        fn load(_: &Tensors) -> Result<Self> {
+            Ok(Self)
+        }
+    }
+
+    /// m_0 = 1, a mean view counts 2 and any item 6: the first of two views to join brings 8, the other nothing.
+    #[test]
+    fn what_is_read_is_shared_over_orders() {
+        let model = Model::<Test, Any> {
+            format: PhantomData,
+            behaviors: Behaviors::new(1, 0).unwrap(),
+            users: Vec::new().into(),
+            known: Vec::new(),
+            map: vec![1.0, 2.0],
+            decoder: Any,
+        };
+        let row = OwnedHistory::of_items(vec![ItemIdx(0), ItemIdx(1)]);
+        let ledger = model.explain(row.view(), ItemIdx(0));
+        assert_eq!(
+            (ledger.base, ledger.score, ledger.residual),
+            (1.0, 9.0, 0.0)
+        );
+        let parts: Vec<f32> = ledger.parts.iter().map(|p| p.value).collect();
+        assert_eq!(parts, [4.0, 4.0]);
+        assert!(model.latent().is_none());
+        let rows = limpid_core::Histories::single(row.view(), 2);
+        assert_eq!(model.encode(&rows).row(0).to_vec(), [3.0, 1.0]);
     }
 
     /// y = 3 x_0 − x_1 + 2.
