@@ -38,6 +38,9 @@ pub(crate) struct Command {
     output: PathBuf,
 }
 
+/// A recipe with the name of its file, without `.toml`.
+type Named = (String, Recipe);
+
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<()> {
         let options = RunOptions {
@@ -121,7 +124,7 @@ impl Command {
 
     /// The recipes, and those of a folder whose data are not at hand. If none of them has its data, the error is
     /// that of the first.
-    fn recipes(&self) -> Result<(Vec<(String, Recipe)>, Vec<NotRun>)> {
+    fn recipes(&self) -> Result<(Vec<Named>, Vec<NotRun>)> {
         let recipes = Recipe::read_all(&self.recipe)?;
         let missing = |recipe: &Recipe| match &self.data {
             Some(folder) => recipe.missing_data(folder),
