@@ -30,9 +30,9 @@ use std::sync::Arc;
 
 use limpid_core::{Catalogue, Error, Result, Run, Tensors};
 use limpid_tensor::Rng;
-use limpid_tensor::tape::{Csr, Tape, Var};
+use limpid_tensor::tape::{Csr, Float, Tape, Var};
 
-use super::fields::categories;
+use super::fields::{Categories, categories};
 use super::layer::Layer;
 use super::learned_users::fit::{Batch, Init, Purpose, Recipe, Weight};
 use super::learned_users::{Decoder, Tables, learned_model, put_vectors, vectors};
@@ -87,9 +87,20 @@ const FIELDS: usize = WEIGHING + 4;
 /// What is known of the items.
 pub(crate) struct Data {
     n_items: usize,
-    /// The mean over the values of each item, by field.
-    fields: Vec<Arc<Csr>>, // (I, values)
+    fields: Vec<Categories>,
     truth: Vec<f32>, // (d)
+}
+
+/// The mean over the values of each of some items `(B, values)`.
+fn means(field: &Categories, items: &[u32]) -> Arc<Csr> {
+    let (mut offsets, mut columns, mut shares) = (vec![0], Vec::new(), Vec::new());
+    for &item in items {
+        let row = &field.of_items[item as usize];
+        columns.extend_from_slice(row);
+        shares.extend(row.iter().map(|_| 1.0 / row.len() as f32));
+        offsets.push(columns.len());
+    }
+    Arc::new(Csr::new(offsets, columns, shares, field.n_values))
 }
 
 /// Two layers with LeakyReLU between them, without biases.
@@ -137,10 +148,9 @@ fn drawn<'t>(logits: Var<'t>, tape: &'t Tape, rng: &mut Rng) -> Var<'t> {
 impl Config {
     /// The features of items, their ids first: `(B, d)` each.
     fn of_items<'t>(&self, data: &Data, w: &[Var<'t>], items: &[u32]) -> Vec<Var<'t>> {
-        let items = Arc::new(items.to_vec());
-        let mut features = vec![w[1].gather(items.clone())];
-        for (means, &table) in data.fields.iter().zip(&w[FIELDS..]) {
-            let field = table.sparse_matmul(means).gather(items.clone());
+        let mut features = vec![w[1].gather(items.to_vec())];
+        for (field, &table) in data.fields.iter().zip(&w[FIELDS..]) {
+            let field = table.sparse_matmul(&means(field, items));
             features.push(field.layer_norm(w[NORM], w[NORM + 1], 1e-5));
         }
         features
@@ -201,16 +211,6 @@ impl Recipe for Config {
         _: Purpose,
         run: &Run<'_>,
     ) -> Result<Data> {
-        let fields = categories(catalogue, chains.n_items, usize::MAX, ENTRY.name)?;
-        let fields = fields.into_iter().map(|field| {
-            let (mut offsets, mut values) = (vec![0], Vec::new());
-            for row in &field.of_items {
-                values.extend(row.iter().map(|_| 1.0 / row.len() as f32));
-                offsets.push(values.len());
-            }
-            let columns = field.of_items.concat();
-            Arc::new(Csr::new(offsets, columns, values, field.n_values))
-        });
         let mut rng = Rng::new(run.seed, 4);
         let truth: Vec<f32> = (0..self.tables.embedding_size)
             .map(|_| rng.normal())
@@ -218,7 +218,7 @@ impl Recipe for Config {
         let length = score_of(&truth, &truth).sqrt().max(SHORTEST);
         Ok(Data {
             n_items: chains.n_items,
-            fields: fields.collect(),
+            fields: categories(catalogue, chains.n_items, usize::MAX, ENTRY.name)?,
             truth: truth.iter().map(|t| t / length).collect(),
         })
     }
@@ -248,9 +248,9 @@ impl Recipe for Config {
             Weight::vector("weighing1.bias", 2 * self.nodes, Init::Zeros),
         ]);
         let fields = data.fields.iter().enumerate();
-        all.extend(
-            fields.map(|(f, means)| Weight::matrix(format!("field{f}"), means.shape().1, d)),
-        );
+        let tables =
+            fields.map(|(f, field)| Weight::matrix(format!("field{f}"), field.n_values, d));
+        all.extend(tables);
         all
     }
 
@@ -342,10 +342,6 @@ fn through(layers: &[Layer; 2], x: &[f32]) -> Vec<f32> {
     let mut hidden = layers[0].apply(x);
     leaky(&mut hidden);
     layers[1].apply(&hidden)
-}
-
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
 }
 
 /// Scores by nodes that reason over features. The vector of a user is x_u.
@@ -445,7 +441,7 @@ impl Reasoning {
         let mut score = 0.0;
         for (place, weight) in weights.into_iter().enumerate() {
             let cosine = self.node([place / s, place % s], user, item, at);
-            score += SHARPNESS * cosine * sigmoid(weight);
+            score += SHARPNESS * cosine * weight.sigmoid();
         }
         score
     }
@@ -596,7 +592,7 @@ mod tests {
             (reasoning.node([1, 0], &user, 0, &mut at), &at.node[..]),
             (-1.0, &[-2.5][..])
         );
-        let expected = 10.0 * sigmoid(3.0) - 10.0 * sigmoid(-3.0);
+        let expected = 10.0 * 3f32.sigmoid() - 10.0 * (-3f32).sigmoid();
         assert!((reasoning.score(&[1.0], 0) - expected).abs() < 1e-5);
     }
 
