@@ -30,13 +30,14 @@
 //! difference of two; one layer per tower; gradients are grafted at the rules, and the weighing, which is smooth, has its
 //! own gradient at the discrete rules; a constant learning rate.
 
-use std::sync::Arc;
+mod literals;
 
 use limpid_core::{Catalogue, Csr, Error, ItemIdx, Result, Run, Tensors};
 use limpid_tensor::tape::{Tape, Var};
 use limpid_tensor::{Parameter, Rng};
 use rayon::prelude::*;
 
+use self::literals::{Literals, MOST_NODES, Nodes, bits, set_of};
 use super::fields::categories;
 use super::layer::Layer;
 use super::learned_users::fit::{Batch, Init, Purpose, Recipe, Weight};
@@ -61,7 +62,7 @@ hyper! {
     /// Hyper-parameters.
     pub struct Config {
         /// Conjunctions of each bottom tower, and as many disjunctions.
-        nodes: usize = 8, in whole(1, 21), tune [4, 8, 16];
+        nodes: usize = 8, in whole(1, MOST_NODES), tune [4, 8, 16];
         /// Conjunctions of the top tower, and as many disjunctions: the rules that are weighed.
         rules: usize = 16, in whole(1, 128), tune [8, 16, 32];
         /// Thresholds of the share of a user's items with a value.
@@ -79,9 +80,6 @@ learned_model!("model/ns-icf", Rules);
 
 /// The weights of logic among all weights: the bottom towers of user, item and both, then the top tower.
 const LOGIC: std::ops::Range<usize> = 2..6;
-
-/// Weights beyond this are literals.
-const THRESHOLD: f32 = 0.5;
 
 /// What is known of users and items.
 pub(crate) struct Data {
@@ -122,10 +120,8 @@ impl Config {
         let literals = Literals::of([2, 3, 4, 5].map(|k| w[k].value()), self);
         let (x_user, x_item) = (x_user.value(), x_item.value());
         let pairs = x_user.par_chunks(n_user).zip(x_item.par_chunks(n_item));
-        let rules = pairs.map(|(user, item)| {
-            let user = literals.half(&literals.of_user, user);
-            literals.rules(user, literals.half(&literals.of_item, item))
-        });
+        let rules =
+            pairs.map(|(user, item)| literals.rules(literals.user(user), literals.item(item)));
         let rules: Vec<Vec<bool>> = rules.collect();
         let discrete = rules.iter().flatten().map(|&r| f32::from(u8::from(r)));
         let soft = continuous.value();
@@ -306,106 +302,6 @@ impl Reader {
     }
 }
 
-/// A set of nodes of the bottom towers.
-type Nodes = u128;
-
-/// The discrete rules. A bottom node holds for a pair if its halves do: both for a conjunction, one for a disjunction.
-#[derive(Debug, Clone, PartialEq)]
-struct Literals {
-    /// The bottom nodes in which each input of a user, or an item, is a literal.
-    of_user: Vec<Nodes>,
-    of_item: Vec<Nodes>,
-    /// The bottom nodes that are literals of each rule; the first half of the rules are conjunctions.
-    of_rules: Vec<Nodes>,
-    /// The bottom nodes that are conjunctions.
-    conjunctions: Nodes,
-}
-
-impl Literals {
-    /// Of the weights of the bottom towers of users, items and both, and of the top tower.
-    fn of(logic: [Arc<Vec<f32>>; 4], config: &Config) -> Self {
-        let (n, rules) = (2 * config.nodes, 2 * config.rules);
-        // The nodes of a row of a tower, which is the tower'th of the three.
-        let row = |w: &[f32], at: usize, tower: usize| -> Nodes {
-            let row = w[at * n..][..n].iter().enumerate();
-            row.filter(|(_, w)| **w > THRESHOLD)
-                .fold(0, |set, (node, _)| set | 1 << (tower * n + node))
-        };
-        let users = logic[0].len() / n;
-        let items = logic[1].len() / n;
-        let of_rules = (0..rules).map(|r| {
-            let column = logic[3].chunks_exact(rules).enumerate();
-            column
-                .filter(|(_, w)| w[r] > THRESHOLD)
-                .fold(0, |set, (node, _)| set | 1 << node)
-        });
-        Self {
-            of_user: (0..users)
-                .map(|at| row(&logic[0], at, 0) | row(&logic[2], at, 2))
-                .collect(),
-            of_item: (0..items)
-                .map(|at| row(&logic[1], at, 1) | row(&logic[2], users + at, 2))
-                .collect(),
-            of_rules: of_rules.collect(),
-            conjunctions: conjunctions(config.nodes),
-        }
-    }
-
-    /// What the inputs of a user or an item leave of each bottom node: of a conjunction, whether none of their literals
-    /// is absent; of a disjunction, whether one is present.
-    fn half(&self, literals: &[Nodes], x: &[f32]) -> Nodes {
-        let (mut absent, mut present) = (0, 0);
-        for (set, &x) in literals.iter().zip(x) {
-            match x > 0.5 {
-                true => present |= set,
-                false => absent |= set,
-            }
-        }
-        (self.conjunctions & !absent) | (present & !self.conjunctions)
-    }
-
-    /// The bottom nodes that hold for a pair.
-    fn bottom(&self, user: Nodes, item: Nodes) -> Nodes {
-        (user & item & self.conjunctions) | ((user | item) & !self.conjunctions)
-    }
-
-    /// Whether a rule holds.
-    fn holds(&self, rule: usize, bottom: Nodes) -> bool {
-        let literals = self.of_rules[rule];
-        match rule < self.of_rules.len() / 2 {
-            true => literals & !bottom == 0,
-            false => literals & bottom != 0,
-        }
-    }
-
-    /// Whether each rule holds for a pair.
-    fn rules(&self, user: Nodes, item: Nodes) -> Vec<bool> {
-        let bottom = self.bottom(user, item);
-        (0..self.of_rules.len())
-            .map(|r| self.holds(r, bottom))
-            .collect()
-    }
-}
-
-/// The conjunctions among the bottom nodes: the first half of each tower.
-fn conjunctions(nodes: usize) -> Nodes {
-    (0..3).fold(0, |set, tower| {
-        set | ((1 << nodes) - 1) << (tower * 2 * nodes)
-    })
-}
-
-/// Sets of nodes as numbers, one bit each, and back.
-fn bits(set: Nodes, n: usize) -> impl Iterator<Item = bool> {
-    (0..n).map(move |k| set >> k & 1 == 1)
-}
-
-fn set_of(numbers: &[f32]) -> Nodes {
-    let numbers = numbers.iter().enumerate();
-    numbers
-        .filter(|(_, x)| **x > 0.5)
-        .fold(0, |set, (k, _)| set | 1 << k)
-}
-
 /// Scores by rules. The vector of a user is p_u, then the user's half of each bottom node as 0 or 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
@@ -413,7 +309,6 @@ pub struct Rules {
     d: usize,
     reader: Reader,
     literals: Literals,
-    n_nodes: usize,
     users_layer: Layer, // (d, h), without bias
     items_layer: Layer, // (d, h)
     rules_layer: Layer, // (h, rules)
@@ -438,7 +333,7 @@ impl Rules {
     ) -> Self {
         let d = (users_layer.weights.len() / users_layer.bias.len().max(1)).max(1);
         let n_items = items.len() / d;
-        let half = |i: u32| literals.half(&literals.of_item, &reader.item(i));
+        let half = |i: u32| literals.item(&reader.item(i));
         let rules = rules_layer.bias.len();
         let column = |r: usize| {
             rules_layer
@@ -454,8 +349,6 @@ impl Rules {
                 .flat_map(|q| items_layer.apply(q))
                 .collect(),
             by_rule: (0..rules).map(column).collect(),
-            // Three towers, each with as many disjunctions as conjunctions.
-            n_nodes: 2 * literals.conjunctions.count_ones() as usize,
             items,
             d,
             reader,
@@ -469,7 +362,7 @@ impl Rules {
     fn reading(&self, user: &[f32]) -> Reading {
         let (p, half) = user.split_at(self.d);
         Reading {
-            half: set_of(half),
+            half: set_of(half.iter().map(|&x| x > 0.5)),
             hidden: self.users_layer.apply(p),
         }
     }
@@ -500,7 +393,7 @@ impl Decoder for Rules {
     }
 
     fn width(&self) -> usize {
-        self.d + self.n_nodes
+        self.d + self.literals.n_nodes()
     }
 
     fn learned(&self) -> usize {
@@ -508,10 +401,8 @@ impl Decoder for Rules {
     }
 
     fn read(&self, items: &[u32]) -> Vec<f32> {
-        let half = self
-            .literals
-            .half(&self.literals.of_user, &self.reader.user(items));
-        let numbers = bits(half, self.n_nodes).map(|b| f32::from(u8::from(b)));
+        let half = self.literals.user(&self.reader.user(items));
+        let numbers = bits(half, self.literals.n_nodes()).map(|b| f32::from(u8::from(b)));
         numbers.collect()
     }
 
@@ -535,7 +426,7 @@ impl Decoder for Rules {
 
     fn save(&self, out: &mut Tensors) -> Result<()> {
         put_vectors(out, "items", &self.items, self.d, self.d);
-        out.put_meta("nodes", &(self.n_nodes / 6))?;
+        self.literals.save(out)?;
         out.put_csr("values", &self.reader.values);
         let n_values = self.reader.of_item();
         out.put_meta("values", &n_values)?;
@@ -545,20 +436,6 @@ impl Decoder for Rules {
             &[n_values, each],
             self.reader.thresholds.clone(),
         );
-        for (name, sets) in [
-            ("logic.users", &self.literals.of_user),
-            ("logic.items", &self.literals.of_item),
-            ("logic.rules", &self.literals.of_rules),
-        ] {
-            let numbers = sets
-                .iter()
-                .flat_map(|&set| bits(set, self.n_nodes).map(u32::from));
-            out.put_u32(
-                name,
-                &[sets.len(), self.n_nodes],
-                numbers.collect::<Vec<u32>>(),
-            );
-        }
         self.users_layer.save(out, "weighing.users");
         self.items_layer.save(out, "weighing.items");
         self.rules_layer.save(out, "rules");
@@ -567,30 +444,10 @@ impl Decoder for Rules {
 
     fn load(from: &Tensors) -> Result<Self> {
         let (items, d, _) = vectors(from, "items")?;
-        let nodes: usize = from.meta("nodes")?;
-        if !(1..=21).contains(&nodes) {
-            return Err(Error::range("the number of nodes", "from 1 to 21", nodes));
-        }
         let n_values: usize = from.meta("values")?;
         let values = from.csr("values", n_values)?;
         let (_, thresholds) = from.f32("thresholds")?;
-        let sets = |name: &str| -> Result<Vec<Nodes>> {
-            let (_, numbers) = from.u32(name)?;
-            let rows = numbers.chunks(6 * nodes);
-            Ok(rows
-                .map(|row| {
-                    row.iter()
-                        .enumerate()
-                        .fold(0, |set, (k, &x)| set | Nodes::from(x != 0) << k)
-                })
-                .collect())
-        };
-        let literals = Literals {
-            of_user: sets("logic.users")?,
-            of_item: sets("logic.items")?,
-            of_rules: sets("logic.rules")?,
-            conjunctions: conjunctions(nodes),
-        };
+        let literals = Literals::load(from)?;
         let users_layer = Layer::load(from, "weighing.users", d)?;
         let items_layer = Layer::load(from, "weighing.items", d)?;
         let hidden = users_layer.bias.len();
@@ -635,100 +492,8 @@ impl Decoder for Rules {
 #[cfg(test)]
 mod tests {
     use super::super::fields::tests::{learns_colors, refusal};
+    use super::literals::tests::literals;
     use super::*;
-
-    /// One conjunction and one disjunction per tower, two inputs of users and one of items. The tower of users: u_0 AND
-    /// u_1, u_1; of items: i_0, nothing; of both: u_0 AND i_0, u_1 OR i_0. The rules: both ∧ of the third tower and of
-    /// the first, and ∨ of the third.
-    fn literals() -> Literals {
-        let config = Config {
-            nodes: 1,
-            rules: 1,
-            ..Config::default()
-        };
-        let logic = [
-            vec![0.9, 0.1, 0.6, 0.7],
-            vec![0.8, 0.5],
-            vec![1.0, 0.0, 0.2, 0.9, 1.0, 0.6],
-            // By bottom node: the conjunction and the disjunction of the top tower.
-            vec![1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0],
-        ];
-        Literals::of(logic.map(Arc::new), &config)
-    }
-
-    #[test]
-    fn discrete_rules_by_hand() {
-        let literals = literals();
-        let bottom = |user: [f32; 2], item: f32| {
-            let user = literals.half(&literals.of_user, &user);
-            let item = literals.half(&literals.of_item, &[item]);
-            let bottom = literals.bottom(user, item);
-            (
-                bits(bottom, 6).map(u8::from).collect::<Vec<u8>>(),
-                literals.rules(user, item),
-            )
-        };
-        // Of user: AND, OR; of item: AND, OR; of both: AND, OR.
-        assert_eq!(
-            bottom([1.0, 1.0], 1.0),
-            (vec![1, 1, 1, 0, 1, 1], vec![true, true])
-        );
-        assert_eq!(
-            bottom([1.0, 0.0], 1.0),
-            (vec![0, 0, 1, 0, 1, 1], vec![false, true])
-        );
-        assert_eq!(
-            bottom([0.0, 1.0], 0.0),
-            (vec![0, 1, 0, 0, 0, 1], vec![false, true])
-        );
-        assert_eq!(
-            bottom([1.0, 0.0], 0.0),
-            (vec![0, 0, 0, 0, 0, 0], vec![false, false])
-        );
-    }
-
-    /// On inputs and weights of 0 and 1 the continuous nodes round to the discrete ones.
-    #[test]
-    fn discrete_and_continuous_nodes_agree() {
-        let config = Config {
-            nodes: 2,
-            rules: 3,
-            ..Config::default()
-        };
-        let mut rng = Rng::new(3, 0);
-        let mut hard = |n: usize| -> Vec<f32> {
-            (0..n)
-                .map(|_| f32::from(u8::from(rng.unit() < 0.3)))
-                .collect()
-        };
-        let (users, items) = (5, 4);
-        let logic = [
-            hard(users * 4),
-            hard(items * 4),
-            hard((users + items) * 4),
-            hard(12 * 6),
-        ];
-        let literals = Literals::of(logic.clone().map(Arc::new), &config);
-        for _ in 0..30 {
-            let (user, item) = (hard(users), hard(items));
-            let tape = Tape::default();
-            let x_user = tape.constant(user.clone(), &[1, users]);
-            let x_item = tape.constant(item.clone(), &[1, items]);
-            let w =
-                |k: usize, rows: usize, columns| tape.constant(logic[k].clone(), &[rows, columns]);
-            let bottom = union(x_user, w(0, users, 4))
-                .concat(union(x_item, w(1, items, 4)))
-                .concat(union(x_user.concat(x_item), w(2, users + items, 4)));
-            let round = |x: Var<'_>| -> Vec<bool> { x.value().iter().map(|&x| x > 0.5).collect() };
-            let user = literals.half(&literals.of_user, &user);
-            let item = literals.half(&literals.of_item, &item);
-            let found: Vec<bool> = bits(literals.bottom(user, item), 12).collect();
-            assert_eq!(round(bottom), found);
-            let rounded: Vec<f32> = found.iter().map(|&x| f32::from(u8::from(x))).collect();
-            let top = union(tape.constant(rounded, &[1, 12]), w(3, 12, 6));
-            assert_eq!(round(top), literals.rules(user, item));
-        }
-    }
 
     fn reader() -> Reader {
         Reader {
