@@ -393,14 +393,13 @@ impl<F: Format, D: Decoder> Model<F, D> {
         values
     }
 
-    /// The contributions of events by what each changes as it joins those before it, over some orders and their
-    /// reverses.
-    fn by_joining(&self, chain: &[(u32, u8)], item: u32) -> Vec<((u32, u8), f32)> {
+    /// The contributions of events by what each changes as it joins those before it, from the score of an empty
+    /// history, over some orders and their reverses.
+    fn by_joining(&self, chain: &[(u32, u8)], item: u32, base: f32) -> Vec<((u32, u8), f32)> {
         let mut events: Vec<(u32, u8)> = Vec::new();
         for (b, items) in by_behavior(self.behaviors, chain).into_iter().enumerate() {
             events.extend(items.into_iter().map(|i| (i, b as u8)));
         }
-        let base = f64::from(self.decoder.score(&self.fold_in(&[]), item));
         let mut sums = vec![0f64; events.len()];
         for order in 0..ORDERS {
             let mut places: Vec<usize> = (0..events.len()).collect();
@@ -411,7 +410,7 @@ impl<F: Format, D: Decoder> Model<F, D> {
                 if reversed {
                     places.reverse();
                 }
-                let (mut joined, mut before) = (Vec::<(u32, u8)>::new(), base);
+                let (mut joined, mut before) = (Vec::<(u32, u8)>::new(), f64::from(base));
                 for &at in &places {
                     let (i, b) = events[at];
                     match joined.binary_search_by_key(&i, |e| e.0) {
@@ -470,8 +469,9 @@ impl<F: Format, D: Decoder> Recommender for Model<F, D> {
             return Ledger::default();
         }
         let chain = self.chain(user);
+        let base = self.decoder.score(&self.fold_in(&[]), item.0);
         let values = match D::STEPS {
-            0 => self.by_joining(&chain, item.0),
+            0 => self.by_joining(&chain, item.0, base),
             _ => self.along_the_path(&chain, item.0),
         };
         let units = EventUnits::new(n_items, self.behaviors.len(), self.behaviors.target());
@@ -482,7 +482,6 @@ impl<F: Format, D: Decoder> Recommender for Model<F, D> {
             Part::new(units.unit(unit as usize), 1.0, effect, cites)
         };
         let parts = values.into_iter().map(part).collect();
-        let base = self.decoder.score(&self.fold_in(&[]), item.0);
         let score = self.decoder.score(&self.vector(user, &chain), item.0);
         Ledger::of_parts(base, parts).scored(score)
     }
