@@ -386,6 +386,7 @@ pub(crate) mod small {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     /// User 0 viewed items 0 and 1 and bought 1, user 1 viewed item 1; item 2 has no users.
     #[test]
     fn graphs_by_hand() {

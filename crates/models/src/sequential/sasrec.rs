@@ -350,8 +350,7 @@ impl Artifact for Model {
     }
 
     fn load(from: &Tensors) -> Result<Self> {
-        let two = |name: &str| Ok::<_, Error>(from.matrix(name)?.0);
-        let ([n_items, d], [length, _]) = (two("items")?, two("places")?);
+        let ([n_items, d], [length, _]) = (from.matrix("items")?.0, from.matrix("places")?.0);
         let form = Form {
             n_items,
             d,

@@ -518,9 +518,8 @@ impl Artifact for Model {
     }
 
     fn load(from: &Tensors) -> Result<Self> {
-        let two = |name: &str| Ok::<_, Error>(from.matrix(name)?.0);
-        let ([n_items, d], [length, _]) = (two("items")?, two("places")?);
-        let [attention, interests] = two("interests.w2")?;
+        let ([n_items, d], [length, _]) = (from.matrix("items")?.0, from.matrix("places")?.0);
+        let [attention, interests] = from.matrix("interests.w2")?.0;
         let form = Form {
             n_items,
             d,

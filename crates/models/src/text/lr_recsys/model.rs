@@ -337,9 +337,8 @@ impl Artifact for Model {
     }
 
     fn load(from: &Tensors) -> Result<Self> {
-        let two = |name: &str| Ok::<_, Error>(from.matrix(name)?.0);
-        let ([n_items, d], [width, code]) = (two("items")?, two("encode.w")?);
-        let [_, hidden] = two("mlp.w1")?;
+        let ([n_items, d], [width, code]) = (from.matrix("items")?.0, from.matrix("encode.w")?.0);
+        let [_, hidden] = from.matrix("mlp.w1")?.0;
         let form = Form {
             n_items,
             d,
