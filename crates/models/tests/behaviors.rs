@@ -4,13 +4,17 @@
 // Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod attributes;
+
 use std::sync::OnceLock;
 
 use limpid_core::{
-    Catalogue, Csr, Detail, Event, Field, Fit, Histories, HistoryUnits, Ids, ItemIdx, OwnedHistory,
+    Catalogue, Detail, Event, Fit, Histories, HistoryUnits, Ids, ItemIdx, OwnedHistory,
     Recommender, Run, Tensors, Training, Units,
 };
 use limpid_models::{Config, ENTRIES, Model};
+
+use attributes::known;
 
 const N_USERS: u32 = 48;
 const N_ITEMS: u32 = 20;
@@ -53,23 +57,12 @@ fn all() -> &'static (Vec<Fitted>, Histories, Catalogue) {
     static ALL: OnceLock<(Vec<Fitted>, Histories, Catalogue)> = OnceLock::new();
     ALL.get_or_init(|| {
         let (histories, catalogue) = shop();
-        // Models that need attributes have the parity of items.
-        let mut known = catalogue.clone();
-        let parities = (0..N_ITEMS).map(|i| vec![(i % 2, 1.0)]);
-        known.fields = vec![Field {
-            name: "parity".to_owned(),
-            values: Ids::from_names(vec!["even".to_owned(), "odd".to_owned()]).unwrap(),
-            of_items: Csr::from_rows(parities, 2).unwrap(),
-        }];
         let entries = ENTRIES.iter().filter(|e| e.reads.behaviors);
         let fitted = entries.map(|entry| {
             let config = Config::named(entry.name).unwrap();
             let data = Training {
                 histories: &histories,
-                catalogue: match entry.reads.attributes {
-                    true => &known,
-                    false => &catalogue,
-                },
+                catalogue: &known(entry, &catalogue),
             };
             (entry.name, config.fit(&data, &mut Run::seeded(1)).unwrap())
         });

@@ -4,10 +4,12 @@
 // Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod attributes;
+
 use std::sync::OnceLock;
 
 use limpid_core::{
-    Candidates, Catalogue, Csr, Detail, Edits, Event, Field, Fit, FitUnits, Histories, History,
+    Candidates, Catalogue, Csr, Detail, Edits, Event, Fit, FitUnits, Histories, History,
     HistoryUnits, Ids, ItemIdx, Ledger, Mask, Mat, OwnedHistory, Recommender, Run, Tensors,
     Training, Units, UnitsOf, top_k,
 };
@@ -15,6 +17,8 @@ use limpid_insight::directions::RandomDirections;
 use limpid_insight::{Goal, Plausible, Question, Search, Steered, search};
 use limpid_models::{Config, ENTRIES, Entry, Model};
 use proptest::prelude::*;
+
+use attributes::known;
 
 const N_USERS: u32 = 60;
 const N_ITEMS: u32 = 40;
@@ -39,20 +43,6 @@ fn checkerboard() -> (Histories, Catalogue) {
 
 fn held_out(u: u32) -> u32 {
     u % N_ITEMS
-}
-
-/// The catalogue as a model needs it: with the parity of items, if it needs attributes.
-fn known(entry: &Entry, catalogue: &Catalogue) -> Catalogue {
-    let mut catalogue = catalogue.clone();
-    if entry.reads.attributes {
-        let parities = (0..catalogue.len() as u32).map(|i| vec![(i % 2, 1.0)]);
-        catalogue.fields = vec![Field {
-            name: "parity".to_owned(),
-            values: Ids::from_names(vec!["even".to_owned(), "odd".to_owned()]).unwrap(),
-            of_items: Csr::from_rows(parities, 2).unwrap(),
-        }];
-    }
-    catalogue
 }
 
 fn fit(config: &Config, histories: &Histories, catalogue: &Catalogue, seed: u64) -> Model {
