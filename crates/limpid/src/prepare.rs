@@ -13,15 +13,6 @@ use crate::experiment::{DataSource, SplitFrom};
 use crate::teacher::Taught;
 use crate::{Error, Result};
 
-/// What a model reads where no model is given.
-const ITEMS: Reads = Reads {
-    order: false,
-    behaviors: false,
-    values: false,
-    texts: false,
-    attributes: false,
-};
-
 /// Data to fit a model on, and how they were prepared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
@@ -92,7 +83,7 @@ impl Prepared {
     /// # Errors
     /// Those of reading, filtering and splitting.
     pub fn read(source: &DataSource, split: &SplitFrom) -> Result<Self> {
-        Self::read_for(source, split, ITEMS)
+        Self::read_for(source, split, Reads::ITEMS)
     }
 
     /// Reads, filters and splits the data that a model reads.
@@ -171,7 +162,7 @@ impl Prepared {
     /// # Errors
     /// Those of the configuration of the world and of the split.
     pub fn synthetic(config: &synthetic::Config, split: &SplitFrom) -> Result<Self> {
-        Self::synthetic_for(config, split, ITEMS)
+        Self::synthetic_for(config, split, Reads::ITEMS)
     }
 
     /// Generates a world and splits what a model reads of it.
@@ -211,7 +202,7 @@ impl Prepared {
     pub(crate) fn of_restricted(log: Log, source: DataSource, from: &SplitFrom) -> Result<Self> {
         let plain = DataSource::default();
         let unused = log.report.unused_columns.clone();
-        let (mut prepared, _) = Self::of_log(log, plain, from, ITEMS)?;
+        let (mut prepared, _) = Self::of_log(log, plain, from, Reads::ITEMS)?;
         prepared.note_unused(&unused);
         Ok(Self {
             data: DataRecord {

@@ -84,11 +84,9 @@ pub fn measure_ratings(
     let model_reads = options.model.as_ref().map(|model| model.entry().reads);
     let model_reads = model_reads.is_some_and(|reads| reads.texts);
     let reads = Reads {
-        order: false,
-        behaviors: false,
         values: true,
         texts: options.texts || model_reads,
-        attributes: false,
+        ..Reads::ITEMS
     };
     check_texts(&source.texts, reads.texts, model_reads)?;
     let asked = options.texts || !source.texts.columns.is_empty();

@@ -59,7 +59,7 @@ pub struct Reads {
 
 impl Reads {
     /// Only the set of items of a user.
-    pub(crate) const ITEMS: Self = Self {
+    pub const ITEMS: Self = Self {
         order: false,
         behaviors: false,
         values: false,
