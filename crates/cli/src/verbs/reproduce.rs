@@ -130,20 +130,18 @@ impl Command {
             Some(folder) => recipe.missing_data(folder),
             None => Vec::new(),
         };
-        if recipes
-            .iter()
-            .all(|(_, recipe)| !missing(recipe).is_empty())
-        {
+        let missing: Vec<Vec<String>> = recipes.iter().map(|r| missing(&r.1)).collect();
+        if missing.iter().all(|missing| !missing.is_empty()) {
             return Ok((recipes, Vec::new()));
         }
-        let (run, not_run): (Vec<_>, Vec<_>) = recipes
-            .into_iter()
-            .partition(|(_, recipe)| missing(recipe).is_empty());
-        let not_run = not_run.into_iter().map(|(name, recipe)| NotRun {
-            recipe: name,
-            missing: missing(&recipe),
-        });
-        Ok((run, not_run.collect()))
+        let (mut run, mut not_run) = (Vec::new(), Vec::new());
+        for ((recipe, content), missing) in recipes.into_iter().zip(missing) {
+            match missing.is_empty() {
+                true => run.push((recipe, content)),
+                false => not_run.push(NotRun { recipe, missing }),
+            }
+        }
+        Ok((run, not_run))
     }
 }
 
