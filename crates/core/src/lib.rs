@@ -61,6 +61,6 @@ pub use texts::{Embedder, Review, TrainingTexts};
 pub use topk::{Mask, RankedWithTies, Scored, rank_of, top_k};
 pub use traits::{
     Activations, Artifact, Checkpoints, Detail, Fit, FitUnits, Latent, Lists, Monitor, NoProgress,
-    Progress, Recommender, Run, Training, Truth, Units,
+    Progress, Recommender, Run, Scale, Training, Truth, Units,
 };
 pub use unit::{Space, Unit, UnitInfo};

@@ -1,5 +1,7 @@
 //! The traits of models, their circumstances and their artifacts.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Candidates, Catalogue, Csr, Error, Histories, History, ItemIdx, Ledger, Mat, Part, Result,
     Scored, Tensors, TrainingTexts, Unit, UnitInfo,
@@ -168,6 +170,23 @@ impl Progress for NoProgress {
     fn step(&self, _: u64) {}
 }
 
+/// What the scores of a model mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scale {
+    /// More is better, and nothing else.
+    Order,
+    /// Expected counts of events: near 1 for an item that the user has.
+    Counts,
+    /// Logits: the user's events are draws from the softmax over all items.
+    Logits,
+    /// Log odds: the softmax over the items that may be recommended is the probability of each to be the next
+    /// event of the target behavior.
+    NextEvent,
+    /// Predicted values of events, such as ratings.
+    Values,
+}
+
 /// A fitted model that scores and explains. Infallible: invalid input was refused when [`Histories`]
 /// was built.
 pub trait Recommender: Send + Sync {
@@ -187,15 +206,9 @@ pub trait Recommender: Send + Sync {
     /// returns.
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger;
 
-    /// Whether the softmax of the scores over all items that may be recommended is a probability: the chance
-    /// of each to be the next event of the target behavior.
-    fn probabilities(&self) -> bool {
-        false
-    }
-
-    /// Whether the scores are predicted values of events, such as ratings.
-    fn rates(&self) -> bool {
-        false
+    /// What the scores mean, beside the order that they give.
+    fn scale(&self) -> Scale {
+        Scale::Order
     }
 
     /// The latent user representation, if the model has one, for probing and attribution.
@@ -232,12 +245,8 @@ macro_rules! forward_recommender {
                 self.$inner().explain(user, item)
             }
 
-            fn probabilities(&self) -> bool {
-                self.$inner().probabilities()
-            }
-
-            fn rates(&self) -> bool {
-                self.$inner().rates()
+            fn scale(&self) -> $crate::Scale {
+                self.$inner().scale()
             }
 
             fn latent(&self) -> Option<&dyn $crate::Latent> {

@@ -5,7 +5,7 @@
 //! metric over all items says little about discovery. The probability of an item is the softmax of the
 //! scores over all items that may be recommended: the chance to be the next event of the target behavior.
 
-use limpid_core::{Histories, ItemIdx, Mask, Progress, Recommender, top_k};
+use limpid_core::{Histories, ItemIdx, Mask, Progress, Recommender, Scale, top_k};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -143,7 +143,7 @@ pub fn chain_paths(
              with --behaviors all"
         )));
     }
-    if calibration && !model.probabilities() {
+    if calibration && model.scale() != Scale::NextEvent {
         return Err(Error::Paths(
             "calibration needs scores that are log odds, and those of this model are not; use scorecard"
                 .to_owned(),
@@ -404,8 +404,8 @@ mod tests {
             Ledger::default()
         }
 
-        fn probabilities(&self) -> bool {
-            true
+        fn scale(&self) -> Scale {
+            Scale::NextEvent
         }
     }
 

@@ -4,7 +4,7 @@
 //! ratings of one user are not independent of each other.
 
 use limpid_core::quantile::interpolated;
-use limpid_core::{Candidates, Histories, Recommender};
+use limpid_core::{Candidates, Histories, Recommender, Scale};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -58,7 +58,7 @@ pub fn predicted(
     target: &Histories,
 ) -> Option<Vec<Rated>> {
     let (shown, _) = (input.values()?, target.values()?);
-    if !model.rates() {
+    if model.scale() != Scale::Values {
         return None;
     }
     let lists: Vec<Vec<_>> = target.rows().map(|row| row.items.to_vec()).collect();

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use limpid_core::{
     Activations, Catalogue, Csr, Detail, Error, Histories, History, ItemIdx, Latent, Ledger, Mat,
-    OwnedHistory, Part, Recommender, Result, Space, Unit, UnitInfo, Units, lookup,
+    OwnedHistory, Part, Recommender, Result, Scale, Space, Unit, UnitInfo, Units, lookup,
 };
 use rayon::prelude::*;
 
@@ -437,6 +437,13 @@ impl<M: Recommender> Recommender for Probed<M> {
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
         let row = self.row(&self.state(user).1);
         self.ledger(user, &row, item, Detail::Raw)
+    }
+
+    fn scale(&self) -> Scale {
+        match self.passing {
+            Passing::ErrorPreserving => self.base.scale(),
+            Passing::PassThrough => Scale::Order,
+        }
     }
 
     fn latent(&self) -> Option<&dyn Latent> {

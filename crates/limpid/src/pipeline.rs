@@ -23,7 +23,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use limpid_core::{Fit, Progress, Recommender};
+use limpid_core::{Fit, Progress, Recommender, Scale};
 use limpid_data::SplitSpec;
 use limpid_models::Config;
 use limpid_models::registry::{ENTRIES, Entry};
@@ -257,9 +257,9 @@ impl Checked {
         let mut advisor = train(prepared, &self.config, &options, progress)?;
         advisor.manifest.experiment.measure = self.experiment.measure.clone();
         if !advisor.split()?.validation.is_empty() {
-            let validated = match advisor.model.rates() {
-                true => VALIDATED_RATINGS,
-                false => VALIDATED,
+            let validated = match advisor.model.scale() {
+                Scale::Values => VALIDATED_RATINGS,
+                _ => VALIDATED,
             };
             let validation = MeasureOptions {
                 metrics: vec![validated.parse()?],

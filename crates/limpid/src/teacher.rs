@@ -10,7 +10,7 @@ use std::sync::Arc;
 use limpid_core::{Catalogue, Csr};
 use limpid_data::Log;
 use limpid_data::sources::{self, Duplicates, ReadOptions};
-use limpid_models::linear::soft_targets::{Scale, expectations, largest};
+use limpid_models::linear::soft_targets::{expectations, largest};
 use serde::{Deserialize, Serialize};
 
 use crate::measure::short;
@@ -111,7 +111,7 @@ impl Taught {
             ));
         };
         let model = advisor.model.name();
-        let expected = expectations(&advisor.model, &split.train, Scale::of_model(model))?;
+        let expected = expectations(&advisor.model, &split.train)?;
         let items: Vec<Option<u32>> = (advisor.catalogue.items.names().iter())
             .map(|name| ours.catalogue.items.get(name))
             .collect();

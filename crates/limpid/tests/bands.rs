@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use limpid::core::{ItemIdx, NoProgress, Recommender};
+use limpid::core::{ItemIdx, NoProgress, Recommender, Scale};
 use limpid::measure::Regime;
 use limpid::models::Config;
 use limpid::{Advisor, DataSource, MeasureOptions, Prepared, SplitFrom, TrainOptions, train};
@@ -166,7 +166,7 @@ fn behavior_chains_on_tmall() {
         let options = MeasureOptions {
             metrics: ["hit@10", "ndcg@10"].map(|m| m.parse().unwrap()).to_vec(),
             regime,
-            calibration: regime == Regime::Legacy && advisor.model.probabilities(),
+            calibration: regime == Regime::Legacy && advisor.model.scale() == Scale::NextEvent,
             resamples: 0,
             ..MeasureOptions::default()
         };

@@ -3,7 +3,7 @@
 //! Where the data have several behaviors, a merged list is mostly items that the user has viewed or carted
 //! already. "continue" ranks these, "discover" all others, both by the scores of the merged list.
 
-use limpid_core::{History, ItemIdx, Mask, Scored, top_k};
+use limpid_core::{History, ItemIdx, Mask, Scale, Scored, top_k};
 
 use super::Advisor;
 use crate::answers::Probability;
@@ -70,7 +70,8 @@ impl Advisor {
         item: ItemIdx,
     ) -> Option<Probability> {
         use limpid_core::Recommender as _;
-        let kinds = kinds.filter(|_| self.model.probabilities() && !mask.hides(item))?;
+        let kinds =
+            kinds.filter(|_| self.model.scale() == Scale::NextEvent && !mask.hides(item))?;
         let open = |i: &usize| !mask.hides(ItemIdx(*i as u32));
         let all = || (0..scores.len()).filter(open);
         let largest = all().map(|i| scores[i]).fold(f32::NEG_INFINITY, f32::max);

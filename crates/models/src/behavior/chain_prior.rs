@@ -6,7 +6,7 @@
 //! the training rows.
 
 use limpid_core::{
-    Artifact, Fit, History, ItemIdx, Ledger, Mat, Part, Result, Run, Tensors, Training,
+    Artifact, Fit, History, ItemIdx, Ledger, Mat, Part, Result, Run, Scale, Tensors, Training,
 };
 use ndarray::Axis;
 use ndarray::parallel::prelude::*;
@@ -74,7 +74,7 @@ pub struct Model {
 
 impl Model {
     /// Its scores are conversions, not logits of one distribution over items.
-    const CALIBRATED: bool = false;
+    const SCALE: Scale = Scale::Order;
 
     fn new(behaviors: Behaviors, base: Vec<f32>, conversion: Vec<Vec<f32>>) -> Self {
         Self {

@@ -244,7 +244,7 @@ impl ChainUnits {
 }
 
 /// Implements [`Units`](limpid_core::Units) and [`Recommender`](limpid_core::Recommender) for a model of
-/// chains that has `CALIBRATED`, `units: ChainUnits`, `score_rows(&[(History, u32)]) -> Mat` (histories with the patterns that
+/// chains that has `SCALE`, `units: ChainUnits`, `score_rows(&[(History, u32)]) -> Mat` (histories with the patterns that
 /// are muted) and `ledger_of(History, u32, ItemIdx) -> Ledger`.
 macro_rules! scores_by_chains {
     ($model:ty) => {
@@ -266,8 +266,8 @@ macro_rules! scores_by_chains {
                 Some(self)
             }
 
-            fn probabilities(&self) -> bool {
-                <$model>::CALIBRATED
+            fn scale(&self) -> limpid_core::Scale {
+                <$model>::SCALE
             }
         }
 

@@ -16,7 +16,7 @@ pub(crate) mod krylov;
 use limpid_core::traits::require;
 use limpid_core::{
     Artifact, Buffer, Csr, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat,
-    Recommender, Result, Run, Tensors, Training,
+    Recommender, Result, Run, Scale, Tensors, Training,
 };
 use limpid_tensor::sparse::batch::Batch;
 
@@ -204,6 +204,10 @@ impl Recommender for Model {
         };
         let effects: Vec<(u32, f64)> = items.iter().map(|&i| (i, effect(i))).collect();
         ledger(user, &effects, &self.vector(&items), self.output(item.0))
+    }
+
+    fn scale(&self) -> Scale {
+        Scale::Counts
     }
 
     fn latent(&self) -> Option<&dyn Latent> {

@@ -16,7 +16,7 @@ mod solver;
 use limpid_core::traits::require;
 use limpid_core::{
     Artifact, Buffer, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender,
-    Result, Run, Tensors, Training,
+    Result, Run, Scale, Tensors, Training,
 };
 use limpid_tensor::Rng;
 
@@ -157,6 +157,10 @@ impl Recommender for Model {
             .map(|&i| (i, (1.0 + self.weights.0) * dot(&towards, self.vector(i))))
             .collect();
         ledger(user, &effects, &self.fold_in(&items), self.vector(item.0))
+    }
+
+    fn scale(&self) -> Scale {
+        Scale::Counts
     }
 
     fn latent(&self) -> Option<&dyn Latent> {

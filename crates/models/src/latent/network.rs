@@ -655,6 +655,10 @@ macro_rules! scores_by_network {
                 self.network.explain(user, item)
             }
 
+            fn scale(&self) -> limpid_core::Scale {
+                limpid_core::Scale::Logits
+            }
+
             fn latent(&self) -> Option<&dyn limpid_core::Latent> {
                 Some(self)
             }

@@ -5,7 +5,7 @@
 //! `strength · E_uj`, at least 0 and at most 1, where `E_uj` is the count that the teacher expects. Only the
 //! targets of the fit change: a score is still the sum of the model's own evidence.
 
-use limpid_core::{Csr, Error, Fit, Histories, Mat, Recommender, Result, Run, Training};
+use limpid_core::{Csr, Error, Fit, Histories, Mat, Recommender, Result, Run, Scale, Training};
 use rayon::prelude::*;
 
 use crate::hyper::choices;
@@ -24,29 +24,6 @@ choices! {
         MultDae = "multdae",
         /// A saved model of the same split, or a table of user, item and score: `--teacher PATH`.
         File = "file",
-    }
-}
-
-/// What the scores of a teacher mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
-    /// Expected counts.
-    Counts,
-    /// Logits of a softmax over all items, of which a user's events are draws.
-    Logits,
-    /// Counts up to a factor, which is that of the regression of events on scores, `Σ x s / Σ s²`.
-    Scores,
-}
-
-impl Scale {
-    /// The scale of a model of the catalogue.
-    #[must_use]
-    pub fn of_model(name: &str) -> Self {
-        match name {
-            "multdae" | "multvae" | "sasrec" => Self::Logits,
-            "eigen" | "ials" => Self::Counts,
-            _ => Self::Scores,
-        }
     }
 }
 
@@ -70,28 +47,28 @@ pub(crate) fn soft_targets(
 ) -> Result<Option<Csr>> {
     let histories = data.histories;
     let mut own = run.within();
-    let taught_by = |model: &dyn Recommender, scale| {
+    let taught_by = |model: &dyn Recommender| {
         // Without ids and values: a user is what they have.
         let rows: Vec<Vec<u32>> = histories
             .rows()
             .map(|u| u.items.iter().map(|i| i.0).collect())
             .collect();
         let rows = Histories::from_rows(&rows, histories.n_items())?;
-        expectations(model, &rows, scale)
+        expectations(model, &rows)
     };
     let fitted = match teacher {
         Teacher::None => return Ok(None),
         Teacher::Eigen => {
             let model = eigen::Config::default().fit(data, &mut own)?;
-            Some(taught_by(&model, Scale::Counts)?)
+            Some(taught_by(&model)?)
         }
         Teacher::Ials => {
             let model = ials::Config::default().fit(data, &mut own)?;
-            Some(taught_by(&model, Scale::Counts)?)
+            Some(taught_by(&model)?)
         }
         Teacher::MultDae => {
             let model = multdae::Config::default().fit(data, &mut own)?;
-            Some(taught_by(&model, Scale::Logits)?)
+            Some(taught_by(&model)?)
         }
         Teacher::File => None,
     };
@@ -121,11 +98,13 @@ pub(crate) fn soft_targets(
 }
 
 /// The counts `(U, I)` above 0 that a model expects of the unseen items of histories, of each at most
-/// [`ITEMS_PER_USER`].
+/// [`ITEMS_PER_USER`]. Scores that are neither counts nor logits are taken for counts up to a factor, which is
+/// that of the regression of events on scores, `Σ x s / Σ s²`.
 ///
 /// # Errors
 /// [`Error::Numeric`] where a score is not finite.
-pub fn expectations(model: &dyn Recommender, histories: &Histories, scale: Scale) -> Result<Csr> {
+pub fn expectations(model: &dyn Recommender, histories: &Histories) -> Result<Csr> {
+    let scale = model.scale();
     let mut rows: Vec<Vec<(u32, f32)>> = Vec::with_capacity(histories.len());
     let (mut cross, mut square) = (0f64, 0f64);
     for start in (0..histories.len()).step_by(BLOCK) {
@@ -139,8 +118,8 @@ pub fn expectations(model: &dyn Recommender, histories: &Histories, scale: Scale
         }
         match scale {
             Scale::Counts => {}
-            Scale::Logits => to_counts(&mut scores, &block),
-            Scale::Scores => {
+            Scale::Logits | Scale::NextEvent => to_counts(&mut scores, &block),
+            Scale::Order | Scale::Values => {
                 for (u, row) in block.rows().enumerate() {
                     let seen = row.item_values();
                     cross += seen
@@ -166,7 +145,7 @@ pub fn expectations(model: &dyn Recommender, histories: &Histories, scale: Scale
         });
         rows.extend(expected.collect::<Vec<_>>());
     }
-    if scale == Scale::Scores {
+    if matches!(scale, Scale::Order | Scale::Values) {
         // Scores that oppose the events expect nothing.
         let factor = if square > 0.0 {
             (cross / square).max(0.0)
@@ -281,12 +260,11 @@ mod tests {
         };
         let model = config.fit(&data, &mut Run::seeded(0)).unwrap();
         let rows = Histories::from_rows(&[vec![0, 1], vec![0]], 2).unwrap();
-        let counts = expectations(&model, &rows, Scale::Counts).unwrap();
-        assert!((counts.get(1, 1) - 2.0 / 3.0).abs() < 1e-6);
-        let scaled = expectations(&model, &rows, Scale::Scores).unwrap();
+        assert_eq!(model.scale(), Scale::Order);
+        let scaled = expectations(&model, &rows).unwrap();
         assert!((scaled.get(1, 1) - 2.0 / 3.0).abs() < 1e-6);
         let apart = Histories::from_rows(&[vec![0], vec![1]], 2).unwrap();
-        let nothing = expectations(&model, &apart, Scale::Scores).unwrap();
+        let nothing = expectations(&model, &apart).unwrap();
         assert!(nothing.values().iter().all(|&v| v == 0.0));
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use limpid_core::{Histories, ItemIdx, Result, Tensors};
+use limpid_core::{Histories, ItemIdx, Result, Scale, Tensors};
 use limpid_tensor::Rng;
 use limpid_tensor::tape::{Spans, Var};
 
@@ -77,6 +77,16 @@ pub(super) struct Batch<'h> {
     pub(super) targets: Vec<u32>,
     /// A negative of each, for the pairwise loss.
     pub(super) negatives: Vec<u32>,
+}
+
+impl Loss {
+    /// The pairwise loss leaves every score free up to what is added to all of them.
+    pub(super) fn scale(self) -> Scale {
+        match self {
+            Self::Softmax => Scale::Logits,
+            Self::Bpr => Scale::Order,
+        }
+    }
 }
 
 impl<'h> Batch<'h> {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use limpid_core::traits::{Monitor, require};
 use limpid_core::{
     Artifact, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender, Result,
-    Run, Tensors, Training,
+    Run, Scale, Tensors, Training,
 };
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::tape::{Network, Spans, Tape, TapeLearner, Var};
@@ -163,6 +163,7 @@ impl Network for NextItem<'_> {
         let weights = weights.iter().map(|p| Arc::new(p.value.clone()));
         let model = Model {
             form: self.form,
+            scale: self.loss.scale(),
             weights: weights.collect(),
         };
         Ok(Some(monitor(&model)))
@@ -220,6 +221,7 @@ impl Fit for Config {
         let weights = learner.into_weights().into_iter();
         Ok(Model {
             form,
+            scale: self.loss.scale(),
             weights: weights.map(|p| Arc::new(p.value)).collect(),
         })
     }
@@ -229,6 +231,7 @@ impl Fit for Config {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     form: Form,
+    scale: Scale,
     /// In the order of [`Form::arrays`].
     weights: Vec<Arc<Vec<f32>>>,
 }
@@ -290,6 +293,10 @@ impl Recommender for Model {
         path::ledger(user, window.len(), &inputs, (base, score), gradient)
     }
 
+    fn scale(&self) -> Scale {
+        self.scale
+    }
+
     fn latent(&self) -> Option<&dyn Latent> {
         Some(self)
     }
@@ -345,6 +352,7 @@ impl Artifact for Model {
         for ((name, shape), values) in self.form.arrays().iter().zip(&self.weights) {
             out.put_f32(name, shape, values.to_vec());
         }
+        out.put_meta("scale", &self.scale)?;
         out.put_meta("layers", &self.form.layers)?;
         out.put_meta("heads", &self.form.heads)
     }
@@ -371,6 +379,7 @@ impl Artifact for Model {
         }
         Ok(Self {
             form,
+            scale: from.meta("scale")?,
             weights: block::load(from, form.arrays())?,
         })
     }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use limpid_core::traits::Monitor;
 use limpid_core::{
     Artifact, Error, Fit, Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender, Result,
-    Run, Tensors, Training,
+    Run, Scale, Tensors, Training,
 };
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::tape::{Network, Spans, Tape, TapeLearner, Var};
@@ -273,6 +273,7 @@ impl Network for NextItem<'_> {
     fn measure(&self, weights: &[Parameter], monitor: &Monitor<'_>) -> Result<Option<f64>> {
         let model = Model {
             form: self.form,
+            scale: self.config.loss.scale(),
             weights: weights.iter().map(|p| Arc::new(p.value.clone())).collect(),
         };
         Ok(Some(match self.stage {
@@ -339,6 +340,7 @@ impl Fit for Config {
         }
         Ok(Model {
             form,
+            scale: self.loss.scale(),
             weights: weights.into_iter().map(|p| Arc::new(p.value)).collect(),
         })
     }
@@ -348,6 +350,7 @@ impl Fit for Config {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     form: Form,
+    scale: Scale,
     /// In the order of [`Form::arrays`]; in the first stage only those of the extractor.
     weights: Vec<Arc<Vec<f32>>>,
 }
@@ -440,6 +443,10 @@ impl Recommender for Model {
         path::ledger(user, window.len(), &inputs, (base, score), gradient)
     }
 
+    fn scale(&self) -> Scale {
+        self.scale
+    }
+
     fn latent(&self) -> Option<&dyn Latent> {
         Some(self)
     }
@@ -514,7 +521,7 @@ impl Artifact for Model {
         for ((name, shape), values) in self.form.arrays().iter().zip(&self.weights) {
             out.put_f32(name, shape, values.to_vec());
         }
-        Ok(())
+        out.put_meta("scale", &self.scale)
     }
 
     fn load(from: &Tensors) -> Result<Self> {
@@ -537,6 +544,7 @@ impl Artifact for Model {
         }
         Ok(Self {
             form,
+            scale: from.meta("scale")?,
             weights: block::load(from, form.arrays())?,
         })
     }
@@ -568,6 +576,7 @@ mod tests {
         };
         Model {
             form: form(),
+            scale: Scale::Order,
             weights: form().arrays().into_iter().map(value).collect(),
         }
     }

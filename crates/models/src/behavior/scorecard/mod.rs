@@ -36,8 +36,8 @@ mod pairs;
 mod tests;
 
 use limpid_core::{
-    Artifact, Csr, Event, Fit, History, ItemIdx, Ledger, Mat, Part, Progress, Result, Run, Tensors,
-    Training,
+    Artifact, Csr, Event, Fit, History, ItemIdx, Ledger, Mat, Part, Progress, Result, Run, Scale,
+    Tensors, Training,
 };
 use ndarray::Axis;
 use ndarray::parallel::prelude::*;
@@ -280,7 +280,7 @@ struct OpenWeights<'a> {
 
 impl Model {
     /// The softmax of its scores is a probability.
-    const CALIBRATED: bool = true;
+    const SCALE: Scale = Scale::NextEvent;
 
     fn new(facts: Facts, points: Points) -> Self {
         let alpha = f64::from(points.alpha);
