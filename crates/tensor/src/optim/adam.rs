@@ -157,6 +157,16 @@ pub fn step_at_rows(
         .for_each(|(((w, m), v), g)| wide(|| chunk(adam, scale, root, w, g, m, v)));
 }
 
+/// Smaller gradients, first moments and weights are 0, as are second moments below its square: they change nothing
+/// beside `epsilon`, and numbers below the normal range slow a processor down many times. Weights of units that
+/// never respond get there by decay.
+const TINY: f32 = 1e-15;
+
+#[inline(always)]
+fn flushed(x: f32, least: f32) -> f32 {
+    if x.abs() < least { 0.0 } else { x }
+}
+
 #[inline(always)]
 pub(super) fn chunk(
     adam: &Adam,
@@ -172,12 +182,12 @@ pub(super) fn chunk(
     let shrink = adam.rate * adam.l1;
     let arrays = value.iter_mut().zip(gradient).zip(first).zip(second);
     for (((w, &g), m), v) in arrays {
-        let g = g + adam.decay * *w;
-        *m = b1 * *m + (1.0 - b1) * g;
-        *v = b2 * *v + (1.0 - b2) * g * g;
+        let g = flushed(g + adam.decay * *w, TINY);
+        *m = flushed(b1 * *m + (1.0 - b1) * g, TINY);
+        *v = flushed(b2 * *v + (1.0 - b2) * g * g, TINY * TINY);
         let moved = *w - scale * *m / (v.sqrt() * root + adam.epsilon);
         let shrunk = (moved.abs() - shrink).max(0.0).copysign(moved);
-        *w = shrunk.max(low).min(high);
+        *w = flushed(shrunk.max(low).min(high), TINY);
     }
 }
 
@@ -233,6 +243,24 @@ mod tests {
         for (w, s) in w.iter().zip(&slow) {
             assert!((f64::from(*w) - s[0]).abs() < 1e-4, "{w} {s:?}");
         }
+    }
+
+    /// What decay alone moves ends at 0, not below the normal range.
+    #[test]
+    fn nothing_becomes_subnormal() {
+        let adam = Adam {
+            decay: 1e-6,
+            ..Adam::new(1e-3)
+        };
+        let mut w = vec![0.1f32, -1e-3, 1e-20, 0.0];
+        let (mut m, mut v) = (vec![0f32; 4], vec![0f32; 4]);
+        for t in 1..=20_000 {
+            step(&adam, t, &mut w, &[0.0; 4], &mut m, &mut v);
+            for x in w.iter().chain(&m).chain(&v) {
+                assert!(*x == 0.0 || x.is_normal(), "step {t}: {w:?} {m:?} {v:?}");
+            }
+        }
+        assert!(w[2..] == [0.0, 0.0], "{w:?}");
     }
 
     /// Piece by piece or all at once: the same result bit for bit.
