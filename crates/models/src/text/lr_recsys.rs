@@ -21,9 +21,13 @@
 //!   provider (words, links) that was fitted without its fold of the events; only the space of vectors, which is fitted to
 //!   the explanations themselves, has seen all training texts.
 //! - e_u is a sum over the events of the history, with what the rating leaves of the biases (as in SVD++), not a vector per user:
-//!   so any history has one. In training it is without the event that is predicted, and so are the biases of user and item.
+//!   so any history has one. In training it is without the fold of the event that is predicted, and so are the biases of
+//!   user and item. No layer reads these biases, because a network that knows the item could tell the rating r from
+//!   its bias without r, `(S − r) / (n − 1)`: errors in training near 0, and a model that is best before it has learned anything.
 //! - The biases and e_u · e_i are added to the network, so that without texts and hidden layers it is a biased matrix
 //!   factorization; and the MLP sees the product e_u e_i.
+//! - `reg` is small: Adam normalizes gradients, so that a larger one takes the hidden layers to 0 before the last layer,
+//!   which starts at 0, passes any gradient to them.
 //!
 //! Its units are the two explanations. A ledger has the change of the score by each of them, averaged over both orders of
 //! adding them (Shapley values of two players, exact); the base is the score of an unknown user; what the vectors of
@@ -185,7 +189,7 @@ hyper! {
         /// Ratings of the mean that are added to those of a user or an item in their bias.
         bias_reg: f32 = 4.0, in above(0.0), tune [2, 4, 8];
         /// L2 regularization (weight decay in the gradient).
-        reg: f32 = 1e-3, in at_least(0.0), tune [1e-4, 1e-3, 1e-2];
+        reg: f32 = 1e-5, in at_least(0.0), tune [1e-6, 1e-5, 1e-4];
         /// Dropout rate of the hidden layers in training.
         dropout: f32 = 0.0, in between(0.0, 0.95);
         include training: TrainingLoop = { epochs: 30, batch_size: 128, learning_rate: 2e-3 };
@@ -374,32 +378,23 @@ impl Fit for Config {
             providers.push(source.provider(&keep, links, embedder)?);
         }
 
-        let mut biases = Biases {
-            mean: 0.0,
-            reg: self.bias_reg,
-            sums: vec![0.0; n_items],
-            counts: vec![0.0; n_items],
-        };
-        let pairs = || rows.rows().flat_map(events_of);
-        if rates {
-            let sum: f64 = pairs().map(|(_, value)| f64::from(value)).sum();
-            biases.mean = (sum / pairs().count().max(1) as f64) as f32;
-        }
-        for (item, value) in pairs() {
-            biases.counts[item.at()] += 1.0;
-            if rates {
-                biases.sums[item.at()] += value - biases.mean;
-            }
-        }
+        let fold = |row: u32, item: ItemIdx| fold(owners[row as usize], item);
         let mut examples = Vec::new();
-        for (row, history) in rows.rows().enumerate() {
+        for (row, history) in (0u32..).zip(rows.rows()) {
             examples.extend(events_of(history).into_iter().map(|(item, value)| Example {
-                row: row as u32,
+                row,
                 item,
                 value,
-                fold: fold(owners[row], item),
+                fold: fold(row, item),
             }));
         }
+        let sum: f64 = examples.iter().map(|e| f64::from(e.value)).sum();
+        let mean = match rates {
+            true => (sum / examples.len().max(1) as f64) as f32,
+            false => 0.0,
+        };
+        let none = Biases::new(mean, self.bias_reg, n_items);
+        let (biases, whole) = none.by_fold(&examples, self.folds, rates);
         let width = if reads { embedder.width() } else { 1 };
         let form = Form {
             n_items,
@@ -447,7 +442,7 @@ impl Fit for Config {
 
         let kit = Arc::new(Kit {
             provider: providers.last().cloned(),
-            biases: biases.clone(),
+            biases: whole,
             explanations: match self.explanations {
                 Explanations::Swapped => Explanations::Both,
                 other => other,
@@ -478,6 +473,7 @@ impl Fit for Config {
             providers: &providers,
             bank: &bank,
             biases: &biases,
+            fold,
             frozen: frozen.then(|| weights[AUTOENCODER].to_vec()),
             measure: |weights: &[Parameter], monitor: &limpid_core::Monitor<'_>| {
                 Ok(Some(monitor(&of_weights(weights))))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use limpid_core::{
     Activations, Artifact, Candidates, Catalogue, Csr, Detail, Error, Event, Histories, History,
-    ItemIdx, Ledger, Mat, Part, Recommender, Result, Space, Tensors, Unit, UnitInfo, Units,
+    ItemIdx, Ledger, Mat, Part, Recommender, Result, Scale, Space, Tensors, Unit, UnitInfo, Units,
 };
 use limpid_tensor::tape::{Tape, Var};
 use rayon::prelude::*;
@@ -87,7 +87,7 @@ impl Model {
         items: &[(ItemIdx, [f32; 2])],
     ) -> Vec<(f32, [f32; 2])> {
         let kit = &*self.kit;
-        let side = Side::new(user, None, &kit.biases, kit.rates);
+        let side = Side::new(user, |_| true, &kit.biases, kit.rates);
         let whole = Reader::new(user, None);
         let mut all = Vec::with_capacity(items.len());
         for block in items.chunks(BLOCK) {
@@ -96,7 +96,7 @@ impl Model {
             let last = block.last().copied();
             let padding = std::iter::repeat_n(last, BLOCK - block.len()).flatten();
             for (item, activations) in block.iter().copied().chain(padding) {
-                pairs.pair(&side, item, None, &kit.biases, kit.rates);
+                pairs.pair(&side, item, &kit.biases, kit.rates);
                 let gates = kit.explanations.gates();
                 let [pro, con] = [0, 1].map(|sign| gates[sign] * activations[sign]);
                 let swapped = kit.explanations == Explanations::Swapped;
@@ -237,8 +237,11 @@ impl Recommender for Model {
         self.ledger_of(user, item, WHOLE)
     }
 
-    fn rates(&self) -> bool {
-        self.kit.rates
+    fn scale(&self) -> Scale {
+        match self.kit.rates {
+            true => Scale::Values,
+            false => Scale::Order,
+        }
     }
 
     fn units(&self) -> Option<&dyn Units> {

@@ -11,8 +11,9 @@ use super::explanations::{Provider, Reader};
 use super::{Explanations, Loss};
 use crate::negatives::Negatives;
 
-/// Numbers of the context of a pair.
-const CONTEXT: usize = 4;
+/// Numbers of the context of a pair: the logarithms of the numbers of events of user and item. The biases are added to
+/// the score, but no layer reads them: with the vector of an item, its bias without a rating tells that rating.
+const CONTEXT: usize = 2;
 
 /// The weights of the autoencoder among all, as a range of [`Form::arrays`].
 pub(super) const AUTOENCODER: std::ops::Range<usize> = 4..8;
@@ -82,7 +83,7 @@ impl Form {
     }
 }
 
-/// Shrunken deviations of ratings from their mean, of items and of users, without the pair in question.
+/// Shrunken deviations of ratings from their mean, of items and of users.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Biases {
     pub(super) mean: f32,
@@ -94,19 +95,48 @@ pub(super) struct Biases {
 }
 
 impl Biases {
-    /// The bias and the number of events of an item; `own` is the rating of an event that does not count.
-    fn of_item(&self, item: ItemIdx, own: Option<f32>) -> (f32, f32) {
+    /// Those of no events.
+    pub(super) fn new(mean: f32, reg: f32, n_items: usize) -> Self {
+        Self {
+            mean,
+            reg,
+            sums: vec![0.0; n_items],
+            counts: vec![0.0; n_items],
+        }
+    }
+
+    /// Those of all examples without each fold, and of all; counts only where the examples have no ratings.
+    pub(super) fn by_fold(
+        self,
+        examples: &[Example],
+        folds: usize,
+        rates: bool,
+    ) -> (Vec<Self>, Self) {
+        let mut all = vec![self; folds + 1];
+        for example in examples {
+            let (item, own) = (example.item.at(), example.fold as usize);
+            for (at, biases) in all.iter_mut().enumerate() {
+                if at != own {
+                    biases.counts[item] += 1.0;
+                    if rates {
+                        biases.sums[item] += example.value - biases.mean;
+                    }
+                }
+            }
+        }
+        let whole = all.split_off(folds).remove(0);
+        (all, whole)
+    }
+
+    /// The bias and the number of events of an item.
+    fn of_item(&self, item: ItemIdx) -> (f32, f32) {
         let sum = self.sums.get(item.at()).copied().unwrap_or(0.0);
         let n = self.counts.get(item.at()).copied().unwrap_or(0.0);
-        let (sum, n) = match own {
-            Some(rating) => (sum - (rating - self.mean), n - 1.0),
-            None => (sum, n),
-        };
         (sum / (n + self.reg).max(1e-6), n)
     }
 }
 
-/// A user as the network reads them: their events, except those on an item.
+/// A user as the network reads them: those of their events that count.
 pub(super) struct Side {
     items: Vec<u32>,
     /// What each rating leaves of mean and biases.
@@ -117,17 +147,17 @@ pub(super) struct Side {
 impl Side {
     pub(super) fn new(
         user: History<'_>,
-        without: Option<ItemIdx>,
+        counts: impl Fn(ItemIdx) -> bool,
         biases: &Biases,
         rates: bool,
     ) -> Self {
         let of = user.item_values().into_iter();
-        let of = of.filter(|&(item, _)| Some(item) != without && item.at() < biases.counts.len());
+        let of = of.filter(|&(item, _)| counts(item) && item.at() < biases.counts.len());
         let (mut items, mut rests) = (Vec::new(), Vec::new());
         for (item, value) in of {
             items.push(item.0);
             rests.push(match rates {
-                true => value - biases.mean - biases.of_item(item, None).0,
+                true => value - biases.mean - biases.of_item(item).0,
                 false => 0.0,
             });
         }
@@ -167,21 +197,14 @@ impl Pairs {
         self.offsets.push(self.events.len());
     }
 
-    /// Adds a pair of the last user; `own` is the rating of the pair, where it is a training event.
-    pub(super) fn pair(
-        &mut self,
-        side: &Side,
-        item: ItemIdx,
-        own: Option<f32>,
-        biases: &Biases,
-        rates: bool,
-    ) {
-        let (bias, n) = biases.of_item(item, own);
+    /// Adds a pair of the last user.
+    pub(super) fn pair(&mut self, side: &Side, item: ItemIdx, biases: &Biases, rates: bool) {
+        let (bias, n) = biases.of_item(item);
         self.user.push(self.offsets.len() as u32 - 2);
         self.item.push(item.0);
         let log = |n: f32| (1.0 + n.max(0.0)).ln() / 4.0;
         let of_user = side.items.len() as f32;
-        self.context.extend([side.bias, bias, log(of_user), log(n)]);
+        self.context.extend([log(of_user), log(n)]);
         self.skip.push(match rates {
             true => biases.mean + side.bias + bias,
             false => 0.0,
@@ -329,12 +352,12 @@ pub(super) struct Example {
     pub(super) row: u32,
     pub(super) item: ItemIdx,
     pub(super) value: f32,
-    /// The provider that has not seen it.
+    /// The fold of the provider and of the biases that have not seen it.
     pub(super) fold: u32,
 }
 
 /// The whole network in training.
-pub(super) struct Joint<'a, M> {
+pub(super) struct Joint<'a, M, F> {
     pub(super) form: Form,
     pub(super) loss: Loss,
     pub(super) rates: bool,
@@ -345,7 +368,10 @@ pub(super) struct Joint<'a, M> {
     pub(super) negatives: Negatives,
     pub(super) providers: &'a [Provider],
     pub(super) bank: &'a Bank,
-    pub(super) biases: &'a Biases,
+    /// Biases without each fold of the events.
+    pub(super) biases: &'a [Biases],
+    /// The fold of an event, by row.
+    pub(super) fold: F,
     /// The weights of the autoencoder, where they stay as they are.
     pub(super) frozen: Option<Vec<Parameter>>,
     /// Measures weights.
@@ -373,7 +399,7 @@ impl Bank {
     }
 }
 
-impl<M> Joint<'_, M> {
+impl<M, F> Joint<'_, M, F> {
     fn texts_of(
         &self,
         pairs: &mut Pairs,
@@ -396,7 +422,11 @@ pub(super) fn key(row: History<'_>, item: ItemIdx) -> u64 {
     row.hash() ^ u64::from(item.0).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-impl<M: Fn(&[Parameter], &Monitor<'_>) -> Result<Option<f64>>> Network for Joint<'_, M> {
+impl<M, F> Network for Joint<'_, M, F>
+where
+    M: Fn(&[Parameter], &Monitor<'_>) -> Result<Option<f64>>,
+    F: Fn(u32, ItemIdx) -> u32,
+{
     fn begin(&mut self, _: usize, _: &mut Rng) -> usize {
         self.examples.len()
     }
@@ -408,11 +438,12 @@ impl<M: Fn(&[Parameter], &Monitor<'_>) -> Result<Option<f64>>> Network for Joint
         for &at in examples {
             let example = &self.examples[at as usize];
             let row = self.rows.row(example.row as usize);
-            let side = Side::new(row, Some(example.item), self.biases, self.rates);
+            let biases = &self.biases[example.fold as usize];
+            let counts = |item| (self.fold)(example.row, item) != example.fold;
+            let side = Side::new(row, counts, biases, self.rates);
             let reader = Reader::new(row, Some(example.item));
             pairs.user(&side);
-            let own = Some(example.value);
-            pairs.pair(&side, example.item, own, self.biases, self.rates);
+            pairs.pair(&side, example.item, biases, self.rates);
             self.texts_of(&mut pairs, &reader, row, example.item, example.fold);
             values.push(example.value);
             if !self.rates {
@@ -422,7 +453,7 @@ impl<M: Fn(&[Parameter], &Monitor<'_>) -> Result<Option<f64>>> Network for Joint
         }
         let n = examples.len();
         for (at, (side, reader, row, item, fold)) in negatives.into_iter().enumerate() {
-            pairs.pair(&side, item, None, self.biases, self.rates);
+            pairs.pair(&side, item, &self.biases[fold as usize], self.rates);
             if let Some(user) = pairs.user.last_mut() {
                 *user = at as u32;
             }

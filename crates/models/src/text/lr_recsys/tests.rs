@@ -1,7 +1,7 @@
 use super::model::unit;
-use super::network::{Pairs, Side};
+use super::network::{Biases, Example, Pairs, Side};
 use super::*;
-use limpid_core::{Artifact, Ids, Recommender, Tensors, TrainingTexts, UserIdx};
+use limpid_core::{Artifact, Ids, Recommender, Scale, Tensors, TrainingTexts, UserIdx};
 use limpid_tensor::tape::Tape;
 
 const USERS: u32 = 40;
@@ -105,7 +105,7 @@ fn rmse(rows: &Histories, model: &Model) -> f64 {
 #[test]
 fn ratings_are_predicted_from_explanations() {
     let (rows, model) = fitted(&quick(), "bright guitar strings");
-    assert!(model.rates());
+    assert_eq!(model.scale(), Scale::Values);
     let error = rmse(&rows, &model);
     assert!(error < 0.5, "{error}");
     let ledger = model.explain(rows.row(1), ItemIdx(0));
@@ -127,8 +127,7 @@ fn ratings_are_predicted_from_explanations() {
     assert!((a + b - 1.0).abs() < 1e-5 && a > 0.0 && b > 0.0);
 }
 
-/// What a training pair is shown does not depend on its own rating or review: providers of its fold, the user's
-/// events and the biases leave the event out.
+/// What a training pair reads does not depend on its own rating or review: providers of its fold leave the event out.
 #[test]
 fn a_pair_never_sees_its_own_event_or_review() {
     let inputs = |own: &str, value: f32| -> (Vec<String>, Vec<f32>) {
@@ -191,31 +190,56 @@ fn a_pair_never_sees_its_own_event_or_review() {
     let other = inputs("terrible loud distortion pedal pedal returned it", 1.0);
     assert_eq!(one, other);
     assert!(one.1.iter().any(|x| *x != 0.0));
+}
 
-    // And the biases of the pair.
-    let mean = 3.0;
-    let biases = |own: f32| Biases {
-        mean,
-        reg: 2.0,
-        sums: vec![own - mean + 1.0],
-        counts: vec![2.0],
+/// What a training pair is shown of user and item does not depend on the ratings of its fold. (The biases are added
+/// to the score, and no layer reads them.)
+#[test]
+fn a_pair_never_sees_the_ratings_of_its_fold() {
+    const FOLDS: usize = 3;
+    let fold = |row: u32, item: ItemIdx| (row + item.0) % FOLDS as u32;
+    // Inputs of all pairs, by their folds, where the ratings of one fold are changed.
+    let inputs = |changed: u32| -> Vec<Vec<f32>> {
+        let value = |u: u32, i: u32| match fold(u, ItemIdx(i)) == changed {
+            true => 5.0,
+            false => 1.0 + ((u + 2 * i) % 4) as f32,
+        };
+        let row = |u: u32| {
+            let events = (0..ITEMS).filter(|&i| !is_held_out(u, i)).map(|i| Event {
+                value: value(u, i),
+                ..Event::of(ItemIdx(i))
+            });
+            OwnedHistory::of_events(None, events.collect())
+        };
+        let rows: Vec<OwnedHistory> = (0..USERS).map(row).collect();
+        let examples = (0..).zip(&rows).flat_map(|(row, history)| {
+            events_of(history.view())
+                .into_iter()
+                .map(move |(item, value)| Example {
+                    row,
+                    item,
+                    value,
+                    fold: fold(row, item),
+                })
+        });
+        let examples: Vec<Example> = examples.collect();
+        let none = Biases::new(3.0, 2.0, ITEMS as usize);
+        let (biases, _) = none.by_fold(&examples, FOLDS, true);
+        let mut found = vec![Vec::new(); FOLDS];
+        for example in &examples {
+            let biases = &biases[example.fold as usize];
+            let counts = |item| fold(example.row, item) != example.fold;
+            let side = Side::new(rows[example.row as usize].view(), counts, biases, true);
+            let mut pairs = Pairs::default();
+            pairs.user(&side);
+            pairs.pair(&side, example.item, biases, true);
+            found[example.fold as usize].extend(pairs.inputs());
+        }
+        found
     };
-    let seen = [5.0, 1.0].map(|own| {
-        let row = OwnedHistory::of_events(
-            None,
-            vec![Event {
-                value: own,
-                ..Event::of(ItemIdx(0))
-            }],
-        );
-        let biases = biases(own);
-        let side = Side::new(row.view(), Some(ItemIdx(0)), &biases, true);
-        let mut pairs = Pairs::default();
-        pairs.user(&side);
-        pairs.pair(&side, ItemIdx(0), Some(own), &biases, true);
-        pairs.inputs()
-    });
-    assert_eq!(seen[0], seen[1]);
+    let (one, other) = (inputs(9), inputs(0)); // there is no fold 9
+    assert_eq!(one[0], other[0]);
+    assert!(one[1] != other[1] && one[2] != other[2]);
 }
 
 /// A text that is not read cannot change a score; the sign of a text can.
@@ -302,7 +326,7 @@ fn rankings_need_no_texts_and_no_values() {
     for loss in [Loss::Bpr, Loss::Bce] {
         let config = Config { loss, ..quick() };
         let model = config.fit(&training, &mut Run::seeded(1)).unwrap();
-        assert!(!model.rates());
+        assert_eq!(model.scale(), Scale::Order);
         let scores = model.score(&rows);
         let (mut right, mut all) = (0, 0);
         for u in 0..30u32 {
