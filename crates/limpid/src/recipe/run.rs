@@ -17,7 +17,7 @@ use crate::pipeline::{Checked, OnChange};
 use crate::probe::{LabelOptions, ProbeOptions};
 use crate::rules::RuleSummary;
 use crate::tune::TuneOptions;
-use crate::{Error, Experiment, MeasureOptions, Prepared, Result, TrainOptions, train};
+use crate::{Advisor, Error, Experiment, MeasureOptions, Prepared, Result, TrainOptions, train};
 
 /// Options of a run.
 #[derive(Debug, Clone, Default)]
@@ -132,6 +132,7 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
     for (split, rows) in checked(recipe, options)? {
         // Rows that name the same data, of which their models read the same fields, share them.
         let mut read: Vec<(&Checked, Prepared)> = Vec::new();
+        let mut last = None;
         for ((row, checked), results) in recipe.rows.iter().zip(&rows).zip(&mut results) {
             let same = |(other, _): &(&Checked, Prepared)| shares_data(other, checked);
             let at = match read.iter().position(same) {
@@ -149,7 +150,7 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
             }
             progress.note(&format!("{} on {split}", row.name));
             let result = match row.tune {
-                false => measure(recipe, row, checked, prepared, progress)?,
+                false => measure(recipe, row, checked, prepared, &mut last, progress)?,
                 true => {
                     let how = tuning(recipe)?;
                     let (best, tuned) =
@@ -158,7 +159,7 @@ pub fn run(recipe: &Recipe, options: &RunOptions, progress: &dyn Progress) -> Re
                             .tune(prepared, &named(row), &how, progress)?;
                     SplitResult {
                         tuned: tuned.trials[tuned.chosen].settings.clone(),
-                        ..measure(recipe, row, &best, prepared, progress)?
+                        ..measure(recipe, row, &best, prepared, &mut last, progress)?
                     }
                 }
             };
@@ -202,11 +203,56 @@ fn named(row: &Row) -> Vec<String> {
     row.settings.keys().cloned().collect()
 }
 
+/// The last fit of a split. The next row has it too if it differs by its dictionary only.
+struct LastFit {
+    /// The experiment, without what it measures.
+    experiment: Experiment,
+    advisor: Advisor,
+}
+
+impl LastFit {
+    /// The model of a row: the last one again, or a new fit.
+    fn again(
+        last: &mut Option<Self>,
+        checked: &Checked,
+        prepared: &Prepared,
+        progress: &dyn Progress,
+    ) -> Result<Advisor> {
+        let experiment = Experiment {
+            measure: None,
+            ..checked.experiment.clone()
+        };
+        let options = TrainOptions::of(&experiment);
+        let fit = match last.take().filter(|fit| fit.experiment == experiment) {
+            Some(fit) => fit,
+            None => Self {
+                experiment,
+                advisor: train(prepared.clone(), &checked.config, &options, progress)?,
+            },
+        };
+        let Advisor {
+            manifest,
+            model,
+            catalogue,
+            split,
+            ..
+        } = &last.insert(fit).advisor;
+        let (manifest, model) = (manifest.clone(), model.clone());
+        Ok(Advisor::new(
+            manifest,
+            model,
+            catalogue.clone(),
+            split.clone(),
+        ))
+    }
+}
+
 fn measure(
     recipe: &Recipe,
     row: &Row,
     checked: &Checked,
     prepared: &Prepared,
+    last: &mut Option<LastFit>,
     progress: &dyn Progress,
 ) -> Result<SplitResult> {
     let options = TrainOptions::of(&checked.experiment);
@@ -229,7 +275,7 @@ fn measure(
         };
         others.push(first_metric(&advisor.evaluate(&measure, progress)?.report));
     }
-    let mut advisor = train(prepared.clone(), &checked.config, &options, progress)?;
+    let mut advisor = LastFit::again(last, checked, prepared, progress)?;
     if let Some(settings) = &row.dictionary {
         let options = ProbeOptions {
             settings: settings.clone(),
@@ -430,6 +476,43 @@ mod tests {
             by_hand("test", &settings[best]),
             outcome.rows[0].results[0].value
         );
+    }
+
+    /// Rows that differ by their dictionary share the fit, which a row without one, before or after, has too.
+    #[test]
+    fn rows_with_one_base_fit_it_once() {
+        let row = |name: &str, more: &str| {
+            format!("[[row]]\nname = \"{name}\"\nmodel = \"eigen\"\n{more}\n")
+        };
+        let table = format!(
+            r#"
+            title = "A table"
+            source = "nobody"
+            data = "synthetic"
+            split = "ratio:70/10/20"
+            seeds = [1, 2]
+            metric = "ndcg@20"
+            {}{}{}{}"#,
+            row("base", "settings = { embedding_size = 8 }"),
+            row(
+                "probed",
+                "settings = { embedding_size = 8 }\ndictionary = [\"method=topk\", \"epochs=1\", \"fresh=0\"]"
+            ),
+            row("again", "settings = { embedding_size = 8 }"),
+            row("another", "settings = { embedding_size = 9 }"),
+        );
+        let recipe: Recipe = toml::from_str(&table).unwrap();
+        let outcome = run(&recipe, &RunOptions::default(), &NoProgress).unwrap();
+        let of = |row: usize, split: usize| &outcome.rows[row].results[split];
+        for split in 0..2 {
+            // A duration of a fit tells it from any other fit.
+            assert_eq!(of(0, split).fit_seconds, of(1, split).fit_seconds);
+            assert_eq!(of(0, split).fit_seconds, of(2, split).fit_seconds);
+            assert_ne!(of(0, split).fit_seconds, of(3, split).fit_seconds);
+            assert!(of(0, split).knobs.is_none() && of(2, split).knobs.is_none());
+            assert_eq!(of(0, split).value, of(2, split).value);
+        }
+        assert_ne!(of(0, 0).fit_seconds, of(0, 1).fit_seconds);
     }
 
     #[test]
