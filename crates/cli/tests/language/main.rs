@@ -1,4 +1,5 @@
-//! Words by a language model: a stub server that answers well, lies, fails, and goes away.
+//! Words by a language model: a stub server that answers well, lies, fails, and goes away, and a real one that answers
+//! nonsense.
 
 // Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -6,11 +7,13 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+mod gguf;
 
 /// What a stub does with a request.
 enum Reply {
@@ -202,8 +205,8 @@ fn a_user() -> (String, String) {
     (user, format!("id:{item}"))
 }
 
-/// `explain --words` by a stub.
-fn explain(stub: &Stub, more: &[&str]) -> Output {
+/// `explain --words` by a server.
+fn explain(address: &str, more: &[&str]) -> Output {
     let (user, item) = a_user();
     let args = [
         "explain",
@@ -216,7 +219,7 @@ fn explain(stub: &Stub, more: &[&str]) -> Output {
     ];
     let server = [
         "--language",
-        &stub.address,
+        address,
         "--language-model",
         "m",
         "--format",
@@ -238,7 +241,7 @@ fn answer(out: &Output) -> Value {
 #[test]
 fn a_true_answer_is_taken() {
     let stub = Stub::new(|_, body| good(body));
-    let told = answer(&explain(&stub, &[]));
+    let told = answer(&explain(&stub.address, &[]));
     assert_eq!((&told["by"], &told["refused"]), (&json!("m"), &Value::Null));
     assert!(
         told["for"][0]["text"]
@@ -329,7 +332,7 @@ fn what_is_not_true_is_refused_and_said_so() {
         ),
     ];
     for (stub, requests, why) in cases {
-        let told = answer(&explain(&stub, &[]));
+        let told = answer(&explain(&stub.address, &[]));
         assert_eq!(told["by"], "templates en", "{why}");
         let refused = told["refused"].as_str().unwrap();
         assert!(refused.contains(why), "{why}: {refused}");
@@ -345,7 +348,7 @@ fn a_second_attempt_may_succeed() {
         0 => Reply::Text("FOR: it is great [E3].".to_owned()),
         _ => good(body),
     });
-    assert_eq!(answer(&explain(&stub, &[]))["by"], "m");
+    assert_eq!(answer(&explain(&stub.address, &[]))["by"], "m");
     let again = &stub.requests()[1].1["messages"];
     assert!(
         again[3]["content"].as_str().unwrap().contains("'great'"),
@@ -357,7 +360,7 @@ fn a_second_attempt_may_succeed() {
         1 => Reply::Status(503, "retry-after: 0", "loading".to_owned()),
         _ => good(body),
     });
-    assert_eq!(answer(&explain(&stub, &[]))["by"], "m");
+    assert_eq!(answer(&explain(&stub.address, &[]))["by"], "m");
     // A server without schemas is asked for lines.
     let stub = Stub::new(|_, body| match body.get("response_format") {
         Some(_) => Reply::Status(400, "a: b", "Either json_schema or grammar".to_owned()),
@@ -381,13 +384,13 @@ fn a_second_attempt_may_succeed() {
             ))
         }
     });
-    assert_eq!(answer(&explain(&stub, &[]))["by"], "m");
+    assert_eq!(answer(&explain(&stub.address, &[]))["by"], "m");
 }
 
 #[test]
 fn a_slow_server_is_not_waited_for() {
     let stub = Stub::new(|_, _| Reply::Silence(Duration::from_secs(30)));
-    let told = answer(&explain(&stub, &["--timeout", "1"]));
+    let told = answer(&explain(&stub.address, &["--timeout", "1"]));
     assert_eq!(told["by"], "templates en");
 }
 
@@ -395,7 +398,7 @@ fn a_slow_server_is_not_waited_for() {
 fn a_refused_key_ends_the_run_and_is_not_shown() {
     let stub =
         Stub::new(|_, _| Reply::Status(401, "a: b", "invalid key sk-very-secret".to_owned()));
-    let out = explain(&stub, &[]);
+    let out = explain(&stub.address, &[]);
     let err = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(1));
     assert!(
@@ -429,7 +432,7 @@ fn another_machine_needs_permission() {
 }
 
 /// `narrate` for the users of the file.
-fn narrate(stub: &Stub, to: &Path, more: &[&str]) -> Command {
+fn narrate(address: &str, to: &Path, more: &[&str]) -> Command {
     let users = model().with_file_name("users.txt");
     let mut command = Command::new(env!("CARGO_BIN_EXE_limpid"));
     command
@@ -446,7 +449,7 @@ fn narrate(stub: &Stub, to: &Path, more: &[&str]) -> Command {
             "--language-model",
             "m",
             "--language",
-            &stub.address,
+            address,
         ])
         .arg("-o")
         .arg(to)
@@ -460,7 +463,7 @@ fn a_batch_outlives_its_server() {
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("whole.jsonl");
     let stub = Stub::new(|_, body| good(body));
-    let out = narrate(&stub, &whole, &[]).output().unwrap();
+    let out = narrate(&stub.address, &whole, &[]).output().unwrap();
     let report = answer(&out);
     assert_eq!(
         (&report["users"], &report["texts"]),
@@ -471,7 +474,7 @@ fn a_batch_outlives_its_server() {
 
     let to = folder.path().join("texts.jsonl");
     let dying = Stub::new(|at, body| if at < 30 { good(body) } else { Reply::Closed });
-    let out = narrate(&dying, &to, &["--concurrency", "1"])
+    let out = narrate(&dying.address, &to, &["--concurrency", "1"])
         .output()
         .unwrap();
     let err = String::from_utf8_lossy(&out.stderr);
@@ -479,7 +482,7 @@ fn a_batch_outlives_its_server() {
     assert!(err.contains("--resume") && !to.exists(), "{err}");
 
     let stub = Stub::new(|_, body| good(body));
-    let out = narrate(&stub, &to, &["--resume"]).output().unwrap();
+    let out = narrate(&stub.address, &to, &["--resume"]).output().unwrap();
     let report = answer(&out);
     assert_eq!(report["texts"], 80);
     // 30 answers are in parts or in the cache.
@@ -516,7 +519,7 @@ fn a_batch_outlives_a_kill() {
         std::thread::sleep(Duration::from_millis(5));
         good(body)
     });
-    let mut child = narrate(&slow, &to, &[])
+    let mut child = narrate(&slow.address, &to, &[])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -528,7 +531,7 @@ fn a_batch_outlives_a_kill() {
     child.kill().unwrap();
     child.wait().unwrap();
     let before = slow.requests().len();
-    let out = narrate(&slow, &to, &["--resume"]).output().unwrap();
+    let out = narrate(&slow.address, &to, &["--resume"]).output().unwrap();
     assert_eq!(answer(&out)["texts"], 80);
     let asked = slow.requests().len();
     // Only answers that were on their way are asked for again.
@@ -550,4 +553,107 @@ fn a_batch_outlives_a_kill() {
     keys.sort();
     keys.dedup();
     assert_eq!((rows.len(), keys.len()), (80, 80));
+}
+
+/// A server that is another program, ended with the test.
+struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    /// Starts llama.cpp's server, by the command of `LIMPID_LLAMA_SERVER`, with a model; `None` without a command.
+    fn start(model: &Path, log: &Path) -> Option<Self> {
+        let command = std::env::var("LIMPID_LLAMA_SERVER").ok()?;
+        let mut words = command.split_whitespace();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let log = std::fs::File::create(log).unwrap();
+        let process = Command::new(words.next()?)
+            .args(words)
+            .arg("--model")
+            .arg(model)
+            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let address = format!("127.0.0.1:{port}");
+        let mut server = Self { process, address };
+        let start = Instant::now();
+        while !server.is_ready() {
+            let ended = server.process.try_wait().unwrap();
+            let waited = start.elapsed();
+            assert!(
+                ended.is_none() && waited < Duration::from_secs(120),
+                "{ended:?} after {waited:?}"
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Some(server)
+    }
+
+    fn is_ready(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(&self.address) else {
+            return false;
+        };
+        let request = format!(
+            "GET /v1/models HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            self.address
+        );
+        let mut reply = String::new();
+        let asked = stream.write_all(request.as_bytes()).is_ok();
+        asked && stream.read_to_string(&mut reply).is_ok() && reply.starts_with("HTTP/1.1 200")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// llama.cpp's server with a model of random weights: whatever it answers, by the schema or not, is refused, the
+/// templates speak, and every line says so.
+#[test]
+fn nonsense_of_a_real_server_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, log) = (
+        folder.path().join("nonsense.gguf"),
+        folder.path().join("log"),
+    );
+    gguf::write(&file).unwrap();
+    let Some(server) = Server::start(&file, &log) else {
+        eprintln!(
+            "skipped: LIMPID_LLAMA_SERVER is not set; it is the command of llama.cpp's server, such as 'llama-server' \
+             or 'python -m llama_cpp.server --n_ctx 8192'"
+        );
+        return;
+    };
+    let address = format!("http://{}", server.address);
+    let told = answer(&explain(&address, &["--timeout", "100"]));
+    assert_eq!(told["by"], "templates en", "{told}");
+    // It did answer.
+    let why = told["refused"].as_str().unwrap();
+    assert!(!why.contains("did not answer"), "{why}");
+    eprintln!("explain: {why}");
+
+    let to = folder.path().join("texts.jsonl");
+    let out = narrate(&address, &to, &["--timeout", "100"])
+        .output()
+        .unwrap();
+    let report = answer(&out);
+    assert_eq!(report["texts"], 80);
+    assert_eq!(report["language_model"]["accepted"], 0, "{report}");
+    let text = std::fs::read_to_string(&to).unwrap();
+    for line in text.lines() {
+        let told: Value = serde_json::from_str(line).unwrap();
+        let why = told["refused"].as_str().unwrap();
+        assert!(!why.contains("did not answer"), "{why}");
+    }
+    eprintln!("{report}");
 }
