@@ -11,6 +11,7 @@ use limpid::models::{Config, ENTRIES, Entry};
 use limpid::{
     Advisor, DataSource, Filter, Narrator, Prepared, SplitFrom, TrainOptions, Who, train,
 };
+use rayon::prelude::*;
 
 fn advisor(model: &str) -> Advisor {
     let split = SplitFrom::Spec("ratio:70/10/20@7".parse().unwrap());
@@ -148,7 +149,7 @@ fn verify(answer: &WordsAnswer, why: &Explanation, language: Language) -> usize 
 /// Every model, language and tone: nothing is told that the ledger does not hold, the same twice.
 #[test]
 fn every_model_is_told_truly() {
-    for entry in ENTRIES {
+    ENTRIES.par_iter().for_each(|entry| {
         let advisor = advisor(entry.name);
         let (none, all) = (Edits::none(), Filter::default());
         let users = advisor.catalogue.users.names();
@@ -168,7 +169,7 @@ fn every_model_is_told_truly() {
                 }
             }
         }
-    }
+    });
 }
 
 /// The slow tier: 10,000 ledgers of real data, by all models.
@@ -196,7 +197,8 @@ fn real_ledgers_are_told_truly() {
             path: folder.join(set),
             ..DataSource::default()
         };
-        for model in models {
+        let told = models.par_iter().map(|model| {
+            let (mut ledgers, mut clauses, mut seconds) = (0, 0, 0.0);
             let split = SplitFrom::Spec("ratio:70/10/20@7".parse().unwrap());
             let prepared = Prepared::read(&source, &split).unwrap();
             let advisor = quickly(model, prepared);
@@ -224,6 +226,12 @@ fn real_ledgers_are_told_truly() {
                     ledgers += 1;
                 }
             }
+            (ledgers, clauses, seconds)
+        });
+        for (of_ledgers, of_clauses, of_seconds) in told.collect::<Vec<_>>() {
+            ledgers += of_ledgers;
+            clauses += of_clauses;
+            seconds += of_seconds;
         }
         eprintln!(
             "{set}: {ledgers} ledgers, {clauses} clauses, {:.3} ms each",

@@ -17,6 +17,7 @@ use limpid_insight::directions::RandomDirections;
 use limpid_insight::{Goal, Plausible, Question, Search, Steered, search};
 use limpid_models::{Config, ENTRIES, Entry, Model};
 use proptest::prelude::*;
+use rayon::prelude::*;
 
 use attributes::known;
 
@@ -67,7 +68,7 @@ fn all() -> &'static [Fitted] {
             let model = fit(&config, &histories, &catalogue, 1);
             (entry.name, model, histories, catalogue)
         };
-        ENTRIES.iter().map(fitted).collect()
+        ENTRIES.par_iter().map(fitted).collect()
     })
 }
 
@@ -162,17 +163,19 @@ fn batch_scores_equal_single_scores() {
 
 #[test]
 fn scores_are_reproducible_for_any_number_of_threads() {
-    for (name, model, histories, catalogue) in all() {
-        let config = Config::named(name).unwrap();
-        for threads in [1, 3] {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
-            let again = pool.install(|| fit(&config, histories, catalogue, 1));
-            assert_eq!(model.score(histories), again.score(histories), "{name}");
-        }
-    }
+    all()
+        .par_iter()
+        .for_each(|(name, model, histories, catalogue)| {
+            let config = Config::named(name).unwrap();
+            for threads in [1, 3] {
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .build()
+                    .unwrap();
+                let again = pool.install(|| fit(&config, histories, catalogue, 1));
+                assert_eq!(model.score(histories), again.score(histories), "{name}");
+            }
+        });
 }
 
 #[test]
