@@ -145,7 +145,7 @@ pub struct Outcome {
 /// # Errors
 /// [`Error::Range`] for an invalid schedule, [`Error::Numeric`] if a loss is not finite,
 /// [`Error::Interrupted`] on request.
-pub fn train<L: Learner>(
+pub fn train<L: Learner + Send>(
     learner: &mut L,
     schedule: &Schedule,
     fingerprint: &str,
@@ -175,7 +175,9 @@ pub fn train<L: Learner>(
                 return Err(Error::Interrupted(kept));
             }
             let step = (epoch - 1) * n.div_ceil(schedule.batch_size) + at + 1;
-            let loss = learner.step(examples, schedule.rate_at(epoch, step), &mut rng);
+            let rate = schedule.rate_at(epoch, step);
+            // A thread of the pool works on each parallel part of the step itself; this one would wait for it.
+            let loss = rayon::scope(|_| learner.step(examples, rate, &mut rng));
             if !loss.is_finite() {
                 return Err(Error::Numeric {
                     what: format!("the loss of epoch {epoch}, batch {}", at + 1),

@@ -180,8 +180,15 @@ pub(crate) fn normalize(row: &mut [f32]) -> f64 {
 
 /// The dot product, in double precision.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter()
-        .zip(b)
-        .map(|(&a, &b)| f64::from(a) * f64::from(b))
-        .sum()
+    const LANES: usize = 8; // sums that the processor adds side by side
+    let mut lanes = [0f64; LANES];
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = a.remainder().iter().zip(b.remainder());
+    let rest: f64 = rest.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+    for (a, b) in a.zip(b) {
+        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += f64::from(a) * f64::from(b);
+        }
+    }
+    lanes.iter().sum::<f64>() + rest
 }

@@ -171,10 +171,12 @@ impl Encoder {
                 Activation::Jump(least) => v > least[k as usize].max(0.0),
             })
             .collect();
-        if let Activation::TopK(k) = self.activation {
-            active.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        if let Activation::TopK(k) = self.activation
+            && k < active.len()
+        {
+            active.select_nth_unstable_by(k, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             active.truncate(k);
-            active.sort_by_key(|a| a.0);
+            active.sort_unstable_by_key(|a| a.0);
         }
         active
     }

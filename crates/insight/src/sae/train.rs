@@ -232,7 +232,7 @@ impl Sae {
         seen.active = vec![false; units];
         for row in z.value().chunks_exact(units.max(1)) {
             for (active, &v) in seen.active.iter_mut().zip(row) {
-                *active |= number(v) > 0.0;
+                *active |= v > T::ZERO;
             }
         }
         let prefixes: Vec<usize> = match self.variant {
@@ -240,6 +240,8 @@ impl Sae {
             _ => vec![units],
         };
         let decoded = |prefix: usize| match prefix == units {
+            // Of the same elements as z, without the products with its zeros.
+            true if self.variant == Variant::TopK => a.top_k_matmul(w_dec, self.k).add_rows(b_dec),
             true => z.matmul(w_dec).add_rows(b_dec),
             false => z
                 .columns(0..prefix)
@@ -293,11 +295,10 @@ impl Sae {
             return None;
         }
         // Far below 0 for living units, so that none of them is selected with a value.
-        let only: Vec<T> = (0..rows * units)
-            .map(|at| T::of(if dead[at % units] { 0.0 } else { -1e9 }))
-            .collect();
+        let only = dead.iter().map(|d| T::of(if *d { 0.0 } else { -1e9 }));
+        let only = tape.constant(only.collect::<Vec<T>>(), &[units]);
         let most = (width / 2).max(1).min(n_dead);
-        let revived = (a + tape.constant(only, &[rows, units])).top_k_matmul(w_dec, most);
+        let revived = a.add_rows(only).top_k_matmul(w_dec, most);
         let target = tape.constant(left, &[rows, width]);
         Some((revived - target).sum_of_squares().scale(self.aux / spread))
     }

@@ -119,7 +119,7 @@ impl<'t, T: Float> Var<'t, T> {
     pub(super) fn unary(
         self,
         f: impl Fn(T) -> T + Sync,
-        slope: impl Fn(T, T) -> T + Sync + 'static,
+        slope: impl Fn(T, T) -> T + Send + Sync + 'static,
     ) -> Self {
         let x = self.value();
         let mut y = self.arena().take(x.len());
@@ -312,7 +312,7 @@ impl<'t, T: Float> Var<'t, T> {
         self,
         scale: f64,
         f: impl Fn(T) -> T + Sync,
-        slope: impl Fn(T) -> T + Sync + 'static,
+        slope: impl Fn(T) -> T + Send + Sync + 'static,
     ) -> Self {
         let x = self.value();
         let scale = T::of(scale);

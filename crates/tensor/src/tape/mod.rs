@@ -57,7 +57,7 @@ pub use products::Csr;
 pub use shape::Shape;
 
 /// Propagates the gradient of an operation's value, which it owns, to its inputs.
-type Backward<T> = Box<dyn FnOnce(Vec<T>, &mut Sums<'_, T>)>;
+type Backward<T> = Box<dyn FnOnce(Vec<T>, &mut Sums<'_, T>) + Send>;
 
 struct Node<T> {
     value: Arc<Vec<T>>,
@@ -196,7 +196,7 @@ impl<'t, T: Float> Var<'t, T> {
         inputs: &[Self],
         value: impl Into<Arc<Vec<T>>>,
         shape: Shape,
-        backward: impl FnOnce(Vec<T>, &mut Sums<'_, T>) + 'static,
+        backward: impl FnOnce(Vec<T>, &mut Sums<'_, T>) + Send + 'static,
     ) -> Self {
         let value = value.into();
         let tracked = inputs.iter().any(|input| {

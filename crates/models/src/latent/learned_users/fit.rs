@@ -129,7 +129,7 @@ pub(crate) trait Recipe: Format {
     /// How scores follow from the vector of a user.
     type Decoder: Decoder;
     /// What is computed from the data once, such as graphs.
-    type Data: Sync;
+    type Data: Send + Sync;
     /// Negatives of each positive.
     const NEGATIVES: usize = 1;
     /// Whether a negative may have events of other behaviors than the target.
