@@ -6,10 +6,11 @@
 #   PYTHON=venv/bin/python benches/epochs.sh PATH/TO/amazon-grocery [MODEL…]
 #   PYTHON=venv/bin/python benches/epochs.sh PATH/TO/amazon-reviews-small lr-recsys lr-recsys-pretraining
 #
+#   PYTHON=venv/bin/python benches/epochs.sh PATH/TO/amazon-grocery recsae knots
+#
 # Epochs of LR-Recsys are short, so more of them are run, but the rest of its fit is shortened: hashed text vectors and
-# few folds do not change the work of an epoch. Not more than 11 of the joint training, because after some 1,300 steps
-# weights of dead units are denormal numbers, with which both sides are slower. Its data must have texts, so it is run
-# only if it is named.
+# few folds do not change the work of an epoch. Its data must have texts, so it is run only if it is named, as are
+# `recsae` and `knots`, TopK autoencoders over representations of users by eigen.
 set -euo pipefail
 data="${1:?say where the data are, such as Amazon Grocery}"
 shift
@@ -21,7 +22,7 @@ python="${PYTHON:-python3}"
 
 cargo build --release --quiet --workspace
 limpid="${CARGO_TARGET_DIR:-target}/release/limpid"
-"$limpid" data split "$data" --split leave-one-out -o "$work/split" --quiet
+"$limpid" data split "$data" --split leave-one-out -o "$work/split" --quiet > /dev/null
 
 # The CPU seconds of a fit of a model with further settings.
 cpu() {
@@ -30,12 +31,38 @@ cpu() {
     -o "$work/fit" > /dev/null 2>&1; } 2>&1 | awk '{print $1 + $2}'
 }
 
+# The same of a dictionary over a base, whose training stops after a number of epochs.
+cpu_of_probe() {
+  local TIMEFORMAT='%U %S'
+  { time "$limpid" probe "$work/base" --threads 1 --quiet --dictionary topk --set fresh=0 --set patience=0 \
+    --set stop_by=reconstruction --set instances=users --set width=1024 "$@" -o "$work/knobs" \
+    > /dev/null 2>&1; } 2>&1 | awk '{print $1 + $2}'
+}
+
+# Width of the base, active units, inputs per step, and further settings of an autoencoder.
+autoencoder() {
+  local size=$1 k=$2 batch=$3 users one more torch
+  rm -rf "$work/base"
+  "$limpid" train --threads 1 --quiet --data "$data" --split none --model eigen --set embedding_size="$size" \
+    -o "$work/base" > /dev/null
+  users=$(cut -f 1 "$work/split/train.tsv" | tail -n +2 | sort -u | wc -l)
+  one=$(cpu_of_probe "${@:4}" --set epochs=2)
+  more=$(cpu_of_probe "${@:4}" --set epochs=12)
+  # Every tenth user is held out.
+  torch=$("$python" benches/peers/sae_torch.py $((users - users / 10)) "$size" 1024 "$k" "$batch" \
+    | awk '/CPU/ {print $(NF - 1)}' | tail -1)
+  awk -v m="$model" -v a="$one" -v b="$more" -v t="$torch" \
+    'BEGIN { e = (b - a) / 10; printf "| %s | %.3g | %.3g | %.1f |\n", m, t, e, t / e }'
+}
+
 models=("$@")
 [ ${#models[@]} -gt 0 ] || models=(elsa bprmf lightgcn sasrec timirec)
 printf '| epoch | PyTorch | limpid | ratio |\n|---|---|---|---|\n'
 for model in "${models[@]}"; do
   name=$model peer=bases runs=1 counted=epochs many=3 settings=()
   case $model in
+    recsae) autoencoder 64 8 32 --set preset=recsae; continue ;;
+    knots) autoencoder 128 16 1024 --set preset=knots --set l1=0; continue ;;
     elsa) settings=(--set embedding_size=256) ;;
     sasrec | timirec) settings=(--set loss=bpr) ;;
     lr-recsys*)
