@@ -187,7 +187,7 @@ hyper! {
         /// Share of the training events that it learns from, for learning curves; histories are whole when it scores.
         train_share: f64 = 1.0, in above_to(0.0, 1.0);
         /// Ratings of the mean that are added to those of a user or an item in their bias.
-        bias_reg: f32 = 4.0, in above(0.0), tune [2, 4, 8];
+        bias_reg: f32 = 8.0, in above(0.0), tune [4, 8, 16];
         /// L2 regularization (weight decay in the gradient).
         reg: f32 = 1e-5, in at_least(0.0), tune [1e-6, 1e-5, 1e-4];
         /// Dropout rate of the hidden layers in training.

@@ -82,7 +82,7 @@ fn quick() -> Config {
         text_size: 16,
         code_size: 8,
         embedding_size: 8,
-        hidden: 16,
+        hidden: 32,
         ..Config::default()
     };
     config.training.epochs = 40;
@@ -268,7 +268,7 @@ fn controls_are_what_they_say() {
     let [whole, no_pro, no_con, neither] = score(Explanations::Negative);
     assert!(whole == no_pro && no_con == neither && whole != no_con);
     let both = score(Explanations::Both);
-    assert!(both[1] != both[0] && both[2] != both[0]);
+    assert!(both[1] != both[0] && both[2] != both[0], "{both:?}");
     // Swapped is the same model, which reads each text in the place of the other.
     let swapped = score(Explanations::Swapped);
     assert!(swapped[0] != both[0] && swapped[3] == both[3]);
