@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # CPU seconds of an epoch of the base models and of LR-Recsys, limpid and PyTorch, one thread each. CPU seconds are
-# compared, because they say more than wall-clock time on a machine with other load. An epoch of limpid is half of the
-# difference between three epochs and one; PyTorch times its own.
+# compared, because they say more than wall-clock time on a machine with other load. An epoch of limpid is the
+# difference between fits of more and of fewer epochs, by their number; PyTorch times its own.
 #
 #   PYTHON=venv/bin/python benches/epochs.sh PATH/TO/amazon-grocery [MODEL…]
 #   PYTHON=venv/bin/python benches/epochs.sh PATH/TO/amazon-reviews-small lr-recsys lr-recsys-pretraining
@@ -50,7 +50,7 @@ autoencoder() {
   more=$(cpu_of_probe "${@:4}" --set epochs=12)
   # Every tenth user is held out.
   torch=$("$python" benches/peers/sae_torch.py $((users - users / 10)) "$size" 1024 "$k" "$batch" \
-    | awk '/CPU/ {print $(NF - 1)}' | tail -1)
+    | awk '/CPU/ {print $(NF - 1)}')
   awk -v m="$model" -v a="$one" -v b="$more" -v t="$torch" \
     'BEGIN { e = (b - a) / 10; printf "| %s | %.3g | %.3g | %.1f |\n", m, t, e, t / e }'
 }

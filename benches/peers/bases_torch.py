@@ -16,14 +16,13 @@
 
 import argparse
 import os
-import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from split_folder import PARTS, _ids, _pairs
+from timing import report
 
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 generator = torch.Generator().manual_seed(1)
 D, LENGTH = 64, 20
 
@@ -246,14 +245,7 @@ def main():
     args = parser.parse_args()
     data = Data(*read(args.split))
     for name in args.models:
-        epoch = MODELS[name](data)
-        wall, cpu = [], []
-        for _ in range(args.epochs):
-            start, before = time.perf_counter(), time.process_time()
-            epoch()
-            wall.append(time.perf_counter() - start)
-            cpu.append(time.process_time() - before)
-        print(f"torch {name}\t{min(wall):.2f} s\tCPU {min(cpu):.2f} s", flush=True)
+        report(name, MODELS[name](data), args.epochs)
 
 
 main()

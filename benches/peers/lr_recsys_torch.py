@@ -26,15 +26,13 @@ fold in limpid. Adam on whole tables also moves rows that a step does not read.
 """
 
 import argparse
-import os
-import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from split_folder import PARTS, read_split
+from timing import report
 
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 generator = torch.Generator().manual_seed(1)
 WIDTH, CODE, D, HIDDEN, CONTEXT = 32, 32, 16, 64, 2
 BATCH, RATE, DECAY, DROPOUT, BIAS_REG = 128, 2e-3, 1e-5, 0.0, 8.0
@@ -246,14 +244,7 @@ def main():
     users, items = ratings.shape
     print(f"{users} users, {items} items, {len(pairs)} pairs", flush=True)
     for name in args.forms:
-        epoch = FORMS[name](pairs)
-        wall, cpu = [], []
-        for _ in range(args.epochs):
-            start, before = time.perf_counter(), time.process_time()
-            epoch()
-            wall.append(time.perf_counter() - start)
-            cpu.append(time.process_time() - before)
-        print(f"torch {name}\t{min(wall):.3f} s\tCPU {min(cpu):.3f} s", flush=True)
+        report(name, FORMS[name](pairs), args.epochs)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,10 @@ Dense products, as in the authors' code. Threads: OMP_NUM_THREADS.
 """
 
 import argparse
-import os
-import time
 
 import torch
+from timing import report
 
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 DEAD_AFTER = 10_000
 AUX = 1 / 32
 
@@ -63,12 +61,12 @@ def main():
             active = (z > 0).any(0)
             idle.add_(len(x)).masked_fill_(active, 0)
 
-    for _ in range(args.epochs):
-        wall, cpu = time.perf_counter(), time.process_time()
+    def epoch():
         order = torch.randperm(args.rows)
         for start in range(0, args.rows, args.batch):
             step(x_all[order[start : start + args.batch]])
-        print(f"sae {time.perf_counter() - wall:.3f} s CPU {time.process_time() - cpu:.3f} s", flush=True)
+
+    report("sae", epoch, args.epochs)
 
 
 if __name__ == "__main__":

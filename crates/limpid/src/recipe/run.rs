@@ -211,13 +211,13 @@ struct LastFit {
 }
 
 impl LastFit {
-    /// The model of a row: the last one again, or a new fit.
-    fn again(
-        last: &mut Option<Self>,
+    /// The fit of a row: the last one again, or a new one in its place.
+    fn of<'l>(
+        last: &'l mut Option<Self>,
         checked: &Checked,
         prepared: &Prepared,
         progress: &dyn Progress,
-    ) -> Result<Advisor> {
+    ) -> Result<&'l Self> {
         let experiment = Experiment {
             measure: None,
             ..checked.experiment.clone()
@@ -230,20 +230,20 @@ impl LastFit {
                 advisor: train(prepared.clone(), &checked.config, &options, progress)?,
             },
         };
+        Ok(last.insert(fit))
+    }
+
+    /// A base for a dictionary.
+    fn copy(&self) -> Advisor {
         let Advisor {
             manifest,
             model,
             catalogue,
             split,
             ..
-        } = &last.insert(fit).advisor;
+        } = &self.advisor;
         let (manifest, model) = (manifest.clone(), model.clone());
-        Ok(Advisor::new(
-            manifest,
-            model,
-            catalogue.clone(),
-            split.clone(),
-        ))
+        Advisor::new(manifest, model, catalogue.clone(), split.clone())
     }
 }
 
@@ -275,7 +275,8 @@ fn measure(
         };
         others.push(first_metric(&advisor.evaluate(&measure, progress)?.report));
     }
-    let mut advisor = LastFit::again(last, checked, prepared, progress)?;
+    let fit = LastFit::of(last, checked, prepared, progress)?;
+    let mut probed = None;
     if let Some(settings) = &row.dictionary {
         let options = ProbeOptions {
             settings: settings.clone(),
@@ -285,8 +286,9 @@ fn measure(
                 ..LabelOptions::default()
             },
         };
-        advisor = advisor.probe(&options, progress)?.0;
+        probed = Some(fit.copy().probe(&options, progress)?.0);
     }
+    let advisor = probed.as_ref().unwrap_or(&fit.advisor);
     let options = checked.experiment.measure.clone().unwrap_or_default();
     let measured = advisor.evaluate(&options, progress)?;
     let passed = measured.knobs.as_ref().filter(|_| row.pass_through);
