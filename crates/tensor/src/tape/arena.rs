@@ -7,7 +7,16 @@ use std::collections::HashMap;
 /// first step there are almost no allocations.
 #[derive(Debug, Default)]
 pub(super) struct Arena<T> {
-    free: RefCell<HashMap<usize, Vec<Vec<T>>>>,
+    classes: RefCell<HashMap<usize, Class<T>>>,
+}
+
+/// The buffers of one size class.
+#[derive(Debug, Default)]
+struct Class<T> {
+    free: Vec<Vec<T>>,
+    /// Buffers that were taken and not returned. No more are accepted: constants, which were allocated elsewhere,
+    /// would otherwise pile up from step to step.
+    taken: usize,
 }
 
 /// Sizes within a class differ by at most an eighth.
@@ -19,9 +28,12 @@ fn class(n: usize) -> usize {
 impl<T: Copy + Default> Arena<T> {
     /// A buffer of `n` elements with arbitrary content: all must be overwritten.
     pub(super) fn take(&self, n: usize) -> Vec<T> {
-        let class = class(n);
-        let found = self.free.borrow_mut().get_mut(&class).and_then(Vec::pop);
-        let mut buffer = found.unwrap_or_else(|| Vec::with_capacity(class));
+        let size = class(n);
+        let mut classes = self.classes.borrow_mut();
+        let class = classes.entry(size).or_default();
+        class.taken += 1;
+        let found = class.free.pop();
+        let mut buffer = found.unwrap_or_else(|| Vec::with_capacity(size));
         buffer.resize(n, T::default());
         buffer
     }
@@ -35,14 +47,13 @@ impl<T: Copy + Default> Arena<T> {
 
     /// Returns a buffer.
     pub(super) fn give(&self, buffer: Vec<T>) {
-        // A buffer allocated elsewhere goes to the class that fits its capacity.
-        let class = class(buffer.len());
-        if buffer.capacity() >= class {
-            self.free
-                .borrow_mut()
-                .entry(class)
-                .or_default()
-                .push(buffer);
+        let size = class(buffer.len());
+        if let Some(class) = self.classes.borrow_mut().get_mut(&size)
+            && class.taken > 0
+            && buffer.capacity() >= size
+        {
+            class.taken -= 1;
+            class.free.push(buffer);
         }
     }
 }
@@ -61,6 +72,9 @@ mod tests {
         let again = arena.take(1010);
         assert_eq!((again.as_ptr(), again.len()), (at, 1010));
         assert!(arena.zeros(1000).iter().all(|&x| x == 0.0));
+        // What was not taken is not kept.
+        (0..9).for_each(|_| arena.give(vec![0.0; 1024]));
+        assert_eq!(arena.classes.borrow()[&1024].free.len(), 2);
         for n in [0, 1, 64, 65, 1000, 4097] {
             assert!(class(n) >= n && class(class(n)) == class(n));
         }
