@@ -35,4 +35,4 @@ mod wide;
 pub use parameter::Parameter;
 pub use rng::Rng;
 pub use train::{Learner, Outcome, Schedule, train};
-pub use wide::wide;
+pub use wide::{wide, wide_op};

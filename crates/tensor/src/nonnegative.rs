@@ -27,7 +27,10 @@ pub fn descend(rows: &mut [f32], a: &[f32], gram: &[f32], m: usize, floor: f32) 
         .zip(a.par_chunks(BLOCK * m))
         .for_each(|(rows, a)| {
             for (row, a) in rows.chunks_exact_mut(m).zip(a.chunks_exact(m)) {
-                wide(|| one_row(row, a, gram, floor));
+                wide(
+                    #[inline(always)]
+                    || one_row(row, a, gram, floor),
+                );
             }
         });
 }

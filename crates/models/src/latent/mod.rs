@@ -20,6 +20,7 @@ pub mod ns_icf;
 pub(crate) mod vectors;
 
 use limpid_core::{Buffer, Error, Result, Tensors};
+use limpid_tensor::wide;
 
 /// Largest dimension of user and item vectors. A saved model may claim any: a matrix of its square must
 /// fit.
@@ -37,7 +38,20 @@ fn item_vectors(from: &Tensors, name: &str) -> Result<(Buffer<f32>, usize, usize
     }
 }
 
+/// The scores p · q of the rows q of a table, each as [`score_of`], bit for bit.
+pub(crate) fn scores_of(p: &[f32], rows: &[f32], out: &mut [f32]) {
+    wide(
+        #[inline(always)]
+        || {
+            for (o, q) in out.iter_mut().zip(rows.chunks_exact(p.len().max(1))) {
+                *o = score_of(p, q);
+            }
+        },
+    );
+}
+
 /// p · q, in lanes: it vectorizes and the order of the sum is fixed.
+#[inline(always)]
 pub(crate) fn score_of(p: &[f32], q: &[f32]) -> f32 {
     let mut lanes = [0f32; 8];
     let (p, q) = (p.chunks_exact(8), q.chunks_exact(8));

@@ -5,7 +5,7 @@ use limpid_core::{Histories, History, ItemIdx, Ledger, Mat, Part, Unit};
 use ndarray::Axis;
 use rayon::prelude::*;
 
-use super::score_of;
+use super::{score_of, scores_of};
 
 /// Vectors `(U, D)` of users, each by itself.
 pub(super) fn encode(
@@ -27,18 +27,12 @@ pub(super) fn encode(
 /// Scores `(U, I)` of user vectors `(U, D)`. A score does not depend on the other users of the batch and
 /// is bit for bit the one in the ledger, because rounding errors are large relative to scores near 0.
 pub(crate) fn decode(z: &Mat, items: &[f32], n_items: usize) -> Mat {
-    let d = z.ncols().max(1);
-    let mut out = Mat::zeros((z.nrows(), n_items));
-    out.axis_iter_mut(Axis(0))
-        .into_par_iter()
+    let mut out = vec![0f32; z.nrows() * n_items];
+    out.par_chunks_mut(n_items.max(1))
         .zip(z.axis_iter(Axis(0)).into_par_iter())
-        .for_each(|(mut out, p)| {
-            let p = p.to_vec();
-            for (o, q) in out.iter_mut().zip(items.chunks_exact(d)) {
-                *o = score_of(&p, q);
-            }
-        });
-    out
+        .for_each(|(out, p)| scores_of(&p.to_vec(), items, out));
+    Mat::from_shape_vec((z.nrows(), n_items), out)
+        .unwrap_or_else(|_| unreachable!("there is a score for every item of every row"))
 }
 
 /// A ledger with one part per item, whose score is that of the vectors `p` and `q`.

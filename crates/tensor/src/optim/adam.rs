@@ -84,7 +84,7 @@ pub fn step(
         .zip(gradient.par_chunks(CHUNK))
         .zip(first.par_chunks_mut(CHUNK))
         .zip(second.par_chunks_mut(CHUNK))
-        .for_each(|(((w, g), m), v)| wide(|| chunk(adam, scale, root, w, g, m, v)));
+        .for_each(|(((w, g), m), v)| wide_chunk(adam, scale, root, [w, m, v], g));
 }
 
 /// The same for an array of rows of `width` whose gradient is computed piece by piece and used at once, so
@@ -120,7 +120,7 @@ pub fn step_by_rows(
                 for (at, ((w, m), v)) in rows.enumerate() {
                     let (w, m, v) = (&mut w[start..end], &mut m[start..end], &mut v[start..end]);
                     gradient(block * ROWS + at, start, w, g);
-                    wide(|| chunk(adam, scale, root, w, g, m, v));
+                    wide_chunk(adam, scale, root, [w, m, v], g);
                 }
             }
         });
@@ -154,7 +154,7 @@ pub fn step_at_rows(
         .collect();
     work.into_par_iter()
         .with_min_len((CHUNK / width).max(1))
-        .for_each(|(((w, m), v), g)| wide(|| chunk(adam, scale, root, w, g, m, v)));
+        .for_each(|(((w, m), v), g)| wide_chunk(adam, scale, root, [w, m, v], g));
 }
 
 /// Smaller gradients, first moments and weights are 0, as are second moments below its square: they change nothing
@@ -165,6 +165,13 @@ const TINY: f32 = 1e-15;
 #[inline(always)]
 fn flushed(x: f32, least: f32) -> f32 {
     if x.abs() < least { 0.0 } else { x }
+}
+
+fn wide_chunk(adam: &Adam, scale: f32, root: f32, [w, m, v]: [&mut [f32]; 3], g: &[f32]) {
+    wide(
+        #[inline(always)]
+        || chunk(adam, scale, root, w, g, m, v),
+    );
 }
 
 #[inline(always)]

@@ -1,12 +1,21 @@
 //! Clipping by the norm of all gradients together (Pascanu, Mikolov and Bengio, On the difficulty of
 //! training recurrent neural networks, ICML 2013, algorithm 1).
 
+use crate::tape::lanes::dot;
+use crate::wide::wide;
+
 /// Scales gradients down so that their Euclidean norm, over all of them, is at most `norm`.
 pub fn to_norm<'a>(gradients: impl Iterator<Item = &'a mut [f32]>, norm: f32) {
     let gradients: Vec<&mut [f32]> = gradients.collect();
     // Sums of 4,096 squares in single precision, and of those in double.
-    let of_part = |part: &[f32]| f64::from(part.iter().map(|g| g * g).sum::<f32>());
-    let squares = gradients.iter().flat_map(|g| g.chunks(4096)).map(of_part);
+    let parts = gradients.iter().flat_map(|g| g.chunks(4096));
+    let squares = parts.map(|part| {
+        let sum = wide(
+            #[inline(always)]
+            || dot(part, part),
+        );
+        f64::from(sum)
+    });
     let found = squares.sum::<f64>().sqrt();
     if found <= f64::from(norm) {
         return;

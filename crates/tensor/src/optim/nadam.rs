@@ -52,7 +52,8 @@ pub fn step(
             wide(
                 #[inline(always)]
                 || {
-                    for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+                    for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut())
+                    {
                         *m = b1 * *m + rest1 * g;
                         *v = b2 * *v + rest2 * g * g;
                         *w -= (ahead * *m + now * g) / (v.sqrt() * root + EPSILON);

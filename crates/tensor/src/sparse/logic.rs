@@ -44,7 +44,7 @@ use rayon::prelude::*;
 
 use super::batch::Batch;
 use super::rows;
-use crate::wide::wide;
+use crate::wide::wide_op;
 pub use cost::Cost;
 use cost::power;
 
@@ -202,7 +202,7 @@ impl Logic {
                 &mut sum,
                 users.map(|&u| &tile.pull[u as usize * TILE..][..TILE]),
             );
-            wide(Weights {
+            wide_op(Weights {
                 cost: self.cost,
                 w,
                 sum: &sum,
@@ -235,7 +235,7 @@ impl Tile {
         self.costs.resize(batch.n_items() * TILE, 0.0);
         self.positive.fill(0.0);
         self.negative.fill(0.0);
-        wide(Weigh {
+        wide_op(Weigh {
             cost,
             w,
             n_rules: gates.len(),
@@ -262,7 +262,7 @@ impl Tile {
             let items = batch.row(u).iter();
             let costs = items.map(|&i| &self.costs[i as usize * TILE..][..TILE]);
             rows::sum_in_double(&mut d, costs);
-            wide(Soften {
+            wide_op(Soften {
                 gamma: cost.gamma(),
                 d: &d,
                 positive: &self.positive,
@@ -281,7 +281,7 @@ impl Tile {
         for sums in [&mut self.of_and, &mut self.of_or, &mut self.of_gate] {
             sums.fill(0.0);
         }
-        wide(Pulls {
+        wide_op(Pulls {
             tile: self,
             n_users,
             n_rules,

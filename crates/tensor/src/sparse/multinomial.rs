@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::batch::Batch;
 use crate::exponential::exp;
-use crate::wide::wide;
+use crate::wide::wide_op;
 
 /// Replaces logits `(U, I)` by `scale` times the gradient, and returns the loss of each user `(U)`,
 /// not scaled. Each target counts once; a user without targets has zero loss and gradient.
@@ -29,7 +29,7 @@ pub fn loss_and_gradient(logits: &mut [f32], targets: &Batch, scale: f32) -> Vec
         .par_chunks_mut(n_items)
         .enumerate()
         .map(|(u, row)| {
-            wide(User {
+            wide_op(User {
                 row,
                 targets: targets.row(u),
                 scale,

@@ -6,7 +6,7 @@
 
 use pulp::NullaryFnOnce;
 
-use crate::wide::wide;
+use crate::wide::wide_op;
 
 /// Columns of a pass in single precision: eight of the widest vectors.
 const SINGLES: usize = 128;
@@ -16,7 +16,7 @@ const DOUBLES: usize = 64;
 
 /// `sum = Σ rows`, each as long as `sum`.
 pub(super) fn sum<'a>(sum: &mut [f32], rows: impl Iterator<Item = &'a [f32]> + Clone) {
-    wide(Passes::<_, _, _, SINGLES> {
+    wide_op(Passes::<_, _, _, SINGLES> {
         sum,
         rows: rows.map(|row| (1.0, row)),
         add: |s: f32, _, v: f32| s + v,
@@ -28,7 +28,7 @@ pub(super) fn scaled_sum<'a>(
     sum: &mut [f32],
     rows: impl Iterator<Item = (f32, &'a [f32])> + Clone,
 ) {
-    wide(Passes::<_, _, _, SINGLES> {
+    wide_op(Passes::<_, _, _, SINGLES> {
         sum,
         rows,
         add: |s: f32, scale, v: f32| s + scale * v,
@@ -37,7 +37,7 @@ pub(super) fn scaled_sum<'a>(
 
 /// `sum = Σ rows` of single-precision rows in double precision.
 pub(super) fn sum_in_double<'a>(sum: &mut [f64], rows: impl Iterator<Item = &'a [f32]> + Clone) {
-    wide(Passes::<_, _, _, DOUBLES> {
+    wide_op(Passes::<_, _, _, DOUBLES> {
         sum,
         rows: rows.map(|row| (1.0, row)),
         add: |s: f64, _, v: f32| s + f64::from(v),
@@ -46,7 +46,7 @@ pub(super) fn sum_in_double<'a>(sum: &mut [f64], rows: impl Iterator<Item = &'a 
 
 /// `sum = Σ rows` of double-precision rows.
 pub(super) fn sum_of_doubles<'a>(sum: &mut [f64], rows: impl Iterator<Item = &'a [f64]> + Clone) {
-    wide(Passes::<_, _, _, DOUBLES> {
+    wide_op(Passes::<_, _, _, DOUBLES> {
         sum,
         rows: rows.map(|row| (1.0, row)),
         add: |s: f64, _, v: f64| s + v,

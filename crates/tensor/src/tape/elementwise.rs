@@ -17,7 +17,11 @@ pub(super) fn map<T: Float>(out: &mut [T], x: &[T], f: impl Fn(T) -> T + Sync) {
         .for_each(|(o, x)| {
             wide(
                 #[inline(always)]
-                || o.iter_mut().zip(x).for_each(|(o, &x)| *o = f(x)),
+                || {
+                    for (o, &x) in o.iter_mut().zip(x) {
+                        *o = f(x);
+                    }
+                },
             );
         });
 }
@@ -29,7 +33,11 @@ pub(super) fn update<T: Float>(out: &mut [T], x: &[T], f: impl Fn(T, T) -> T + S
         .for_each(|(o, x)| {
             wide(
                 #[inline(always)]
-                || o.iter_mut().zip(x).for_each(|(o, &x)| *o = f(*o, x)),
+                || {
+                    for (o, &x) in o.iter_mut().zip(x) {
+                        *o = f(*o, x);
+                    }
+                },
             );
         });
 }
@@ -50,9 +58,14 @@ pub(super) fn map_two<T: Float>(
                 #[inline(always)]
                 || {
                     let numbers = o.iter_mut().zip(x.iter().zip(y));
-                    match add {
-                        true => numbers.for_each(|(o, (&x, &y))| *o += f(x, y)),
-                        false => numbers.for_each(|(o, (&x, &y))| *o = f(x, y)),
+                    if add {
+                        for (o, (&x, &y)) in numbers {
+                            *o += f(x, y);
+                        }
+                    } else {
+                        for (o, (&x, &y)) in numbers {
+                            *o = f(x, y);
+                        }
                     }
                 },
             );
@@ -66,8 +79,11 @@ fn total<T: Float>(x: &[T], f: impl Fn(T) -> T + Sync) -> T {
             #[inline(always)]
             || {
                 let mut lanes = [T::ZERO; 16];
-                for part in x.chunks(16) {
-                    lanes.iter_mut().zip(part).for_each(|(l, &x)| *l += f(x));
+                let parts = x.chunks_exact(16);
+                for part in parts.clone().chain([parts.remainder()]) {
+                    for (l, &x) in lanes.iter_mut().zip(part) {
+                        *l += f(x);
+                    }
                 }
                 lanes.iter().map(|l| l.to_f64()).sum::<f64>()
             },
@@ -88,7 +104,9 @@ pub(super) fn columns<T: Float>(out: &mut [T], rows: &[T], width: usize, add: bo
             || {
                 let mut sum = vec![T::ZERO; width];
                 for row in rows.chunks_exact(width) {
-                    sum.iter_mut().zip(row).for_each(|(s, &g)| *s += g);
+                    for (s, &g) in sum.iter_mut().zip(row) {
+                        *s += g;
+                    }
                 }
                 sum
             },
@@ -108,7 +126,16 @@ fn times_rows<T: Float>(out: &mut [T], factors: &[T]) {
     let width = factors.len().max(1);
     out.par_chunks_mut(width)
         .with_min_len((CHUNK / width).max(1))
-        .for_each(|o| o.iter_mut().zip(factors).for_each(|(o, &b)| *o *= b));
+        .for_each(|o| {
+            wide(
+                #[inline(always)]
+                || {
+                    for (o, &b) in o.iter_mut().zip(factors) {
+                        *o *= b;
+                    }
+                },
+            );
+        });
 }
 
 /// √(2/π), of GELU.
@@ -134,7 +161,9 @@ impl<'t, T: Float> Var<'t, T> {
                         #[inline(always)]
                         || {
                             let numbers = g.iter_mut().zip(x.iter().zip(y));
-                            numbers.for_each(|(g, (&x, &y))| *g *= slope(x, y));
+                            for (g, (&x, &y)) in numbers {
+                                *g *= slope(x, y);
+                            }
                         },
                     );
                 });
@@ -165,8 +194,14 @@ impl<'t, T: Float> Var<'t, T> {
             .zip(x.par_chunks(width.max(1)))
             .with_min_len((CHUNK / width.max(1)).max(1))
             .for_each(|(o, x)| {
-                let numbers = o.iter_mut().zip(x.iter().zip(&bias[..]));
-                numbers.for_each(|(o, (&x, &b))| *o = x + b);
+                wide(
+                    #[inline(always)]
+                    || {
+                        for (o, (&x, &b)) in o.iter_mut().zip(x.iter().zip(&bias[..])) {
+                            *o = x + b;
+                        }
+                    },
+                );
             });
         let (i, j) = (self.id, b.id);
         self.record(&[self, b], out, shape, move |g, sums| {
@@ -212,8 +247,16 @@ impl<'t, T: Float> Var<'t, T> {
         map(&mut out, &x, |x| s * x);
         let id = self.id;
         self.record(&[self], out, self.shape(), move |mut g, sums| {
-            g.par_chunks_mut(CHUNK)
-                .for_each(|g| g.iter_mut().for_each(|g| *g *= s));
+            g.par_chunks_mut(CHUNK).for_each(|g| {
+                wide(
+                    #[inline(always)]
+                    || {
+                        for g in &mut *g {
+                            *g *= s;
+                        }
+                    },
+                );
+            });
             sums.give(id, g);
         })
     }

@@ -207,7 +207,11 @@ fn add<T: Float>(sum: &mut [T], other: &[T]) {
         .for_each(|(s, g)| {
             wide(
                 #[inline(always)]
-                || s.iter_mut().zip(g).for_each(|(s, &g)| *s += g),
+                || {
+                    for (s, &g) in s.iter_mut().zip(g) {
+                        *s += g;
+                    }
+                },
             );
         });
 }

@@ -117,8 +117,17 @@ impl<T: Float> Graph<T> {
     /// Multiplies every row of Y in slabs: `y_v ← f(s_v) y_v`, in place.
     fn rescale(&self, y: &mut [T], f: impl Fn(T) -> T + Sync) {
         y.par_chunks_mut((self.len() * SLAB).max(1)).for_each(|y| {
-            let rows = y.chunks_exact_mut(SLAB).zip(&self.scales);
-            rows.for_each(|(y, &s)| y.iter_mut().for_each(|y| *y *= f(s)));
+            wide(
+                #[inline(always)]
+                || {
+                    for (y, &s) in y.chunks_exact_mut(SLAB).zip(&self.scales) {
+                        let s = f(s);
+                        for y in y {
+                            *y *= s;
+                        }
+                    }
+                },
+            );
         });
     }
 }
@@ -138,13 +147,20 @@ fn pack<T: Float>(x: &[T], scales: &[T], width: usize, out: &mut [T]) {
             out.par_chunks_mut(ROWS * SLAB)
                 .enumerate()
                 .for_each(|(block, out)| {
-                    for (at, out) in out.chunks_exact_mut(SLAB).enumerate() {
-                        let node = block * ROWS + at;
-                        let row = &x[node * width..][columns.clone()];
-                        out[row.len()..].fill(T::ZERO);
-                        let s = scales[node];
-                        out.iter_mut().zip(row).for_each(|(o, &x)| *o = s * x);
-                    }
+                    wide(
+                        #[inline(always)]
+                        || {
+                            for (at, out) in out.chunks_exact_mut(SLAB).enumerate() {
+                                let node = block * ROWS + at;
+                                let row = &x[node * width..][columns.clone()];
+                                out[row.len()..].fill(T::ZERO);
+                                let s = scales[node];
+                                for (o, &x) in out.iter_mut().zip(row) {
+                                    *o = s * x;
+                                }
+                            }
+                        },
+                    );
                 });
         });
 }
@@ -161,15 +177,22 @@ fn unpack<T: Float>(
     out.par_chunks_mut((ROWS * width).max(1))
         .enumerate()
         .for_each(|(block, out)| {
-            for (at, out) in out.chunks_exact_mut(width).enumerate() {
-                let node = block * ROWS + at;
-                let s = scales[node];
-                for (slab, out) in out.chunks_mut(SLAB).enumerate() {
-                    let y = &y[(slab * n + node) * SLAB..][..SLAB];
-                    out.iter_mut().zip(y).for_each(|(o, &y)| *o = s * y);
-                }
-                f(node, out);
-            }
+            wide(
+                #[inline(always)]
+                || {
+                    for (at, out) in out.chunks_exact_mut(width).enumerate() {
+                        let node = block * ROWS + at;
+                        let s = scales[node];
+                        for (slab, out) in out.chunks_mut(SLAB).enumerate() {
+                            let y = &y[(slab * n + node) * SLAB..][..SLAB];
+                            for (o, &y) in out.iter_mut().zip(y) {
+                                *o = s * y;
+                            }
+                        }
+                        f(node, out);
+                    }
+                },
+            );
         });
 }
 
@@ -356,7 +379,9 @@ impl<T: Float> Graph<T> {
                             let s = self.scales[node];
                             let pairs = found[..n].iter().map(|&(k, scale)| (scale, k));
                             weighted_rows(out, c, pairs);
-                            out.iter_mut().for_each(|o| *o = s * *o);
+                            for o in out {
+                                *o *= s;
+                            }
                         }
                     },
                 );

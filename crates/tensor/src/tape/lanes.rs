@@ -37,7 +37,7 @@ pub(super) fn sum<T: Float>(x: &[T]) -> T {
 
 /// Σ x y.
 #[inline(always)]
-pub(super) fn dot<T: Float>(x: &[T], y: &[T]) -> T {
+pub(crate) fn dot<T: Float>(x: &[T], y: &[T]) -> T {
     in_lanes(x, y, |x, y| x * y)
 }
 
@@ -59,14 +59,18 @@ pub(super) fn largest<T: Float>(x: &[T]) -> T {
 /// `out += s · x`.
 #[inline(always)]
 pub(super) fn add_scaled<T: Float>(out: &mut [T], s: T, x: &[T]) {
-    out.iter_mut().zip(x).for_each(|(o, &x)| *o += s * x);
+    for (o, &x) in out.iter_mut().zip(x) {
+        *o += s * x;
+    }
 }
 
 /// Replaces x by e^(x − m) with m the largest; returns m and the sum.
 #[inline(always)]
 pub(super) fn exponentials<T: Float>(x: &mut [T]) -> (T, T) {
     let m = largest(x);
-    x.iter_mut().for_each(|x| *x = Float::exp(*x - m));
+    for x in &mut *x {
+        *x = Float::exp(*x - m);
+    }
     (m, sum(x))
 }
 
@@ -98,6 +102,6 @@ pub(super) fn weighted_rows<T: Float>(
     rest.fill(T::ZERO);
     for (s, row) in pairs {
         let row = &x[row as usize * width + at..];
-        rest.iter_mut().zip(row).for_each(|(o, &x)| *o += s * x);
+        add_scaled(rest, s, row);
     }
 }

@@ -24,7 +24,9 @@ fn cross_entropies<T: Float>(logits: &mut [T], width: usize, targets: &[u32], sc
                     let chosen = row[target];
                     let (m, mass) = exponentials(row);
                     let factor = scale / mass;
-                    row.iter_mut().for_each(|x| *x *= factor);
+                    for x in &mut *row {
+                        *x *= factor;
+                    }
                     row[target] -= scale;
                     (m - chosen + Float::ln(mass)).to_f64()
                 },

@@ -32,7 +32,7 @@ mod elementwise;
 mod float;
 mod gradients;
 mod graph;
-mod lanes;
+pub(crate) mod lanes;
 mod learner;
 mod logic;
 mod lookup;

@@ -28,6 +28,45 @@ fn each_row<T: Float>(out: &mut [T], x: &[T], width: usize, f: impl Fn(&mut [T],
         });
 }
 
+/// The dot product of every row of `x` with the same row of `y`, or added to `out` if `add`.
+fn dots<T: Float>(out: &mut [T], [x, y]: [&[T]; 2], width: usize, add: bool) {
+    let task = ROWS * width;
+    out.par_chunks_mut(ROWS)
+        .zip(x.par_chunks(task).zip(y.par_chunks(task)))
+        .for_each(|(out, (x, y))| {
+            wide(
+                #[inline(always)]
+                || {
+                    let rows = x.chunks_exact(width).zip(y.chunks_exact(width));
+                    for (o, (x, y)) in out.iter_mut().zip(rows) {
+                        let product = dot(x, y);
+                        *o = if add { *o + product } else { product };
+                    }
+                },
+            );
+        });
+}
+
+/// Every row of `x` times a number of its own.
+fn scaled<T: Float>(out: &mut [T], x: &[T], factors: &[T], width: usize) {
+    let task = ROWS * width;
+    out.par_chunks_mut(task)
+        .zip(x.par_chunks(task).zip(factors.par_chunks(ROWS)))
+        .for_each(|(out, (x, factors))| {
+            wide(
+                #[inline(always)]
+                || {
+                    let rows = out.chunks_exact_mut(width).zip(x.chunks_exact(width));
+                    for ((out, x), &s) in rows.zip(factors) {
+                        for (o, &x) in out.iter_mut().zip(x) {
+                            *o = s * x;
+                        }
+                    }
+                },
+            );
+        });
+}
+
 impl<'t, T: Float> Var<'t, T> {
     /// Softmax of each row: e^(x − m) / Σ e^(x − m), with m the largest.
     #[must_use]
@@ -44,7 +83,9 @@ impl<'t, T: Float> Var<'t, T> {
                 o.copy_from_slice(x);
                 let (_, mass) = exponentials(o);
                 let s = T::ONE / mass;
-                o.iter_mut().for_each(|o| *o *= s);
+                for o in o {
+                    *o *= s;
+                }
             },
         );
         let id = self.id;
@@ -57,7 +98,9 @@ impl<'t, T: Float> Var<'t, T> {
                 #[inline(always)]
                 |g, p| {
                     let mean = dot(g, p);
-                    g.iter_mut().zip(p).for_each(|(g, &p)| *g = p * (*g - mean));
+                    for (g, &p) in g.iter_mut().zip(p) {
+                        *g = p * (*g - mean);
+                    }
                 },
             );
             sums.give(id, g);
@@ -130,7 +173,9 @@ impl<'t, T: Float> Var<'t, T> {
                         let rows = out.chunks_exact_mut(width).zip(x.chunks_exact(width));
                         for ((out, x), moments) in rows.zip(moments.chunks_exact_mut(2)) {
                             let mean = sum(x) / n;
-                            out.iter_mut().zip(x).for_each(|(o, &x)| *o = x - mean);
+                            for (o, &x) in out.iter_mut().zip(x) {
+                                *o = x - mean;
+                            }
                             let scale = T::ONE / Float::sqrt(dot(out, out) / n + epsilon);
                             moments.copy_from_slice(&[mean, scale]);
                             let affine = gamma.iter().zip(&beta[..]);
@@ -219,18 +264,12 @@ impl<'t, T: Float> Var<'t, T> {
         assert_eq!(shape, y.shape(), "dot product of rows: shapes differ");
         let width = shape.width().max(1);
         let mut out = self.arena().take(shape.rows());
-        out.par_iter_mut()
-            .zip(a.par_chunks(width).zip(b.par_chunks(width)))
-            .with_min_len(256)
-            .for_each(|(o, (a, b))| *o = dot(a, b));
+        dots(&mut out, [&a, &b], width, false);
         let (i, j) = (self.id, y.id);
         self.record(&[self, y], out, shape.without_width(), move |g, sums| {
             for (id, other) in [(i, &b), (j, &a)] {
                 let mut back = sums.take(other.len());
-                let rows = back.chunks_exact_mut(width).zip(other.chunks_exact(width));
-                for ((back, other), &g) in rows.zip(&g) {
-                    back.iter_mut().zip(other).for_each(|(o, &x)| *o = g * x);
-                }
+                scaled(&mut back, other, &g, width);
                 sums.give(id, back);
             }
             sums.recycle(g);
@@ -252,23 +291,16 @@ impl<'t, T: Float> Var<'t, T> {
         );
         let width = shape.width().max(1);
         let mut out = self.arena().take(x.len());
-        out.par_chunks_mut(width)
-            .zip(x.par_chunks(width).zip(&factors[..]))
-            .with_min_len(256)
-            .for_each(|(o, (x, &s))| o.iter_mut().zip(x).for_each(|(o, &x)| *o = s * x));
+        scaled(&mut out, &x, &factors, width);
         let (i, j) = (self.id, s.id);
-        self.record(&[self, s], out, shape, move |mut g, sums| {
-            sums.write(j, factors.len(), |out, add| {
-                out.par_iter_mut()
-                    .zip(g.par_chunks(width).zip(x.par_chunks(width)))
-                    .with_min_len(256)
-                    .for_each(|(o, (g, x))| *o = if add { *o + dot(g, x) } else { dot(g, x) });
-            });
-            g.par_chunks_mut(width)
-                .zip(&factors[..])
-                .with_min_len(256)
-                .for_each(|(g, &s)| g.iter_mut().for_each(|g| *g *= s));
-            sums.give(i, g);
+        self.record(&[self, s], out, shape, move |g, sums| {
+            sums.write(j, factors.len(), |out, add| dots(out, [&g, &x], width, add));
+            if sums.wants(i) {
+                let mut back = sums.take(g.len());
+                scaled(&mut back, &g, &factors, width);
+                sums.give(i, back);
+            }
+            sums.recycle(g);
         })
     }
 
@@ -286,7 +318,9 @@ impl<'t, T: Float> Var<'t, T> {
             #[inline(always)]
             |o, x| {
                 let s = T::ONE / length(x);
-                o.iter_mut().zip(x).for_each(|(o, &x)| *o = s * x);
+                for (o, &x) in o.iter_mut().zip(x) {
+                    *o = s * x;
+                }
             },
         );
         let id = self.id;
@@ -300,8 +334,9 @@ impl<'t, T: Float> Var<'t, T> {
                     // y = x / n: (g − y (g · y)) / n, with y written in terms of x.
                     let s = T::ONE / length(x);
                     let along = s * s * dot(g, x);
-                    let numbers = g.iter_mut().zip(x);
-                    numbers.for_each(|(g, &x)| *g = s * (*g - along * x));
+                    for (g, &x) in g.iter_mut().zip(x) {
+                        *g = s * (*g - along * x);
+                    }
                 },
             );
             sums.give(id, g);

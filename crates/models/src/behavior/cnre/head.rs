@@ -9,7 +9,7 @@ use limpid_tensor::tape::Var;
 
 use super::dispatch::Operator;
 use super::{Activation, Config};
-use crate::latent::score_of;
+use crate::latent::{score_of, scores_of};
 
 /// The slope of the activation below 0.
 const SLOPE: f32 = 0.01;
@@ -202,8 +202,8 @@ impl Mlp {
         for (at, layer) in self.layers.iter().enumerate().skip(1) {
             let (inputs, width) = (layer.inputs(), layer.b.len());
             if at + 1 == self.layers.len() {
-                let outputs = out.iter_mut().zip(x.chunks_exact(inputs));
-                outputs.for_each(|(o, x)| *o = layer.b[0] + score_of(x, &layer.w));
+                scores_of(&layer.w, x, out);
+                out.iter_mut().for_each(|o| *o += layer.b[0]);
                 return;
             }
             y.clear();

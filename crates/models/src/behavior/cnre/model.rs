@@ -18,7 +18,7 @@ use super::retrieval::Neighbors;
 use super::training::confidence;
 use super::{Config, Ranking};
 use crate::behavior::chains::Behaviors;
-use crate::latent::score_of;
+use crate::latent::{score_of, scores_of};
 
 /// Items that are scored together.
 const BLOCK: usize = 512;
@@ -326,10 +326,8 @@ impl Model {
                 }
             }
             _ => {
-                let user = self.part(vectors, target);
-                for (at, out) in out.iter_mut().enumerate() {
-                    *out = score_of(user, self.row(&self.tables.out[target], start + at));
-                }
+                let rows = &self.tables.out[target][start * self.config.embedding_size..];
+                scores_of(self.part(vectors, target), rows, out);
             }
         }
     }

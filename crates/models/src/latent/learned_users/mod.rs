@@ -32,7 +32,7 @@ use ndarray::Axis;
 use rayon::prelude::*;
 
 use super::ials::System;
-use super::{MAX_WIDTH, item_vectors, score_of};
+use super::{MAX_WIDTH, item_vectors, score_of, scores_of};
 use crate::behavior::chains::{Behaviors, Chains, with_behavior};
 use crate::hyper::hyper;
 use crate::training_loop::TrainingLoop;
@@ -147,8 +147,9 @@ impl Decoder for DotProduct {
     }
 
     fn scores(&self, user: &[f32]) -> Vec<f32> {
-        let items = self.items.chunks_exact(self.d.max(1));
-        items.map(|item| score_of(user, item)).collect()
+        let mut out = vec![0f32; self.n_items()];
+        scores_of(user, &self.items, &mut out);
+        out
     }
 
     fn score(&self, user: &[f32], item: u32) -> f32 {

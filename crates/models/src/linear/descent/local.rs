@@ -9,7 +9,7 @@
 //! others have no gain left and never need a row; the inner one converges on the fetched features,
 //! whose small matrix stays in the cache.
 
-use limpid_tensor::wide;
+use limpid_tensor::wide_op;
 
 use super::rows::Rows;
 
@@ -311,7 +311,7 @@ impl Inner {
 
     /// Converges on these features, to a small share of `entered`, the last outer change.
     fn balance(&mut self, problem: Problem<'_>, l1_scale: f64, entered: f64, scale: &mut f64) {
-        wide(Balance {
+        wide_op(Balance {
             inner: self,
             problem,
             l1_scale,

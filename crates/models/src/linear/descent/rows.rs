@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use limpid_tensor::wide;
+use limpid_tensor::wide_op;
 
 use super::gram::NO_PLACE;
 
@@ -87,7 +87,7 @@ impl Rows {
         let span = &self.spans[row];
         let values = &self.values[span.values.clone()];
         match span.places {
-            None => wide(Subtract {
+            None => wide_op(Subtract {
                 out,
                 factor,
                 values,
