@@ -7,6 +7,10 @@ use faer::{Accum, MatMut, MatRef, Par};
 /// depend on the number of threads.
 const PARTS: usize = 8;
 
+/// Multiplications of a product below which it is not divided: some 50 µs, a few times what handing work to
+/// another thread costs, and less than waiting for one that is busy. (The library's own limit is 16,384.)
+const UNDIVIDED: usize = 1 << 21;
+
 /// A row-major array as a factor.
 #[derive(Clone, Copy)]
 pub struct Factor<'a, T = f32> {
@@ -59,7 +63,12 @@ impl<'a, T> Factor<'a, T> {
 /// # Panics
 /// If shapes disagree: callers are responsible for the layout of their arrays.
 pub fn product<T: RealField + Copy>(out: &mut [T], a: Factor<'_, T>, b: Factor<'_, T>, add: bool) {
-    multiply(out, a, b, add, Par::rayon(PARTS));
+    let ((m, k), (_, n)) = (a.shape(), b.shape());
+    let par = match m.saturating_mul(n).saturating_mul(k) < UNDIVIDED {
+        true => Par::Seq,
+        false => Par::rayon(PARTS),
+    };
+    multiply(out, a, b, add, par);
 }
 
 /// The same on the current thread, for small products that run in parallel with each other.
