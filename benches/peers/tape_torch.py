@@ -113,11 +113,11 @@ def lightgcn():
 
 def sae():
     x = floats("sae.x", 1024, 256)
-    we, be = weight("sae.encoder", 256, 2048), weight("sae.encoder.bias", 2048)
+    we, be = weight("sae.encoder", 2048, 256), weight("sae.encoder.bias", 2048)
     wd, bd = weight("sae.decoder", 2048, 256), weight("sae.decoder.bias", 256)
 
     def loss():
-        units = torch.relu(torch.addmm(be, x - bd, we))
+        units = torch.relu(torch.addmm(be, x - bd, we.t()))
         values, at = units.topk(32, 1)
         return (F.embedding_bag(at, wd, per_sample_weights=values, mode="sum") + bd - x).pow(2).mean()
 

@@ -200,7 +200,7 @@ impl Inputs<'_> {
 
     /// 1,024 rows of 256 columns, 2,048 units, 32 of them active.
     fn autoencoder(&mut self) -> Loss {
-        self.weight("encoder", &[256, 2048], 0.0625);
+        self.weight("encoder", &[2048, 256], 0.0625);
         self.constant("encoder.bias", 2048, 0.0);
         self.weight("decoder", &[2048, 256], 0.02);
         self.constant("decoder.bias", 256, 0.0);
@@ -208,8 +208,8 @@ impl Inputs<'_> {
         let x = Arc::new(self.floats("x", x));
         Box::new(move |tape, w| {
             let x = tape.constant(x.clone(), &[1024, 256]);
-            let units = x.add_rows(w[3].scale(-1.0)).linear(w[0], w[1]);
-            (units.top_k_matmul(w[2], 32).add_rows(w[3]) - x).mean_of_squares()
+            let layer = x.add_rows(w[3].scale(-1.0)).layer(w[0], w[1]);
+            (layer.top_k(32).matmul(w[2]).add_rows(w[3]) - x).mean_of_squares()
         })
     }
 }

@@ -20,7 +20,7 @@ const B: usize = 7;
 type Weights = [Vec<f64>; 5];
 
 fn shapes() -> [Vec<usize>; 5] {
-    [vec![D, K], vec![K], vec![K, D], vec![D], vec![K]]
+    [vec![K, D], vec![K], vec![K, D], vec![D], vec![K]]
 }
 
 fn random(rng: &mut Rng, n: usize, low: f32, high: f32) -> Vec<f64> {
@@ -147,7 +147,7 @@ fn published_losses_by_hand() {
     let tape: Tape<f64> = Tape::default();
     let leaf = |v: &[f64], shape: &[usize]| tape.leaf(Arc::new(v.to_vec()), shape);
     let leaves = [
-        leaf(&[0.0, 1.0], &[2, 1]),
+        leaf(&[0.0, 1.0], &[1, 2]),
         leaf(&[0.0], &[1]),
         leaf(&[0.6, 0.8], &[1, 2]),
         leaf(&[0.0, 0.0], &[2]),
@@ -318,7 +318,7 @@ fn aux_k_moves_dead_units_toward_the_remainder() {
     let (w, x) = (weights(&mut rng), random(&mut rng, B * D, -1.0, 1.0));
     let dead: Vec<bool> = (0..K).map(|k| k >= 9).collect();
     let pre = |w: &Weights, row: usize, k: usize| -> f64 {
-        let inner = |d: usize| (x[row * D + d] - w[3][d]) * w[0][d * K + k];
+        let inner = |d: usize| (x[row * D + d] - w[3][d]) * w[0][k * D + d];
         (0..D).map(inner).sum::<f64>() + w[1][k]
     };
     // The remainder of the plain code at the start.

@@ -169,16 +169,20 @@ pub(crate) fn norm(row: impl Iterator<Item = f32>) -> f64 {
 }
 
 /// Scales to length 1; leaves zero alone. Returns the length before.
+#[inline(always)]
 pub(crate) fn normalize(row: &mut [f32]) -> f64 {
-    let length = norm(row.iter().copied());
+    let length = dot(row, row).sqrt();
     if length > 0.0 {
-        row.iter_mut()
-            .for_each(|v| *v = (f64::from(*v) / length) as f32);
+        let scale = 1.0 / length;
+        for v in row {
+            *v = (f64::from(*v) * scale) as f32;
+        }
     }
     length
 }
 
 /// The dot product, in double precision.
+#[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 8; // sums that the processor adds side by side
     let mut lanes = [0f64; LANES];

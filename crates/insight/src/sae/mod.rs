@@ -43,13 +43,14 @@ mod train;
 
 use limpid_core::hyper::{Setting, choices};
 use limpid_core::{Error, Result, Tensors};
+use limpid_tensor::wide;
 
 pub use objective::Objective;
 pub use train::{
     EpochReport, Initial, Leaves, Report, Sae, Seen, Settings, Trained, Variant, train,
 };
 
-use crate::dictionary::norm;
+use crate::dictionary::{dot, norm};
 
 choices! {
     /// How a representation is scaled before it is encoded; always into a new buffer.
@@ -151,11 +152,16 @@ impl Encoder {
     #[must_use]
     pub fn encode(&self, x: &[f32], family: Family) -> Vec<(u32, f32)> {
         let centered: Vec<f32> = x.iter().zip(&self.shift).map(|(x, b)| x - b).collect();
-        let rows = self
-            .weights
-            .chunks_exact(centered.len().max(1))
-            .zip(&self.bias);
-        let values = rows.map(|(w, b)| crate::dictionary::dot(w, &centered) as f32 + b);
+        let mut values = self.bias.clone();
+        wide(
+            #[inline(always)]
+            || {
+                let rows = self.weights.chunks_exact(centered.len().max(1));
+                for (value, w) in values.iter_mut().zip(rows) {
+                    *value += dot(w, &centered) as f32;
+                }
+            },
+        );
         let mut active: Vec<(u32, f32)> = (0u32..)
             .zip(values)
             .filter(|&(k, v)| match &self.activation {

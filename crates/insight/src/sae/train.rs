@@ -7,8 +7,8 @@ use limpid_core::traits::Monitor;
 use limpid_core::{Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender, Result, Run};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::optim::clip;
-use limpid_tensor::tape::{Float, Tape, Var};
-use limpid_tensor::{Learner, Parameter, Rng, Schedule};
+use limpid_tensor::tape::{Code, Float, Layer, Tape, Var};
+use limpid_tensor::{Learner, Parameter, Rng, Schedule, wide};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -152,7 +152,7 @@ pub struct Sae {
     pub variance: f64,
 }
 
-/// The weights on a tape, in this order: W_enc `(D, K)`, b_enc `(K)`, W_dec `(K, D)`, b_dec `(D)`, thresholds
+/// The weights on a tape, in this order: W_enc `(K, D)`, b_enc `(K)`, W_dec `(K, D)`, b_dec `(D)`, thresholds
 /// `(K)`.
 pub type Leaves<'t, T> = [Var<'t, T>; 5];
 
@@ -165,6 +165,44 @@ pub struct Seen {
     pub least: Option<f64>,
 }
 
+/// The activations z of a batch.
+enum Activations<'t, T: Float> {
+    Dense(Var<'t, T>), // (B, K)
+    Sparse(Code<'t, T>),
+}
+
+impl<'t, T: Float> Activations<'t, T> {
+    fn sum(&self) -> Var<'t, T> {
+        match self {
+            Self::Dense(z) => z.sum(),
+            Self::Sparse(code) => code.sum(),
+        }
+    }
+
+    /// Whether each unit has a value above 0.
+    fn active(&self, units: usize) -> Vec<bool> {
+        let z = match self {
+            Self::Dense(z) => z.value(),
+            Self::Sparse(code) => return code.active(),
+        };
+        let mut active = vec![false; units];
+        for row in z.chunks_exact(units.max(1)) {
+            let pairs = active.iter_mut().zip(row);
+            pairs.for_each(|(active, &v)| *active |= v > T::ZERO);
+        }
+        active
+    }
+
+    /// What the first units reconstruct, of a sparse code; otherwise what all do.
+    fn decoded(&self, w_dec: Var<'t, T>, prefix: usize) -> Var<'t, T> {
+        match self {
+            Self::Dense(z) => z.matmul(w_dec),
+            Self::Sparse(code) if prefix == w_dec.shape().rows() => code.matmul(w_dec),
+            Self::Sparse(code) => code.below(prefix).matmul(w_dec.rows(0..prefix)),
+        }
+    }
+}
+
 impl Sae {
     /// The loss of inputs `(B, D)`; `dead` `(K)` are the units that AuxK revives.
     pub fn loss<'t, T: Float>(
@@ -174,16 +212,19 @@ impl Sae {
         x: Var<'t, T>,
         dead: &[bool],
     ) -> (Var<'t, T>, Seen) {
-        let (rows, units) = (x.shape().rows(), w_dec.shape().rows());
+        let (rows, width, units) = (x.shape().rows(), x.shape().width(), w_dec.shape().rows());
         let n = rows.max(1) as f64;
-        let a = x.add_rows(b_dec.scale(-1.0)).linear(w_enc, b_enc); // (B, K)
+        // (x − b_dec) W_encᵀ + b_enc, with b_dec in the bias, so that its gradient needs no product of its own.
+        let shift = w_enc.matmul(b_dec.reshape(&[width, 1])).reshape(&[units]);
+        let layer = x.layer(w_enc, b_enc - shift);
+        let a = layer.outputs(); // (B, K)
         let values = a.value();
         let number = |v: T| v.to_f64();
         let mut seen = Seen::default();
         let mut price = None;
         let z = match self.variant {
-            Variant::Basic => a.relu(),
-            Variant::TopK | Variant::Matryoshka => a.top_k(self.k),
+            Variant::Basic => Activations::Dense(a.relu()),
+            Variant::TopK | Variant::Matryoshka => Activations::Sparse(layer.top_k(self.k)),
             Variant::BatchTopK => {
                 let mut all: Vec<f64> = values
                     .iter()
@@ -198,7 +239,7 @@ impl Sae {
                     .iter()
                     .map(|&v| T::of(f64::from(u8::from(number(v) >= least))))
                     .collect();
-                a.relu() * tape.constant(mask, &[rows, units])
+                Activations::Dense(a.relu() * tape.constant(mask, &[rows, units]))
             }
             Variant::JumpRelu => {
                 let theta = jump.value();
@@ -223,31 +264,18 @@ impl Sae {
                 let count = constant(&|at| -near(at) / BANDWIDTH);
                 let open = constant(&|at| f64::from(u8::from(over(at))));
                 price = Some((change * count + open).sum().scale(self.l1 / n));
-                a * open + change * slope
+                Activations::Dense(a * open + change * slope)
             }
         };
         if price.is_none() && self.l1 > 0.0 {
             price = Some(z.sum().scale(self.l1 / n));
         }
-        seen.active = vec![false; units];
-        for row in z.value().chunks_exact(units.max(1)) {
-            for (active, &v) in seen.active.iter_mut().zip(row) {
-                *active |= v > T::ZERO;
-            }
-        }
+        seen.active = z.active(units);
         let prefixes: Vec<usize> = match self.variant {
             Variant::Matryoshka => PREFIXES.iter().map(|p| (units / p).max(1)).collect(),
             _ => vec![units],
         };
-        let decoded = |prefix: usize| match prefix == units {
-            // Of the same elements as z, without the products with its zeros.
-            true if self.variant == Variant::TopK => a.top_k_matmul(w_dec, self.k).add_rows(b_dec),
-            true => z.matmul(w_dec).add_rows(b_dec),
-            false => z
-                .columns(0..prefix)
-                .matmul(w_dec.rows(0..prefix))
-                .add_rows(b_dec),
-        };
+        let decoded = |prefix: usize| z.decoded(w_dec, prefix).add_rows(b_dec);
         let share = 1.0 / prefixes.len() as f64;
         let apart = |decoded| {
             self.objective
@@ -262,7 +290,7 @@ impl Sae {
         if let Some(price) = price {
             loss = loss + price;
         }
-        if let Some(aux) = self.aux_k(tape, a, w_dec, &x.value(), &whole.value(), dead) {
+        if let Some(aux) = self.aux_k(tape, &layer, w_dec, [x, whole], dead) {
             loss = loss + aux;
         }
         (loss, seen)
@@ -273,32 +301,25 @@ impl Sae {
     fn aux_k<'t, T: Float>(
         &self,
         tape: &'t Tape<T>,
-        a: Var<'t, T>,
+        layer: &Layer<'t, T>,
         w_dec: Var<'t, T>,
-        x: &[T],
-        whole: &[T],
+        [x, whole]: [Var<'t, T>; 2],
         dead: &[bool],
     ) -> Option<Var<'t, T>> {
-        let (units, width) = (w_dec.shape().rows(), w_dec.shape().width());
         let n_dead = dead.iter().filter(|d| **d).count();
         if self.aux == 0.0 || n_dead == 0 {
             return None;
         }
-        let rows = a.shape().rows();
-        let left: Vec<T> = x
-            .iter()
-            .zip(whole)
-            .map(|(&x, &w)| T::of(x.to_f64() - w.to_f64()))
-            .collect();
+        let (rows, width) = (x.shape().rows(), x.shape().width());
+        let (x, whole) = (x.value(), whole.value());
+        let left = x.iter().zip(whole.iter()).map(|(&x, &w)| x - w);
+        let left: Vec<T> = left.collect();
         let spread = spread(&left, width);
         if spread <= 0.0 {
             return None;
         }
-        // Far below 0 for living units, so that none of them is selected with a value.
-        let only = dead.iter().map(|d| T::of(if *d { 0.0 } else { -1e9 }));
-        let only = tape.constant(only.collect::<Vec<T>>(), &[units]);
         let most = (width / 2).max(1).min(n_dead);
-        let revived = a.add_rows(only).top_k_matmul(w_dec, most);
+        let revived = layer.top_k_of(most, dead).matmul(w_dec);
         let target = tape.constant(left, &[rows, width]);
         Some((revived - target).sum_of_squares().scale(self.aux / spread))
     }
@@ -458,17 +479,9 @@ impl<'a> SaeLearner<'a> {
 
     /// The encoder with the weights of now.
     fn encoder(&self) -> Encoder {
-        let (units, width) = (self.settings.units, self.width);
-        let by_dimension = &self.weights[0].value;
-        let mut weights = vec![0f32; units * width];
-        for d in 0..width {
-            for k in 0..units {
-                weights[k * width + d] = by_dimension[d * units + k];
-            }
-        }
         let least = self.least.unwrap_or(0.0);
         Encoder {
-            weights,
+            weights: self.weights[0].value.clone(),
             bias: self.weights[1].value.clone(),
             shift: self.weights[3].value.clone(),
             activation: match self.settings.variant {
@@ -562,10 +575,10 @@ impl Learner for SaeLearner<'_> {
         if examples.len() < 2 && self.settings.objective.needs_several() {
             return 0.0;
         }
-        let x: Vec<f32> = examples
-            .iter()
-            .flat_map(|&e| self.input(e).to_vec())
-            .collect();
+        let mut x = Vec::with_capacity(examples.len() * self.width);
+        for &example in examples {
+            x.extend_from_slice(self.input(example));
+        }
         let values: Vec<Arc<Vec<f32>>> = self
             .weights
             .iter_mut()
@@ -600,22 +613,37 @@ impl Learner for SaeLearner<'_> {
         }
         // The part of the gradient along a row would change its length alone.
         let width = self.width.max(1);
-        let rows = self.weights[2].value.chunks_exact(width);
-        for (g, w) in gradients[2].chunks_exact_mut(width).zip(rows) {
-            let along = dot(g, w) as f32;
-            g.iter_mut().zip(w).for_each(|(g, w)| *g -= along * w);
-        }
+        let decoder = &mut self.weights[2].value;
+        wide(
+            #[inline(always)]
+            || {
+                let rows = decoder.chunks_exact(width);
+                for (g, w) in gradients[2].chunks_exact_mut(width).zip(rows) {
+                    let along = dot(g, w) as f32;
+                    for (g, w) in g.iter_mut().zip(w) {
+                        *g -= along * w;
+                    }
+                }
+            },
+        );
         clip::to_norm(gradients.iter_mut().map(Vec::as_mut_slice), CLIP);
         let adam = Adam {
             beta2: self.settings.beta2,
             ..Adam::new(rate)
         };
-        for (parameter, gradient) in self.weights.iter_mut().zip(&gradients) {
-            parameter.step_along(&adam, gradient);
+        for (parameter, gradient) in self.weights.iter_mut().zip(gradients) {
+            parameter.step_along(&adam, &gradient);
+            self.tape.recycle(gradient);
         }
-        for row in self.weights[2].value.chunks_exact_mut(width) {
-            normalize(row);
-        }
+        let decoder = &mut self.weights[2].value;
+        wide(
+            #[inline(always)]
+            || {
+                for row in decoder.chunks_exact_mut(width) {
+                    normalize(row);
+                }
+            },
+        );
         value * examples.len() as f64
     }
 
@@ -647,7 +675,7 @@ fn weights(initial: Initial, units: usize, mean: Vec<f32>, rng: &mut Rng) -> Vec
         });
         rows
     };
-    let (rows, decoder) = match initial {
+    let (encoder, decoder) = match initial {
         Initial::Tied => {
             let rows = unit(by_unit(&mut |rng| rng.normal()));
             (rows.clone(), rows)
@@ -663,18 +691,12 @@ fn weights(initial: Initial, units: usize, mean: Vec<f32>, rng: &mut Rng) -> Vec
             (rows, unit(decoder))
         }
     };
-    let mut encoder = vec![0f32; width * units];
-    for (k, row) in rows.chunks_exact(width.max(1)).enumerate() {
-        row.iter()
-            .enumerate()
-            .for_each(|(d, &v)| encoder[d * units + k] = v);
-    }
     let shift = match initial {
         Initial::Tied => mean,
         Initial::Linear | Initial::Kaiming => vec![0.0; width],
     };
     vec![
-        Parameter::shaped("encoder", [width, units], encoder),
+        Parameter::shaped("encoder", [units, width], encoder),
         Parameter::new("encoder.bias", vec![0.0; units]),
         Parameter::shaped("decoder", [units, width], decoder),
         Parameter::new("decoder.bias", shift),

@@ -283,10 +283,28 @@ macro_rules! cases {
                 x[0].disjunction(x[1])
             }),
             case("bpr", &[&[4], &[4]], ANY, |_, x| x[0].bpr(x[1])),
-            case("top_k", &[&[3, 20]], ANY, |_, x| x[0].top_k(4)),
-            case("top_k_matmul", &[&[3, 20], &[20, 70]], ANY, |_, x| {
-                x[0].top_k_matmul(x[1], 4)
+            case("linear_t", &[&[3, 5], &[4, 5], &[4]], ANY, |_, x| {
+                x[0].linear_t(x[1], x[2])
             }),
+            case(
+                "top_k",
+                &[&[3, 5], &[20, 5], &[20], &[20, 70]],
+                ANY,
+                |_, x| x[0].layer(x[1], x[2]).top_k(4).matmul(x[3]),
+            ),
+            case("sum of top_k", &[&[3, 5], &[20, 5], &[20]], ANY, |_, x| {
+                x[0].layer(x[1], x[2]).top_k(4).sum()
+            }),
+            case(
+                "top_k below",
+                &[&[3, 5], &[20, 5], &[20], &[9, 7]],
+                ANY,
+                |_, x| {
+                    let some: Vec<bool> = (0..20).map(|unit| unit % 3 > 0).collect();
+                    let code = x[0].layer(x[1], x[2]).top_k_of(6, &some);
+                    code.below(9).matmul(x[3])
+                },
+            ),
         ]
     }};
 }
@@ -380,8 +398,15 @@ fn fused_operations_equal_their_definitions() {
         .for_each(|l| assert!((l.scalar() - mean).abs() < 1e-12));
     same(x.matmul_t(table).softmax(), rows.exp());
     same(x.matmul_t(table), x.matmul(table.transpose()));
-    let (w, units) = (leaf(&[7, 4]), leaf(&[3, 7]));
-    same(units.top_k_matmul(w, 2), units.top_k(2).matmul(w));
+    let (w, b, y) = (leaf(&[7, 4]), leaf(&[7]), leaf(&[7, 6]));
+    let (layer, all) = (x.layer(w, b), x.matmul(w.transpose()).add_rows(b));
+    same(layer.outputs(), all);
+    // As many as there are units: all above 0.
+    same(layer.top_k(7).matmul(y), all.relu().matmul(y));
+    same(
+        layer.top_k(9).sum().reshape(&[1]),
+        all.relu().sum().reshape(&[1]),
+    );
     let a = sparse::<f64>();
     let dense = [
         [0.5, 0.0, 0.0, -1.0, 0.0],
@@ -434,7 +459,7 @@ fn result_does_not_depend_on_the_number_of_threads() {
         let spans = Arc::new(Spans::causal(&lengths));
         let x = table.gather(at).layer_norm(b, b, 1e-5).linear(w, b);
         let x = x.attention(x.gelu(), x, &spans, 2) + x;
-        let x = x.top_k_matmul(w, 9);
+        let x = x.layer(w, b).top_k(9).matmul(w);
         let last = Arc::new(Spans::last(&lengths)).last_rows();
         let targets: Vec<u32> = (0..120).map(|k| k * 5).collect();
         let loss = x.gather(last).cross_entropy_over(table, targets);

@@ -55,6 +55,7 @@ pub use graph::Graph;
 pub use learner::{Network, TapeLearner};
 pub use products::Csr;
 pub use shape::Shape;
+pub use top_k::{Code, Layer};
 
 /// Propagates the gradient of an operation's value, which it owns, to its inputs.
 type Backward<T> = Box<dyn FnOnce(Vec<T>, &mut Sums<'_, T>) + Send>;

@@ -116,6 +116,14 @@ impl<T: Float> Csr<T> {
     }
 }
 
+/// A factor `(rows, columns)` that is stored as it is, or transposed.
+fn factor<T>(values: &[T], rows: usize, columns: usize, transposed: bool) -> Factor<'_, T> {
+    match transposed {
+        true => Factor::new(values, columns, rows).t(),
+        false => Factor::new(values, rows, columns),
+    }
+}
+
 /// Sizes of a batch of products: `z` times `(m, k) · (k, n)`.
 #[derive(Clone, Copy)]
 struct Sizes {
@@ -141,14 +149,8 @@ fn batches<T: Float>(
         .with_min_len(8)
         .for_each(|(z, out)| {
             let (a, b) = (&a[z * m * k..][..m * k], &b[z * k * n..][..k * n]);
-            let a = match a_transposed {
-                true => Factor::new(a, k, m).t(),
-                false => Factor::new(a, m, k),
-            };
-            let b = match b_transposed {
-                true => Factor::new(b, n, k).t(),
-                false => Factor::new(b, k, n),
-            };
+            let a = factor(a, m, k, a_transposed);
+            let b = factor(b, k, n, b_transposed);
             product_here(out, a, b, add);
         });
 }
@@ -160,7 +162,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// If the width of X is not the number of rows of W.
     #[must_use]
     pub fn matmul(self, w: Self) -> Self {
-        self.dense(w, None)
+        self.dense(w, false, None)
     }
 
     /// X W + b: `(…, k) · (k, n) + (n)`.
@@ -169,16 +171,36 @@ impl<'t, T: Float> Var<'t, T> {
     /// If the shapes disagree.
     #[must_use]
     pub fn linear(self, w: Self, b: Self) -> Self {
-        self.dense(w, Some(b))
+        self.dense(w, false, Some(b))
     }
 
-    fn dense(self, w: Self, b: Option<Self>) -> Self {
+    /// X Yᵀ: `(…, k) · (n, k)ᵀ → (…, n)`.
+    ///
+    /// # Panics
+    /// If the widths differ.
+    #[must_use]
+    pub fn matmul_t(self, y: Self) -> Self {
+        self.dense(y, true, None)
+    }
+
+    /// X Yᵀ + b: `(…, k) · (n, k)ᵀ + (n)`.
+    ///
+    /// # Panics
+    /// If the shapes disagree.
+    #[must_use]
+    pub fn linear_t(self, y: Self, b: Self) -> Self {
+        self.dense(y, true, Some(b))
+    }
+
+    /// X W, or X Wᵀ if it is `transposed`, and a bias.
+    fn dense(self, w: Self, transposed: bool, b: Option<Self>) -> Self {
         let (x, weights, shape) = (self.value(), w.value(), self.shape());
-        let [k, n] = w.shape()[..] else {
-            panic!(
-                "linear: expected a weight matrix, found shape {:?}",
-                w.shape()
-            )
+        let [height, width] = w.shape()[..] else {
+            panic!("expected a weight matrix, found shape {:?}", w.shape())
+        };
+        let (k, n) = match transposed {
+            true => (width, height),
+            false => (height, width),
         };
         assert_eq!(shape.width(), k, "{shape:?} times {:?}", w.shape());
         let m = shape.rows();
@@ -207,8 +229,8 @@ impl<'t, T: Float> Var<'t, T> {
                     *o = if biased { *o + dot } else { dot };
                 });
         } else {
-            let (a, w) = (Factor::new(&x, m, k), Factor::new(&weights, k, n));
-            product(&mut out, a, w, biased);
+            let w = factor(&weights, k, n, transposed);
+            product(&mut out, Factor::new(&x, m, k), w, biased);
         }
         let (i, j, l) = (self.id, w.id, b.map(|b| b.id));
         let inputs = [self, w, b.unwrap_or(w)];
@@ -216,40 +238,13 @@ impl<'t, T: Float> Var<'t, T> {
             if let Some(l) = l {
                 sums.write(l, n, |out, add| columns(out, &g, n, add));
             }
-            let errors = Factor::new(&g, m, n);
+            let (x, errors) = (Factor::new(&x, m, k), Factor::new(&g, m, n));
             sums.write(i, m * k, |out, add| {
-                product(out, errors, Factor::new(&weights, k, n).t(), add);
+                product(out, errors, factor(&weights, k, n, transposed).t(), add);
             });
-            sums.write(j, k * n, |out, add| {
-                product(out, Factor::new(&x, m, k).t(), errors, add);
-            });
-            sums.recycle(g);
-        })
-    }
-
-    /// X Yᵀ: `(…, k) · (n, k)ᵀ → (…, n)`.
-    ///
-    /// # Panics
-    /// If the widths differ.
-    #[must_use]
-    pub fn matmul_t(self, y: Self) -> Self {
-        let (x, table, shape) = (self.value(), y.value(), self.shape());
-        let [n, k] = y.shape()[..] else {
-            panic!("a matrix, not {:?}", y.shape())
-        };
-        assert_eq!(shape.width(), k, "{shape:?} times {:?}ᵀ", y.shape());
-        let m = shape.rows();
-        let mut out = self.arena().take(m * n);
-        let factor = Factor::new(&table[..], n, k);
-        product(&mut out, Factor::new(&x, m, k), factor.t(), false);
-        let (i, j) = (self.id, y.id);
-        self.record(&[self, y], out, shape.with_width(n), move |g, sums| {
-            let errors = Factor::new(&g, m, n);
-            sums.write(i, m * k, |out, add| {
-                product(out, errors, Factor::new(&table, n, k), add);
-            });
-            sums.write(j, n * k, |out, add| {
-                product(out, errors.t(), Factor::new(&x, m, k), add);
+            sums.write(j, k * n, |out, add| match transposed {
+                true => product(out, errors.t(), x, add),
+                false => product(out, x.t(), errors, add),
             });
             sums.recycle(g);
         })
