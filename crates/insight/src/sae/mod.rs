@@ -162,8 +162,13 @@ impl Encoder {
                 }
             },
         );
+        self.code(&values, family)
+    }
+
+    /// The code of pre-activations `(K)`.
+    pub(crate) fn code(&self, values: &[f32], family: Family) -> Vec<(u32, f32)> {
         let mut active: Vec<(u32, f32)> = (0u32..)
-            .zip(values)
+            .zip(values.iter().copied())
             .filter(|&(k, v)| match &self.activation {
                 Activation::Relu | Activation::TopK(_) => v > 0.0,
                 Activation::Above { users, items } => {

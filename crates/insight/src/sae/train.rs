@@ -5,6 +5,7 @@ use std::sync::Arc;
 use limpid_core::hyper::choices;
 use limpid_core::traits::Monitor;
 use limpid_core::{Histories, History, ItemIdx, Latent, Ledger, Mat, Recommender, Result, Run};
+use limpid_tensor::matmul::{Factor, product};
 use limpid_tensor::optim::adam::Adam;
 use limpid_tensor::optim::clip;
 use limpid_tensor::tape::{Code, Float, Layer, Tape, Var};
@@ -119,6 +120,9 @@ const DEAD_AFTER: usize = 10_000;
 
 /// Share of the users that early stopping is measured on: every tenth.
 const HELD_OUT: usize = 10;
+
+/// Held-out users that are encoded together.
+const HELD_OUT_BLOCK: usize = 512;
 
 /// Width of the kernel of JumpReLU's straight-through gradient.
 const BANDWIDTH: f64 = 0.05;
@@ -507,18 +511,31 @@ impl<'a> SaeLearner<'a> {
     fn unexplained(&self) -> f64 {
         let encoder = self.encoder();
         let decoder = &self.weights[2].value;
-        let left: f64 = self
-            .held_out
-            .iter()
-            .map(|x| {
-                let mut rest: Vec<f32> = x.iter().zip(&encoder.shift).map(|(x, b)| x - b).collect();
-                for (k, z) in encoder.encode(x, Family::Users) {
-                    let atom = &decoder[k as usize * self.width..][..self.width];
+        let (units, width) = (self.settings.units, self.width);
+        let mut left = 0.0;
+        for block in self.held_out.chunks(HELD_OUT_BLOCK) {
+            let centered = |x: &&[f32]| -> Vec<f32> {
+                let pairs = x.iter().zip(&encoder.shift);
+                pairs.map(|(x, b)| x - b).collect()
+            };
+            let mut rest: Vec<f32> = block.iter().flat_map(centered).collect();
+            let mut a: Vec<f32> = block.iter().flat_map(|_| encoder.bias.clone()).collect();
+            let x = Factor::new(&rest, block.len(), width);
+            product(
+                &mut a,
+                x,
+                Factor::new(&encoder.weights, units, width).t(),
+                true,
+            );
+            let rows = rest.chunks_exact_mut(width.max(1));
+            for (rest, a) in rows.zip(a.chunks_exact(units.max(1))) {
+                for (k, z) in encoder.code(a, Family::Users) {
+                    let atom = &decoder[k as usize * width..][..width];
                     rest.iter_mut().zip(atom).for_each(|(r, w)| *r -= z * w);
                 }
-                dot(&rest, &rest)
-            })
-            .sum();
+                left += dot(rest, rest);
+            }
+        }
         left / (self.held_out.len().max(1) as f64 * self.sae.variance)
     }
 
