@@ -1,42 +1,27 @@
 """One epoch of CNRE (mode=plus) in PyTorch, with the mathematics of `crates/models/src/behavior/cnre`.
 
-    python cnre_torch.py FOLDER [STEPS]      FOLDER: tmall-mb; threads: RAYON_NUM_THREADS, else 2
+    python cnre_torch.py FOLDER [STEPS]      FOLDER: tmall-mb; threads: OMP_NUM_THREADS, else 2
 
 Pairs are sampled and dispatched before the clock starts, which is to the advantage of PyTorch; an epoch is the
-retrieval of neighbors and all steps, extrapolated from STEPS of them. Beside it:
-
-    limpid train --model cnre --data FOLDER --split given --set patience=0 --set epochs=1 (then 3)
+retrieval of neighbors and all steps, extrapolated from STEPS of them.
 """
-import gzip
-import os
 import sys
 import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+import timing  # sets the number of threads
+from behaviors import BEHAVIORS, edges
 
-torch.set_num_threads(int(os.environ.get("RAYON_NUM_THREADS", "2")))
 torch.manual_seed(1)
 rng = np.random.default_rng(1)
 folder, steps = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 8
 D, K, H, BATCH, NEIGHBORS = 64, 32, 128, 1024, 5
-BEHAVIORS, LAYERS = ["view", "cart", "buy"], [1, 1, 3]
+LAYERS = [1, 1, 3]
 T = len(BEHAVIORS)
 
-
-def pairs(name):
-    users, items = [], []
-    with gzip.open(f"{folder}/{name}/train.txt.gz", "rt") as lines:
-        for line in lines:
-            user, *of = [int(x) for x in line.split()]
-            users += [user] * len(of)
-            items += of
-    return np.array([users, items])
-
-
-edges = [np.unique(pairs(b), axis=1) for b in BEHAVIORS]
-n_users, n_items = (max(int(e[axis].max()) for e in edges) + 1 for axis in (0, 1))
+edges, n_users, n_items = edges(folder)
 sets = {}
 for bit, e in enumerate(edges):
     for key in (e[0] * n_items + e[1]).tolist():
@@ -225,5 +210,5 @@ wall, cpu = time.time(), time.process_time()
 losses = [step(b, retrieved) for b in batches[1:]]
 each, each_cpu = (time.time() - wall) / steps, (time.process_time() - cpu) / steps
 n = -(-edges[-1].shape[1] // BATCH)
-print(f"step {each:.3f} s (CPU {each_cpu:.3f}), retrieval {refreshed:.2f} s (CPU {refreshed_cpu:.2f}), {n} steps")
-print(f"epoch {refreshed + n * each:.1f} s (CPU {refreshed_cpu + n * each_cpu:.1f}), loss {losses[-1]:.3f}")
+print(f"step {each:.3f} s, CPU time {each_cpu:.3f}; retrieval {refreshed:.2f} s, {refreshed_cpu:.2f}; {n} steps, loss {losses[-1]:.3f}")
+timing.line("cnre", refreshed + n * each, refreshed_cpu + n * each_cpu)

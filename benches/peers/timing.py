@@ -16,4 +16,9 @@ def report(name, epoch, epochs):
         epoch()
         wall.append(time.perf_counter() - start)
         cpu.append(time.process_time() - before)
-    print(f"torch {name}\t{min(wall):.3f} s\tCPU {min(cpu):.3f} s", flush=True)
+    line(name, min(wall), min(cpu))
+
+
+def line(name, wall, cpu):
+    """Prints the seconds of an epoch, wall-clock and CPU."""
+    print(f"torch {name}\t{wall:.3f} s\tCPU {cpu:.3f} s", flush=True)
