@@ -519,14 +519,10 @@ impl<'a> SaeLearner<'a> {
                 pairs.map(|(x, b)| x - b).collect()
             };
             let mut rest: Vec<f32> = block.iter().flat_map(centered).collect();
-            let mut a: Vec<f32> = block.iter().flat_map(|_| encoder.bias.clone()).collect();
+            let mut a = encoder.bias.repeat(block.len());
             let x = Factor::new(&rest, block.len(), width);
-            product(
-                &mut a,
-                x,
-                Factor::new(&encoder.weights, units, width).t(),
-                true,
-            );
+            let w = Factor::new(&encoder.weights, units, width);
+            product(&mut a, x, w.t(), true);
             let rows = rest.chunks_exact_mut(width.max(1));
             for (rest, a) in rows.zip(a.chunks_exact(units.max(1))) {
                 for (k, z) in encoder.code(a, Family::Users) {
@@ -630,7 +626,7 @@ impl Learner for SaeLearner<'_> {
         }
         // The part of the gradient along a row would change its length alone.
         let width = self.width.max(1);
-        let decoder = &mut self.weights[2].value;
+        let decoder = &self.weights[2].value;
         wide(
             #[inline(always)]
             || {

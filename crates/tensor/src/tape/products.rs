@@ -23,15 +23,16 @@ pub struct Csr<T = f32> {
     transpose: Option<Half<T>>,
 }
 
+/// A sparse matrix by rows: row r has the entries `offsets[r]..offsets[r + 1]`.
 #[derive(Debug, Clone, PartialEq)]
-struct Half<T> {
-    offsets: Vec<usize>,
-    columns: Vec<u32>,
-    values: Vec<T>,
+pub(super) struct Half<T> {
+    pub(super) offsets: Vec<usize>,
+    pub(super) columns: Vec<u32>,
+    pub(super) values: Vec<T>,
 }
 
 impl<T: Float> Half<T> {
-    fn transpose(&self, n_columns: usize) -> Self {
+    pub(super) fn transpose(&self, n_columns: usize) -> Self {
         let mut offsets = vec![0usize; n_columns + 1];
         for &c in &self.columns {
             offsets[c as usize + 1] += 1;
@@ -57,7 +58,8 @@ impl<T: Float> Half<T> {
         }
     }
 
-    fn times(&self, x: &[T], width: usize, out: &mut [T]) {
+    /// Its product with rows x of some width.
+    pub(super) fn times(&self, x: &[T], width: usize, out: &mut [T]) {
         out.par_chunks_mut((ROWS * width).max(1))
             .enumerate()
             .for_each(|(block, out)| {

@@ -268,9 +268,11 @@ impl<'t, T: Float> Var<'t, T> {
         let (i, j) = (self.id, y.id);
         self.record(&[self, y], out, shape.without_width(), move |g, sums| {
             for (id, other) in [(i, &b), (j, &a)] {
-                let mut back = sums.take(other.len());
-                scaled(&mut back, other, &g, width);
-                sums.give(id, back);
+                if sums.wants(id) {
+                    let mut back = sums.take(other.len());
+                    scaled(&mut back, other, &g, width);
+                    sums.give(id, back);
+                }
             }
             sums.recycle(g);
         })

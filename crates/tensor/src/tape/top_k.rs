@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::lanes::{dot, weighted_rows};
+use super::lanes::dot;
+use super::products::Half;
 use super::{Float, Shape, Sums, Var};
 use crate::wide::wide;
 
@@ -33,6 +34,7 @@ pub struct Code<'t, T: Float = f32> {
 
 /// Rows with fewer than k are padded with the value 0 of unit 0.
 struct Used<T> {
+    rows: usize,
     k: usize,
     units: usize,
     values: Vec<T>,    // (rows, k)
@@ -123,6 +125,7 @@ impl<T: Float> Used<T> {
                 });
         }
         Self {
+            rows,
             k,
             units,
             values,
@@ -134,58 +137,13 @@ impl<T: Float> Used<T> {
         row * self.k..(row + 1) * self.k
     }
 
-    /// The elements of a row with `values` in place of its own.
-    fn row<'a>(&'a self, row: usize, values: &'a [T]) -> impl Iterator<Item = (T, u32)> + Clone {
-        let at = self.range(row);
-        let values = values[at.clone()].iter().copied();
-        values.zip(self.columns[at].iter().copied())
-    }
-
-    /// By unit below `n`: offsets, and the elements of `values` with their rows, ascending.
-    fn by_unit(&self, n: usize, values: &[T]) -> (Vec<usize>, Vec<(T, u32)>) {
-        let mut offsets = vec![0usize; n + 1];
-        for &c in &self.columns {
-            offsets[c as usize + 1] += 1;
+    /// The sparse matrix `(rows, units)` of `values` in place of its own.
+    fn matrix(&self, values: &[T]) -> Half<T> {
+        Half {
+            offsets: (0..=self.rows).map(|row| row * self.k).collect(),
+            columns: self.columns.clone(),
+            values: values.to_vec(),
         }
-        for c in 0..n {
-            offsets[c + 1] += offsets[c];
-        }
-        let mut next = offsets.clone();
-        let mut entries = vec![(T::ZERO, 0u32); self.columns.len()];
-        for (at, (&c, &value)) in self.columns.iter().zip(values).enumerate() {
-            entries[next[c as usize]] = (value, (at / self.k) as u32);
-            next[c as usize] += 1;
-        }
-        (offsets, entries)
-    }
-
-    /// `valuesᵀ y` of rows y of some width, of the first `n` units: `(n, width)`.
-    fn transposed_times(&self, values: &[T], y: &[T], n: usize, out: &mut [T]) {
-        let width = out.len() / n.max(1);
-        let (offsets, entries) = self.by_unit(n, values);
-        out.par_chunks_mut(width.max(1))
-            .zip(offsets.par_windows(2))
-            .with_min_len(64)
-            .for_each(|(out, at)| {
-                let entries = entries[at[0]..at[1]].iter().copied();
-                wide(
-                    #[inline(always)]
-                    || weighted_rows(out, y, entries.clone()),
-                );
-            });
-    }
-
-    /// `values y` of rows y, one per unit: `(rows, width)`.
-    fn times(&self, values: &[T], y: &[T], width: usize, out: &mut [T]) {
-        out.par_chunks_mut(width.max(1))
-            .enumerate()
-            .with_min_len(16)
-            .for_each(|(row, out)| {
-                wide(
-                    #[inline(always)]
-                    || weighted_rows(out, y, self.row(row, values)),
-                );
-            });
     }
 
     /// Whether an element is used, not padding.
@@ -217,15 +175,16 @@ impl<T: Float> Inputs<T> {
     /// Adds the gradients of used outputs `(rows, k)` to those of x, W and b.
     fn give(&self, used: &Used<T>, gradient: &[T], sums: &mut Sums<'_, T>) {
         let [x, w, b] = self.ids;
+        let width = self.w.len() / used.units.max(1);
         if sums.wants(x) {
-            let width = self.w.len() / used.units.max(1);
             let mut dx = sums.take(self.x.len());
-            used.times(gradient, &self.w, width, &mut dx);
+            used.matrix(gradient).times(&self.w, width, &mut dx);
             sums.give(x, dx);
         }
         if sums.wants(w) {
             let mut dw = sums.take(self.w.len());
-            used.transposed_times(gradient, &self.x, used.units, &mut dw);
+            let by_unit = used.matrix(gradient).transpose(used.units);
+            by_unit.times(&self.x, width, &mut dw);
             sums.give(w, dw);
         }
         sums.write(b, used.units, |out, add| {
@@ -311,6 +270,7 @@ impl<'t, T: Float> Code<'t, T> {
         Self {
             layer: self.layer,
             used: Arc::new(Used {
+                rows: used.rows,
                 k: used.k,
                 units: used.units,
                 values,
@@ -350,11 +310,10 @@ impl<'t, T: Float> Code<'t, T> {
             "a code of {} units times {shape:?}",
             used.units
         );
-        let rows = self.layer.x.shape().rows();
-        let mut out = y.arena().take(rows * width);
-        used.times(&used.values, &matrix, width, &mut out);
+        let mut out = y.arena().take(used.rows * width);
+        used.matrix(&used.values).times(&matrix, width, &mut out);
         let (id, Layer { x, w, b, .. }) = (y.id, self.layer);
-        let shape = Shape::new(&[rows, width]);
+        let shape = Shape::new(&[used.rows, width]);
         x.record(&[x, w, b, y], out, shape, move |g, sums| {
             if inputs.wanted(sums) {
                 let mut slopes = sums.take(used.values.len());
@@ -382,7 +341,8 @@ impl<'t, T: Float> Code<'t, T> {
             }
             if sums.wants(id) {
                 let mut dy = sums.take(n * width);
-                used.transposed_times(&used.values, &g, n, &mut dy);
+                let by_unit = used.matrix(&used.values).transpose(n);
+                by_unit.times(&g, width, &mut dy);
                 sums.give(id, dy);
             }
             sums.recycle(g);
