@@ -1,5 +1,7 @@
 //! The ledger: a score as a sum of named contributions.
 
+use std::sync::Arc;
+
 use crate::{Event, ItemIdx, Unit, rules::Rule};
 
 /// What one more item in the history would change.
@@ -20,7 +22,8 @@ pub struct Part {
     pub rule: Option<Rule>,
     /// Every event of the history on which the value rests, with item, behavior and time. Law: without
     /// the events on these items, the value is 0. Empty if it rests on no event of the history.
-    pub cites: Vec<Event>,
+    /// Shared, because the parts of a ledger may all rest on the whole history.
+    pub cites: Arc<[Event]>,
     /// Items of its group or rule that the user does not have and that would change the score, largest
     /// change first. Only lines ([`Detail::Lines`](crate::Detail::Lines)) over groups and rules have them.
     pub alternatives: Vec<Alternative>,
@@ -39,7 +42,7 @@ pub struct Part {
 impl Part {
     /// A part with `value = activation × effect` and no edit.
     #[must_use]
-    pub fn new(unit: Unit, activation: f32, effect: f32, cites: Vec<Event>) -> Self {
+    pub fn new(unit: Unit, activation: f32, effect: f32, cites: Arc<[Event]>) -> Self {
         Self {
             unit,
             rule: None,
@@ -179,7 +182,7 @@ mod tests {
 
     fn part(item: u32, value: f32) -> Part {
         let item = ItemIdx(item);
-        Part::new(Unit::event(item), 1.0, value, vec![Event::of(item)])
+        Part::new(Unit::event(item), 1.0, value, [Event::of(item)].into())
     }
 
     #[test]

@@ -119,17 +119,24 @@ pub fn rank_of(scores: &[f32], mask: &Mask, tie_breaks: &[u64], item: ItemIdx) -
     let Some(&own) = scores.get(item.at()) else {
         return mask.n_candidates() + 1;
     };
-    let tie_break = |at: usize| tie_breaks.get(at).copied().unwrap_or(0);
-    let own = (total(own), tie_break(item.at()), item.at());
-    let mut better = 0;
-    for ((word_at, &word), block) in mask.words.iter().enumerate().zip(scores.chunks(64)) {
-        for (offset, &score) in block.iter().enumerate() {
-            let at = word_at * 64 + offset;
-            let score = total(score);
-            let is_better =
-                score > own.0 || (score == own.0 && (tie_break(at), at) < (own.1, own.2));
-            better += usize::from(is_better && word >> offset & 1 == 0);
-        }
+    let scores = &scores[..scores.len().min(mask.n_items)];
+    let own = total(own);
+    // Two counts over all items, which the compiler vectorizes, then less those that are masked.
+    let (mut better, mut level) = (0, 0);
+    for &score in scores {
+        better += u32::from(score > own);
+        level += u32::from(total(score) == own);
+    }
+    let mut better = better as usize;
+    for hidden in mask.hidden().take_while(|&at| at < scores.len()) {
+        better -= usize::from(scores[hidden] > own);
+    }
+    if level > 1 {
+        let order = |at: usize| (tie_breaks.get(at).copied().unwrap_or(0), at);
+        let before = |at: usize| total(scores[at]) == own && order(at) < order(item.at());
+        better += (0..scores.len())
+            .filter(|&at| before(at) && !mask.hides(ItemIdx(at as u32)))
+            .count();
     }
     better + 1
 }

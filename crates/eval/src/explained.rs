@@ -256,7 +256,7 @@ fn join(
     }
     let line = compile(&items, &values, pattern, 1e-9).ok()?;
     let named = |e: &Event| line.named.contains(&e.item);
-    let cites: Vec<Event> = user.events().filter(named).collect();
+    let cites = user.events().filter(named).collect();
     let unit = Unit::new(Space::Group, group);
     let part = Part::new(unit, 1.0, value as f32, cites);
     Some(

@@ -83,7 +83,7 @@ mod tests {
 
     fn ledger(values: &[(u32, f32)]) -> Ledger {
         let part =
-            |&(i, value): &(u32, f32)| Part::new(Unit::event(ItemIdx(i)), 1.0, value, Vec::new());
+            |&(i, value): &(u32, f32)| Part::new(Unit::event(ItemIdx(i)), 1.0, value, [].into());
         Ledger::of_parts(0.5, values.iter().map(part).collect())
     }
 

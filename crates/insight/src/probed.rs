@@ -6,12 +6,13 @@
 //! because the decoder is linear, one for general taste, one for the unnamed remainder (the fillers), and
 //! the rest as its residual.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use limpid_core::{
-    Activations, Catalogue, Csr, Detail, Error, Histories, History, ItemIdx, Latent, Ledger, Mat,
-    OwnedHistory, Part, Recommender, Result, Scale, Space, Unit, UnitInfo, Units, lookup,
+    Activations, Catalogue, Csr, Detail, Error, Event, Histories, History, ItemIdx, Latent, Ledger,
+    Mat, OwnedHistory, Part, Recommender, Result, Scale, Space, Unit, UnitInfo, Units, lookup,
 };
 use rayon::prelude::*;
 
@@ -63,7 +64,17 @@ pub struct Probed<M> {
 /// The last history that was encoded: the lines of a list ask for the same one again and again. It changes no
 /// result, so copies begin without it and comparisons leave it out.
 #[derive(Debug, Default)]
-struct Last(Mutex<Option<(OwnedHistory, Vec<f32>, Code)>>);
+struct Last(Mutex<Option<Arc<State>>>);
+
+/// A history, its representation `(D)`, its code as activations too, and its events, on all of which every part rests.
+#[derive(Debug)]
+struct State {
+    history: OwnedHistory,
+    x: Vec<f32>,
+    code: Code,
+    row: Vec<(u32, f32)>,
+    events: Arc<[Event]>,
+}
 
 impl Clone for Last {
     fn clone(&self) -> Self {
@@ -306,32 +317,37 @@ impl<M: Recommender> Probed<M> {
             .unwrap_or_else(|| unreachable!("it had a representation when it was built"))
     }
 
-    /// The representation of a history `(D)` and its code.
-    fn state(&self, user: History<'_>) -> (Vec<f32>, Code) {
+    fn state(&self, user: History<'_>) -> Arc<State> {
         // A thread that does not get the lock computes instead of waiting.
         if let Ok(last) = self.last.0.try_lock()
-            && let Some((history, x, code)) = &*last
-            && history.view() == user
+            && let Some(state) = &*last
+            && state.history.view() == user
         {
-            return (x.clone(), code.clone());
+            return Arc::clone(state);
         }
         let alone = Histories::single(user, self.vectors.nrows());
         let x = self.latent().encode(&alone).row(0).to_vec();
         let code = self.pursuit.encode(&x);
+        let state = Arc::new(State {
+            history: user.to_owned(),
+            row: self.row(&code),
+            events: user.events().collect(),
+            x,
+            code,
+        });
         if let Ok(mut last) = self.last.0.try_lock() {
-            *last = Some((user.to_owned(), x.clone(), code.clone()));
+            *last = Some(Arc::clone(&state));
         }
-        (x, code)
+        state
     }
 
     /// The representations of histories `(U, D)` and their codes.
     fn states(&self, users: &Histories) -> (Mat, Vec<Code>) {
         if users.len() == 1 {
-            let (x, code) = self.state(users.row(0));
-            let width = x.len();
-            let x = Mat::from_shape_vec((1, width), x)
+            let state = self.state(users.row(0));
+            let x = Mat::from_shape_vec((1, state.x.len()), state.x.clone())
                 .unwrap_or_else(|_| unreachable!("one row of its own length"));
-            return (x, vec![code]);
+            return (x, vec![state.code.clone()]);
         }
         let x = self.latent().encode(users);
         let codes = self.codes(&x);
@@ -435,8 +451,7 @@ impl<M: Recommender> Recommender for Probed<M> {
     }
 
     fn explain(&self, user: History<'_>, item: ItemIdx) -> Ledger {
-        let row = self.row(&self.state(user).1);
-        self.ledger(user, &row, item, Detail::Raw)
+        self.ledger(user, &self.state(user).row, item, Detail::Raw)
     }
 
     fn scale(&self) -> Scale {
@@ -609,15 +624,15 @@ impl<M: Recommender> Units for Probed<M> {
         if item.at() >= self.vectors.nrows() {
             return Ledger::default();
         }
-        let (mut x, code) = self.state(user);
-        let length = f64::from(code.length);
-        if activations != self.row(&code) || self.passing == Passing::PassThrough {
-            self.shift(&mut x, &code, activations);
+        let state = self.state(user);
+        let length = f64::from(state.code.length);
+        let mut x = Cow::Borrowed(&state.x);
+        if activations != state.row || self.passing == Passing::PassThrough {
+            self.shift(x.to_mut(), &state.code, activations);
         }
         let vector = self.vectors.row(item.at()).to_vec();
         let base = self.offset[item.at()];
         let score = (f64::from(base) + dot(&x, &vector)) as f32;
-        let cites: Vec<_> = user.events().collect();
         let (mut parts, mut fillers) = (Vec::new(), 0f64);
         let mut n_fillers = 0;
         for &(k, z) in activations.iter().filter(|a| a.1 != 0.0) {
@@ -629,9 +644,10 @@ impl<M: Recommender> Units for Probed<M> {
                 continue;
             }
             let unit = self.neuron(k as usize);
-            parts.push(Part::new(unit, z, effect as f32, cites.clone()));
+            parts.push(Part::new(unit, z, effect as f32, Arc::clone(&state.events)));
         }
         if n_fillers > 0 {
+            let cites = Arc::clone(&state.events);
             parts.push(Part::new(self.rest(), 1.0, fillers as f32, cites));
         }
         Ledger::of_parts(base, parts).scored(score)

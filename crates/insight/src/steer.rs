@@ -172,14 +172,12 @@ impl<'a> Steered<'a> {
     #[must_use]
     pub fn ledger(&self, user: History<'_>, row: &Row, item: ItemIdx, detail: Detail) -> Ledger {
         let (before, after) = (&row.before, row.after());
-        let mut ledger = self.units.ledger(user, after, item, detail);
+        let mut ledger = self.edited_ledger(user, row, item, detail);
         if row.edited.is_none() {
             return ledger;
         }
         for part in &mut ledger.parts {
             part.edited_by = self.edited_by(part.unit, before, after);
-            // They are computed for the units of the history, not for edited ones.
-            part.alternatives.clear();
         }
         let unedited = self.units.ledger(user, before, item, Detail::Raw);
         let shown: Vec<u32> = self.members_of(ledger.parts.iter().map(|p| p.unit));
@@ -202,6 +200,23 @@ impl<'a> Steered<'a> {
                 edited_by: Some(edit),
                 ..part
             });
+        }
+        ledger
+    }
+
+    /// The ledger of an item after the edits: not which of them changed a part, and nothing of the parts that they mute.
+    #[must_use]
+    pub fn edited_ledger(
+        &self,
+        user: History<'_>,
+        row: &Row,
+        item: ItemIdx,
+        detail: Detail,
+    ) -> Ledger {
+        let mut ledger = self.units.ledger(user, row.after(), item, detail);
+        if row.edited.is_some() {
+            // They are computed for the units of the history, not for edited ones.
+            ledger.parts.iter_mut().for_each(|p| p.alternatives.clear());
         }
         ledger
     }

@@ -217,7 +217,7 @@ impl Wording<'_> {
             return info.label.unwrap_or(info.id);
         }
         let mut items: Vec<ItemIdx> = Vec::new();
-        for event in &part.cites {
+        for event in part.cites.iter() {
             if !items.contains(&event.item) {
                 items.push(event.item);
             }
@@ -341,7 +341,7 @@ mod tests {
             Catalogue::of_items(Ids::from_names(vec!["Alien".into(), "Heat".into()]).unwrap());
         let part = |i: u32, value: f32| {
             let item = ItemIdx(i);
-            Part::new(Unit::event(item), 1.0, value, vec![Event::of(item)])
+            Part::new(Unit::event(item), 1.0, value, [Event::of(item)].into())
         };
         let wording = Wording {
             catalogue: &catalogue,

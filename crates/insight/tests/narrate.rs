@@ -46,7 +46,7 @@ fn catalogue() -> Catalogue {
 
 fn part(item: u32, value: f32) -> Part {
     let item = ItemIdx(item);
-    Part::new(Unit::event(item), 1.0, value, vec![Event::of(item)])
+    Part::new(Unit::event(item), 1.0, value, [Event::of(item)].into())
 }
 
 fn ledger() -> Ledger {

@@ -94,7 +94,7 @@ fn words_name_all_that_is_cited() {
                 let id = format!("id:{}", item.item.id);
                 let why = advisor.explain(&who, &id, &none, false).unwrap();
                 for part in &why.ledger.parts {
-                    for event in &part.cites {
+                    for event in part.cites.iter() {
                         assert!(part.text.contains(&event.item.title), "{model}: {part:?}");
                     }
                     several += usize::from(part.cites.len() > 1);

@@ -83,7 +83,7 @@ fn verify(answer: &WordsAnswer, why: &Explanation, language: Language) -> usize 
                 if part.kind == "text" {
                     assert_eq!(line.label.as_ref(), Some(&part.text));
                 } else {
-                    for event in &part.cites {
+                    for event in part.cites.iter() {
                         assert!(line.titles.contains(&event.item.title));
                     }
                 }

@@ -362,7 +362,7 @@ fn lines_name_all_that_counts() {
                         let ledger = units.ledger(row.view(), &active, item, detail);
                         for line in ledger.parts.iter().filter(|p| !p.cites.is_empty()) {
                             let mut left = row.clone();
-                            for event in &line.cites {
+                            for event in line.cites.iter() {
                                 left.remove(event.item);
                             }
                             let active = units.activations(left.view());

@@ -63,7 +63,12 @@ mod tests {
     fn means_by_hand() {
         let ledger = |values: &[(u32, f32)]| {
             let part = |&(i, v): &(u32, f32)| {
-                Part::new(Unit::event(ItemIdx(i)), 1.0, v, vec![Event::of(ItemIdx(i))])
+                Part::new(
+                    Unit::event(ItemIdx(i)),
+                    1.0,
+                    v,
+                    [Event::of(ItemIdx(i))].into(),
+                )
             };
             Ledger::of_parts(0.0, values.iter().map(part).collect())
         };

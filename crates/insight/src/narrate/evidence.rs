@@ -551,7 +551,7 @@ fn named(part: &Part, wording: &Wording<'_>) -> Named {
     let mut titles: Vec<String> = Vec::new();
     let mut behaviors: Vec<String> = Vec::new();
     let mut items: Vec<ItemIdx> = Vec::new();
-    for event in &part.cites {
+    for event in part.cites.iter() {
         if !items.contains(&event.item) {
             items.push(event.item);
             titles.push(catalogue.title(event.item).to_owned());

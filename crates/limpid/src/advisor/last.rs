@@ -12,13 +12,15 @@ use crate::Result;
 #[derive(Debug, Default)]
 pub(super) struct Last(Mutex<Option<Scored>>);
 
-/// The scores of a history under edits.
+/// Scores `(I)` of one history, with the edits of each.
 #[derive(Debug)]
 struct Scored {
     history: OwnedHistory,
-    edits: Vec<String>,
-    scores: Arc<[f32]>, // (I)
+    by_edits: Vec<(Vec<String>, Arc<[f32]>)>,
 }
+
+/// Edits of one history whose scores are kept: those of a list, without any, and each of a few alone.
+const KEPT: usize = 8;
 
 impl Last {
     /// The last scores, if they are of this history and of a model with the same edits; otherwise new ones.
@@ -34,17 +36,25 @@ impl Last {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = &*lock()
             && last.history == owned
-            && last.edits == edits
+            && let Some((_, scores)) = last.by_edits.iter().find(|(e, _)| *e == edits)
         {
-            return Ok(Arc::clone(&last.scores));
+            return Ok(Arc::clone(scores));
         }
         let rows = Histories::from_histories([history], n_items)?;
         let scores: Arc<[f32]> = score(&rows).into_raw_vec_and_offset().0.into();
-        *lock() = Some(Scored {
-            history: owned,
-            edits,
-            scores: Arc::clone(&scores),
-        });
+        let own = (edits, Arc::clone(&scores));
+        match &mut *lock() {
+            Some(last) if last.history == owned => {
+                last.by_edits.truncate(KEPT - 1);
+                last.by_edits.insert(0, own);
+            }
+            other => {
+                *other = Some(Scored {
+                    history: owned,
+                    by_edits: vec![own],
+                });
+            }
+        }
         Ok(scores)
     }
 }

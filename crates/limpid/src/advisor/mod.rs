@@ -356,6 +356,15 @@ impl Advisor {
     }
 
     fn ledger_answer(&self, ledger: &Ledger, wording: &Wording<'_>) -> LedgerAnswer {
+        // Parts that rest on the same events, such as knobs on the whole history, name them once.
+        let (mut events, mut named) = (Arc::default(), Arc::default());
+        let mut cited = |of: &Arc<[Event]>| -> Arc<[CitedEvent]> {
+            if !Arc::ptr_eq(of, &events) {
+                events = Arc::clone(of);
+                named = of.iter().map(|e| self.cited(e)).collect();
+            }
+            Arc::clone(&named)
+        };
         let parts = ledger.parts.iter().map(|part| {
             let info = wording.units.info(part.unit, &self.catalogue);
             PartAnswer {
@@ -375,7 +384,7 @@ impl Advisor {
                         change: a.change,
                     })
                     .collect(),
-                cites: part.cites.iter().map(|e| self.cited(e)).collect(),
+                cites: cited(&part.cites),
                 activation: part.activation,
                 effect: part.effect,
                 value: part.value,

@@ -264,7 +264,7 @@ pub(crate) fn reasons(
     let parts = match model.strongest(user, row, item, most) {
         Some(parts) => parts,
         None => {
-            let ledger = model.ledger(user, row, item, Detail::Lines);
+            let ledger = model.edited_ledger(user, row, item, Detail::Lines);
             if ledger.parts.is_empty() && ledger.base != 0.0 {
                 return vec![Reason {
                     unit: "base".to_owned(),

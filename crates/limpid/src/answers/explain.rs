@@ -1,5 +1,7 @@
 //! `limpid explain`: why, why this rather than that, why not.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::ItemName;
@@ -91,7 +93,7 @@ pub struct PartAnswer {
     pub alternatives: Vec<AlternativeAnswer>,
     /// The events of the history on which the value rests, all of them named in `text`; without them it
     /// is 0.
-    pub cites: Vec<CitedEvent>,
+    pub cites: Arc<[CitedEvent]>,
     /// Activation of the unit.
     pub activation: f32,
     /// Weight: contribution per unit of activation.

@@ -35,6 +35,8 @@ mod pairs;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use limpid_core::{
     Artifact, Csr, Event, Fit, History, ItemIdx, Ledger, Mat, Part, Progress, Result, Run, Scale,
     Tensors, Training,
@@ -439,7 +441,7 @@ impl Model {
             lines.push((target, support.most.1, w.most * support.most.0));
         }
         let record = w.bias + dot(w.record, &inputs) - f64::from(base);
-        let own: Vec<Event> = user.events_of(item).collect();
+        let own: Arc<[Event]> = user.events_of(item).collect();
         let of_pattern = |pattern: usize, value: f64| {
             Part::new(ChainUnits::pattern(pattern), 1.0, value as f32, own.clone())
         };

@@ -1,5 +1,7 @@
 //! The fitted rule autoencoder: rules, their effects on items, and in the released form item-to-item weights.
 
+use std::sync::Arc;
+
 use limpid_core::rules::{Literal, Operator, Rule};
 use limpid_core::unit::find_event;
 use limpid_core::{
@@ -340,7 +342,7 @@ impl Units for Model {
                         let reasons = rule.rests_on(|i| events.has(i)).into_iter();
                         reasons.flat_map(|i| events.of(i)).collect()
                     }
-                    (None, None) => Vec::new(),
+                    (None, None) => Arc::default(),
                 };
                 let part = Part::new(unit, activation, effect, cites).with_rule(rule.cloned());
                 match (&absences, rule) {

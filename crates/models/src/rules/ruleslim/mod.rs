@@ -34,6 +34,8 @@
 
 mod lines;
 
+use std::sync::Arc;
+
 use limpid_core::unit::find_event;
 use limpid_core::{
     Activations, Artifact, Catalogue, Csr, Detail, Error, Event, EventsByItem, Fit, Histories,
@@ -324,7 +326,7 @@ fn mean_support(rows: &Csr) -> f64 {
 }
 
 /// The events on some items, item by item.
-fn cited(events: &EventsByItem<'_>, items: &[ItemIdx]) -> Vec<Event> {
+fn cited(events: &EventsByItem<'_>, items: &[ItemIdx]) -> Arc<[Event]> {
     items.iter().flat_map(|&i| events.of(i)).collect()
 }
 

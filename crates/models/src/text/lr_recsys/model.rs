@@ -192,7 +192,7 @@ impl Model {
         let reader = Reader::new(user, Some(item));
         let provider = self.kit.provider.as_ref();
         let texts = provider.and_then(|p| p.texts(&reader, item));
-        let cites: Vec<Event> = user.events().filter(|e| e.item != item).collect();
+        let cites: Arc<[Event]> = user.events().filter(|e| e.item != item).collect();
         let parts = texts.into_iter().flatten().enumerate();
         let parts = parts
             .filter(|&(sign, _)| activations[sign] != 0.0)
