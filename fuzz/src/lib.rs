@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
+use limpid::Experiment;
 use limpid::artifact::{parse_manifest, parse_tensors};
 use limpid::core::traits::Artifact;
 use limpid::core::{Catalogue, Histories, OwnedHistory, Recommender};
 use limpid::models::{ENTRIES, Model};
 use limpid::recipe::Recipe;
-use limpid::Experiment;
 use limpid_data::sources::{Format, OnError, ReadOptions, read_bytes};
 use limpid_data::split::Recorded;
 
