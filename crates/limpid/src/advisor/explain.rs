@@ -45,7 +45,9 @@ impl Advisor {
             schema: "limpid.explain/1",
             user: who.name(),
             rank: self.rank(&scores, view, item),
-            probability: self.probability(kinds.as_ref(), &scores, &mask, item),
+            probability: kinds
+                .as_ref()
+                .and_then(|k| self.chances(k, &scores, &mask)?.of(item)),
             ledger: self.ledger_answer(&ledger, &wording),
             edits: model.written().join(", "),
             words: wording.sentence(&ledger, PARTS)?,

@@ -86,12 +86,14 @@ impl Advisor {
         }
         let wording = self.wording(&model);
         let kinds = self.kinds(view, &mask);
+        let chances = kinds.as_ref().and_then(|k| self.chances(k, &scores, &mask));
         let recommended = |(at, scored): (usize, &Scored)| Recommended {
             rank: at + 1,
             item: self.item_name(scored.item),
             score: scored.score,
-            probability: self
-                .probability(kinds.as_ref(), &scores, &mask, scored.item)
+            probability: chances
+                .as_ref()
+                .and_then(|c| c.of(scored.item))
                 .map(|p| p.value),
             before: steering
                 .as_ref()

@@ -60,38 +60,69 @@ impl Advisor {
         kinds.slates().map(list).collect()
     }
 
-    /// The probability that an item is the next one, and the mean of the items of its kind; `None` for a masked
-    /// item, and for models whose scores are no log odds.
-    pub(super) fn probability(
+    /// The probabilities of the items that are not masked; `None` for models whose scores are no log odds.
+    pub(super) fn chances<'a>(
         &self,
-        kinds: Option<&Kinds>,
-        scores: &[f32],
-        mask: &Mask,
-        item: ItemIdx,
-    ) -> Option<Probability> {
+        kinds: &'a Kinds,
+        scores: &'a [f32],
+        mask: &'a Mask,
+    ) -> Option<Chances<'a>> {
         use limpid_core::Recommender as _;
-        let kinds =
-            kinds.filter(|_| self.model.scale() == Scale::NextEvent && !mask.hides(item))?;
+        if self.model.scale() != Scale::NextEvent {
+            return None;
+        }
         let open = |i: &usize| !mask.hides(ItemIdx(*i as u32));
         let all = || (0..scores.len()).filter(open);
-        let largest = all().map(|i| scores[i]).fold(f32::NEG_INFINITY, f32::max);
-        let weight = |i: usize| (f64::from(scores[i]) - f64::from(largest)).exp();
-        let total: f64 = all().map(weight).sum();
-        let touched: f64 = kinds.touched.iter().map(|i| weight(i.at())).sum();
-        let is_touched = kinds.touched.binary_search(&item).is_ok();
-        let (kind, sum, items) = match is_touched {
-            true => (CONTINUE, touched, kinds.touched.len()),
-            false => (
+        let mut chances = Chances {
+            kinds,
+            scores,
+            mask,
+            largest: all().map(|i| scores[i]).fold(f32::NEG_INFINITY, f32::max),
+            total: 0.0,
+            touched: 0.0,
+        };
+        chances.total = all().map(|i| chances.weight(i)).sum();
+        let touched = kinds.touched.iter();
+        chances.touched = touched.map(|i| chances.weight(i.at())).sum();
+        Some(chances)
+    }
+}
+
+/// The softmax of the scores of one history, for the lines of its list.
+pub(super) struct Chances<'a> {
+    kinds: &'a Kinds,
+    scores: &'a [f32], // (I)
+    mask: &'a Mask,
+    largest: f32,
+    total: f64,
+    touched: f64,
+}
+
+impl Chances<'_> {
+    fn weight(&self, at: usize) -> f64 {
+        (f64::from(self.scores[at]) - f64::from(self.largest)).exp()
+    }
+
+    /// The probability that an item is the next one, and the mean of the items of its kind; `None` for a masked
+    /// item.
+    pub(super) fn of(&self, item: ItemIdx) -> Option<Probability> {
+        if self.mask.hides(item) {
+            return None;
+        }
+        let n_touched = self.kinds.touched.len();
+        let (kind, sum, items) = match self.kinds.touched.binary_search(&item) {
+            Ok(_) => (CONTINUE, self.touched, n_touched),
+            Err(_) => (
                 DISCOVER,
-                total - touched,
-                all().count() - kinds.touched.len(),
+                self.total - self.touched,
+                self.mask.n_candidates() - n_touched,
             ),
         };
         Some(Probability {
-            value: weight(item.at()) / total,
+            value: self.weight(item.at()) / self.total,
             kind,
             items,
-            mean_of_kind: sum / total / items.max(1) as f64,
+            mean_of_kind: sum / self.total / items.max(1) as f64,
         })
     }
 }

@@ -4,8 +4,10 @@
 //! one matrix, and every path is a plain network with an activation between its layers.
 
 use limpid_core::{Result, Tensors};
+use limpid_tensor::exponential::exp;
 use limpid_tensor::matmul::{Factor, product, product_here};
 use limpid_tensor::tape::Var;
+use limpid_tensor::wide;
 
 use super::dispatch::Operator;
 use super::{Activation, Config};
@@ -109,9 +111,10 @@ impl Layer {
 }
 
 impl Activation {
+    #[inline(always)]
     fn of(self, x: f32) -> f32 {
         match self {
-            Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+            Self::Sigmoid => 1.0 / (1.0 + exp(-x)),
             Self::Leaky => x.max(SLOPE * x),
         }
     }
@@ -195,10 +198,8 @@ impl Mlp {
         let n = out.len();
         let [x, y] = buffers;
         x.clear();
-        for row in rows.chunks_exact(add.len()) {
-            let sums = row.iter().zip(add);
-            x.extend(sums.map(|(a, b)| self.activation.of(a + b)));
-        }
+        x.extend_from_slice(rows);
+        self.activate(x, add);
         for (at, layer) in self.layers.iter().enumerate().skip(1) {
             let (inputs, width) = (layer.inputs(), layer.b.len());
             if at + 1 == self.layers.len() {
@@ -210,13 +211,43 @@ impl Mlp {
             y.resize(n * width, 0.0);
             let w = Factor::new(&layer.w, inputs, width);
             product_here(y, Factor::new(x, n, inputs), w, false);
-            for row in y.chunks_exact_mut(width) {
-                let biased = row.iter_mut().zip(&layer.b);
-                biased.for_each(|(y, b)| *y = self.activation.of(*y + b));
-            }
+            self.activate(y, &layer.b);
             std::mem::swap(x, y);
         }
     }
+
+    /// The activation of rows `(n, h)` with `add` `(h)` added to each.
+    fn activate(&self, rows: &mut [f32], add: &[f32]) {
+        // The kind is known outside of the loops, so that they are wide.
+        match self.activation {
+            Activation::Sigmoid => each(
+                rows,
+                add,
+                #[inline(always)]
+                |x| Activation::Sigmoid.of(x),
+            ),
+            Activation::Leaky => each(
+                rows,
+                add,
+                #[inline(always)]
+                |x| Activation::Leaky.of(x),
+            ),
+        }
+    }
+}
+
+/// `of` each element of rows `(n, h)` with `add` `(h)` added.
+fn each(rows: &mut [f32], add: &[f32], of: impl Fn(f32) -> f32) {
+    wide(
+        #[inline(always)]
+        || {
+            for row in rows.chunks_exact_mut(add.len()) {
+                for (x, b) in row.iter_mut().zip(add) {
+                    *x = of(*x + b);
+                }
+            }
+        },
+    );
 }
 
 /// The fitted networks of all paths.
