@@ -317,6 +317,7 @@ impl<M: Recommender> Probed<M> {
             .unwrap_or_else(|| unreachable!("it had a representation when it was built"))
     }
 
+    /// A history, encoded.
     fn state(&self, user: History<'_>) -> Arc<State> {
         // A thread that does not get the lock computes instead of waiting.
         if let Ok(last) = self.last.0.try_lock()

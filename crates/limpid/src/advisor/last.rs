@@ -65,7 +65,7 @@ mod tests {
     use crate::{Prepared, TrainOptions, train};
     use limpid_core::{Edits, NoProgress, Recommender};
 
-    /// A history is scored once until another one, or another edit, is asked about.
+    /// A history is scored once under each edit until another one is asked about.
     #[test]
     fn the_same_question_is_scored_once() {
         let world = limpid_data::synthetic::Config::default();
@@ -84,6 +84,8 @@ mod tests {
         for (model, row, expected) in [
             (&plain, 0, 1),
             (&plain, 0, 1),
+            (&edited, 0, 2),
+            (&plain, 0, 2),
             (&edited, 0, 2),
             (&plain, 1, 3),
             (&plain, 0, 4),

@@ -1,5 +1,6 @@
 //! Lists for one user, an ad-hoc history, or all users.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use limpid_core::{Detail, Edits, Histories, History, ItemIdx, Mask, Part, Scored, rank_of, top_k};
@@ -87,8 +88,8 @@ impl Advisor {
         let wording = self.wording(&model);
         let kinds = self.kinds(view, &mask);
         let chances = kinds.as_ref().and_then(|k| self.chances(k, &scores, &mask));
-        let recommended = |(at, scored): (usize, &Scored)| Recommended {
-            rank: at + 1,
+        let tell = |scored: &Scored| Recommended {
+            rank: 0,
             item: self.item_name(scored.item),
             score: scored.score,
             probability: chances
@@ -106,13 +107,25 @@ impl Advisor {
                 false => Vec::new(),
             },
         };
-        let items = list.iter().enumerate().map(recommended).collect();
+        // The items of the merged list lead the slates too; an item is told once.
+        let mut told: BTreeMap<ItemIdx, Recommended> = BTreeMap::new();
+        let mut ranked = |list: &[Scored]| -> Vec<Recommended> {
+            let of = |(at, scored): (usize, &Scored)| Recommended {
+                rank: at + 1,
+                ..told
+                    .entry(scored.item)
+                    .or_insert_with(|| tell(scored))
+                    .clone()
+            };
+            list.iter().enumerate().map(of).collect()
+        };
+        let items = ranked(&list);
         let slates = kinds
             .iter()
             .flat_map(|kinds| self.slates(kinds, &scores, n));
         let slates = slates.map(|(name, list)| Slate {
             name,
-            items: list.iter().enumerate().map(recommended).collect(),
+            items: ranked(&list),
         });
         let slates = slates.collect();
         let left = match &steering {

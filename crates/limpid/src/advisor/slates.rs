@@ -73,18 +73,16 @@ impl Advisor {
         }
         let open = |i: &usize| !mask.hides(ItemIdx(*i as u32));
         let all = || (0..scores.len()).filter(open);
-        let mut chances = Chances {
+        let largest = all().map(|i| scores[i]).fold(f32::NEG_INFINITY, f32::max);
+        let weight = |i: usize| weight(scores[i], largest);
+        Some(Chances {
             kinds,
             scores,
             mask,
-            largest: all().map(|i| scores[i]).fold(f32::NEG_INFINITY, f32::max),
-            total: 0.0,
-            touched: 0.0,
-        };
-        chances.total = all().map(|i| chances.weight(i)).sum();
-        let touched = kinds.touched.iter();
-        chances.touched = touched.map(|i| chances.weight(i.at())).sum();
-        Some(chances)
+            largest,
+            total: all().map(weight).sum(),
+            touched: kinds.touched.iter().map(|i| weight(i.at())).sum(),
+        })
     }
 }
 
@@ -98,11 +96,12 @@ pub(super) struct Chances<'a> {
     touched: f64,
 }
 
-impl Chances<'_> {
-    fn weight(&self, at: usize) -> f64 {
-        (f64::from(self.scores[at]) - f64::from(self.largest)).exp()
-    }
+/// A term of the softmax.
+fn weight(score: f32, largest: f32) -> f64 {
+    (f64::from(score) - f64::from(largest)).exp()
+}
 
+impl Chances<'_> {
     /// The probability that an item is the next one, and the mean of the items of its kind; `None` for a masked
     /// item.
     pub(super) fn of(&self, item: ItemIdx) -> Option<Probability> {
@@ -119,7 +118,7 @@ impl Chances<'_> {
             ),
         };
         Some(Probability {
-            value: self.weight(item.at()) / self.total,
+            value: weight(self.scores[item.at()], self.largest) / self.total,
             kind,
             items,
             mean_of_kind: sum / self.total / items.max(1) as f64,
