@@ -344,7 +344,10 @@ mod tests {
         .unwrap();
         for (k, value) in pairs.values.iter().enumerate() {
             let expected = (n - k) as f64;
-            assert!((value - expected).abs() < 1e-2, "{k}: {value}, not {expected}");
+            assert!(
+                (value - expected).abs() < 1e-2,
+                "{k}: {value}, not {expected}"
+            );
         }
         assert!(applied < 3_000, "{applied} products");
     }

@@ -5,6 +5,7 @@
 //! expensive to compute and used by most targets; the last ones are nearly free. So a bounded
 //! memory holds the first rows, and the others are computed on demand.
 
+use limpid_tensor::wide_op;
 use rayon::prelude::*;
 
 use super::rows::Rows;
@@ -13,12 +14,41 @@ use super::rows::Rows;
 /// column: sequential access is that much faster than random access.
 const WALK: usize = 12;
 
+/// Columns per word of a bit set.
+const WORD: usize = u64::BITS as usize;
+
 /// The columns of K that a target needs, with a position for each.
 pub(super) struct Wanted<'a> {
     /// The columns, ascending.
     pub(super) columns: &'a [u32],
     /// `(P)`: column → its position among them, or [`NO_PLACE`].
     pub(super) places: &'a [u32],
+    /// The columns as a bit set.
+    pub(super) bits: &'a Bits,
+}
+
+/// A set of columns, one bit for each.
+pub(super) struct Bits(Vec<u64>);
+
+impl Bits {
+    /// An empty set of columns below `n`.
+    pub(super) fn new(n: usize) -> Self {
+        Self(vec![0; n.div_ceil(WORD)])
+    }
+
+    /// Adds columns.
+    pub(super) fn insert(&mut self, columns: &[u32]) {
+        for &c in columns {
+            self.0[c as usize / WORD] |= 1 << (c as usize % WORD);
+        }
+    }
+
+    /// Removes columns, and with them those that share a word.
+    pub(super) fn clear(&mut self, columns: &[u32]) {
+        for &c in columns {
+            self.0[c as usize / WORD] = 0;
+        }
+    }
 }
 
 /// A row is made dense if this many times its entries are at least the wanted columns.
@@ -124,8 +154,152 @@ impl Incidence {
 pub(super) enum Gram {
     /// All rows, row-major `(P, P)`.
     Whole(Vec<f32>),
-    /// The first rows, as `(column, value)` pairs; all others are computed on demand.
-    Head(Vec<Vec<(u32, f32)>>),
+    /// The first rows; all others are computed on demand.
+    Head(Vec<Row>),
+}
+
+/// The nonzero entries of a row, by ascending column.
+pub(super) enum Row {
+    /// As `(column, value)` pairs: a row with few of all columns.
+    List(Vec<(u32, f32)>),
+    /// As the set of their columns, and their values: a row with more, which takes less memory so. What a target needs
+    /// of it is found a word at a time.
+    Set(Bits, Vec<f32>),
+}
+
+impl Row {
+    /// Row `feature` of K. `buffer` `(P)` is all zeros before and after.
+    fn new(incidence: &Incidence, feature: u32, buffer: &mut [f64]) -> Self {
+        let mut met = Vec::new();
+        for &u in incidence.users(feature) {
+            let weight = incidence.weight(u);
+            for &f in incidence.features(u) {
+                if buffer[f as usize] == 0.0 {
+                    met.push(f);
+                }
+                buffer[f as usize] += weight;
+            }
+        }
+        let take = |f: u32, v: &mut f64| (f, std::mem::take(v) as f32);
+        // A set takes a bit of every column, a list the 32 bits of a column for each entry.
+        if 32 * met.len() < buffer.len() {
+            met.sort_unstable();
+            let entries = met.into_iter().map(|f| take(f, &mut buffer[f as usize]));
+            return Self::List(entries.collect());
+        }
+        let mut bits = Bits::new(buffer.len());
+        bits.insert(&met);
+        let all = (0..).zip(buffer.iter_mut()).filter(|(_, v)| **v != 0.0);
+        Self::Set(bits, all.map(|(f, v)| take(f, v).1).collect())
+    }
+
+    fn bytes(&self) -> usize {
+        let own = size_of::<Self>();
+        match self {
+            Self::List(entries) => own + 8 * entries.len(),
+            Self::Set(bits, values) => own + 8 * bits.0.len() + 4 * values.len(),
+        }
+    }
+
+    /// Appends the wanted columns to `rows`.
+    fn gather(&self, wanted: &Wanted<'_>, rows: &mut Rows) {
+        let Wanted {
+            columns,
+            places,
+            bits,
+        } = *wanted;
+        let found = |&(column, value): &(u32, f32)| (places[column as usize], value);
+        match self {
+            Self::Set(own, values) => {
+                let mut found = Vec::with_capacity(columns.len().min(values.len()));
+                common(own, bits, |column, at| {
+                    found.push((places[column as usize], at));
+                });
+                // Values lie far apart: in a loop of their own, memory delivers many at a time.
+                let out = rows.push_dense();
+                for (place, at) in found {
+                    if let Some(o) = out.get_mut(place as usize) {
+                        *o = values[at];
+                    }
+                }
+            }
+            // Most of a dense row may be zeros, and it is faster still.
+            Self::List(row)
+                if row.len() <= WALK * columns.len() && DENSE * row.len() >= columns.len() =>
+            {
+                let out = rows.push_dense();
+                for (place, value) in row.iter().map(found) {
+                    if let Some(o) = out.get_mut(place as usize) {
+                        *o = value;
+                    }
+                }
+            }
+            Self::List(row) if row.len() <= WALK * columns.len() => {
+                rows.push_sparse(row.len(), row.iter().map(found));
+            }
+            Self::List(row) => {
+                // Both lists are ascending, so earlier entries are never needed again.
+                let mut row = row.as_slice();
+                let entries = columns.iter().map_while(|&f| {
+                    row = &row[gallop(row, f)..];
+                    let &(column, value) = row.first()?;
+                    let value = if column == f { value } else { 0.0 };
+                    Some((places[f as usize], value))
+                });
+                rows.push_sparse(columns.len(), entries);
+            }
+        }
+    }
+
+    /// Writes all entries to `out` `(P)`.
+    fn write(&self, out: &mut [f64]) {
+        match self {
+            Self::List(entries) => {
+                for &(column, value) in entries {
+                    out[column as usize] = f64::from(value);
+                }
+            }
+            Self::Set(bits, values) => {
+                common(bits, bits, |column, at| {
+                    out[column as usize] = f64::from(values[at]);
+                });
+            }
+        }
+    }
+}
+
+/// Visits the columns of a set that are in another one too, each with its position in the first, ascending.
+fn common(own: &Bits, others: &Bits, each: impl FnMut(u32, usize)) {
+    wide_op(Common { own, others, each });
+}
+
+/// See [`common`]; wide, because bits are counted in hardware then.
+struct Common<'a, F> {
+    own: &'a Bits,
+    others: &'a Bits,
+    each: F,
+}
+
+impl<F: FnMut(u32, usize)> pulp::NullaryFnOnce for Common<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(mut self) {
+        let mut before = 0;
+        for (word, (&own, &other)) in self.own.0.iter().zip(&self.others.0).enumerate() {
+            let mut both = own & other;
+            while both != 0 {
+                let bit = both.trailing_zeros();
+                both &= both - 1;
+                let below = own & ((1 << bit) - 1);
+                (self.each)(
+                    (word * WORD) as u32 + bit,
+                    before + below.count_ones() as usize,
+                );
+            }
+            before += own.count_ones() as usize;
+        }
+    }
 }
 
 impl Gram {
@@ -140,18 +314,15 @@ impl Gram {
         let mut left = budget;
         // Rows are computed in blocks, in parallel, until the memory is used.
         'fill: for start in (0..p).step_by(4 * BAND) {
-            let block: Vec<Vec<(u32, f32)>> = (start..(start + 4 * BAND).min(p))
+            let block: Vec<Row> = (start..(start + 4 * BAND).min(p))
                 .into_par_iter()
                 .map_init(
                     || vec![0.0; p],
-                    |buffer, f| {
-                        incidence.add_row(f as u32, 0, buffer);
-                        drain(buffer)
-                    },
+                    |buffer, f| Row::new(incidence, f as u32, buffer),
                 )
                 .collect();
             for row in block {
-                let bytes = (8 * row.len() + 24) as u64;
+                let bytes = row.bytes() as u64;
                 if bytes > left {
                     break 'fill;
                 }
@@ -171,46 +342,19 @@ impl Gram {
         rows: &mut Rows,
         buffer: &mut [f64],
     ) {
-        let columns = wanted.columns;
         let head = match self {
             Self::Whole(k) => {
                 let p = incidence.n_features();
                 let row = &k[feature as usize * p..(feature as usize + 1) * p];
-                for (o, &f) in rows.push_dense().iter_mut().zip(columns) {
+                for (o, &f) in rows.push_dense().iter_mut().zip(wanted.columns) {
                     *o = row[f as usize];
                 }
                 return;
             }
             Self::Head(head) => head,
         };
-        let places = wanted.places;
         match head.get(feature as usize) {
-            // Sequential access to a dense row is faster still, even if most of it is zeros.
-            Some(row)
-                if row.len() <= WALK * columns.len() && DENSE * row.len() >= columns.len() =>
-            {
-                let out = rows.push_dense();
-                for &(column, value) in row {
-                    if let Some(o) = out.get_mut(places[column as usize] as usize) {
-                        *o = value;
-                    }
-                }
-            }
-            Some(row) if row.len() <= WALK * columns.len() => {
-                let entries = row.iter().map(|&(column, v)| (places[column as usize], v));
-                rows.push_sparse(row.len(), entries);
-            }
-            Some(row) => {
-                // Both lists are ascending, so earlier entries are never needed again.
-                let mut row = row.as_slice();
-                let entries = columns.iter().map_while(|&f| {
-                    row = &row[gallop(row, f)..];
-                    let &(column, value) = row.first()?;
-                    let value = if column == f { value } else { 0.0 };
-                    Some((places[f as usize], value))
-                });
-                rows.push_sparse(columns.len(), entries);
-            }
+            Some(row) => row.gather(wanted, rows),
             None => {
                 incidence.add_row(feature, 0, buffer);
                 // The sums are complete: a column is taken where it is met first.
@@ -218,7 +362,7 @@ impl Gram {
                 let met = met.flat_map(|&u| incidence.features(u));
                 let entries = met.map(|&f| {
                     let value = std::mem::take(&mut buffer[f as usize]);
-                    (places[f as usize], value as f32)
+                    (wanted.places[f as usize], value as f32)
                 });
                 let users = incidence.users(feature).iter();
                 let most = users.map(|&u| incidence.features(u).len()).sum();
@@ -239,11 +383,7 @@ impl Gram {
             Self::Head(head) => {
                 out.resize(incidence.n_features(), 0.0);
                 match head.get(feature as usize) {
-                    Some(row) => {
-                        for &(column, value) in row {
-                            out[column as usize] = f64::from(value);
-                        }
-                    }
+                    Some(row) => row.write(out),
                     None => {
                         incidence.add_row(feature, 0, out);
                         // As a stored row would be.
@@ -300,16 +440,6 @@ fn whole(incidence: &Incidence) -> Vec<f32> {
     k
 }
 
-/// The nonzero entries of a buffer, which is all zeros afterwards.
-fn drain(buffer: &mut [f64]) -> Vec<(u32, f32)> {
-    buffer
-        .iter_mut()
-        .enumerate()
-        .filter(|(_, v)| **v != 0.0)
-        .map(|(f, v)| (f as u32, std::mem::take(v) as f32))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,11 +462,14 @@ mod tests {
             for (place, &f) in wanted.iter().enumerate() {
                 places[f as usize] = place as u32;
             }
+            let mut bits = Bits::new(70);
+            bits.insert(&wanted);
             let mut buffer = vec![0.0; 70];
             for f in 0..70u32 {
                 let these = Wanted {
                     columns: &wanted,
                     places: &places,
+                    bits: &bits,
                 };
                 let mut fetched = Rows::default();
                 fetched.clear(wanted.len());

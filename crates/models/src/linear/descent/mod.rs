@@ -24,7 +24,7 @@ use limpid_core::{Csr, Error, Result, Run, hash};
 use rayon::prelude::*;
 
 use crate::rules::features::{Feature, Features};
-use gram::{Gram, Incidence, NO_PLACE, Wanted};
+use gram::{Bits, Gram, Incidence, NO_PLACE, Wanted};
 use local::{Descent, Enough, Problem};
 use own::Own;
 use progress::Done;
@@ -221,6 +221,9 @@ impl Ranking {
 /// others would be dropped. It bounds the time where weights are many; twice is as accurate as all.
 const EXPLORED: usize = 2;
 
+/// All features are scanned if at least one in this many has evidence.
+const SCANNED: usize = 32;
+
 /// Bytes for stored rows of K: in proportion to the features of all users, because a row that few users
 /// have is computed as fast as it is read; at least 512 MB, at most a quarter of the memory budget (the
 /// rest is for the rows of a target, the model and other processes).
@@ -248,9 +251,11 @@ struct Workspace {
     descent: Descent,
     buffer: Vec<f64>, // (P), zeros between uses
     own: Own,
-    all: Vec<f32>, // (P)
+    all: Vec<f32>,     // (P), zeros between uses
+    touched: Vec<u32>, // features with evidence, ascending
     chosen: Vec<u32>,
     places: Vec<u32>, // (P): the places of the chosen features, NO_PLACE between uses
+    bits: Bits,       // the chosen features, empty between uses
     c: Vec<f32>,
     diagonal: Vec<f32>,
     l2: Vec<f32>,
@@ -265,8 +270,10 @@ impl Workspace {
             buffer: vec![0.0; p],
             own: Own::new(engine.incidence.n_users()),
             all: vec![0.0; p],
+            touched: Vec::new(),
             chosen: Vec::new(),
             places: vec![NO_PLACE; p],
+            bits: Bits::new(p),
             c: Vec::new(),
             diagonal: Vec::new(),
             l2: Vec::new(),
@@ -348,8 +355,10 @@ impl<'a> Engine<'a> {
             buffer,
             own,
             all,
+            touched,
             chosen,
             places,
+            bits,
             c,
             diagonal,
             l2,
@@ -359,24 +368,29 @@ impl<'a> Engine<'a> {
         if link == UNRANKED {
             return Vec::new();
         }
-        self.evidence(target, link, all, buffer);
+        self.evidence(target, link, all, touched, buffer);
         own.prepare(self, target);
         for rule in own.rules() {
             all[rule.rank as usize] = rule.evidence;
         }
         chosen.clear();
-        chosen.extend((0..all.len() as u32).filter(|&f| {
+        chosen.extend(touched.iter().copied().filter(|&f| {
             let l1 = self.l1[f as usize];
             f != link && (self.settings.signed || all[f as usize] > l1)
         }));
         for (place, &f) in chosen.iter().enumerate() {
             places[f as usize] = place as u32;
         }
+        bits.insert(chosen);
         let at = |values: &[f32], out: &mut Vec<f32>| {
             out.clear();
             out.extend(chosen.iter().map(|&f| values[f as usize]));
         };
         at(all, c);
+        let of_rules = own.rules().iter().map(|rule| rule.rank);
+        for f in touched.iter().copied().chain(of_rules) {
+            all[f as usize] = 0.0;
+        }
         at(&self.l2, l2);
         at(&self.l1, l1);
         diagonal.clear();
@@ -400,6 +414,7 @@ impl<'a> Engine<'a> {
                 let wanted = Wanted {
                     columns: chosen,
                     places,
+                    bits,
                 };
                 self.gram
                     .gather(&self.incidence, chosen[s], &wanted, rows, buffer);
@@ -427,6 +442,7 @@ impl<'a> Engine<'a> {
         for &f in chosen.iter() {
             places[f as usize] = NO_PLACE;
         }
+        bits.clear(chosen);
         let mut out: Vec<(u32, f32)> = weights
             .into_iter()
             .map(|(s, w)| {
@@ -439,34 +455,52 @@ impl<'a> Engine<'a> {
         out
     }
 
-    /// `c_f = Σ_u ω_u φ_f(u) x_uj` of all features.
-    fn evidence(&self, target: u32, link: u32, out: &mut Vec<f32>, buffer: &mut [f64]) {
+    /// Writes `c_f = Σ_u ω_u φ_f(u) x_uj` to `out` `(P)`, which is all zeros before, and the features that may have
+    /// a weight, ascending, to `touched`: those with evidence at least.
+    fn evidence(
+        &self,
+        target: u32,
+        link: u32,
+        out: &mut [f32],
+        touched: &mut Vec<u32>,
+        buffer: &mut [f64],
+    ) {
         let p = self.incidence.n_features();
-        out.resize(p, 0.0);
+        touched.clear();
         let mut add = |users: &Csr| {
             let (users, values) = users.row(target as usize);
             for (&u, &x) in users.iter().zip(values) {
                 let weight = self.incidence.weight(u) * f64::from(x);
                 for &f in self.incidence.features(u) {
+                    if buffer[f as usize] == 0.0 {
+                        touched.push(f);
+                    }
                     buffer[f as usize] += weight;
                 }
             }
         };
+        let mut every = self.settings.signed;
         match &self.gram {
             // x_uj is the link itself.
             Gram::Whole(k) if !self.targets.weighted => {
                 out.copy_from_slice(&k[link as usize * p..(link as usize + 1) * p]);
+                every = true;
             }
-            _ => {
-                out.fill(0.0);
-                add(&self.targets.users);
-            }
+            _ => add(&self.targets.users),
         }
         if let Some(soft) = &self.targets.soft {
             add(soft);
         }
-        for (o, b) in out.iter_mut().zip(buffer.iter_mut()) {
-            *o += std::mem::take(b) as f32;
+        // Where many are touched, a pass over all is faster than sorting them.
+        if every || SCANNED * touched.len() > p {
+            touched.clear();
+            touched.extend(0..p as u32);
+        } else {
+            touched.sort_unstable();
+            touched.dedup();
+        }
+        for &f in touched.iter() {
+            out[f as usize] += std::mem::take(&mut buffer[f as usize]) as f32;
         }
     }
 
