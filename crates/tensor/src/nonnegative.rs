@@ -7,6 +7,9 @@ use crate::wide::wide;
 /// Rows per task.
 const BLOCK: usize = 32;
 
+/// Rows that are descended together: they share what is read of B, and their sums do not wait for each other.
+const TOGETHER: usize = 4;
+
 /// Partial sums of a dot product, so that it can be vectorized.
 const LANES: usize = 16;
 
@@ -26,37 +29,61 @@ pub fn descend(rows: &mut [f32], a: &[f32], gram: &[f32], m: usize, floor: f32) 
     rows.par_chunks_mut(BLOCK * m)
         .zip(a.par_chunks(BLOCK * m))
         .for_each(|(rows, a)| {
-            for (row, a) in rows.chunks_exact_mut(m).zip(a.chunks_exact(m)) {
+            let (fours, a_of_fours) = (TOGETHER * m, a.chunks_exact(TOGETHER * m));
+            let a_of_rest = a_of_fours.remainder();
+            let mut four = rows.chunks_exact_mut(fours);
+            for (rows, a) in four.by_ref().zip(a_of_fours) {
                 wide(
                     #[inline(always)]
-                    || one_row(row, a, gram, floor),
+                    || descend_together::<TOGETHER>(rows, a, gram, floor),
+                );
+            }
+            let rest = four.into_remainder().chunks_exact_mut(m);
+            for (row, a) in rest.zip(a_of_rest.chunks_exact(m)) {
+                wide(
+                    #[inline(always)]
+                    || descend_together::<1>(row, a, gram, floor),
                 );
             }
         });
 }
 
+/// Descends `R` rows `(R, m)`.
 #[inline(always)]
-fn one_row(row: &mut [f32], a: &[f32], gram: &[f32], floor: f32) {
-    let m = row.len();
+fn descend_together<const R: usize>(rows: &mut [f32], a: &[f32], gram: &[f32], floor: f32) {
+    let m = rows.len() / R;
     for j in 0..m {
         let b = &gram[j * m..(j + 1) * m];
-        let fitted = dot(row, b);
-        row[j] = (row[j] + (a[j] - fitted) / (b[j] + 1e-9)).max(floor);
+        let fitted = dots::<R>(rows, b);
+        for r in 0..R {
+            let w = &mut rows[r * m + j];
+            *w = (*w + (a[r * m + j] - fitted[r]) / (b[j] + 1e-9)).max(floor);
+        }
     }
 }
 
+/// The dot products of `R` rows `(R, m)` with `b` `(m)`.
 #[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; LANES];
-    let (whole_a, whole_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let (rest_a, rest_b) = (whole_a.remainder(), whole_b.remainder());
-    for (a, b) in whole_a.zip(whole_b) {
-        for k in 0..LANES {
-            sums[k] += a[k] * b[k];
+fn dots<const R: usize>(rows: &[f32], b: &[f32]) -> [f32; R] {
+    let m = b.len();
+    let whole = m - m % LANES;
+    let mut sums = [[0f32; LANES]; R];
+    for at in (0..whole).step_by(LANES) {
+        let b = &b[at..at + LANES];
+        for r in 0..R {
+            let row = &rows[r * m + at..r * m + at + LANES];
+            for k in 0..LANES {
+                sums[r][k] += row[k] * b[k];
+            }
         }
     }
-    let rest: f32 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
+    let mut out = [0f32; R];
+    for r in 0..R {
+        let rest = rows[r * m + whole..(r + 1) * m].iter().zip(&b[whole..]);
+        let rest: f32 = rest.map(|(a, b)| a * b).sum();
+        out[r] = sums[r].iter().sum::<f32>() + rest;
+    }
+    out
 }
 
 #[cfg(test)]
@@ -73,6 +100,24 @@ mod tests {
         }
         for (found, expected) in rows.iter().zip([1.5, 0.0, 1.0, 1.0]) {
             assert!((found - expected).abs() < 1e-5, "{rows:?}");
+        }
+    }
+
+    /// Rows that are descended together are as each would be alone, whatever their number.
+    #[test]
+    fn together_as_alone() {
+        let m = 21;
+        let mut rng = crate::Rng::new(1, 0);
+        let gram = rng.uniforms(m * m, 0.1, 2.0);
+        for n in 1..10 {
+            let a = rng.uniforms(n * m, -1.0, 5.0);
+            let mut together = rng.uniforms(n * m, 0.0, 1.0);
+            let mut alone = together.clone();
+            descend(&mut together, &a, &gram, m, 1e-3);
+            for (row, a) in alone.chunks_exact_mut(m).zip(a.chunks_exact(m)) {
+                descend(row, a, &gram, m, 1e-3);
+            }
+            assert_eq!(together, alone, "{n} rows");
         }
     }
 }

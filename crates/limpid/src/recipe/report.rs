@@ -299,6 +299,16 @@ fn unmeasured(what: &str) -> String {
     format!("{what}: required but not measured")
 }
 
+/// The mean of what was measured on some splits, where some have no value: no strength keeps 95 %.
+fn where_kept(measured: &[Option<f64>], mean: String) -> String {
+    let (kept, n) = (measured.iter().flatten().count(), measured.len());
+    match kept {
+        _ if kept == n => mean,
+        0 => "below 95 %".to_owned(),
+        _ => format!("{mean} (on {kept} of {n})"),
+    }
+}
+
 /// The targets and methods of steering that any row has, in order.
 fn steered(rows: &[&RowOutcome]) -> Vec<(String, String)> {
     let all = rows
@@ -428,11 +438,13 @@ impl Outcome {
                 let own = all
                     .iter()
                     .find(|m| m.target == target && m.method == method);
-                Some((own?.segment_at_95.unwrap_or(0.0), own?.area))
+                Some((own?.segment_at_95, own?.area))
             };
             let mut cells = vec![format!("steering, {target} tag, {method}: at 95 % / area")];
             cells.extend(rows.iter().map(|row| {
-                let at = summary(row, &|r| of(r).map(|v| v.0));
+                let measured = row.results.iter().filter_map(|r| of(r.knobs.as_ref()?));
+                let measured: Vec<Option<f64>> = measured.map(|v| v.0).collect();
+                let at = where_kept(&measured, summary(row, &|r| of(r)?.0));
                 format!("{at} / {}", summary(row, &|r| of(r).map(|v| v.1)))
             }));
             table.push(cells);
@@ -602,6 +614,16 @@ pub fn markdown(outcomes: &[(String, Outcome)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A split on which no strength keeps 95 % does not count as 0.
+    #[test]
+    fn splits_below_95_percent_are_said() {
+        let of = |measured: &[Option<f64>]| where_kept(measured, "0.5".to_owned());
+        assert_eq!(of(&[Some(0.4), Some(0.6)]), "0.5");
+        assert_eq!(of(&[Some(0.5), None]), "0.5 (on 1 of 2)");
+        assert_eq!(of(&[None, None]), "below 95 %");
+        assert_eq!(where_kept(&[], String::new()), "");
+    }
 
     /// 1, 2, 3: mean 2, sd 1, t(2) = 4.303, so ± 4.303 / √3 = 2.484.
     #[test]
