@@ -22,7 +22,7 @@ trap 'rm -rf "$work"' EXIT
 export OMP_NUM_THREADS=1
 python="${PYTHON:-python3}"
 
-cargo build --release --quiet --workspace
+cargo build --release --quiet --workspace --exclude limpid-fuzz
 limpid="${CARGO_TARGET_DIR:-target}/release/limpid"
 # The split that the peers of models of one behavior read.
 split() {

@@ -5,7 +5,8 @@
 Inputs are random: only time is compared. A step has the encoder with its shift, the k largest of each row, the decoder,
 the loss relative to the variance of the batch, AuxK over dead units (those without a value above 0 for an epoch, and
 10,000 inputs), the projection of the gradient of the decoder rows, clipping to norm 1, Adam, and rows of length 1.
-Dense products, as in the authors' code. Threads: OMP_NUM_THREADS.
+Dense products, as in the authors' code. An epoch ends with the reconstruction of a ninth more rows, which is what limpid stops
+by. Threads: OMP_NUM_THREADS.
 """
 
 import argparse
@@ -25,6 +26,7 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(1)
     x_all = torch.randn(args.rows, args.width)
+    held_out = torch.randn(args.rows // 9, args.width)
     encoder = torch.nn.Linear(args.width, args.units)
     decoder = torch.nn.Parameter(torch.nn.functional.normalize(encoder.weight.detach().clone(), dim=1))
     shift = torch.nn.Parameter(torch.zeros(args.width))
@@ -33,12 +35,15 @@ def main():
     idle = torch.zeros(args.units)
     after = max(DEAD_AFTER, args.rows)
 
-    def step(x):
+    def reconstruct(x):
         a = encoder(x - shift)
         values, at = a.topk(args.k, dim=1)
         values = values.relu()
         z = torch.zeros_like(a).scatter(1, at, values)
-        out = z @ decoder + shift
+        return a, z, z @ decoder + shift
+
+    def step(x):
+        a, z, out = reconstruct(x)
         spread = ((x - x.mean(0)) ** 2).sum()
         loss = ((out - x) ** 2).sum() / spread
         dead = idle > after
@@ -65,6 +70,9 @@ def main():
         order = torch.randperm(args.rows)
         for start in range(0, args.rows, args.batch):
             step(x_all[order[start : start + args.batch]])
+        with torch.no_grad():
+            for x in held_out.split(1024):
+                ((reconstruct(x)[2] - x) ** 2).sum()
 
     report("sae", epoch, args.epochs)
 
