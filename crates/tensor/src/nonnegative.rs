@@ -29,20 +29,18 @@ pub fn descend(rows: &mut [f32], a: &[f32], gram: &[f32], m: usize, floor: f32) 
     rows.par_chunks_mut(BLOCK * m)
         .zip(a.par_chunks(BLOCK * m))
         .for_each(|(rows, a)| {
-            let (fours, a_of_fours) = (TOGETHER * m, a.chunks_exact(TOGETHER * m));
-            let a_of_rest = a_of_fours.remainder();
-            let mut four = rows.chunks_exact_mut(fours);
-            for (rows, a) in four.by_ref().zip(a_of_fours) {
+            let some = TOGETHER * m;
+            for (rows, a) in rows.chunks_mut(some).zip(a.chunks(some)) {
                 wide(
                     #[inline(always)]
-                    || descend_together::<TOGETHER>(rows, a, gram, floor),
-                );
-            }
-            let rest = four.into_remainder().chunks_exact_mut(m);
-            for (row, a) in rest.zip(a_of_rest.chunks_exact(m)) {
-                wide(
-                    #[inline(always)]
-                    || descend_together::<1>(row, a, gram, floor),
+                    || match rows.len() == some {
+                        true => descend_together::<TOGETHER>(rows, a, gram, floor),
+                        false => {
+                            for (row, a) in rows.chunks_exact_mut(m).zip(a.chunks_exact(m)) {
+                                descend_together::<1>(row, a, gram, floor);
+                            }
+                        }
+                    },
                 );
             }
         });

@@ -137,6 +137,17 @@ impl Incidence {
             .collect()
     }
 
+    /// Adds a weight to each feature of a user in `out` `(P)`; those that were 0 are appended to `met`.
+    pub(super) fn add_features(&self, user: u32, weight: f64, out: &mut [f64], met: &mut Vec<u32>) {
+        for &f in self.features(user) {
+            let sum = &mut out[f as usize];
+            if *sum == 0.0 {
+                met.push(f);
+            }
+            *sum += weight;
+        }
+    }
+
     /// Adds row `feature` of K, from column `from` on, to `out` `(P)`.
     fn add_row(&self, feature: u32, from: u32, out: &mut [f64]) {
         for &u in self.users(feature) {
@@ -172,25 +183,19 @@ impl Row {
     fn new(incidence: &Incidence, feature: u32, buffer: &mut [f64]) -> Self {
         let mut met = Vec::new();
         for &u in incidence.users(feature) {
-            let weight = incidence.weight(u);
-            for &f in incidence.features(u) {
-                if buffer[f as usize] == 0.0 {
-                    met.push(f);
-                }
-                buffer[f as usize] += weight;
-            }
+            incidence.add_features(u, incidence.weight(u), buffer, &mut met);
         }
-        let take = |f: u32, v: &mut f64| (f, std::mem::take(v) as f32);
+        let take = |v: &mut f64| std::mem::take(v) as f32;
         // A set takes a bit of every column, a list the 32 bits of a column for each entry.
         if 32 * met.len() < buffer.len() {
             met.sort_unstable();
-            let entries = met.into_iter().map(|f| take(f, &mut buffer[f as usize]));
+            let entries = met.into_iter().map(|f| (f, take(&mut buffer[f as usize])));
             return Self::List(entries.collect());
         }
         let mut bits = Bits::new(buffer.len());
         bits.insert(&met);
-        let all = (0..).zip(buffer.iter_mut()).filter(|(_, v)| **v != 0.0);
-        Self::Set(bits, all.map(|(f, v)| take(f, v).1).collect())
+        let nonzero = buffer.iter_mut().filter(|v| **v != 0.0);
+        Self::Set(bits, nonzero.map(take).collect())
     }
 
     fn bytes(&self) -> usize {
@@ -208,7 +213,7 @@ impl Row {
             places,
             bits,
         } = *wanted;
-        let found = |&(column, value): &(u32, f32)| (places[column as usize], value);
+        let placed = |&(column, value): &(u32, f32)| (places[column as usize], value);
         match self {
             Self::Set(own, values) => {
                 let mut found = Vec::with_capacity(columns.len().min(values.len()));
@@ -228,14 +233,14 @@ impl Row {
                 if row.len() <= WALK * columns.len() && DENSE * row.len() >= columns.len() =>
             {
                 let out = rows.push_dense();
-                for (place, value) in row.iter().map(found) {
+                for (place, value) in row.iter().map(placed) {
                     if let Some(o) = out.get_mut(place as usize) {
                         *o = value;
                     }
                 }
             }
             Self::List(row) if row.len() <= WALK * columns.len() => {
-                rows.push_sparse(row.len(), row.iter().map(found));
+                rows.push_sparse(row.len(), row.iter().map(placed));
             }
             Self::List(row) => {
                 // Both lists are ascending, so earlier entries are never needed again.

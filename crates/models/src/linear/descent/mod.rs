@@ -471,12 +471,7 @@ impl<'a> Engine<'a> {
             let (users, values) = users.row(target as usize);
             for (&u, &x) in users.iter().zip(values) {
                 let weight = self.incidence.weight(u) * f64::from(x);
-                for &f in self.incidence.features(u) {
-                    if buffer[f as usize] == 0.0 {
-                        touched.push(f);
-                    }
-                    buffer[f as usize] += weight;
-                }
+                self.incidence.add_features(u, weight, buffer, touched);
             }
         };
         let mut every = self.settings.signed;
@@ -497,6 +492,7 @@ impl<'a> Engine<'a> {
             touched.extend(0..p as u32);
         } else {
             touched.sort_unstable();
+            // A soft target of 0 leaves a feature to be met again.
             touched.dedup();
         }
         for &f in touched.iter() {
