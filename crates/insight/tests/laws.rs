@@ -10,7 +10,8 @@ use limpid_core::{
     Mask, Mat, OwnedHistory, Part, Recommender, Result, Unit, UnitInfo, Units,
 };
 use limpid_insight::{
-    Goal, HistoryEdit, Plausible, Question, Search, Smallest, Steered, Verdict, contrast, search,
+    Counterfactual, Goal, HistoryEdit, Plausible, Question, Search, Smallest, Steered, Verdict,
+    contrast, search,
 };
 use proptest::prelude::*;
 
@@ -220,7 +221,11 @@ fn ask(model: &dyn Recommender, items: &[u32], item: u32, n: usize, goal: Goal) 
         mask: &mask,
         plausible: &Plausible::of_popularity(&catalogue),
     };
-    search(&question, Search::default()).unwrap()
+    let limits = Search {
+        shown: 64,
+        ..Search::default()
+    };
+    search(&question, limits).unwrap()
 }
 
 /// Items 0–5; the user has 0. 0 → 1 weighs 3, 2 → 3 weighs 5, 4 → 3 and 5 → 3 weigh 2.
@@ -389,9 +394,14 @@ fn any_paired() -> impl Strategy<Value = Paired> {
     })
 }
 
-/// Of all edits that reach the goal without items of the list: the fewest events, and by kind (additions,
-/// removals, both) the best plausibility of that size; by trying all subsets.
-fn by_trying_all(model: &Paired, items: &[u32], item: u32, n: usize) -> [Option<usize>; 3] {
+/// Of all edits that reach the goal without items of the list, by kind (additions, removals, both): the fewest
+/// events, and how many edits have as few; by trying all subsets.
+fn by_trying_all(
+    model: &Paired,
+    items: &[u32],
+    item: u32,
+    n: usize,
+) -> [Option<(usize, usize)>; 3] {
     let c = catalogue(7);
     let ties = c.tie_breaks(0);
     let ranked = |has: &[u32]| -> Vec<u32> {
@@ -404,7 +414,7 @@ fn by_trying_all(model: &Paired, items: &[u32], item: u32, n: usize) -> [Option<
     };
     let list = ranked(items);
     let others: Vec<u32> = (0..7).filter(|&i| i != item).collect();
-    let mut best = [None; 3];
+    let mut best: [Option<(usize, usize)>; 3] = [None; 3];
     for subset in 1usize..1 << others.len() {
         let changed = |i: &u32| {
             others
@@ -429,8 +439,12 @@ fn by_trying_all(model: &Paired, items: &[u32], item: u32, n: usize) -> [Option<
             (true, _) => 1,
             _ => 2,
         };
-        if ranked(&has).contains(&item) && best[kind].is_none_or(|b| size < b) {
-            best[kind] = Some(size);
+        if ranked(&has).contains(&item) {
+            best[kind] = match best[kind] {
+                Some((fewest, n)) if fewest == size => Some((size, n + 1)),
+                Some((fewest, n)) if fewest < size => Some((fewest, n)),
+                _ => Some((size, 1)),
+            };
         }
     }
     best
@@ -515,7 +529,7 @@ fn plausible_edits_come_first_and_failures_show_what_comes_nearest() {
 }
 
 proptest! {
-    /// Sizes and proofs equal those of trying every subset, with rules over pairs of items too.
+    /// Sizes, numbers and proofs equal those of trying every subset, with rules over pairs of items too.
     #[test]
     fn the_smallest_edits_are_smallest(
         model in any_paired(),
@@ -528,18 +542,21 @@ proptest! {
         let v = ask(&model, &items, item, n, Goal::Enter);
         if !v.already {
             let best = by_trying_all(&model, &items, item, n);
-            let fewest = best.into_iter().flatten().min().filter(|&s| s <= 3);
+            let fewest = best.into_iter().flatten().map(|b| b.0).min().filter(|&s| s <= 3);
             let found: Vec<_> = v.counterfactuals.iter().filter(|c| !c.makes_room).collect();
             prop_assert_eq!(found.first().map(|c| c.edits.len()), fewest, "{:?}", v);
             prop_assert_eq!(v.ruled_out, fewest.map_or(3, |s| s - 1), "{:?}", v);
-            for c in &found {
+            let kind = |c: &Counterfactual| {
                 let adds = c.edits.iter().filter(|e| matches!(e, HistoryEdit::Add(_))).count();
-                let kind = match (adds, c.edits.len() - adds) {
+                match (adds, c.edits.len() - adds) {
                     (_, 0) => 0,
                     (0, _) => 1,
                     _ => 2,
-                };
-                prop_assert_eq!(Some(c.edits.len()), best[kind], "{:?} {:?}", c, best);
+                }
+            };
+            for c in &found {
+                let of_kind = found.iter().filter(|o| kind(o) == kind(c)).count();
+                prop_assert_eq!(Some((c.edits.len(), of_kind)), best[kind(c)], "{:?} {:?}", c, best);
                 let expected = match Some(c.edits.len()) == fewest {
                     true => Smallest::Proven,
                     false => Smallest::OfItsKind,

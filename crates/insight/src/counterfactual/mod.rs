@@ -145,6 +145,16 @@ pub enum Goal {
     Leave,
 }
 
+impl Goal {
+    /// 1 where a higher score comes nearer to it, −1 where a lower one does.
+    fn sign(self) -> f32 {
+        match self {
+            Self::Enter => 1.0,
+            Self::Leave => -1.0,
+        }
+    }
+}
+
 /// The query of a counterfactual.
 pub struct Question<'a> {
     /// The model.
@@ -285,7 +295,7 @@ fn candidates(q: &Question<'_>, base: &OwnedHistory, most: usize) -> (Vec<Histor
         // Weights of units are known before anything is scored; without them the most popular items
         // are tried.
         let before = units.activations(base.view());
-        let sign = if q.goal == Goal::Enter { 1.0 } else { -1.0 };
+        let sign = q.goal.sign();
         let promise = |i: ItemIdx| -> f32 {
             let popularity = q.catalogue.train_counts[i.at()] as f32;
             if !affine {
@@ -557,11 +567,7 @@ impl Replay<'_> {
 
     /// How far the item is beyond the threshold, in the direction of the goal.
     fn gain(&self, s: &Standing) -> f32 {
-        let margin = s.score - s.bar;
-        match self.q.goal {
-            Goal::Enter => margin,
-            Goal::Leave => -margin,
-        }
+        self.q.goal.sign() * (s.score - s.bar)
     }
 
     /// Whether the scores of some edited histories differ from those of the history.

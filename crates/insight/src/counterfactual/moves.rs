@@ -7,11 +7,12 @@
 //! compound move with its own changes. For any other model the changes are those of replayed single
 //! edits, and their sums are estimates that only order what is replayed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use limpid_core::{
     Activations, Csr, Histories, ItemIdx, OwnedHistory, Result, Units, UnitsOf, rank_of, top_k,
 };
+use limpid_tensor::wide;
 
 use super::{BATCH, Goal, HistoryEdit, Question, Replay, apply};
 
@@ -100,6 +101,10 @@ pub(super) struct Moves<'q> {
     pub(super) singles: Gains,
     /// Whether sums of gains are exact.
     pub(super) exact: bool,
+    /// The units of an affine model whose gains are known, and their rows in `of_units`.
+    places: HashMap<u32, usize>,
+    /// The gains of units, per unit of activation `(units, C)`.
+    of_units: Vec<f32>,
     /// Single changes that share a unit, by index, ascending.
     neighbors: BTreeMap<u32, Vec<u32>>,
     /// The items of the history by the units that they touch.
@@ -129,7 +134,7 @@ impl<'q> Moves<'q> {
         mask.hide([q.item]);
         let best = top_k(&scores, &mask, q.tie_breaks, COMPETITORS.max(2 * q.n));
         let own = scores[q.item.at()];
-        let sign = if q.goal == Goal::Enter { 1.0 } else { -1.0 };
+        let sign = q.goal.sign();
         let size = best.iter().fold(own.abs(), |m, s| m.max(s.score.abs()));
         let first = list.iter().map(|s| s.item).find(|&i| i != q.item);
         let masks_added = first.is_some_and(|first| {
@@ -150,6 +155,8 @@ impl<'q> Moves<'q> {
             columns: best.iter().map(|s| s.item).collect(),
             singles: Gains::default(),
             exact: affine && q.goal == Goal::Enter && base.view().values.is_none(),
+            places: HashMap::new(),
+            of_units: Vec::new(),
             neighbors: BTreeMap::new(),
             own_items: BTreeMap::new(),
             compounds: [Compounds::default(), Compounds::default()],
@@ -180,7 +187,10 @@ impl<'q> Moves<'q> {
                 let row = row.to_vec();
                 standings.push(replay.standing(edited.view(), &row));
                 let change = |i: ItemIdx| row[i.at()] - scores[i.at()];
-                moves.push_gains(edits, &change, &mut gains);
+                let own = change(q.item);
+                let start = gains.len();
+                gains.extend(moves.columns.iter().map(|&j| sign * (own - change(j))));
+                moves.decide(edits, &mut gains[start..]);
             }
         }
         moves.singles.gains = gains;
@@ -201,62 +211,75 @@ impl<'q> Moves<'q> {
         self.masks_added && edits.iter().any(listed)
     }
 
-    /// Appends the gains `(C)` of an edit that changes the scores by `change`.
-    fn push_gains(
-        &self,
-        edits: &[HistoryEdit],
-        change: &impl Fn(ItemIdx) -> f32,
-        gains: &mut Vec<f32>,
-    ) {
-        let (sign, decided) = match self.q.goal {
-            Goal::Enter => (1.0, DECIDED),
-            Goal::Leave => (-1.0, -DECIDED),
-        };
-        let own = change(self.q.item);
-        let start = gains.len();
-        gains.extend(self.columns.iter().map(|&j| sign * (own - change(j))));
+    /// Gives the competitors that an edit masks a gain `(C)` that decides.
+    fn decide(&self, edits: &[HistoryEdit], gains: &mut [f32]) {
         for edit in edits.iter().filter(|_| self.masks_added) {
             if let HistoryEdit::Add(item) = edit
                 && let Some(column) = self.columns.iter().position(|j| j == item)
             {
-                gains[start + column] = decided;
+                gains[column] = self.q.goal.sign() * DECIDED;
             }
         }
     }
 
     /// The gains of edits of an affine model, from the changes of their activations.
-    fn affine_gains(&self, units: &dyn Units, edits: &[Vec<HistoryEdit>]) -> Result<Vec<f32>> {
-        let n_items = self.q.catalogue.len();
-        let row = |activations: &Activations, u: usize| -> Vec<(u32, f32)> {
-            let (units, values) = activations.row(u);
-            units.iter().copied().zip(values.iter().copied()).collect()
-        };
-        let nobody = Histories::single(OwnedHistory::default().view(), n_items);
-        let nothing = units.score_activations(&nobody, &Csr::from_rows([vec![]], units.len())?);
-        let nothing = nothing.row(0).to_vec(); // (I)
+    fn affine_gains(&mut self, units: &dyn Units, edits: &[Vec<HistoryEdit>]) -> Result<Vec<f32>> {
         let behavior = self.q.catalogue.target_behavior;
-        let mut gains = Vec::with_capacity(edits.len() * self.columns.len());
+        let width = self.width();
+        let mut gains = Vec::with_capacity(edits.len() * width);
         for batch in edits.chunks(BATCH) {
             let before: Vec<OwnedHistory> = batch.iter().map(|e| self.around(units, e)).collect();
             let edited = before.iter().zip(batch);
             let edited: Vec<OwnedHistory> = edited.map(|(h, e)| apply(h, e, behavior)).collect();
-            let activate = |histories: &[OwnedHistory]| -> Result<(Histories, Activations)> {
+            let activate = |histories: &[OwnedHistory]| -> Result<Activations> {
                 let rows = histories.iter().map(OwnedHistory::view);
-                let rows = Histories::from_histories(rows, n_items)?;
-                let activations = units.activate(&rows);
-                Ok((rows, activations))
+                let rows = Histories::from_histories(rows, self.q.catalogue.len())?;
+                Ok(units.activate(&rows))
             };
-            let (_, before) = activate(&before)?;
-            let (rows, after) = activate(&edited)?;
-            let changed = (0..batch.len()).map(|u| difference(&row(&before, u), &row(&after, u)));
-            let changed = Csr::from_rows(changed, units.len())?;
-            let scores = units.score_activations(&rows, &changed); // (batch, I)
-            for (edits, scores) in batch.iter().zip(scores.rows()) {
-                let change = |i: ItemIdx| scores[i.at()] - nothing[i.at()];
-                self.push_gains(edits, &change, &mut gains);
+            let (before, after) = (activate(&before)?, activate(&edited)?);
+            let changed: Vec<Vec<(u32, f32)>> = (0..batch.len())
+                .map(|u| difference(before.row(u), after.row(u)))
+                .collect();
+            self.learn_units(units, changed.iter().flatten().map(|c| c.0))?;
+            for (edits, changed) in batch.iter().zip(&changed) {
+                let start = gains.len();
+                gains.resize(start + width, 0.0);
+                let out = &mut gains[start..];
+                for &(unit, change) in changed {
+                    let of_unit = row(&self.of_units, self.places[&unit], width);
+                    out.iter_mut()
+                        .zip(of_unit)
+                        .for_each(|(g, w)| *g += change * w);
+                }
+                self.decide(edits, out);
             }
         }
         Ok(gains)
+    }
+
+    /// Computes the gains of units that are not known yet, per unit of activation.
+    fn learn_units(&mut self, units: &dyn Units, of: impl Iterator<Item = u32>) -> Result<()> {
+        let new: BTreeSet<u32> = of.filter(|unit| !self.places.contains_key(unit)).collect();
+        let new: Vec<u32> = new.into_iter().collect();
+        for batch in new.chunks(BATCH) {
+            // The last row has no activation.
+            let rows = batch.iter().map(|&unit| vec![(unit, 1.0)]).chain([vec![]]);
+            let activations = Csr::from_rows(rows, units.len())?;
+            let nobody = OwnedHistory::default();
+            let nobody = (0..=batch.len()).map(|_| nobody.view());
+            let nobody = Histories::from_histories(nobody, self.q.catalogue.len())?;
+            let scores = units.score_activations(&nobody, &activations); // (batch + 1, I)
+            let nothing = scores.row(batch.len());
+            for (&unit, scores) in batch.iter().zip(scores.rows()) {
+                self.places.insert(unit, self.places.len());
+                let effect = |i: ItemIdx| scores[i.at()] - nothing[i.at()];
+                let own = effect(self.q.item);
+                let sign = self.q.goal.sign();
+                let of_unit = self.columns.iter().map(|&j| sign * (own - effect(j)));
+                self.of_units.extend(of_unit);
+            }
+        }
+        Ok(())
     }
 
     /// The part of the history that shares a unit with edits: what an edit changes depends on nothing
@@ -330,7 +353,7 @@ impl<'q> Moves<'q> {
         &self.compounds[size - 2]
     }
 
-    fn formed(&self, size: usize) -> Result<Compounds> {
+    fn formed(&mut self, size: usize) -> Result<Compounds> {
         let mut formed = Compounds {
             formed: true,
             whole: true,
@@ -359,7 +382,6 @@ impl<'q> Moves<'q> {
             }
         }
         let singles = &self.singles.moves;
-        let units = UnitsOf::model(self.q.model, self.q.catalogue);
         formed.joined.moves = sets
             .iter()
             .map(|set| {
@@ -373,6 +395,8 @@ impl<'q> Moves<'q> {
             .iter()
             .map(|m| m.edits.clone())
             .collect();
+        let q = self.q;
+        let units = UnitsOf::model(q.model, q.catalogue);
         formed.joined.gains = self.affine_gains(&*units, &edits)?;
         formed.sets = sets.into_iter().collect();
         Ok(formed)
@@ -397,17 +421,29 @@ impl<'q> Moves<'q> {
         }
     }
 
-    /// The largest gains of `list` by competitor `(C)`, without those of masked competitors.
-    pub(super) fn best(&self, list: impl Iterator<Item = usize>) -> Vec<f32> {
-        let mut best = vec![0f32; self.width()];
+    /// The smallest and the largest gains of `list` against the first `width` competitors, 0 among them, without those of
+    /// masked competitors.
+    pub(super) fn extremes(
+        &self,
+        list: impl Iterator<Item = usize>,
+        width: usize,
+    ) -> (Vec<f32>, Vec<f32>) {
+        let (mut worst, mut best) = (vec![0f32; width], vec![0f32; width]);
         for at in list {
-            // Without branches, so that the loop is vectorized.
-            for (best, &gain) in best.iter_mut().zip(self.gain(at)) {
-                let gain = if gain < DECIDED { gain } else { 0.0 };
-                *best = if gain > *best { gain } else { *best };
-            }
+            let gains = self.gain(at);
+            wide(
+                #[inline(always)]
+                || {
+                    // Without branches, so that the loop is vectorized.
+                    for ((worst, best), &gain) in worst.iter_mut().zip(&mut best).zip(gains) {
+                        let gain = if gain < DECIDED { gain } else { 0.0 };
+                        *best = if gain > *best { gain } else { *best };
+                        *worst = if gain < *worst { gain } else { *worst };
+                    }
+                },
+            );
         }
-        best
+        (worst, best)
     }
 
     /// The margin at the last place of the list after a single change: negative if it is missing, and
@@ -440,29 +476,18 @@ pub(super) fn row(gains: &[f32], at: usize, width: usize) -> &[f32] {
 }
 
 /// `after − before`, of sparse rows by ascending unit.
-fn difference(before: &[(u32, f32)], after: &[(u32, f32)]) -> Vec<(u32, f32)> {
-    let (mut b, mut a) = (before.iter().peekable(), after.iter().peekable());
-    let mut changes = Vec::new();
-    loop {
-        let change = match (b.peek(), a.peek()) {
-            (None, None) => return changes,
-            (Some(&&(i, v)), Some(&&(j, w))) if i == j => {
-                b.next();
-                a.next();
-                (i, w - v)
-            }
-            (Some(&&(i, v)), other) if other.is_none_or(|&&(j, _)| i < j) => {
-                b.next();
-                (i, -v)
-            }
-            (_, Some(&&(j, w))) => {
-                a.next();
-                (j, w)
-            }
-            (Some(_), None) => unreachable!("the rest of the first row is taken above"),
-        };
-        if change.1 != 0.0 {
-            changes.push(change);
-        }
-    }
+fn difference(before: (&[u32], &[f32]), after: (&[u32], &[f32])) -> Vec<(u32, f32)> {
+    let entries = |row: (&[u32], &[f32]), sign: f32| {
+        let values = row.1.iter().map(|v| sign * v);
+        row.0.iter().copied().zip(values).collect::<Vec<_>>()
+    };
+    let mut changes = [entries(before, -1.0), entries(after, 1.0)].concat();
+    changes.sort_by_key(|c| c.0);
+    changes.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += if same { next.1 } else { 0.0 };
+        same
+    });
+    changes.retain(|c| c.1 != 0.0);
+    changes
 }

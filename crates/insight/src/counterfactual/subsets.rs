@@ -8,9 +8,10 @@
 use std::collections::HashSet;
 
 use limpid_core::Result;
+use limpid_tensor::wide;
 
 use super::HistoryEdit;
-use super::moves::{Kind, Move, Moves, row};
+use super::moves::{DECIDED, Kind, Move, Moves, row};
 
 /// Most checks of sets of one size.
 const CHECKS: u64 = 5_000_000;
@@ -181,7 +182,7 @@ impl Subsets<'_, '_> {
     fn pairs(&self, found: &mut Promising) {
         let moves = self.moves;
         let list = self.useful(self.list, &moves.margins, 1);
-        let best = moves.best(list.iter().map(|c| c.at));
+        let (_, best) = moves.extremes(list.iter().map(|c| c.at), moves.width());
         let mut sum = vec![0f32; moves.width()];
         for (place, a) in list.iter().enumerate() {
             if !self.may_begin(a.at) {
@@ -203,7 +204,7 @@ impl Subsets<'_, '_> {
     fn compounds_and_singles(&self, found: &mut Promising) {
         let moves = self.moves;
         let list = self.useful(self.list, &moves.margins, 2);
-        let best = moves.best(list.iter().map(|c| c.at));
+        let (_, best) = moves.extremes(list.iter().map(|c| c.at), moves.width());
         let mut sum = vec![0f32; moves.width()];
         for (set, pair, gain) in self.compounds(2) {
             add(&mut sum, &moves.margins, gain);
@@ -224,9 +225,14 @@ impl Subsets<'_, '_> {
     fn triples(&self, found: &mut Promising) {
         let moves = self.moves;
         let list = self.useful(self.list, &moves.margins, 2);
-        let best = moves.best(list.iter().map(|c| c.at));
+        let (worst, best) = moves.extremes(list.iter().map(|c| c.at), moves.width());
         let (mut one, mut two) = (vec![0f32; moves.width()], vec![0f32; moves.width()]);
-        for (place, a) in list.iter().enumerate() {
+        // Of three changes, the first is the strongest; but those that make room are first, strong or not.
+        let third = match self.room {
+            true => f32::MIN,
+            false => needed(moves, &moves.margins, 0, 3) / 3.0,
+        };
+        for (place, a) in strong(&list, third).iter().enumerate() {
             if !self.may_begin(a.at) {
                 break;
             }
@@ -235,25 +241,70 @@ impl Subsets<'_, '_> {
             if !may_reach(moves, &one, &best, 2, first.removals()) {
                 continue;
             }
-            let removals = |at: usize| first.removals() + self.single(at).removals();
-            let mut rest = list[place + 1..].to_vec();
-            rest.retain(|b| may_reach_with(moves, &one, moves.gain(b.at), &best, removals(b.at)));
-            let best = moves.best(rest.iter().map(|c| c.at));
-            for (place, b) in rest.iter().enumerate() {
-                let second = self.single(b.at);
-                let gain = moves.gain(b.at);
-                if may_reach_with(moves, &one, gain, &best, removals(b.at))
-                    && !moves.touch(a.at, b.at)
-                {
-                    add(&mut two, &one, gain);
-                    let parts: [(&[usize], &Move); 2] = [(&[a.at], first), (&[b.at], second)];
-                    self.last(&two, &parts, &rest[place + 1..], found);
+            // Competitors behind these are beaten whatever the next change is.
+            let open = |&j: &usize| one[j] + worst[j] + best[j] < -moves.tolerance;
+            let end = (0..one.len()).rev().find(open).map_or(0, |j| j + 1);
+            // Of two more changes, the first is the stronger one, with half of what is needed.
+            let half = needed(moves, &one, first.removals(), 2) / 2.0;
+            let rest = &list[place + 1..];
+            let (room, others) = self.parts(rest);
+            let seconds = [(0, room), (room.len(), strong(others, half))];
+            for (start, seconds) in seconds {
+                let next = self.next(seconds, &one[..end], &best[..end], 1, first.removals());
+                for place in next.into_iter().map(|place| start + place) {
+                    let b = rest[place].at;
+                    if !moves.touch(a.at, b) {
+                        add(&mut two, &one, moves.gain(b));
+                        let parts: [(&[usize], &Move); 2] =
+                            [(&[a.at], first), (&[b], self.single(b))];
+                        self.last(&two, &parts, &rest[place + 1..], found);
+                    }
+                    if found.spent(0) {
+                        return;
+                    }
                 }
-                if found.spent(1) {
+                if found.spent(seconds.len() as u64) {
                     return;
                 }
             }
         }
+    }
+
+    /// The places in a list of the changes that may be the next of a set that reaches the goal, with `others` more
+    /// besides.
+    fn next(
+        &self,
+        list: &[Candidate],
+        sum: &[f32],
+        best: &[f32],
+        others: usize,
+        removals: usize,
+    ) -> Vec<usize> {
+        let mut places = Vec::new();
+        wide(
+            #[inline(always)]
+            || {
+                for (place, c) in list.iter().enumerate() {
+                    let removals = removals + self.single(c.at).removals();
+                    if may_reach_with(
+                        self.moves,
+                        sum,
+                        self.moves.gain(c.at),
+                        best,
+                        others,
+                        removals,
+                    ) {
+                        places.push(place);
+                    }
+                }
+            },
+        );
+        places
+    }
+
+    /// The changes of a list that make room, if that is asked for, and the others; both are strongest first.
+    fn parts<'l>(&self, list: &'l [Candidate]) -> (&'l [Candidate], &'l [Candidate]) {
+        list.split_at(list.partition_point(|c| self.room && self.may_begin(c.at)))
     }
 
     /// Completes a set by each change of a list that touches none of its changes.
@@ -266,52 +317,52 @@ impl Subsets<'_, '_> {
     ) {
         let moves = self.moves;
         let removals: usize = parts.iter().map(|(_, m)| m.removals()).sum();
-        let needed = needed(moves, sum, removals);
-        let mut checks = 0;
-        // Those that make room are first in the list; each part is strongest first.
-        let split = list.partition_point(|c| self.room && self.may_begin(c.at));
-        let (room, others) = list.split_at(split);
-        let strong = |list: &'_ [Candidate]| list.partition_point(|c| c.most >= needed);
-        let (room, others) = (&room[..strong(room)], &others[..strong(others)]);
-        for c in room.iter().chain(others) {
-            checks += 1;
-            let single = self.single(c.at);
-            let allowed = moves.allowed(removals + single.removals());
-            if !reaches(moves, sum, moves.gain(c.at), allowed) {
-                continue;
-            }
+        let needed = needed(moves, sum, removals, 1);
+        let (room, others) = self.parts(list);
+        let (room, others) = (strong(room, needed), strong(others, needed));
+        let mut reach: Vec<usize> = Vec::new();
+        wide(
+            #[inline(always)]
+            || {
+                for list in [room, others] {
+                    for c in list {
+                        let allowed = moves.allowed(removals + self.single(c.at).removals());
+                        if reaches(moves, sum, moves.gain(c.at), allowed) {
+                            reach.push(c.at);
+                        }
+                    }
+                }
+            },
+        );
+        for at in reach {
             let mut singles = parts.iter().flat_map(|(set, _)| set.iter());
-            if singles.all(|&s| s != c.at && !moves.touch(s, c.at)) {
+            if singles.all(|&s| s != at && !moves.touch(s, at)) {
                 let mut set: Vec<&Move> = parts.iter().map(|(_, m)| *m).collect();
-                set.push(single);
+                set.push(self.single(at));
                 found.push(&set);
             }
         }
-        found.spent(checks);
+        found.spent((room.len() + others.len()) as u64);
     }
 
     /// The changes of a list that may be part of a set that reaches the goal, with `others` more besides:
     /// those that make room first, if that is asked for, then strongest first.
     fn useful(&self, list: &[usize], sum: &[f32], others: usize) -> Vec<Candidate> {
         let moves = self.moves;
-        let mut list = list.to_vec();
-        let mut with = vec![0f32; moves.width()];
+        let most = |at: usize| {
+            let gains = moves.gain(at).iter().copied();
+            gains.filter(|&g| g < DECIDED).fold(f32::MIN, f32::max)
+        };
+        let list = list.iter();
+        let mut list: Vec<Candidate> = list.map(|&at| Candidate { at, most: most(at) }).collect();
         loop {
-            let best = moves.best(list.iter().copied());
-            let before = list.len();
-            list.retain(|&at| {
-                add(&mut with, sum, moves.gain(at));
-                may_reach(moves, &with, &best, others, self.single(at).removals())
-            });
-            if list.len() == before {
+            let (_, best) = moves.extremes(list.iter().map(|c| c.at), moves.width());
+            let useful = self.next(&list, sum, &best, others, 0);
+            if useful.len() == list.len() {
                 break;
             }
+            list = useful.into_iter().map(|place| list[place]).collect();
         }
-        let most = |at: usize| moves.gain(at).iter().copied().fold(f32::MIN, f32::max);
-        let mut list: Vec<Candidate> = list
-            .into_iter()
-            .map(|at| Candidate { at, most: most(at) })
-            .collect();
         list.sort_by(|a, b| {
             let later = |c: &Candidate| self.room && !self.may_begin(c.at);
             let strongest = b.most.total_cmp(&a.most).then(a.at.cmp(&b.at));
@@ -321,19 +372,24 @@ impl Subsets<'_, '_> {
     }
 }
 
-/// A single change with its largest gain against any competitor.
+/// A single change with its largest gain against any competitor that it does not mask.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     at: usize,
     most: f32,
 }
 
-/// The least that the largest gain of one more change must be: it has to beat all but the allowed
-/// competitors, so at least the one whose deficit is the smallest of those that may not all be left.
-fn needed(moves: &Moves<'_>, sum: &[f32], removals: usize) -> f32 {
+/// The changes of a list, strongest first, with a largest gain of at least `least`.
+fn strong(list: &[Candidate], least: f32) -> &[Candidate] {
+    &list[..list.partition_point(|c| c.most >= least)]
+}
+
+/// The least that the largest gains of `others` more changes must add up to: they have to beat all but the
+/// allowed competitors, so at least the one whose deficit is the smallest of those that may not all be left.
+fn needed(moves: &Moves<'_>, sum: &[f32], removals: usize, others: usize) -> f32 {
     let mut sum = sum.to_vec();
-    // One more removal, and one masked competitor.
-    let margin = moves.missing(&mut sum, removals + 1, 1);
+    // Each may remove an item, and mask a competitor.
+    let margin = moves.missing(&mut sum, removals + others, others);
     -margin - moves.tolerance
 }
 
@@ -344,12 +400,16 @@ fn add(sum: &mut [f32], a: &[f32], b: &[f32]) {
 }
 
 /// Whether margins with a gain leave no more than `allowed` competitors unbeaten.
+#[inline(always)]
 fn reaches(moves: &Moves<'_>, sum: &[f32], gain: &[f32], allowed: usize) -> bool {
     let least = -moves.tolerance;
     let mut unbeaten = 0usize;
     for (sum, gain) in sum.chunks(CHUNK).zip(gain.chunks(CHUNK)) {
-        let short = sum.iter().zip(gain).map(|(s, g)| u32::from(s + g < least));
-        unbeaten += short.sum::<u32>() as usize;
+        let mut short = 0u32;
+        for (s, g) in sum.iter().zip(gain) {
+            short += u32::from(s + g < least);
+        }
+        unbeaten += short as usize;
         if unbeaten > allowed {
             return false;
         }
@@ -362,18 +422,8 @@ fn reaches(moves: &Moves<'_>, sum: &[f32], gain: &[f32], allowed: usize) -> bool
 fn may_reach(moves: &Moves<'_>, sum: &[f32], best: &[f32], others: usize, removals: usize) -> bool {
     let allowed = moves.allowed(removals + others) + others;
     let (least, times) = (-moves.tolerance, others as f32);
-    let mut unbeaten = 0usize;
-    for (sum, best) in sum.chunks(CHUNK).zip(best.chunks(CHUNK)) {
-        let short = sum
-            .iter()
-            .zip(best)
-            .map(|(s, b)| u32::from(s + times * b < least));
-        unbeaten += short.sum::<u32>() as usize;
-        if unbeaten > allowed {
-            return false;
-        }
-    }
-    true
+    let short = sum.iter().zip(best).filter(|&(s, b)| s + times * b < least);
+    short.count() <= allowed
 }
 
 /// A lower bound of the number of changes that reach the goal, at most `most + 1`, where changes add up:
@@ -384,7 +434,7 @@ pub(super) fn at_least(moves: &Moves<'_>, list: &[usize], most: usize) -> usize 
     let mut largest = vec![0f32; width * most]; // (C, most), largest first
     for &at in list {
         for (largest, &gain) in largest.chunks_exact_mut(most.max(1)).zip(moves.gain(at)) {
-            if largest.last().is_some_and(|&last| gain > last) && gain < super::moves::DECIDED {
+            if largest.last().is_some_and(|&last| gain > last) && gain < DECIDED {
                 let place = largest.partition_point(|&g| g >= gain);
                 largest[place..].rotate_right(1);
                 largest[place] = gain;
@@ -449,22 +499,27 @@ pub(super) fn one_by_one(
     None
 }
 
-/// Whether margins with a gain may still leave few enough competitors unbeaten after one more change.
+/// Whether margins with a gain may still leave few enough competitors unbeaten after `others` more changes, of
+/// which each may mask a competitor.
+#[inline(always)]
 fn may_reach_with(
     moves: &Moves<'_>,
     sum: &[f32],
     gain: &[f32],
     best: &[f32],
+    others: usize,
     removals: usize,
 ) -> bool {
-    let allowed = moves.allowed(removals + 1) + 1;
-    let least = -moves.tolerance;
+    let allowed = moves.allowed(removals + others) + others;
+    let (least, times) = (-moves.tolerance, others as f32);
     let mut unbeaten = 0usize;
     let chunks = sum.chunks(CHUNK).zip(gain.chunks(CHUNK));
     for ((sum, gain), best) in chunks.zip(best.chunks(CHUNK)) {
-        let all = sum.iter().zip(gain).zip(best);
-        let short = all.map(|((s, g), b)| u32::from(s + g + b < least));
-        unbeaten += short.sum::<u32>() as usize;
+        let mut short = 0u32;
+        for ((s, g), b) in sum.iter().zip(gain).zip(best) {
+            short += u32::from(s + g + times * b < least);
+        }
+        unbeaten += short as usize;
         if unbeaten > allowed {
             return false;
         }
