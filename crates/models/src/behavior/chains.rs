@@ -220,6 +220,20 @@ impl Chains {
         }
     }
 
+    /// The chains of one behavior alone, as the target.
+    #[must_use]
+    pub fn of_one(&self, behavior: u8) -> Self {
+        let rows = self.rows.iter().map(|row| {
+            let items = with_behavior(row, behavior);
+            items.map(|item| (item, 1)).collect()
+        });
+        Self {
+            behaviors: Behaviors { n: 1, target: 0 },
+            n_items: self.n_items,
+            rows: rows.collect(),
+        }
+    }
+
     /// The matrix of ones of all behaviors `(U, behaviors × I)`: column `b × I + i` is behavior b on item i.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use limpid_core::{Catalogue, Result, Run};
 use limpid_tensor::Rng;
 use limpid_tensor::tape::{Csr, Tape, Var};
 
+use super::one_graph::OneGraph;
 use super::propagation::Bipartite;
 use crate::behavior::chains::{Behaviors, Chains, with_behavior};
 use crate::latent::learned_users::fit::{Batch, Purpose, Recipe, Sample, Weight};
@@ -30,6 +31,7 @@ pub(crate) struct Graphs {
     /// Of all behaviors.
     pub(crate) union: Bipartite,
     means: OnceLock<Vec<Means>>,
+    pretrained: Option<[Vec<f32>; 2]>,
 }
 
 /// Means over the neighbors in one behavior.
@@ -59,6 +61,7 @@ impl Graphs {
             rows,
             union: Bipartite::new(&all, n),
             means: OnceLock::new(),
+            pretrained: None,
         }
     }
 
@@ -255,6 +258,11 @@ pub(crate) trait GraphModel: Format {
     /// Whether a negative may have events of other behaviors than the target.
     const TOUCHED_NEGATIVES: bool = false;
 
+    /// What the tables are pretrained by on the first behavior, if by anything.
+    fn pretraining(&self) -> Option<OneGraph> {
+        None
+    }
+
     /// Weights besides the two tables.
     fn weights(&self, _graphs: &Graphs) -> Vec<Weight> {
         Vec::new()
@@ -310,8 +318,26 @@ impl<M: GraphModel> Recipe for M {
     type Data = Graphs;
     const TOUCHED_NEGATIVES: bool = <M as GraphModel>::TOUCHED_NEGATIVES;
 
-    fn prepare(&self, chains: &Chains, _: &Catalogue, _: Purpose, _: &Run<'_>) -> Result<Graphs> {
-        Ok(Graphs::of(chains))
+    fn prepare(
+        &self,
+        chains: &Chains,
+        catalogue: &Catalogue,
+        purpose: Purpose,
+        run: &Run<'_>,
+    ) -> Result<Graphs> {
+        let mut graphs = Graphs::of(chains);
+        if purpose == Purpose::Losses
+            && let Some(model) = self.pretraining()
+            && let Some(first) = chains.behaviors.in_order().next()
+        {
+            let (users, items, _) = model.fit(&chains.of_one(first), catalogue, run)?.vectors();
+            graphs.pretrained = Some([users, items]);
+        }
+        Ok(graphs)
+    }
+
+    fn pretrained<'a>(&self, graphs: &'a Graphs) -> Option<&'a [Vec<f32>; 2]> {
+        graphs.pretrained.as_ref()
     }
 
     fn weights(&self, graphs: &Graphs) -> Vec<Weight> {
@@ -343,8 +369,8 @@ pub(crate) mod small {
     use super::*;
     use limpid_core::{Event, Histories, ItemIdx, OwnedHistory};
 
-    /// The graphs of the (item, behavior) of each user; the last behavior is the target.
-    pub(crate) fn graphs_of(users: &[&[(u32, u8)]], n_items: usize, n_behaviors: usize) -> Graphs {
+    /// The chains of the (item, behavior) of each user; the last behavior is the target.
+    pub(crate) fn chains_of(users: &[&[(u32, u8)]], n_items: usize, n_behaviors: usize) -> Chains {
         let event = |&(item, behavior): &(u32, u8)| Event {
             behavior,
             ..Event::of(ItemIdx(item))
@@ -356,7 +382,12 @@ pub(crate) mod small {
         let rows = rows.iter().map(OwnedHistory::view);
         let rows = Histories::from_histories(rows, n_items).unwrap();
         let behaviors = Behaviors::new(n_behaviors, n_behaviors as u8 - 1).unwrap();
-        Graphs::of(&Chains::of(&rows, behaviors))
+        Chains::of(&rows, behaviors)
+    }
+
+    /// Their graphs.
+    pub(crate) fn graphs_of(users: &[&[(u32, u8)]], n_items: usize, n_behaviors: usize) -> Graphs {
+        Graphs::of(&chains_of(users, n_items, n_behaviors))
     }
 
     /// One user u, who viewed item 0 and bought items 0 and 1.

@@ -17,11 +17,12 @@ use limpid_core::{Catalogue, Result, Run};
 use limpid_tensor::Rng;
 use limpid_tensor::tape::{Tape, Var};
 
-use super::behavior_graphs::{GraphModel, Graphs, Nodes, mean_of};
+use super::behavior_graphs::Graphs;
+use super::one_graph::{OneGraph, lightgcn};
 use crate::behavior::chains::Chains;
 use crate::hyper::{self, hyper};
-use crate::latent::learned_users::fit::{Batch, Purpose, Recipe, Weight, fit_on};
-use crate::latent::learned_users::{DotProduct, Format, Tables, learned_model};
+use crate::latent::learned_users::fit::{Batch, Purpose, Recipe, Weight};
+use crate::latent::learned_users::{DotProduct, Tables, learned_model};
 use crate::registry::{Entry, Reads};
 use crate::training_loop::TrainingLoop;
 
@@ -59,43 +60,6 @@ const HALVES: usize = 3;
 
 /// Random pairs by which the scores of a teacher are standardized.
 const PAIRS: usize = 10_000;
-
-/// LightGCN on the target behavior.
-#[derive(Debug, Clone, PartialEq)]
-struct Teacher {
-    layers: usize,
-    tables: Tables,
-    training: TrainingLoop,
-}
-
-impl Format for Teacher {
-    const KIND: &'static str = "model/causald.teacher";
-
-    fn tables(&self) -> &Tables {
-        &self.tables
-    }
-
-    fn training(&self) -> &TrainingLoop {
-        &self.training
-    }
-}
-
-impl GraphModel for Teacher {
-    fn nodes<'t>(
-        &self,
-        graphs: &Graphs,
-        _: &'t Tape,
-        x: Var<'t>,
-        _: &[Var<'t>],
-        _: Option<&mut Rng>,
-    ) -> Vec<Nodes<'t>> {
-        vec![lightgcn(graphs, x, self.layers)]
-    }
-}
-
-fn lightgcn<'t>(graphs: &Graphs, x: Var<'t>, layers: usize) -> Nodes<'t> {
-    graphs.nodes(mean_of(graphs.of[graphs.target()].layers(x, layers)))
-}
 
 /// The scores that the student is to approach: dot products plus a constant.
 #[derive(Default)]
@@ -147,18 +111,13 @@ impl Config {
         catalogue: &Catalogue,
         run: &Run<'_>,
     ) -> Result<Taught> {
-        let mut teacher = Teacher {
+        let mut teacher = OneGraph {
             layers,
             tables: self.tables.clone(),
             training: self.training.clone(),
         };
         teacher.training.epochs = self.teacher_epochs;
-        let mut within = Run {
-            // It would stop the teacher by what the student is measured by.
-            monitor: None,
-            ..run.within()
-        };
-        let model = fit_on(&teacher, chains, None, catalogue, &mut within)?;
+        let model = teacher.fit(chains, catalogue, run)?;
         let mut rng = Rng::new(run.seed, 2 + layers as u64);
         let (mut users, items, d) = model.vectors();
         for (u, p) in users.chunks_exact_mut(d).enumerate() {

@@ -8,12 +8,16 @@
 //!
 //! with a W_b for users and one for items. Negatives are not bought, as in the released code. Departures: the
 //! tables start as those of the other models here (the code draws them from a normal distribution of deviation
-//! 0.01), the L2 term is that of the tables alone, and there is no pretraining.
+//! 0.01) and the L2 term is that of the tables alone.
+//!
+//! With BPR of purchases alone, the cascade hardly uses views: the code can load embeddings of a graph convolution over
+//! views, and here LightGCN on the first behavior pretrains the tables.
 
 use limpid_tensor::Rng;
 use limpid_tensor::tape::{Tape, Var};
 
 use super::behavior_graphs::{GraphModel, Graphs, Nodes, mean_of};
+use super::one_graph::OneGraph;
 use crate::hyper::{self, hyper};
 use crate::latent::learned_users::fit::Weight;
 use crate::latent::learned_users::{Tables, learned_model};
@@ -37,6 +41,8 @@ hyper! {
         first_layers: usize = 1, in whole(1, 6), tune [1, 2];
         /// Graph layers of each later behavior.
         layers: usize = 3, in whole(1, 6), tune [2, 3, 4];
+        /// Passes over the users in which LightGCN on the first behavior pretrains the tables; 0: none.
+        pretraining: usize = 1000;
         include tables: Tables = {};
         include training: TrainingLoop = { epochs: 200, batch_size: 2048, learning_rate: 3e-3 };
     }
@@ -46,6 +52,18 @@ learned_model!("model/mb-cgcn");
 
 impl GraphModel for Config {
     const TOUCHED_NEGATIVES: bool = true;
+
+    fn pretraining(&self) -> Option<OneGraph> {
+        let training = TrainingLoop {
+            epochs: self.pretraining,
+            ..self.training.clone()
+        };
+        (self.pretraining > 0).then(|| OneGraph {
+            layers: self.first_layers,
+            tables: self.tables.clone(),
+            training,
+        })
+    }
 
     fn weights(&self, graphs: &Graphs) -> Vec<Weight> {
         let d = self.tables.embedding_size;
@@ -86,6 +104,8 @@ impl GraphModel for Config {
 mod tests {
     use super::*;
     use crate::graph::behavior_graphs::small;
+    use crate::latent::learned_users::fit::{Purpose, Recipe};
+    use limpid_core::{Catalogue, Ids, Run};
 
     /// One layer each. Views, the mean of the tables and their neighbors: u = ((3, 4) + (0, 2)) / 2 = (1.5, 3), i_0 the
     /// same, i_1 = (3, 2) / 2. The map of users swaps their numbers, that of items doubles them: u = (3, 1.5), i_0 = (3, 6),
@@ -107,5 +127,40 @@ mod tests {
         let expected = [u[0], u[1], x, 6.0 + y, x, 2.0 + y];
         small::assert_close(nodes[0].all, &expected);
         assert_eq!(nodes.len(), 1);
+    }
+
+    /// Users of two camps, who view what their camp views and buy one item that both buy: only pretraining knows the camps.
+    #[test]
+    fn tables_begin_with_the_first_behavior() {
+        let views = |camp: u32| (0..4u32).map(move |i| (4 * camp + i, 0u8));
+        let row = |u: u32| views(u % 2).chain([(8, 1)]).collect::<Vec<_>>();
+        let rows: Vec<Vec<(u32, u8)>> = (0..12).map(row).collect();
+        let rows: Vec<&[(u32, u8)]> = rows.iter().map(Vec::as_slice).collect();
+        let chains = small::chains_of(&rows, 9, 2);
+        let names = (0..9).map(|i| i.to_string()).collect();
+        let catalogue = Catalogue::of_items(Ids::from_names(names).unwrap());
+        let config = Config {
+            pretraining: 40,
+            ..Config::default()
+        };
+        let run = Run::seeded(1);
+        let prepared =
+            |purpose| Recipe::prepare(&config, &chains, &catalogue, purpose, &run).unwrap();
+        let graphs = prepared(Purpose::Losses);
+        let [users, items] = config.pretrained(&graphs).unwrap();
+        let d = config.tables.embedding_size;
+        assert_eq!((users.len(), items.len()), (12 * d, 9 * d));
+        for u in 0..12 {
+            let score =
+                |i: usize| crate::latent::score_of(&users[u * d..][..d], &items[i * d..][..d]);
+            let (own, other) = (4 * (u % 2), 4 * (1 - u % 2));
+            assert!((0..4).all(|i| score(own + i) > score(other + i)), "{u}");
+        }
+        assert!(config.pretrained(&prepared(Purpose::Vectors)).is_none());
+        let none = Config {
+            pretraining: 0,
+            ..Config::default()
+        };
+        assert!(none.pretraining().is_none());
     }
 }

@@ -11,4 +11,5 @@ pub mod lightgcn;
 pub mod mb_cgcn;
 pub mod mbgcn;
 pub mod mbssl;
+mod one_graph;
 pub(crate) mod propagation;

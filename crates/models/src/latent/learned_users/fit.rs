@@ -152,6 +152,11 @@ pub(crate) trait Recipe: Format {
     /// Weights besides the two tables.
     fn weights(&self, data: &Self::Data) -> Vec<Weight>;
 
+    /// The tables of users `(U, D)` and items `(I, D)` to begin with; by default they are drawn.
+    fn pretrained<'a>(&self, _data: &'a Self::Data) -> Option<&'a [Vec<f32>; 2]> {
+        None
+    }
+
     /// The loss of a batch, without the L2 term.
     fn loss<'t>(
         &self,
@@ -340,7 +345,12 @@ pub(crate) fn fit_on<R: Recipe>(
         Weight::matrix("items", whole.n_items, d),
     ];
     let weights = tables.into_iter().chain(recipe.weights(&training.data));
-    let weights: Vec<Parameter> = weights.map(|w| w.parameter(&mut rng)).collect();
+    let mut weights: Vec<Parameter> = weights.map(|w| w.parameter(&mut rng)).collect();
+    if let Some(tables) = recipe.pretrained(&training.data) {
+        for (weight, table) in weights.iter_mut().zip(tables) {
+            weight.value.clone_from(table);
+        }
+    }
     let schedule = recipe.training().schedule();
     let mut learner = TapeLearner::new(training, weights, Adam::new(schedule.learning_rate));
     let events = (0..whole.len()).map(|u| {
