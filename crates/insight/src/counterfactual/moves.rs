@@ -186,10 +186,8 @@ impl<'q> Moves<'q> {
             for ((edits, edited), row) in batch.iter().zip(&edited).zip(after.rows()) {
                 let row = row.to_vec();
                 standings.push(replay.standing(edited.view(), &row));
-                let change = |i: ItemIdx| row[i.at()] - scores[i.at()];
-                let own = change(q.item);
                 let start = gains.len();
-                gains.extend(moves.columns.iter().map(|&j| sign * (own - change(j))));
+                gains.extend(moves.moved(|i| row[i.at()] - scores[i.at()]));
                 moves.decide(edits, &mut gains[start..]);
             }
         }
@@ -209,6 +207,13 @@ impl<'q> Moves<'q> {
     pub(super) fn make_room(&self, edits: &[HistoryEdit]) -> bool {
         let listed = |e: &HistoryEdit| matches!(e, HistoryEdit::Add(i) if self.listed.contains(i));
         self.masks_added && edits.iter().any(listed)
+    }
+
+    /// What a change of the scores does to the margins `(C)`.
+    fn moved(&self, change: impl Fn(ItemIdx) -> f32) -> Vec<f32> {
+        let (own, sign) = (change(self.q.item), self.q.goal.sign());
+        let columns = self.columns.iter();
+        columns.map(|&j| sign * (own - change(j))).collect()
     }
 
     /// Gives the competitors that an edit masks a gain `(C)` that decides.
@@ -272,10 +277,7 @@ impl<'q> Moves<'q> {
             let nothing = scores.row(batch.len());
             for (&unit, scores) in batch.iter().zip(scores.rows()) {
                 self.places.insert(unit, self.places.len());
-                let effect = |i: ItemIdx| scores[i.at()] - nothing[i.at()];
-                let own = effect(self.q.item);
-                let sign = self.q.goal.sign();
-                let of_unit = self.columns.iter().map(|&j| sign * (own - effect(j)));
+                let of_unit = self.moved(|i| scores[i.at()] - nothing[i.at()]);
                 self.of_units.extend(of_unit);
             }
         }
@@ -421,14 +423,10 @@ impl<'q> Moves<'q> {
         }
     }
 
-    /// The smallest and the largest gains of `list` against the first `width` competitors, 0 among them, without those of
-    /// masked competitors.
-    pub(super) fn extremes(
-        &self,
-        list: impl Iterator<Item = usize>,
-        width: usize,
-    ) -> (Vec<f32>, Vec<f32>) {
-        let (mut worst, mut best) = (vec![0f32; width], vec![0f32; width]);
+    /// The smallest and the largest gains of `list` by competitor `(C)`, 0 among them, without those of masked
+    /// competitors.
+    pub(super) fn extremes(&self, list: impl Iterator<Item = usize>) -> (Vec<f32>, Vec<f32>) {
+        let (mut worst, mut best) = (vec![0f32; self.width()], vec![0f32; self.width()]);
         for at in list {
             let gains = self.gain(at);
             wide(

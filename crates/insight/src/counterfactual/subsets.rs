@@ -182,7 +182,7 @@ impl Subsets<'_, '_> {
     fn pairs(&self, found: &mut Promising) {
         let moves = self.moves;
         let list = self.useful(self.list, &moves.margins, 1);
-        let (_, best) = moves.extremes(list.iter().map(|c| c.at), moves.width());
+        let (_, best) = moves.extremes(list.iter().map(|c| c.at));
         let mut sum = vec![0f32; moves.width()];
         for (place, a) in list.iter().enumerate() {
             if !self.may_begin(a.at) {
@@ -204,7 +204,7 @@ impl Subsets<'_, '_> {
     fn compounds_and_singles(&self, found: &mut Promising) {
         let moves = self.moves;
         let list = self.useful(self.list, &moves.margins, 2);
-        let (_, best) = moves.extremes(list.iter().map(|c| c.at), moves.width());
+        let (_, best) = moves.extremes(list.iter().map(|c| c.at));
         let mut sum = vec![0f32; moves.width()];
         for (set, pair, gain) in self.compounds(2) {
             add(&mut sum, &moves.margins, gain);
@@ -225,7 +225,7 @@ impl Subsets<'_, '_> {
     fn triples(&self, found: &mut Promising) {
         let moves = self.moves;
         let list = self.useful(self.list, &moves.margins, 2);
-        let (worst, best) = moves.extremes(list.iter().map(|c| c.at), moves.width());
+        let (worst, best) = moves.extremes(list.iter().map(|c| c.at));
         let (mut one, mut two) = (vec![0f32; moves.width()], vec![0f32; moves.width()]);
         // Of three changes, the first is the strongest; but those that make room are first, strong or not.
         let third = match self.room {
@@ -247,7 +247,7 @@ impl Subsets<'_, '_> {
             // Of two more changes, the first is the stronger one, with half of what is needed.
             let half = needed(moves, &one, first.removals(), 2) / 2.0;
             let rest = &list[place + 1..];
-            let (room, others) = self.parts(rest);
+            let (room, others) = self.by_room(rest);
             let seconds = [(0, room), (room.len(), strong(others, half))];
             for (start, seconds) in seconds {
                 let next = self.next(seconds, &one[..end], &best[..end], 1, first.removals());
@@ -303,7 +303,7 @@ impl Subsets<'_, '_> {
     }
 
     /// The changes of a list that make room, if that is asked for, and the others; both are strongest first.
-    fn parts<'l>(&self, list: &'l [Candidate]) -> (&'l [Candidate], &'l [Candidate]) {
+    fn by_room<'l>(&self, list: &'l [Candidate]) -> (&'l [Candidate], &'l [Candidate]) {
         list.split_at(list.partition_point(|c| self.room && self.may_begin(c.at)))
     }
 
@@ -318,7 +318,7 @@ impl Subsets<'_, '_> {
         let moves = self.moves;
         let removals: usize = parts.iter().map(|(_, m)| m.removals()).sum();
         let needed = needed(moves, sum, removals, 1);
-        let (room, others) = self.parts(list);
+        let (room, others) = self.by_room(list);
         let (room, others) = (strong(room, needed), strong(others, needed));
         let mut reach: Vec<usize> = Vec::new();
         wide(
@@ -356,7 +356,7 @@ impl Subsets<'_, '_> {
         let list = list.iter();
         let mut list: Vec<Candidate> = list.map(|&at| Candidate { at, most: most(at) }).collect();
         loop {
-            let (_, best) = moves.extremes(list.iter().map(|c| c.at), moves.width());
+            let (_, best) = moves.extremes(list.iter().map(|c| c.at));
             let useful = self.next(&list, sum, &best, others, 0);
             if useful.len() == list.len() {
                 break;
