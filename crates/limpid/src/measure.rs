@@ -489,13 +489,14 @@ fn without_held_out(protocol: &Protocol<'_>) -> Result<Histories> {
     Ok(Histories::from_histories(rows, protocol.input.n_items())?)
 }
 
-/// The group of each item by the default of RuleSLIM; a single item is a group of its own.
+/// The group of each item, by users alone; a single item is a group of its own.
 fn group_of_items(train: &Histories, catalogue: &Catalogue) -> Vec<u32> {
     let grouping = Grouping {
         size: 4,
         coherence: 0.0,
+        common_targets: 0.0,
     };
-    let groups = partition(&train.to_csr(), grouping, catalogue);
+    let groups = partition(&train.to_csr(), None, grouping, catalogue);
     let alone = |item: u32| groups.len() as u32 + item;
     (0..catalogue.len() as u32)
         .map(|item| groups.of(ItemIdx(item)).unwrap_or_else(|| alone(item)))

@@ -5,9 +5,10 @@
 //! enough and similar enough on average. It depends on the data only, not on the order of items,
 //! threads or lines, up to exact ties.
 //!
-//! Similarity is the cosine of item columns. With a `coherence` above 0 it is lowered for items
-//! whose metadata have little in common, so that groups can be named; that costs some accuracy and
-//! is off by default.
+//! Similarity is the cosine of item columns; if a fit of links is given, it is mixed with the cosine of
+//! their weights: items of a rule are alike in who has them and in what they speak for. With a `coherence`
+//! above 0 it is lowered for items whose metadata have little in common, so that groups can be named;
+//! that costs some accuracy and is off by default.
 
 use limpid_core::{Catalogue, Csr, ItemIdx};
 use rayon::prelude::*;
@@ -18,8 +19,8 @@ const MIN_SUPPORT: usize = 5;
 /// Neighbors of an item that may start a group with it.
 const NEIGHBORS: usize = 40;
 
-/// Minimum similarity of a pair that joins its groups.
-const MIN_SIMILARITY: f64 = 0.05;
+/// Minimum cosine of the columns of a pair that joins its groups.
+const MIN_COSINE: f64 = 0.05;
 
 /// Minimum mean similarity between two groups, as a share of the similarity of the pair that joins them.
 const MIN_LINK: f64 = 0.5;
@@ -110,17 +111,28 @@ pub struct Grouping {
     pub size: usize,
     /// Share of the similarity that is subtracted for items without common metadata, in `0..=1`.
     pub coherence: f64,
+    /// Share of the cosine of links in the similarity, in `0..=1`, where there are links.
+    pub common_targets: f64,
 }
 
-/// Groups the items of `rows` `(U, I)`, ignoring values. Groups are numbered by
-/// descending support (summed over their items).
+/// Groups the items of `rows` `(U, I)`, ignoring values; `links` are weights `(I, I)` from items to targets.
+/// Groups are numbered by descending support (summed over their items).
+///
+/// # Panics
+/// If `links` have fewer rows than there are items.
 #[must_use]
-pub fn partition(rows: &Csr, grouping: Grouping, catalogue: &Catalogue) -> Groups {
+pub fn partition(
+    rows: &Csr,
+    links: Option<&Csr>,
+    grouping: Grouping,
+    catalogue: &Catalogue,
+) -> Groups {
     let n_items = rows.n_columns();
     let similarities = Similarities {
         rows,
         users: &rows.transpose(),
-        coherence: grouping.coherence,
+        links: links.map(Links::new),
+        grouping,
         catalogue,
     };
     let pairs = similarities.near_pairs();
@@ -187,10 +199,48 @@ struct Pair {
     similarity: f64,
 }
 
+/// Weights of items, by which those that speak for the same targets are similar.
+struct Links<'a> {
+    weights: &'a Csr,  // (I, I)
+    lengths: Vec<f64>, // (I)
+}
+
+impl<'a> Links<'a> {
+    fn new(weights: &'a Csr) -> Self {
+        let squares = |values: &[f32]| values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+        let length = |i| f64::sqrt(squares(weights.row(i).1));
+        Self {
+            weights,
+            lengths: (0..weights.n_rows()).map(length).collect(),
+        }
+    }
+
+    /// The cosine of the weights of two items; 0 without any.
+    fn cosine(&self, a: u32, b: u32) -> f64 {
+        let (a, b) = (a as usize, b as usize);
+        let lengths = self.lengths[a] * self.lengths[b];
+        if lengths == 0.0 {
+            return 0.0;
+        }
+        let ((mut x, mut v), (mut y, mut w)) = (self.weights.row(a), self.weights.row(b));
+        let mut sum = 0.0;
+        while let (Some(i), Some(j)) = (x.first(), y.first()) {
+            if i == j {
+                sum += f64::from(v[0]) * f64::from(w[0]);
+            }
+            let (left, right) = (usize::from(i <= j), usize::from(j <= i));
+            (x, v) = (&x[left..], &v[left..]);
+            (y, w) = (&y[right..], &w[right..]);
+        }
+        sum / lengths
+    }
+}
+
 struct Similarities<'a> {
     rows: &'a Csr,  // (U, I)
     users: &'a Csr, // (I, U)
-    coherence: f64,
+    links: Option<Links<'a>>,
+    grouping: Grouping,
     catalogue: &'a Catalogue,
 }
 
@@ -199,13 +249,24 @@ impl Similarities<'_> {
         self.users.row(item as usize).0.len()
     }
 
+    /// The cosine of the columns of two items, with `both` users in common.
+    fn cosine(&self, a: u32, b: u32, both: u32) -> f64 {
+        f64::from(both) / ((self.support(a) * self.support(b)) as f64).sqrt()
+    }
+
     fn similarity(&self, a: u32, b: u32, both: u32) -> f64 {
-        let cosine = f64::from(both) / ((self.support(a) * self.support(b)) as f64).sqrt();
-        if self.coherence == 0.0 {
-            return cosine;
+        let cosine = self.cosine(a, b, both);
+        let share = self.grouping.common_targets;
+        let similarity = match &self.links {
+            Some(links) => (1.0 - share) * cosine + share * links.cosine(a, b),
+            None => cosine,
+        };
+        let coherence = self.grouping.coherence;
+        if coherence == 0.0 {
+            return similarity;
         }
         let apart = 1.0 - agreement(self.catalogue, ItemIdx(a), ItemIdx(b));
-        cosine * (1.0 - self.coherence * apart)
+        similarity * (1.0 - coherence * apart)
     }
 
     /// The similarity of two items, by intersecting their users.
@@ -243,9 +304,11 @@ impl Similarities<'_> {
                     }
                     let mut near: Vec<(u32, f64)> = touched
                         .iter()
-                        .filter(|&&b| b != a && self.support(b) >= MIN_SUPPORT)
-                        .map(|&b| (b, self.similarity(a, b, both[b as usize])))
-                        .filter(|&(_, s)| s > MIN_SIMILARITY)
+                        .map(|&b| (b, both[b as usize]))
+                        .filter(|&(b, _)| b != a && self.support(b) >= MIN_SUPPORT)
+                        .filter(|&(b, n)| self.cosine(a, b, n) > MIN_COSINE)
+                        .map(|(b, n)| (b, self.similarity(a, b, n)))
+                        .filter(|&(_, similarity)| similarity > 0.0)
                         .collect();
                     for b in touched.drain(..) {
                         both[b as usize] = 0;
@@ -299,6 +362,7 @@ mod tests {
     const PLAIN: Grouping = Grouping {
         size: 4,
         coherence: 0.0,
+        common_targets: 0.3,
     };
 
     fn rows(rows: &[Vec<u32>], n: usize) -> Csr {
@@ -311,7 +375,7 @@ mod tests {
         let mut data = vec![vec![0, 1, 2, 5]; 6];
         data.extend(vec![vec![3, 4, 5]; 5]);
         data[0].push(6);
-        let groups = partition(&rows(&data, 8), PLAIN, &Catalogue::default());
+        let groups = partition(&rows(&data, 8), None, PLAIN, &Catalogue::default());
         assert_eq!(groups.of(ItemIdx(0)), groups.of(ItemIdx(2)));
         assert_eq!(groups.of(ItemIdx(3)), groups.of(ItemIdx(4)));
         assert_ne!(groups.of(ItemIdx(0)), groups.of(ItemIdx(3)));
@@ -320,6 +384,7 @@ mod tests {
         assert!(groups.iter().all(|g| (2..=4).contains(&g.len())));
         let smaller = partition(
             &rows(&data, 8),
+            None,
             Grouping { size: 1, ..PLAIN },
             &Catalogue::default(),
         );
@@ -330,16 +395,38 @@ mod tests {
     fn coherence_separates_items_with_different_metadata() {
         let data = vec![vec![0, 1, 2, 3]; 9];
         let mut c = catalogue(&["a", "b", "c", "d"]);
-        let by_data = partition(&rows(&data, 4), PLAIN, &c);
+        let by_data = partition(&rows(&data, 4), None, PLAIN, &c);
         assert_eq!(by_data.len(), 1);
         c.fields = vec![field("genre", &[&["war"], &["love"], &["war"], &["love"]])];
         let coherent = Grouping {
             coherence: 1.0,
             ..PLAIN
         };
-        let groups = partition(&rows(&data, 4), coherent, &c);
+        let groups = partition(&rows(&data, 4), None, coherent, &c);
         assert_eq!(groups.len(), 2);
         assert_eq!(groups.of(ItemIdx(0)), groups.of(ItemIdx(2)));
+    }
+
+    /// All items have the same users; 0 and 2 have weights for item 4, 1 and 3 for item 5.
+    #[test]
+    fn items_with_weights_for_the_same_targets_form_a_group() {
+        let data = vec![vec![0, 1, 2, 3]; 9];
+        let weights = [
+            vec![(4, 0.2)],
+            vec![(5, 0.3)],
+            vec![(4, 0.1)],
+            vec![(5, 0.9)],
+        ];
+        let weights = weights.into_iter().chain([vec![], vec![]]);
+        let links = Csr::from_rows(weights, 6).unwrap();
+        let apart = Grouping { size: 2, ..PLAIN };
+        let groups = partition(&rows(&data, 6), Some(&links), apart, &Catalogue::default());
+        assert_eq!(groups.len(), 2);
+        assert_eq!(groups.of(ItemIdx(0)), groups.of(ItemIdx(2)));
+        assert_eq!(groups.of(ItemIdx(1)), groups.of(ItemIdx(3)));
+        let links = Links::new(&links);
+        assert!((links.cosine(1, 3) - 1.0).abs() < 1e-12);
+        assert_eq!((links.cosine(0, 1), links.cosine(0, 4)), (0.0, 0.0));
     }
 
     #[test]
@@ -360,13 +447,15 @@ mod tests {
         ) {
             let data: Vec<Vec<u32>> = data.into_iter().map(|r| r.into_iter().collect()).collect();
             let rows = rows(&data, 20);
-            let grouping = Grouping { size, coherence: 0.0 };
-            let groups = partition(&rows, grouping, &Catalogue::default());
+            let grouping = Grouping { size, ..PLAIN };
+            let links = rows.transpose();
+            let partition = || partition(&rows, Some(&links), grouping, &Catalogue::default());
+            let groups = partition();
             prop_assert!(groups.iter().all(|g| (2..=size).contains(&g.len())));
             let members: Vec<Vec<ItemIdx>> = groups.iter().map(<[ItemIdx]>::to_vec).collect();
             prop_assert_eq!(&Groups::new(members, 20).unwrap(), &groups);
             let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-            prop_assert_eq!(one.install(|| partition(&rows, grouping, &Catalogue::default())), groups);
+            prop_assert_eq!(one.install(partition), groups);
         }
     }
 }

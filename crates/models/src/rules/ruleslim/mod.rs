@@ -7,7 +7,8 @@
 //!
 //! `score(u, j) = base_j + Σ_f φ_f(u) v_fj`. A feature φ_f is an item of the history (a link) or a rule
 //! over a group of at most four items that the same users have: "at least one of them", "at least two
-//! of them". For each target j, with φ^(j) the features of a user without item j:
+//! of them". Items of a group are alike in who has them and in what they speak for, which a sparser fit of links
+//! alone says first. For each target j, with φ^(j) the features of a user without item j:
 //!
 //! ```text
 //! min over v ≥ 0:  ½ Σ_u ω_u (x_uj − Σ_f v_f φ_f^(j)(u))² + ½ Σ_f (reg + rho_f K_ff) v_f² + l1 Σ_f v_f
@@ -103,6 +104,9 @@ hyper! {
         min_users: Option<usize> = None, in whole_from(1);
         /// Rounds weights to multiples of this value; 0: off. 0.005 hardly affects accuracy.
         points: f64 = 0.0, in at_least(0.0);
+        /// Share of the targets that two items have weights for in their similarity when items are grouped, beside
+        /// their users; 0: users alone.
+        common_targets: f64 = 0.3, in between(0.0, 1.0);
         /// How much dissimilar metadata lowers the similarity of items when they are grouped; 0: not at all.
         coherence: f64 = 0.0, in between(0.0, 1.0);
         /// Whether weights may be negative: more accurate, with longer ledgers that have reasons against.
@@ -136,6 +140,39 @@ impl Config {
     }
 }
 
+/// The L1 penalty of the links that items are grouped by, as a multiple of that of the fit: their direction alone
+/// matters, and few are found fast.
+const GROUPING_L1: f64 = 10.0;
+
+impl Config {
+    /// Weights `(I, I)` of a fit of links alone, by which items are grouped; `None` where users alone group them.
+    fn links(&self, rows: &Csr, unit: f64, run: &Run<'_>) -> Result<Option<Csr>> {
+        if self.common_targets == 0.0 || self.group_size < 2 {
+            return Ok(None);
+        }
+        let settings = Settings {
+            l1: PerKind::both(GROUPING_L1 * self.l1 * unit),
+            signed: false,
+            keep: None,
+            refit: None,
+            points: 0.0,
+            ..self.settings(unit)
+        };
+        let task = Task {
+            features: &Features::links(rows.n_columns()),
+            weights: user_weights(rows, self.user_exponent),
+            soft: None,
+            settings,
+            fingerprint: String::new(),
+            rows,
+        };
+        match descent::fit(task, &mut run.within()) {
+            Err(Error::Interrupted(_)) => Err(Error::Interrupted("no target was saved".to_owned())),
+            links => links.map(Some),
+        }
+    }
+}
+
 impl Fit for Config {
     type Model = Model;
 
@@ -150,12 +187,16 @@ impl Fit for Config {
         let n_users = (0..rows.n_rows())
             .filter(|&u| !rows.row(u).0.is_empty())
             .count();
+        let unit = l1_unit(n_users, mean_support(&rows));
+        let links = self.links(&rows, unit, run)?;
         run.progress.start("groups", 1);
         let grouping = Grouping {
             size: self.group_size,
             coherence: self.coherence,
+            common_targets: self.common_targets,
         };
-        let groups = partition(&rows, grouping, data.catalogue);
+        let groups = partition(&rows, links.as_ref(), grouping, data.catalogue);
+        drop(links);
         let support = group_support(&rows, &groups);
         let min_users = self.min_users.unwrap_or(n_users.div_ceil(100)) as u32;
         let features = Features::new(groups, |g| {
@@ -169,7 +210,7 @@ impl Fit for Config {
             features: &features,
             weights: user_weights(&rows, self.user_exponent),
             soft,
-            settings: self.settings(l1_unit(n_users, mean_support(&rows))),
+            settings: self.settings(unit),
             fingerprint: format!(
                 "ruleslim {self:?} {:016x} {targets:016x}",
                 descent::fingerprint(&rows)

@@ -437,20 +437,23 @@ fn an_interrupted_fit_resumes() {
         catalogue: &catalogue,
     };
     let mut saved = InMemory::default();
-    let stop = Interrupter {
-        after: 1500,
-        ..Interrupter::default()
+    let mut interrupted = |after| {
+        let stop = Interrupter {
+            after,
+            ..Interrupter::default()
+        };
+        let mut run = Run {
+            progress: &stop,
+            checkpoints: Some(&mut saved),
+            ..Run::seeded(0)
+        };
+        keen().fit(&data, &mut run).unwrap_err().to_string()
     };
-    let mut run = Run {
-        progress: &stop,
-        checkpoints: Some(&mut saved),
-        ..Run::seeded(0)
-    };
-    let error = keen().fit(&data, &mut run).unwrap_err();
-    assert!(
-        error.to_string().contains("1024 of 2160 targets"),
-        "{error}"
-    );
+    // While items are grouped, and in the second block after that.
+    let error = interrupted(100);
+    assert!(error.contains("no target was saved"), "{error}");
+    let error = interrupted(2160 + 1500);
+    assert!(error.contains("1024 of 2160 targets"), "{error}");
     let mut run = Run {
         progress: &NoProgress,
         checkpoints: Some(&mut saved),
