@@ -10,7 +10,7 @@ use limpid_core::{Catalogue, Result, Run};
 use limpid_tensor::Rng;
 use limpid_tensor::tape::{Csr, Tape, Var};
 
-use super::one_graph::OneGraph;
+use super::one_graph::Pretraining;
 use super::propagation::Bipartite;
 use crate::behavior::chains::{Behaviors, Chains, with_behavior};
 use crate::latent::learned_users::fit::{Batch, Purpose, Recipe, Sample, Weight};
@@ -258,8 +258,8 @@ pub(crate) trait GraphModel: Format {
     /// Whether a negative may have events of other behaviors than the target.
     const TOUCHED_NEGATIVES: bool = false;
 
-    /// What the tables are pretrained by on the first behavior, if by anything.
-    fn pretraining(&self) -> Option<OneGraph> {
+    /// What the tables begin with, if they are not drawn.
+    fn pretraining(&self, _behaviors: Behaviors) -> Option<Pretraining> {
         None
     }
 
@@ -327,11 +327,9 @@ impl<M: GraphModel> Recipe for M {
     ) -> Result<Graphs> {
         let mut graphs = Graphs::of(chains);
         if purpose == Purpose::Losses
-            && let Some(model) = self.pretraining()
-            && let Some(first) = chains.behaviors.in_order().next()
+            && let Some(first) = self.pretraining(chains.behaviors)
         {
-            let (users, items, _) = model.fit(&chains.of_one(first), catalogue, run)?.vectors();
-            graphs.pretrained = Some([users, items]);
+            graphs.pretrained = Some(first.tables(chains, catalogue, run)?);
         }
         Ok(graphs)
     }

@@ -17,7 +17,8 @@ use limpid_tensor::Rng;
 use limpid_tensor::tape::{Tape, Var};
 
 use super::behavior_graphs::{GraphModel, Graphs, Nodes, mean_of};
-use super::one_graph::OneGraph;
+use super::one_graph::Pretraining;
+use crate::behavior::chains::Behaviors;
 use crate::hyper::{self, hyper};
 use crate::latent::learned_users::fit::Weight;
 use crate::latent::learned_users::{Tables, learned_model};
@@ -53,16 +54,9 @@ learned_model!("model/mb-cgcn");
 impl GraphModel for Config {
     const TOUCHED_NEGATIVES: bool = true;
 
-    fn pretraining(&self) -> Option<OneGraph> {
-        let training = TrainingLoop {
-            epochs: self.pretraining,
-            ..self.training.clone()
-        };
-        (self.pretraining > 0).then(|| OneGraph {
-            layers: self.first_layers,
-            tables: self.tables.clone(),
-            training,
-        })
+    fn pretraining(&self, behaviors: Behaviors) -> Option<Pretraining> {
+        let first = behaviors.in_order().next()?;
+        Pretraining::of(self, self.first_layers, self.pretraining, first)
     }
 
     fn weights(&self, graphs: &Graphs) -> Vec<Weight> {
@@ -161,6 +155,6 @@ mod tests {
             pretraining: 0,
             ..Config::default()
         };
-        assert!(none.pretraining().is_none());
+        assert!(none.pretraining(chains.behaviors).is_none());
     }
 }

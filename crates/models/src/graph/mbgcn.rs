@@ -10,7 +10,10 @@
 //! and BPR on the target. Departures: the mean over the co-occurrence graph G_b(i) is weighted by the number of
 //! common users, so that the graph, which is nearly dense in views, is two sparse products and is never formed;
 //! the sum over buyers is divided by their square root, which keeps its scale for popular items; dropout is of
-//! messages alone, not of edges; there is no pretraining.
+//! messages alone, not of edges.
+//!
+//! As in the released code, matrix factorization of the target pretrains the tables, whose rows then have length 1: with short
+//! random rows, the product of an item with itself among those that a user viewed is too small to be learned from.
 
 use std::sync::Arc;
 
@@ -18,6 +21,8 @@ use limpid_tensor::Rng;
 use limpid_tensor::tape::{Csr, Tape, Var};
 
 use super::behavior_graphs::{GraphModel, Graphs, Nodes, mixed, row_means};
+use super::one_graph::Pretraining;
+use crate::behavior::chains::Behaviors;
 use crate::hyper::{self, hyper};
 use crate::latent::learned_users::fit::{Batch, Init, Weight};
 use crate::latent::learned_users::{Tables, learned_model};
@@ -41,8 +46,10 @@ hyper! {
         lambda: f32 = 1.0, in at_least(0.0), tune [0.1, 1];
         /// Dropout rate of messages in training.
         dropout: f32 = 0.2, in between(0.0, 0.95), tune [0, 0.2];
+        /// Passes over the users in which matrix factorization of the target pretrains the tables; 0: none.
+        pretraining: usize = 200;
         include tables: Tables = {};
-        include training: TrainingLoop = { epochs: 200, batch_size: 1024, learning_rate: 3e-3 };
+        include training: TrainingLoop = { epochs: 200, batch_size: 1024, learning_rate: 1e-3, patience: 30 };
     }
 }
 
@@ -52,6 +59,11 @@ learned_model!("model/mbgcn");
 const SMALL: f32 = 1e-6;
 
 impl GraphModel for Config {
+    fn pretraining(&self, behaviors: Behaviors) -> Option<Pretraining> {
+        let target = behaviors.target();
+        Pretraining::of(self, 0, self.pretraining, target).map(Pretraining::of_unit_rows)
+    }
+
     fn weights(&self, graphs: &Graphs) -> Vec<Weight> {
         let (d, n) = (self.tables.embedding_size, graphs.behaviors.len());
         let of_behavior = |b| {

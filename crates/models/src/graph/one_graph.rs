@@ -64,7 +64,102 @@ impl OneGraph {
     }
 }
 
+/// What the tables of another model begin with.
+pub(crate) struct Pretraining {
+    model: OneGraph,
+    /// The behavior that it learns, as if it were the only one.
+    behavior: u8,
+    unit_rows: bool,
+}
+
+impl Pretraining {
+    /// Some epochs of LightGCN with some layers, and the settings of the model that is to begin with it; none of none.
+    pub(crate) fn of(
+        like: &impl Format,
+        layers: usize,
+        epochs: usize,
+        behavior: u8,
+    ) -> Option<Self> {
+        let training = TrainingLoop {
+            epochs,
+            ..like.training().clone()
+        };
+        let tables = like.tables().clone();
+        (epochs > 0).then(|| Self {
+            model: OneGraph {
+                layers,
+                tables,
+                training,
+            },
+            behavior,
+            unit_rows: false,
+        })
+    }
+
+    /// With every row of the tables at length 1.
+    pub(crate) fn of_unit_rows(self) -> Self {
+        Self {
+            unit_rows: true,
+            ..self
+        }
+    }
+
+    /// Tables of users `(U, D)` and items `(I, D)`.
+    ///
+    /// # Errors
+    /// As [`OneGraph::fit`].
+    pub(crate) fn tables(
+        &self,
+        chains: &Chains,
+        catalogue: &Catalogue,
+        run: &Run<'_>,
+    ) -> Result<[Vec<f32>; 2]> {
+        let chains = chains.of_one(self.behavior);
+        let (users, items, d) = self.model.fit(&chains, catalogue, run)?.vectors();
+        let tape = Tape::default();
+        let scaled = |table: Vec<f32>| match self.unit_rows {
+            true => {
+                let shape = [table.len() / d.max(1), d];
+                tape.constant(table, &shape)
+                    .normalize_rows()
+                    .value()
+                    .to_vec()
+            }
+            false => table,
+        };
+        Ok([scaled(users), scaled(items)])
+    }
+}
+
 /// The mean of layers 0 to `layers` over the target's graph.
 pub(crate) fn lightgcn<'t>(graphs: &Graphs, x: Var<'t>, layers: usize) -> Nodes<'t> {
     graphs.nodes(mean_of(graphs.of[graphs.target()].layers(x, layers)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::behavior_graphs::small;
+    use crate::graph::mbgcn::Config;
+
+    /// Rows at length 1 have the directions of the others.
+    #[test]
+    fn rows_of_length_one() {
+        let chains = small::chains_of(&[&[(0, 0), (1, 1)], &[(1, 0), (0, 1)]], 2, 2);
+        let run = Run::seeded(1);
+        let plain = Pretraining::of(&Config::default(), 0, 3, 1).unwrap();
+        let tables = |of: &Pretraining| of.tables(&chains, &Catalogue::default(), &run).unwrap();
+        let drawn = tables(&plain);
+        let unit = tables(&plain.of_unit_rows());
+        let d = Config::default().tables().embedding_size;
+        for (drawn, unit) in drawn.iter().zip(&unit) {
+            assert_eq!((drawn.len(), unit.len()), (2 * d, 2 * d));
+            for (drawn, unit) in drawn.chunks(d).zip(unit.chunks(d)) {
+                let length = crate::latent::score_of(drawn, drawn).sqrt();
+                let close = |(a, b): (&f32, &f32)| (a - b * length).abs() < 1e-5 * length;
+                assert!((length - 1.0).abs() > 0.01 && drawn.iter().zip(unit).all(close));
+            }
+        }
+        assert!(Pretraining::of(&Config::default(), 0, 0, 1).is_none());
+    }
 }
