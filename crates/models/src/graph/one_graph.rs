@@ -85,7 +85,7 @@ impl Pretraining {
             ..like.training().clone()
         };
         let tables = like.tables().clone();
-        (epochs > 0).then(|| Self {
+        (epochs > 0).then_some(Self {
             model: OneGraph {
                 layers,
                 tables,
