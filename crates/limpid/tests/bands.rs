@@ -84,9 +84,9 @@ fn ml_100k() {
     check("slim, 5 splits", mean("slim", &[]), 0.3641, 0.002);
     // On the same splits, differences from EASE vary less than the values.
     for (preset, expected, least) in [
-        ("accurate", 0.3736, 0.006),
-        ("balanced", 0.3685, 0.003),
-        ("short", 0.3664, 0.0),
+        ("accurate", 0.3746, 0.008),
+        ("balanced", 0.3709, 0.005),
+        ("short", 0.3690, 0.003),
     ] {
         let found = mean("ruleslim", &[&format!("preset={preset}")]);
         check(
