@@ -111,7 +111,7 @@ pub struct Grouping {
     pub size: usize,
     /// Share of the similarity that is subtracted for items without common metadata, in `0..=1`.
     pub coherence: f64,
-    /// Share of the cosine of links in the similarity, in `0..=1`, where there are links.
+    /// Weight of the cosine of links in the similarity, where there are links, in `0..=1`; users have the rest.
     pub common_targets: f64,
 }
 

@@ -104,8 +104,7 @@ hyper! {
         min_users: Option<usize> = None, in whole_from(1);
         /// Rounds weights to multiples of this value; 0: off. 0.005 hardly affects accuracy.
         points: f64 = 0.0, in at_least(0.0);
-        /// Share of the targets that two items have weights for in their similarity when items are grouped, beside
-        /// their users; 0: users alone.
+        /// Weight of common targets, beside common users, in the similarity by which items are grouped; 0: users alone.
         common_targets: f64 = 0.3, in between(0.0, 1.0);
         /// How much dissimilar metadata lowers the similarity of items when they are grouped; 0: not at all.
         coherence: f64 = 0.0, in between(0.0, 1.0);
