@@ -494,7 +494,6 @@ fn group_of_items(train: &Histories, catalogue: &Catalogue) -> Vec<u32> {
     let grouping = Grouping {
         size: 4,
         coherence: 0.0,
-        common_targets: 0.0,
     };
     let groups = partition(&train.to_csr(), None, grouping, catalogue);
     let alone = |item: u32| groups.len() as u32 + item;

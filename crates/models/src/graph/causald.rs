@@ -111,12 +111,7 @@ impl Config {
         catalogue: &Catalogue,
         run: &Run<'_>,
     ) -> Result<Taught> {
-        let mut teacher = OneGraph {
-            layers,
-            tables: self.tables.clone(),
-            training: self.training.clone(),
-        };
-        teacher.training.epochs = self.teacher_epochs;
+        let teacher = OneGraph::like(self, layers, self.teacher_epochs);
         let model = teacher.fit(chains, catalogue, run)?;
         let mut rng = Rng::new(run.seed, 2 + layers as u64);
         let (mut users, items, d) = model.vectors();

@@ -14,9 +14,9 @@ use crate::training_loop::TrainingLoop;
 /// LightGCN with some layers; with none it is matrix factorization.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct OneGraph {
-    pub(crate) layers: usize,
-    pub(crate) tables: Tables,
-    pub(crate) training: TrainingLoop,
+    layers: usize,
+    tables: Tables,
+    training: TrainingLoop,
 }
 
 impl Format for OneGraph {
@@ -45,6 +45,18 @@ impl GraphModel for OneGraph {
 }
 
 impl OneGraph {
+    /// Some epochs of LightGCN with some layers, and otherwise the settings of another model.
+    pub(crate) fn like(other: &impl Format, layers: usize, epochs: usize) -> Self {
+        Self {
+            layers,
+            tables: other.tables().clone(),
+            training: TrainingLoop {
+                epochs,
+                ..other.training().clone()
+            },
+        }
+    }
+
     /// Trains all epochs.
     ///
     /// # Errors
@@ -73,24 +85,15 @@ pub(crate) struct Pretraining {
 }
 
 impl Pretraining {
-    /// Some epochs of LightGCN with some layers, and the settings of the model that is to begin with it; none of none.
+    /// [`OneGraph::like`] a model, that is to begin with it; nothing of no epochs.
     pub(crate) fn of(
         like: &impl Format,
         layers: usize,
         epochs: usize,
         behavior: u8,
     ) -> Option<Self> {
-        let training = TrainingLoop {
-            epochs,
-            ..like.training().clone()
-        };
-        let tables = like.tables().clone();
-        (epochs > 0).then_some(Self {
-            model: OneGraph {
-                layers,
-                tables,
-                training,
-            },
+        (epochs > 0).then(|| Self {
+            model: OneGraph::like(like, layers, epochs),
             behavior,
             unit_rows: false,
         })

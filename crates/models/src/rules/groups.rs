@@ -111,19 +111,60 @@ pub struct Grouping {
     pub size: usize,
     /// Share of the similarity that is subtracted for items without common metadata, in `0..=1`.
     pub coherence: f64,
-    /// Weight of the cosine of links in the similarity, where there are links, in `0..=1`; users have the rest.
-    pub common_targets: f64,
 }
 
-/// Groups the items of `rows` `(U, I)`, ignoring values; `links` are weights `(I, I)` from items to targets.
-/// Groups are numbered by descending support (summed over their items).
+/// Weights by which items that speak for the same targets are similar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Links<'a> {
+    weights: &'a Csr,  // (I, I)
+    lengths: Vec<f64>, // (I)
+    share: f64,
+}
+
+impl<'a> Links<'a> {
+    /// Weights `(I, I)` from items to targets; their cosine has a `share` of the similarity, in `0..=1`, and users have
+    /// the rest.
+    #[must_use]
+    pub fn new(weights: &'a Csr, share: f64) -> Self {
+        let squares = |values: &[f32]| values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+        let length = |i| f64::sqrt(squares(weights.row(i).1));
+        Self {
+            weights,
+            lengths: (0..weights.n_rows()).map(length).collect(),
+            share,
+        }
+    }
+
+    /// The cosine of the weights of two items; 0 without any.
+    fn cosine(&self, a: u32, b: u32) -> f64 {
+        let (a, b) = (a as usize, b as usize);
+        let lengths = self.lengths[a] * self.lengths[b];
+        if lengths == 0.0 {
+            return 0.0;
+        }
+        let ((mut x, mut v), (mut y, mut w)) = (self.weights.row(a), self.weights.row(b));
+        let mut sum = 0.0;
+        while let (Some(i), Some(j)) = (x.first(), y.first()) {
+            if i == j {
+                sum += f64::from(v[0]) * f64::from(w[0]);
+            }
+            let (left, right) = (usize::from(i <= j), usize::from(j <= i));
+            (x, v) = (&x[left..], &v[left..]);
+            (y, w) = (&y[right..], &w[right..]);
+        }
+        sum / lengths
+    }
+}
+
+/// Groups the items of `rows` `(U, I)`, ignoring values. Groups are numbered by descending support (summed over
+/// their items).
 ///
 /// # Panics
-/// If `links` have fewer rows than there are items.
+/// If `links` are of fewer items.
 #[must_use]
 pub fn partition(
     rows: &Csr,
-    links: Option<&Csr>,
+    links: Option<Links<'_>>,
     grouping: Grouping,
     catalogue: &Catalogue,
 ) -> Groups {
@@ -131,8 +172,8 @@ pub fn partition(
     let similarities = Similarities {
         rows,
         users: &rows.transpose(),
-        links: links.map(Links::new),
-        grouping,
+        links,
+        coherence: grouping.coherence,
         catalogue,
     };
     let pairs = similarities.near_pairs();
@@ -199,48 +240,11 @@ struct Pair {
     similarity: f64,
 }
 
-/// Weights of items, by which those that speak for the same targets are similar.
-struct Links<'a> {
-    weights: &'a Csr,  // (I, I)
-    lengths: Vec<f64>, // (I)
-}
-
-impl<'a> Links<'a> {
-    fn new(weights: &'a Csr) -> Self {
-        let squares = |values: &[f32]| values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
-        let length = |i| f64::sqrt(squares(weights.row(i).1));
-        Self {
-            weights,
-            lengths: (0..weights.n_rows()).map(length).collect(),
-        }
-    }
-
-    /// The cosine of the weights of two items; 0 without any.
-    fn cosine(&self, a: u32, b: u32) -> f64 {
-        let (a, b) = (a as usize, b as usize);
-        let lengths = self.lengths[a] * self.lengths[b];
-        if lengths == 0.0 {
-            return 0.0;
-        }
-        let ((mut x, mut v), (mut y, mut w)) = (self.weights.row(a), self.weights.row(b));
-        let mut sum = 0.0;
-        while let (Some(i), Some(j)) = (x.first(), y.first()) {
-            if i == j {
-                sum += f64::from(v[0]) * f64::from(w[0]);
-            }
-            let (left, right) = (usize::from(i <= j), usize::from(j <= i));
-            (x, v) = (&x[left..], &v[left..]);
-            (y, w) = (&y[right..], &w[right..]);
-        }
-        sum / lengths
-    }
-}
-
 struct Similarities<'a> {
     rows: &'a Csr,  // (U, I)
     users: &'a Csr, // (I, U)
     links: Option<Links<'a>>,
-    grouping: Grouping,
+    coherence: f64,
     catalogue: &'a Catalogue,
 }
 
@@ -254,19 +258,17 @@ impl Similarities<'_> {
         f64::from(both) / ((self.support(a) * self.support(b)) as f64).sqrt()
     }
 
-    fn similarity(&self, a: u32, b: u32, both: u32) -> f64 {
-        let cosine = self.cosine(a, b, both);
-        let share = self.grouping.common_targets;
+    /// The similarity of two items, from the cosine of their columns.
+    fn similarity(&self, a: u32, b: u32, cosine: f64) -> f64 {
         let similarity = match &self.links {
-            Some(links) => (1.0 - share) * cosine + share * links.cosine(a, b),
+            Some(links) => (1.0 - links.share) * cosine + links.share * links.cosine(a, b),
             None => cosine,
         };
-        let coherence = self.grouping.coherence;
-        if coherence == 0.0 {
+        if self.coherence == 0.0 {
             return similarity;
         }
         let apart = 1.0 - agreement(self.catalogue, ItemIdx(a), ItemIdx(b));
-        similarity * (1.0 - coherence * apart)
+        similarity * (1.0 - self.coherence * apart)
     }
 
     /// The similarity of two items, by intersecting their users.
@@ -282,7 +284,7 @@ impl Similarities<'_> {
             y = &y[at..];
             both += u32::from(y.first() == Some(u));
         }
-        self.similarity(a, b, both)
+        self.similarity(a, b, self.cosine(a, b, both))
     }
 
     /// All pairs `a < b` where one is among the nearest neighbors of the other, ascending.
@@ -304,10 +306,10 @@ impl Similarities<'_> {
                     }
                     let mut near: Vec<(u32, f64)> = touched
                         .iter()
-                        .map(|&b| (b, both[b as usize]))
-                        .filter(|&(b, _)| b != a && self.support(b) >= MIN_SUPPORT)
-                        .filter(|&(b, n)| self.cosine(a, b, n) > MIN_COSINE)
-                        .map(|(b, n)| (b, self.similarity(a, b, n)))
+                        .filter(|&&b| b != a && self.support(b) >= MIN_SUPPORT)
+                        .map(|&b| (b, self.cosine(a, b, both[b as usize])))
+                        .filter(|&(_, cosine)| cosine > MIN_COSINE)
+                        .map(|(b, cosine)| (b, self.similarity(a, b, cosine)))
                         .filter(|&(_, similarity)| similarity > 0.0)
                         .collect();
                     for b in touched.drain(..) {
@@ -362,7 +364,6 @@ mod tests {
     const PLAIN: Grouping = Grouping {
         size: 4,
         coherence: 0.0,
-        common_targets: 0.3,
     };
 
     fn rows(rows: &[Vec<u32>], n: usize) -> Csr {
@@ -420,11 +421,12 @@ mod tests {
         let weights = weights.into_iter().chain([vec![], vec![]]);
         let links = Csr::from_rows(weights, 6).unwrap();
         let apart = Grouping { size: 2, ..PLAIN };
-        let groups = partition(&rows(&data, 6), Some(&links), apart, &Catalogue::default());
+        let links = Links::new(&links, 0.3);
+        let mixed = Some(links.clone());
+        let groups = partition(&rows(&data, 6), mixed, apart, &Catalogue::default());
         assert_eq!(groups.len(), 2);
         assert_eq!(groups.of(ItemIdx(0)), groups.of(ItemIdx(2)));
         assert_eq!(groups.of(ItemIdx(1)), groups.of(ItemIdx(3)));
-        let links = Links::new(&links);
         assert!((links.cosine(1, 3) - 1.0).abs() < 1e-12);
         assert_eq!((links.cosine(0, 1), links.cosine(0, 4)), (0.0, 0.0));
     }
@@ -449,7 +451,8 @@ mod tests {
             let rows = rows(&data, 20);
             let grouping = Grouping { size, ..PLAIN };
             let links = rows.transpose();
-            let partition = || partition(&rows, Some(&links), grouping, &Catalogue::default());
+            let links = || Some(Links::new(&links, 0.3));
+            let partition = || partition(&rows, links(), grouping, &Catalogue::default());
             let groups = partition();
             prop_assert!(groups.iter().all(|g| (2..=size).contains(&g.len())));
             let members: Vec<Vec<ItemIdx>> = groups.iter().map(<[ItemIdx]>::to_vec).collect();

@@ -53,7 +53,7 @@ use crate::linear::soft_targets::{Teacher, soft_targets};
 use crate::registry::{Entry, Reads};
 use crate::rules::features::{Feature, Features, group_support};
 use crate::rules::group_names::Names;
-use crate::rules::groups::{Grouping, Groups, partition};
+use crate::rules::groups::{Grouping, Groups, Links, partition};
 
 /// The catalogue entry.
 pub(crate) const ENTRY: Entry = Entry {
@@ -121,6 +121,10 @@ hyper! {
     preset preset = "short" { groups = 20 }
 }
 
+/// The L1 penalty of the links that items are grouped by, as a multiple of that of the fit: their direction alone
+/// matters, and few are found fast.
+const GROUPING_L1: f64 = 10.0;
+
 impl Config {
     /// The settings of the solver; `unit` is the unit of `l1`.
     fn settings(&self, unit: f64) -> Settings {
@@ -137,13 +141,26 @@ impl Config {
             points: self.points,
         }
     }
-}
 
-/// The L1 penalty of the links that items are grouped by, as a multiple of that of the fit: their direction alone
-/// matters, and few are found fast.
-const GROUPING_L1: f64 = 10.0;
+    /// Groups the items of `rows` `(U, I)`.
+    fn grouped(
+        &self,
+        rows: &Csr,
+        unit: f64,
+        catalogue: &Catalogue,
+        run: &Run<'_>,
+    ) -> Result<Groups> {
+        let weights = self.links(rows, unit, run)?;
+        run.progress.start("groups", 1);
+        let links = weights.as_ref();
+        let links = links.map(|weights| Links::new(weights, self.common_targets));
+        let grouping = Grouping {
+            size: self.group_size,
+            coherence: self.coherence,
+        };
+        Ok(partition(rows, links, grouping, catalogue))
+    }
 
-impl Config {
     /// Weights `(I, I)` of a fit of links alone, by which items are grouped; `None` where users alone group them.
     fn links(&self, rows: &Csr, unit: f64, run: &Run<'_>) -> Result<Option<Csr>> {
         if self.common_targets == 0.0 || self.group_size < 2 {
@@ -187,15 +204,7 @@ impl Fit for Config {
             .filter(|&u| !rows.row(u).0.is_empty())
             .count();
         let unit = l1_unit(n_users, mean_support(&rows));
-        let links = self.links(&rows, unit, run)?;
-        run.progress.start("groups", 1);
-        let grouping = Grouping {
-            size: self.group_size,
-            coherence: self.coherence,
-            common_targets: self.common_targets,
-        };
-        let groups = partition(&rows, links.as_ref(), grouping, data.catalogue);
-        drop(links);
+        let groups = self.grouped(&rows, unit, data.catalogue, run)?;
         let support = group_support(&rows, &groups);
         let min_users = self.min_users.unwrap_or(n_users.div_ceil(100)) as u32;
         let features = Features::new(groups, |g| {
